@@ -1,0 +1,35 @@
+# `make run` and `make test` are all that a new machine needs; `make help` lists the rest.
+
+PORT ?= 8081
+HOST ?= 0.0.0.0
+PYTHON = .venv/bin/python
+
+.PHONY: help run test check bench-tesseract pins clean
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+run: ## set up, then serve on PORT (8081)
+	@scripts/setup.sh run
+	@exec $(PYTHON) -m uvicorn server:app --host $(HOST) --port $(PORT)
+
+test: ## set up, then run the tests; ARGS="-k name" goes to pytest
+	@scripts/setup.sh test
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: ## linter, formatter, types and tests
+	@scripts/setup.sh test
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	@$(PYTHON) -m pytest $(ARGS)
+
+bench-tesseract: ## pages a second over HTTP against bare tesserocr and OCRmyPDF
+	@scripts/setup.sh bench
+	@$(PYTHON) -m benchmarks.bench_tesseract
+
+pins: ## compile requirements*.txt from requirements*.in
+	@scripts/pins.sh
+
+clean: ## remove the virtual environment and caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,116 @@
+"""The service's settings: read from the environment once, by whoever starts it, and passed on as values."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "OCR_"
+
+EngineChoice = Literal["auto", "tesseract", "paddleocr-vl"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+PipelineVersion = Literal["v1", "v1.5", "v1.6"]
+
+
+class ConfigurationError(Exception):
+    """The environment holds a setting that cannot be used; the sentence names it, never a secret's value."""
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default; the environment variable is the field's name in capitals."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    ocr_engine: EngineChoice = Field(
+        "auto",
+        description="Which engine reads the pages. `auto`: PaddleOCR-VL where a GPU or a vLLM server is there, "
+        "else Tesseract.",
+    )
+    ocr_max_upload_mb: int = Field(50, ge=1, le=2048, description="Largest file accepted, in MiB.")
+    ocr_max_page_megapixels: int = Field(
+        100,
+        ge=1,
+        le=1000,
+        description="Largest page accepted, in millions of pixels; PDF pages are rendered smaller to fit.",
+    )
+    ocr_max_pages: int = Field(500, ge=1, le=100_000, description="Most pages read in one request.")
+    ocr_pdf_dpi: int | None = Field(
+        None,
+        ge=36,
+        le=1200,
+        description="Pixels per inch at which PDF pages are rendered. Empty: the engine's own "
+        "(300 for Tesseract, 144 for PaddleOCR-VL).",
+    )
+    ocr_lang: str = Field(
+        "rus+eng",
+        min_length=1,
+        description="Languages Tesseract reads where a request names none, joined by `+`.",
+    )
+    ocr_tesseract_threads: int | None = Field(
+        None,
+        ge=1,
+        le=512,
+        description="Pages Tesseract reads side by side. Empty: as many as the process may use cores.",
+    )
+    ocr_tessdata_dir: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("OCR_TESSDATA_DIR", "TESSDATA_PREFIX"),
+        description="Folder of Tesseract's `*.traineddata` files. Empty: `TESSDATA_PREFIX`, "
+        "else where Debian puts them.",
+    )
+    ocr_pipeline_version: PipelineVersion = Field("v1.6", description="Release of the PaddleOCR-VL pipeline.")
+    ocr_vlm_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Address of the vLLM server's API. Empty: `http://127.0.0.1:8080/v1`. "
+        "Setting it makes `auto` choose PaddleOCR-VL.",
+    )
+    ocr_log_level: LogLevel = Field("info", description="Least severe log lines that are written.")
+    cloudru_s3_endpoint: str | None = Field(
+        None, description="Cloud.ru Object Storage: its address, `https://s3.cloud.ru`."
+    )
+    cloudru_s3_bucket: str | None = Field(None, description="Cloud.ru Object Storage: the bucket.")
+    cloudru_s3_access_key: SecretStr | None = Field(
+        None, description="Cloud.ru Object Storage: `<tenant_id>:<key_id>`."
+    )
+    cloudru_s3_secret_key: SecretStr | None = Field(
+        None, description="Cloud.ru Object Storage: the key's secret."
+    )
+
+    @property
+    def s3_configured(self) -> bool:
+        """Whether all four settings of the object storage are there."""
+        return None not in (
+            self.cloudru_s3_endpoint,
+            self.cloudru_s3_bucket,
+            self.cloudru_s3_access_key,
+            self.cloudru_s3_secret_key,
+        )
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from the environment; raises ConfigurationError for a wrong or an unknown one."""
+    _refuse_unknown(environment)
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error)) from None
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = [name.upper() for name in Settings.model_fields]
+    for name in environment:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise ConfigurationError(f"There is no setting {name}.{hint}")
+
+
+def _sentence(error: ValidationError) -> str:
+    return "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())

@@ -1,0 +1,117 @@
+"""PDF files → rendered pages, at the engine's resolution and within the pixel limit.
+
+PDFium is not thread-safe, not even across documents: every call into it runs on the one thread of `_PDFIUM`.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import ParamSpec, TypeVar
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+from ocr_service.decoding.limits import Limits
+from ocr_service.documents import ImageMode, Page
+from ocr_service.errors import BrokenDocument, EncryptedPdf
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+POINTS_PER_INCH = 72
+
+# Pictures can be nested in form objects; deeper nesting than this is not met in documents.
+_FORM_DEPTH = 8
+
+_PDFIUM = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdfium")
+
+
+class PdfFile:
+    """A PDF, once `open` has returned."""
+
+    def __init__(self, dpi: int, mode: ImageMode, limits: Limits) -> None:
+        self._dpi = dpi
+        self._mode = mode
+        self._limits = limits
+        self._pdf: pdfium.PdfDocument | None = None
+        self.page_count = 0
+
+    @classmethod
+    async def open(cls, data: bytes, dpi: int, mode: ImageMode, limits: Limits) -> "PdfFile":
+        """Parse the file; raises EncryptedPdf or BrokenDocument."""
+        document = cls(dpi, mode, limits)
+        try:
+            await _on_pdfium_thread(document._parse, data)
+        except BaseException:
+            # Also when the caller has left meanwhile: PDFium's memory must be freed on its own thread.
+            await document.close()
+            raise
+        return document
+
+    async def page(self, index: int) -> Page:
+        """Render page `index`, from 1; raises BrokenDocument or TooManyPixels."""
+        return await _on_pdfium_thread(self._render, index)
+
+    async def close(self) -> None:
+        """Let go of the file's bytes and of what PDFium made of them."""
+        await _on_pdfium_thread(self._free)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._pdf = pdfium.PdfDocument(data)
+            # What a person typed into a form is drawn only with the form environment.
+            self._pdf.init_forms()
+        except pdfium.PdfiumError as error:
+            if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
+                raise EncryptedPdf("The PDF needs a password; send it without one.") from None
+            raise BrokenDocument("The PDF is damaged: its structure cannot be read.") from error
+        self.page_count = len(self._pdf)
+        if not self.page_count:
+            raise BrokenDocument("The PDF has no pages.")
+
+    def _free(self) -> None:
+        if self._pdf is not None:
+            self._pdf.close()
+
+    def _render(self, index: int) -> Page:
+        assert self._pdf is not None
+        try:
+            page = self._pdf[index - 1]
+        except pdfium.PdfiumError as error:
+            raise BrokenDocument(f"Page {index} of the PDF is damaged.") from error
+        try:
+            self._refuse_huge_pictures(page)
+            scale = self._scale(*page.get_size())
+            bitmap = page.render(scale=scale, grayscale=self._mode == "L", rev_byteorder=True)
+            try:
+                # A copy: the bitmap's memory goes with it.
+                image = bitmap.to_pil().convert(self._mode).copy()
+            finally:
+                bitmap.close()
+        except pdfium.PdfiumError as error:
+            raise BrokenDocument(f"Page {index} of the PDF cannot be rendered.") from error
+        finally:
+            page.close()
+        return Page(index, image, round(scale * POINTS_PER_INCH))
+
+    def _scale(self, width: float, height: float) -> float:
+        """Pixels a point: what the resolution asks for, less where the page would pass the limit."""
+        wanted = self._dpi / POINTS_PER_INCH
+        if not (width > 0 and height > 0 and math.isfinite(width * height)):
+            raise BrokenDocument("The PDF's page has no area.")
+        # Sides are rounded up to whole pixels, so leave one pixel a side.
+        most = (math.sqrt(self._limits.max_page_pixels) - 1) / math.sqrt(width * height)
+        return min(wanted, most)
+
+    def _refuse_huge_pictures(self, page: pdfium.PdfPage) -> None:
+        """Hold embedded pictures to the limit: PDFium decodes them whole, however small they are drawn."""
+        for picture in page.get_objects([pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=_FORM_DEPTH):
+            # A picture so damaged that it has no size is not drawn.
+            with suppress(pdfium.PdfiumError):
+                self._limits.refuse_too_many_pixels(*picture.get_px_size())
+
+
+async def _on_pdfium_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_PDFIUM, lambda: call(*args, **kwargs))

@@ -1,0 +1,162 @@
+"""Every error that the service answers with.
+
+OcrError                        500 internal_error
+├── RequestError                422 invalid_request
+│   ├── MalformedBody           400 malformed_body
+│   ├── MediaTypeNotSupported   415 media_type_not_supported
+│   ├── NoFile                  422 no_file
+│   ├── EmptyFile               422 empty_file
+│   ├── TooManyBytes            413 too_many_bytes
+│   ├── PagesOutOfRange         422 pages_out_of_range
+│   └── LanguageNotInstalled    422 language_not_installed
+├── DocumentError               422
+│   ├── NotADocument            422 not_a_document
+│   ├── TypeNotSupported        415 type_not_supported
+│   ├── TooManyPages            422 too_many_pages
+│   ├── EncryptedPdf            422 encrypted_pdf
+│   └── PageError               in a document of several pages, the page's alone
+│       ├── BrokenDocument      422 broken_document
+│       ├── TooManyPixels       422 too_many_pixels
+│       └── RecognitionFailed   500 recognition_failed
+└── EngineError
+    └── EngineUnavailable       503 engine_unavailable, with Retry-After
+
+An error's sentence is for the caller: no internal path, no traceback, nothing of the document's text.
+"""
+
+from typing import ClassVar
+
+
+class OcrError(Exception):
+    """Base of the tree: each class carries its HTTP status, its stable code and its title."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something went wrong inside the service"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.title)
+
+    @property
+    def detail(self) -> str:
+        """The sentence for the caller."""
+        return str(self)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that belong to the answer."""
+        return {}
+
+
+class RequestError(OcrError):
+    """The request cannot be understood or honoured as it stands."""
+
+    status = 422
+    code = "invalid_request"
+    title = "The request is not valid"
+
+
+class MalformedBody(RequestError):
+    status = 400
+    code = "malformed_body"
+    title = "The body is not what its content type says"
+
+
+class MediaTypeNotSupported(RequestError):
+    status = 415
+    code = "media_type_not_supported"
+    title = "The request's content type is not supported"
+
+
+class NoFile(RequestError):
+    code = "no_file"
+    title = "The request has no file"
+
+
+class EmptyFile(RequestError):
+    code = "empty_file"
+    title = "The file is empty"
+
+
+class TooManyBytes(RequestError):
+    status = 413
+    code = "too_many_bytes"
+    title = "The file is too large"
+
+
+class PagesOutOfRange(RequestError):
+    code = "pages_out_of_range"
+    title = "The document does not have these pages"
+
+
+class LanguageNotInstalled(RequestError):
+    code = "language_not_installed"
+    title = "The language is not installed"
+
+
+class DocumentError(OcrError):
+    """The document itself cannot be read."""
+
+    status = 422
+
+
+class NotADocument(DocumentError):
+    code = "not_a_document"
+    title = "The file is not an image and not a PDF"
+
+
+class TypeNotSupported(DocumentError):
+    status = 415
+    code = "type_not_supported"
+    title = "This type of file is not supported"
+
+
+class TooManyPages(DocumentError):
+    code = "too_many_pages"
+    title = "The document has too many pages"
+
+
+class EncryptedPdf(DocumentError):
+    code = "encrypted_pdf"
+    title = "The PDF is encrypted"
+
+
+class PageError(DocumentError):
+    """What one page can suffer alone: the other pages of its document are still read."""
+
+
+class BrokenDocument(PageError):
+    code = "broken_document"
+    title = "The file is damaged"
+
+
+class TooManyPixels(PageError):
+    code = "too_many_pixels"
+    title = "The image has too many pixels"
+
+
+class RecognitionFailed(PageError):
+    status = 500
+    code = "recognition_failed"
+    title = "The engine could not read the page"
+
+
+class EngineError(OcrError):
+    """The engine fails whatever the page is."""
+
+    status = 503
+
+
+class EngineUnavailable(EngineError):
+    """The engine is not there; retry_after: seconds after which a new attempt makes sense."""
+
+    code = "engine_unavailable"
+    title = "The OCR engine is not available"
+
+    def __init__(self, detail: str = "", retry_after: int = 10) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after)}

@@ -1,0 +1,138 @@
+"""From a file's bytes to its text: the stages in order, and every page on its way at once."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+
+from ocr_service.decoding import Document, Limits, opened
+from ocr_service.documents import DocumentResult, Engine, Options, Page, PageResult, Timings
+from ocr_service.errors import EngineError, PageError, RecognitionFailed, TooManyPages
+from ocr_service.selection import select_pages
+
+log = logging.getLogger(__name__)
+
+
+class Reading:
+    """A document being read: `pages` are the numbers of those that were asked for.
+
+    decode: seconds that opening the document took.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        pages: Sequence[int],
+        options: Options,
+        engine: Engine,
+        in_flight: asyncio.Semaphore,
+        decode: float,
+    ) -> None:
+        self.pages = pages
+        self.decode = decode
+        self._document = document
+        self._options = options
+        self._engine = engine
+        self._in_flight = in_flight
+
+    async def results(self) -> AsyncGenerator[PageResult]:
+        """Yield each page as it is done; a page's own failure is in its result, an engine's is raised.
+
+        Closing the generator stops the pages that are still on their way.
+        """
+        finished: asyncio.Queue[PageResult | Exception] = asyncio.Queue()
+        feeding = asyncio.create_task(self._feed(finished))
+        try:
+            for _ in self.pages:
+                outcome = await finished.get()
+                if isinstance(outcome, Exception):
+                    raise outcome
+                yield outcome
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+
+    async def _feed(self, finished: asyncio.Queue[PageResult | Exception]) -> None:
+        """Start pages as places in flight come free; requests take turns, as each waits for one place."""
+        async with asyncio.TaskGroup() as reading:
+            for index in self.pages:
+                await self._in_flight.acquire()
+                task = reading.create_task(self._finish(index, finished))
+                # Not in the task: one that is cancelled before its first step never runs a line.
+                task.add_done_callback(lambda _: self._in_flight.release())
+
+    async def _finish(self, index: int, finished: asyncio.Queue[PageResult | Exception]) -> None:
+        try:
+            finished.put_nowait(await self._read(index))
+        except PageError as error:
+            finished.put_nowait(_failed(index, error))
+        except EngineError as error:
+            finished.put_nowait(error)
+        except Exception:
+            log.exception("page %d failed unexpectedly", index)
+            finished.put_nowait(_failed(index, RecognitionFailed(f"Page {index} failed.")))
+
+    async def _read(self, index: int) -> PageResult:
+        began = time.perf_counter()
+        page: Page = await self._document.page(index)
+        decode = time.perf_counter() - began
+        result = await self._engine.recognize(page, self._options)
+        return replace(result, timings=result.timings + Timings(decode=decode))
+
+
+class Pipeline:
+    """Everything between a route and the engine; one for the whole service.
+
+    max_pages: most pages of one request. pdf_dpi: pixels per inch for PDF pages, None for the engine's own.
+    """
+
+    def __init__(self, engine: Engine, limits: Limits, max_pages: int, pdf_dpi: int | None = None) -> None:
+        self.engine = engine
+        self._limits = limits
+        self._max_pages = max_pages
+        self._dpi = pdf_dpi or engine.resolution
+        self._in_flight = asyncio.Semaphore(engine.max_pages_in_flight)
+
+    async def process(self, data: bytes, pages: str | None, options: Options) -> DocumentResult:
+        """Read a document; raises the first page's failure where no page could be read."""
+        began = time.perf_counter()
+        async with (
+            self.reading(data, pages, options) as reading,
+            aclosing(reading.results()) as results,
+        ):
+            finished = [page async for page in results]
+        return _assemble(finished, reading.decode, began)
+
+    @asynccontextmanager
+    async def reading(self, data: bytes, pages: str | None, options: Options) -> AsyncIterator[Reading]:
+        """Open a document and make the engine ready: what fails here fails before any page is read."""
+        began = time.perf_counter()
+        async with opened(data, dpi=self._dpi, mode=self.engine.image_mode, limits=self._limits) as document:
+            decode = time.perf_counter() - began
+            selected = select_pages(pages, document.page_count)
+            self._refuse_too_many(selected)
+            await self.engine.start()
+            self.engine.check(options)
+            yield Reading(document, selected, options, self.engine, self._in_flight, decode)
+
+    def _refuse_too_many(self, selected: Sequence[int]) -> None:
+        if len(selected) > self._max_pages:
+            raise TooManyPages(
+                f"{len(selected)} pages are asked for, {self._max_pages} are allowed in one request; "
+                "choose some with the field `pages`."
+            )
+
+
+def _failed(index: int, error: PageError) -> PageResult:
+    return PageResult(index, 0, 0, markdown="", text="", blocks=(), failure=error)
+
+
+def _assemble(finished: list[PageResult], decode: float, began: float) -> DocumentResult:
+    pages = tuple(sorted(finished, key=lambda page: page.index))
+    if all(page.failure for page in pages):
+        assert pages[0].failure is not None
+        raise pages[0].failure
+    timings = sum((page.timings for page in pages), start=Timings(decode=decode))
+    return DocumentResult(pages, timings, time.perf_counter() - began)

@@ -1,0 +1,324 @@
+"""A document's result → the answers that a caller gets: JSON, NDJSON, Markdown, text; and errors as problems.
+
+The models are the API's documentation too: every field says what it is and shows an example.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ocr_service.documents import Block, DocumentResult, Engine, PageResult, Timings
+from ocr_service.errors import OcrError
+
+# Between the pages of one document, in `markdown` and `text` alike.
+PAGE_BREAK = "\n\n"
+
+_EXAMPLE_TEXT = "Договор поставки № 17\n\nНастоящий договор заключён…"
+
+
+class Answer(BaseModel):
+    """Base of what the service answers with."""
+
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+class EngineAnswer(Answer):
+    """Who read the document."""
+
+    name: str = Field(description="The engine.", examples=["tesseract"])
+    version: str | None = Field(description="Its version.", examples=["5.5.4"])
+
+    @classmethod
+    def of(cls, engine: Engine) -> "EngineAnswer":
+        return cls(name=engine.name, version=engine.version)
+
+
+class TimingsAnswer(Answer):
+    """Where the time went, in milliseconds.
+
+    Pages are worked on side by side, so the sums over pages can exceed the total.
+    """
+
+    decode: float = Field(
+        description="Milliseconds of opening the file and decoding its pages, summed over the pages.",
+        examples=[151.2],
+    )
+    queue: float = Field(
+        description="Milliseconds that decoded pages waited for the engine, summed.", examples=[0.4]
+    )
+    recognize: float = Field(
+        description="Milliseconds of recognition, summed over the pages.", examples=[912.7]
+    )
+    total: float = Field(
+        description="Milliseconds from the upload's last byte to the result.", examples=[1069.3]
+    )
+
+    @classmethod
+    def of(cls, timings: Timings, total: float) -> "TimingsAnswer":
+        return cls(
+            decode=_ms(timings.decode),
+            queue=_ms(timings.queue),
+            recognize=_ms(timings.recognize),
+            total=_ms(total),
+        )
+
+
+class BlockAnswer(Answer):
+    """A piece of a page's layout."""
+
+    label: str = Field(
+        description="What it is: `doc_title`, `paragraph_title`, `text`, `list`.", examples=["text"]
+    )
+    bbox: tuple[int, int, int, int] = Field(
+        description="Left, top, right and bottom edge in pixels of the page as decoded, "
+        "from its upper left corner.",
+        examples=[[202, 507, 2236, 809]],
+    )
+    content: str = Field(
+        description="Its text; a list has an item a line.", examples=["Настоящий договор заключён…"]
+    )
+    order: int = Field(description="Its place in reading order, from 1.", examples=[3])
+    confidence: float | None = Field(
+        description="How sure the engine is, 0 to 1; null where it does not say.", examples=[0.957]
+    )
+
+    @classmethod
+    def of(cls, block: Block) -> "BlockAnswer":
+        return cls(
+            label=block.label,
+            bbox=block.bbox,
+            content=block.content,
+            order=block.order,
+            confidence=block.confidence,
+        )
+
+
+class PageErrorAnswer(Answer):
+    """Why one page has no text while others have."""
+
+    code: str = Field(description="The error's stable code.", examples=["broken_document"])
+    detail: str = Field(
+        description="What happened, in a sentence.", examples=["Page 2 of the PDF is damaged."]
+    )
+
+
+class PageAnswer(Answer):
+    """One page."""
+
+    index: int = Field(
+        description="The page's number in the document, from 1, as the field `pages` counts.",
+        examples=[1],
+    )
+    width: int = Field(
+        description="Width in pixels as decoded; 0 where the page could not be decoded.",
+        examples=[2480],
+    )
+    height: int = Field(
+        description="Height in pixels as decoded; 0 where the page could not be decoded.",
+        examples=[3508],
+    )
+    markdown: str = Field(
+        description="The page as Markdown.", examples=["# Договор поставки № 17\n\nНастоящий…"]
+    )
+    text: str = Field(description="The page as plain text.", examples=[_EXAMPLE_TEXT])
+    blocks: list[BlockAnswer] = Field(
+        description="The pieces of the page, in reading order.",
+        examples=[
+            [
+                {
+                    "label": "text",
+                    "bbox": [202, 507, 2236, 809],
+                    "content": "Настоящий договор заключён…",
+                    "order": 3,
+                    "confidence": 0.957,
+                }
+            ]
+        ],
+    )
+    error: PageErrorAnswer | None = Field(
+        description="Why this page has no text, or null. Other pages are read all the same.",
+        examples=[None],
+    )
+
+    @classmethod
+    def of(cls, page: PageResult) -> "PageAnswer":
+        failure = page.failure
+        return cls(
+            index=page.index,
+            width=page.width,
+            height=page.height,
+            markdown=page.markdown,
+            text=page.text,
+            blocks=[BlockAnswer.of(block) for block in page.blocks],
+            error=PageErrorAnswer(code=failure.code, detail=failure.detail) if failure else None,
+        )
+
+
+class DocumentAnswer(Answer):
+    """A whole document."""
+
+    request_id: str = Field(
+        description="The request's id, as in the header `X-Request-ID` and in the log.",
+        examples=["3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"],
+    )
+    engine: EngineAnswer = Field(
+        description="Who read it.", examples=[{"name": "tesseract", "version": "5.5.4"}]
+    )
+    pages: list[PageAnswer] = Field(
+        description="The pages that were asked for, in order.",
+        examples=[
+            [
+                {
+                    "index": 1,
+                    "width": 2480,
+                    "height": 3508,
+                    "markdown": "# Договор поставки № 17",
+                    "text": "Договор поставки № 17",
+                    "blocks": [],
+                    "error": None,
+                }
+            ]
+        ],
+    )
+    markdown: str = Field(
+        description="All pages as Markdown, an empty line between them.",
+        examples=["# Договор поставки № 17\n\nНастоящий…"],
+    )
+    text: str = Field(
+        description="All pages as plain text, an empty line between them.", examples=[_EXAMPLE_TEXT]
+    )
+    timings: TimingsAnswer = Field(
+        description="Where the time went, in milliseconds.",
+        examples=[{"decode": 151.2, "queue": 0.4, "recognize": 912.7, "total": 1069.3}],
+    )
+
+    @classmethod
+    def of(cls, result: DocumentResult, engine: Engine, request_id: str) -> "DocumentAnswer":
+        return cls(
+            request_id=request_id,
+            engine=EngineAnswer.of(engine),
+            pages=[PageAnswer.of(page) for page in result.pages],
+            markdown=whole_markdown(result),
+            text=whole_text(result),
+            timings=TimingsAnswer.of(result.timings, result.total),
+        )
+
+
+class Problem(Answer):
+    """An error, as RFC 9457 describes it."""
+
+    type: str = Field(
+        description="A URI that names the kind of error; it stays the same between releases.",
+        examples=["urn:ocr-service:error:too_many_pixels"],
+    )
+    title: str = Field(description="The kind of error, in words.", examples=["The image has too many pixels"])
+    status: int = Field(description="The HTTP status.", examples=[422])
+    detail: str = Field(
+        description="What happened this time, and what helps.",
+        examples=["The image has 25000 x 25000 pixels; at most 100 megapixels are accepted."],
+    )
+    code: str = Field(description="The kind of error, for programs.", examples=["too_many_pixels"])
+    request_id: str = Field(
+        description="The request's id, as in the header `X-Request-ID` and in the log.",
+        examples=["3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"],
+    )
+
+    @classmethod
+    def of(cls, error: OcrError, request_id: str) -> "Problem":
+        return cls.named(error.status, error.code, error.title, error.detail, request_id)
+
+    @classmethod
+    def named(cls, status: int, code: str, title: str, detail: str, request_id: str) -> "Problem":
+        """Make a problem of its parts, for errors that are not ours, such as a path that is not there."""
+        return cls(
+            type=f"urn:ocr-service:error:{code}",
+            title=title,
+            status=status,
+            detail=detail,
+            code=code,
+            request_id=request_id,
+        )
+
+
+class StartEvent(Answer):
+    """The stream's first line."""
+
+    event: Literal["start"] = Field(default="start", description="What the line is.", examples=["start"])
+    request_id: str = Field(description="The request's id.", examples=["3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"])
+    engine: EngineAnswer = Field(
+        description="Who reads the document.",
+        examples=[{"name": "tesseract", "version": "5.5.4"}],
+    )
+    page_count: int = Field(description="How many pages will follow.", examples=[12])
+
+
+class PageEvent(Answer):
+    """A line for each page, as soon as it is done; not always in the document's order."""
+
+    event: Literal["page"] = Field(default="page", description="What the line is.", examples=["page"])
+    page: PageAnswer = Field(
+        description="The page, as in the JSON answer.",
+        examples=[
+            {
+                "index": 1,
+                "width": 2480,
+                "height": 3508,
+                "markdown": "# Договор поставки № 17",
+                "text": "Договор поставки № 17",
+                "blocks": [],
+                "error": None,
+            }
+        ],
+    )
+
+
+class EndEvent(Answer):
+    """The last line of a stream that came to its end."""
+
+    event: Literal["end"] = Field(default="end", description="What the line is.", examples=["end"])
+    failed_pages: list[int] = Field(description="Numbers of the pages that carry an error.", examples=[[2]])
+    timings: TimingsAnswer = Field(
+        description="Where the time went, in milliseconds.",
+        examples=[{"decode": 151.2, "queue": 0.4, "recognize": 912.7, "total": 1069.3}],
+    )
+
+
+class ErrorEvent(Answer):
+    """The last line of a stream that broke off: the engine failed for the whole document."""
+
+    event: Literal["error"] = Field(default="error", description="What the line is.", examples=["error"])
+    problem: Problem = Field(
+        description="The error, in the form of every other error.",
+        examples=[
+            {
+                "type": "urn:ocr-service:error:engine_unavailable",
+                "title": "The OCR engine is not available",
+                "status": 503,
+                "detail": "Tesseract could not be started.",
+                "code": "engine_unavailable",
+                "request_id": "3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d",
+            }
+        ],
+    )
+
+
+StreamEvent = StartEvent | PageEvent | EndEvent | ErrorEvent
+
+
+def to_line(event: StreamEvent) -> str:
+    """One line of NDJSON."""
+    return event.model_dump_json() + "\n"
+
+
+def whole_markdown(result: DocumentResult) -> str:
+    """Markdown of all pages that have any."""
+    return PAGE_BREAK.join(page.markdown for page in result.pages if page.markdown)
+
+
+def whole_text(result: DocumentResult) -> str:
+    """Text of all pages that have any."""
+    return PAGE_BREAK.join(page.text for page in result.pages if page.text)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

@@ -1,0 +1,79 @@
+"""Is it alive, what is it: `/health`, `/version` and the way to the documentation."""
+
+import time
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse
+from pydantic import Field
+
+from ocr_service import __version__
+from ocr_service.documents import EngineState
+from ocr_service.rendering import Answer, EngineAnswer
+from ocr_service.routes.service import service_of
+
+router = APIRouter()
+
+PADDLEOCR_VL = "paddleocr-vl"
+
+
+class Health(Answer):
+    """Answered at once and always with 200 while the process can serve, whatever the engine does."""
+
+    status: Literal["healthy"] = Field(description="The process serves.", examples=["healthy"])
+    paddleocr: EngineState = Field(
+        description="Where PaddleOCR-VL stands; `not_initialized` also where another engine is used.",
+        examples=["ready"],
+    )
+    s3_storage: Literal["configured", "not_configured"] = Field(
+        description="Whether all settings of the object storage are there.",
+        examples=["not_configured"],
+    )
+    engine: str = Field(description="The engine that reads the pages.", examples=["tesseract"])
+    engine_state: EngineState = Field(description="Where that engine stands.", examples=["ready"])
+    engine_version: str | None = Field(
+        description="Its version, null before it has started.", examples=["5.5.4"]
+    )
+    version: str = Field(description="The service's version.", examples=["1.0.0"])
+    uptime_seconds: float = Field(description="Seconds since it started.", examples=[86400.5])
+
+
+class Version(Answer):
+    """What runs here."""
+
+    version: str = Field(description="The service's version.", examples=["1.0.0"])
+    engine: EngineAnswer = Field(
+        description="The engine that reads the pages; its version is null before it has started.",
+        examples=[{"name": "tesseract", "version": "5.5.4"}],
+    )
+
+
+@router.head("/health", include_in_schema=False)
+@router.get("/health", summary="For the platform's probes")
+async def health(request: Request) -> Health:
+    """Never waits: neither for a model nor behind recognition."""
+    service = service_of(request)
+    engine = service.pipeline.engine
+    is_paddle = engine.name == PADDLEOCR_VL
+    return Health(
+        status="healthy",
+        paddleocr=engine.state if is_paddle else EngineState.NOT_INITIALIZED,
+        s3_storage="configured" if service.s3_configured else "not_configured",
+        engine=engine.name,
+        engine_state=engine.state,
+        engine_version=engine.version,
+        version=__version__,
+        uptime_seconds=round(time.monotonic() - service.started_at, 1),
+    )
+
+
+@router.get("/version", summary="What runs here")
+async def version(request: Request) -> Version:
+    """Name the service's version and its engine's."""
+    return Version(version=__version__, engine=EngineAnswer.of(service_of(request).pipeline.engine))
+
+
+@router.get("/", include_in_schema=False)
+async def root() -> RedirectResponse:
+    """Lead a person to the documentation."""
+    return RedirectResponse("docs")

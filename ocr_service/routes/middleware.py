@@ -1,0 +1,92 @@
+"""What every request gets: an id, a line in the log, and an answer even where the code fails."""
+
+import logging
+import re
+import time
+import uuid
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ocr_service.errors import OcrError
+from ocr_service.request_context import request_id
+from ocr_service.routes.problems import problem_response
+
+log = logging.getLogger("ocr_service.access")
+
+HEADER = "X-Request-ID"
+
+# What is taken over goes into log lines and file names: no spaces, no line ends, no slashes.
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+
+# nginx's number for a caller that left before the answer; it is only ever logged.
+_CALLER_LEFT = 499
+
+_PROBES = ("/health",)
+
+
+class RequestContext:
+    """Outermost ASGI middleware, so that its id and its log line hold for errors too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        token = request_id.set(_take_or_make(scope))
+        answer = _Answer(send)
+        began = time.perf_counter()
+        try:
+            await self._run(scope, receive, answer)
+        finally:
+            _log_line(scope, answer.status, time.perf_counter() - began)
+            request_id.reset(token)
+
+    async def _run(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            await self._app(scope, receive, answer.send)
+        except ClientDisconnect:
+            pass
+        except Exception:
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            if answer.status is None:
+                await problem_response(OcrError())(scope, receive, answer.send)
+
+
+class _Answer:
+    """Watches the answer go out: its status, None before it starts; adds the id's header."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)[HEADER] = request_id.get()
+        await self._send(message)
+
+
+def _take_or_make(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == HEADER.lower().encode():
+            given = value.decode("latin-1")
+            if _ACCEPTABLE.fullmatch(given):
+                return str(given)
+    return uuid.uuid4().hex
+
+
+def _log_line(scope: Scope, status: int | None, seconds: float) -> None:
+    level = logging.DEBUG if scope["path"].startswith(_PROBES) else logging.INFO
+    log.log(
+        level,
+        "%s %s %d %.0f ms",
+        scope["method"],
+        scope["path"].encode("unicode_escape").decode("ascii"),
+        status or _CALLER_LEFT,
+        seconds * 1000,
+    )

@@ -1,0 +1,116 @@
+"""`POST /ocr`: a document in, its text out."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from ocr_service.documents import Timings
+from ocr_service.errors import OcrError
+from ocr_service.pipeline import Pipeline, Reading
+from ocr_service.rendering import (
+    DocumentAnswer,
+    EndEvent,
+    EngineAnswer,
+    ErrorEvent,
+    PageAnswer,
+    PageEvent,
+    Problem,
+    StartEvent,
+    StreamEvent,
+    TimingsAnswer,
+    to_line,
+    whole_markdown,
+    whole_text,
+)
+from ocr_service.request_context import request_id
+from ocr_service.routes import openapi
+from ocr_service.routes.body import Upload, read_upload
+from ocr_service.routes.disconnect import unless_caller_leaves
+from ocr_service.routes.fields import OcrFields, read_fields
+from ocr_service.routes.service import service_of
+
+router = APIRouter()
+
+NDJSON = "application/x-ndjson"
+
+
+@router.post(
+    "/ocr",
+    summary="Read a document",
+    response_model=DocumentAnswer,
+    responses=openapi.OCR_RESPONSES,
+    openapi_extra=openapi.OCR_REQUEST,
+)
+async def read_document(request: Request) -> Response:
+    """Send one document as multipart `file`; the answer holds its text.
+
+    PDF, PNG, JPEG, TIFF (all pages), WebP, BMP, GIF (first frame) and HEIC are told apart by their bytes.
+    With `Accept: application/x-ndjson` and no other `format`, each page is sent as soon as it is done.
+    """
+    service = service_of(request)
+    pipeline = service.pipeline
+    upload = await read_upload(request, service.max_upload_bytes)
+    fields = read_fields(dict(request.query_params), upload.fields)
+    if _wants_stream(request, fields):
+        return await _stream(pipeline, upload, fields)
+    result = await unless_caller_leaves(request, pipeline.process(upload.data, fields.pages, fields.options))
+    if fields.format == "markdown":
+        return Response(whole_markdown(result), media_type="text/markdown; charset=utf-8")
+    if fields.format == "text":
+        return PlainTextResponse(whole_text(result))
+    answer = DocumentAnswer.of(result, pipeline.engine, request_id.get())
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _wants_stream(request: Request, fields: OcrFields) -> bool:
+    return NDJSON in request.headers.get("accept", "") and fields.format == "json"
+
+
+async def _stream(pipeline: Pipeline, upload: Upload, fields: OcrFields) -> Response:
+    """Open the document before the answer starts, so that what is wrong with it has its own status."""
+    began = time.perf_counter()
+    async with AsyncExitStack() as stack:
+        reading = await stack.enter_async_context(pipeline.reading(upload.data, fields.pages, fields.options))
+        lines = _lines(reading, EngineAnswer.of(pipeline.engine), began)
+        await stack.enter_async_context(aclosing(lines))
+        return _OwningStream(lines, stack.pop_all())
+
+
+class _OwningStream(StreamingResponse):
+    """A stream that closes what it reads from, also when its caller leaves before the first line."""
+
+    def __init__(self, lines: AsyncGenerator[str], stack: AsyncExitStack) -> None:
+        super().__init__(lines, media_type=NDJSON)
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._stack:
+            await super().__call__(scope, receive, send)
+
+
+async def _lines(reading: Reading, engine: EngineAnswer, began: float) -> AsyncGenerator[str]:
+    async with aclosing(_events(reading, engine, began)) as events:
+        async for event in events:
+            yield to_line(event)
+
+
+async def _events(reading: Reading, engine: EngineAnswer, began: float) -> AsyncGenerator[StreamEvent]:
+    yield StartEvent(request_id=request_id.get(), engine=engine, page_count=len(reading.pages))
+    timings = Timings(decode=reading.decode)
+    failed: list[int] = []
+    try:
+        async with aclosing(reading.results()) as pages:
+            async for page in pages:
+                timings += page.timings
+                if page.failure:
+                    failed.append(page.index)
+                yield PageEvent(page=PageAnswer.of(page))
+    except OcrError as error:
+        yield ErrorEvent(problem=Problem.of(error, request_id.get()))
+    else:
+        total = time.perf_counter() - began
+        yield EndEvent(failed_pages=sorted(failed), timings=TimingsAnswer.of(timings, total))

@@ -1,0 +1,100 @@
+"""What FastAPI cannot see of `/ocr`, as it reads its body itself: the request and the other answers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from ocr_service.errors import OcrError
+from ocr_service.rendering import EndEvent, ErrorEvent, PageEvent, Problem, StartEvent
+from ocr_service.routes.fields import OcrFields
+from ocr_service.routes.problems import MEDIA_TYPE as PROBLEM
+
+_REFERENCE = "#/components/schemas/{model}"
+_STREAM_EVENTS = (StartEvent, PageEvent, EndEvent, ErrorEvent)
+_BEYOND_THE_ROUTES: tuple[type[BaseModel], ...] = (*_STREAM_EVENTS, Problem)
+
+_FIELDS = OcrFields.model_json_schema()["properties"]
+_FILE = {
+    "type": "string",
+    "format": "binary",
+    "description": "The document: PDF, PNG, JPEG, TIFF, WebP, BMP, GIF or HEIC.",
+    "examples": ["@scan.jpg"],
+}
+
+OCR_REQUEST: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": schema["description"] + " A field of the form goes before it.",
+            "schema": schema,
+        }
+        for name, schema in _FIELDS.items()
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": _FILE, **_FIELDS},
+                }
+            }
+        },
+    },
+}
+
+
+def _ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(model=model.__name__)}
+
+
+def error_classes(base: type[OcrError] = OcrError) -> Iterator[type[OcrError]]:
+    """Walk the tree of errors."""
+    yield base
+    for child in base.__subclasses__():
+        yield from error_classes(child)
+
+
+def _problems(status: int) -> dict[str, Any]:
+    kinds = {error.code: error.title for error in error_classes() if error.status == status}
+    listed = "; ".join(f"`{code}`: {title}" for code, title in kinds.items())
+    return {"description": listed, "content": {PROBLEM: {"schema": _ref(Problem)}}}
+
+
+OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The document's text, in the form that was asked for.",
+        "content": {
+            "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}},
+            "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},
+            "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
+        },
+    },
+    **{status: _problems(status) for status in sorted({e.status for e in error_classes()})},
+}
+
+
+def complete(app: FastAPI) -> None:
+    """Let the app's OpenAPI document hold the models that no route names."""
+    made_by_fastapi = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _add_models(made_by_fastapi().setdefault("components", {}).setdefault("schemas", {}))
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _add_models(schemas: dict[str, Any]) -> None:
+    for model in _BEYOND_THE_ROUTES:
+        schema = model.model_json_schema(mode="serialization", ref_template=_REFERENCE)
+        for name, part in schema.pop("$defs", {}).items():
+            schemas.setdefault(name, part)
+        schemas[model.__name__] = schema

@@ -1,0 +1,195 @@
+"""Tesseract's side of the engine seam: threads, languages, and what one page takes."""
+
+import asyncio
+import importlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ocr_service.documents import EngineState, ImageMode, Options, Page, PageResult, Timings
+from ocr_service.errors import (
+    EngineUnavailable,
+    LanguageNotInstalled,
+    RecognitionFailed,
+    TooManyPixels,
+)
+from ocr_service.starting import LazyStart
+from ocr_service.tesseract.cores import usable_cores
+from ocr_service.tesseract.layout import Line, compose
+from ocr_service.tesseract.markdown import to_markdown
+
+# Where Debian, Fedora and a build from source put the language data.
+_USUAL_TESSDATA = (
+    Path("/usr/share/tesseract-ocr/5/tessdata"),
+    Path("/usr/share/tesseract-ocr/4.00/tessdata"),
+    Path("/usr/share/tessdata"),
+    Path("/usr/share/tesseract/tessdata"),
+    Path("/usr/local/share/tessdata"),
+)
+_HOW_TO_ADD = "On Debian: apt-get install tesseract-ocr-<language>, then start the service again."
+
+# Tesseract keeps coordinates in 16 bits.
+_MOST_PIXELS_A_SIDE = 32_767
+
+# Pages waiting decoded, so that a thread that ends one page has the next at once.
+_DECODED_AHEAD = 1
+
+
+class TesseractEngine:
+    """Reads pages on `threads` threads, each with a Tesseract of its own.
+
+    default_lang: languages joined by "+" for options that name none.
+    tessdata: folder of the language data, or None to look in the usual places.
+    """
+
+    name = "tesseract"
+    title = "Tesseract"
+    resolution = 300
+    image_mode: ImageMode = "L"
+    starts_early = True
+
+    def __init__(self, default_lang: str, threads: int | None = None, tessdata: Path | None = None) -> None:
+        self._default_lang = default_lang
+        self._threads = threads or usable_cores()
+        self._tessdata = tessdata
+        self._starting = LazyStart(self.title, self._start)
+        self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="tesseract")
+        self._local = threading.local()
+        self._tesserocr: ModuleType | None = None
+        self._languages: frozenset[str] = frozenset()
+        self.version: str | None = None
+
+    @property
+    def state(self) -> EngineState:
+        return self._starting.state
+
+    @property
+    def max_pages_in_flight(self) -> int:
+        return self._threads + _DECODED_AHEAD
+
+    async def start(self) -> None:
+        await self._starting.ensure()
+
+    async def close(self) -> None:
+        await self._starting.cancel()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def check(self, options: Options) -> None:
+        """Raise LanguageNotInstalled, naming what is there."""
+        missing = [name for name in self._lang(options).split("+") if name not in self._languages]
+        if missing:
+            raise LanguageNotInstalled(
+                f"Not installed: {', '.join(missing) or 'no language named'}. "
+                f"Installed: {', '.join(sorted(self._languages))}. {_HOW_TO_ADD}"
+            )
+
+    async def recognize(self, page: Page, options: Options) -> PageResult:
+        """Read one page; one that waits for a thread is dropped when its caller is cancelled."""
+        if max(page.image.size) > _MOST_PIXELS_A_SIDE:
+            raise TooManyPixels(f"Tesseract reads at most {_MOST_PIXELS_A_SIDE} pixels a side.")
+        job = self._executor.submit(self._read, page, self._lang(options), time.perf_counter())
+        return await asyncio.wrap_future(job)
+
+    def _lang(self, options: Options) -> str:
+        return self._default_lang if options.lang is None else options.lang
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(self._load)
+        self.check(Options())
+
+    def _load(self) -> None:
+        try:
+            self._tesserocr = importlib.import_module("tesserocr")
+        except ImportError as error:
+            raise EngineUnavailable(f"Tesseract is not installed: {error}.") from error
+        folder = self._tessdata or _find_tessdata()
+        _, languages = self._tesserocr.get_languages(f"{folder}/")
+        if not languages:
+            raise EngineUnavailable(f"There is no Tesseract language data. {_HOW_TO_ADD}")
+        self._tessdata = folder
+        self._languages = frozenset(languages)
+        self.version = self._tesserocr.tesseract_version().split()[1]
+
+    def _read(self, page: Page, lang: str, asked_at: float) -> PageResult:
+        began = time.perf_counter()
+        api = self._api(lang)
+        try:
+            lines, text = self._recognize(api, page)
+        except RuntimeError as error:
+            raise RecognitionFailed(f"Tesseract could not read page {page.index}.") from error
+        finally:
+            api.Clear()
+        blocks = compose(lines)
+        return PageResult(
+            index=page.index,
+            width=page.image.width,
+            height=page.image.height,
+            markdown=to_markdown(blocks),
+            text=text,
+            blocks=blocks,
+            timings=Timings(queue=began - asked_at, recognize=time.perf_counter() - began),
+        )
+
+    def _api(self, lang: str) -> Any:
+        """Return the thread's own Tesseract, set to `lang`; loading another language takes about 0.1 s."""
+        assert self._tesserocr is not None
+        if getattr(self._local, "lang", None) != lang:
+            self._local.lang = None
+            try:
+                self._local.api = self._tesserocr.PyTessBaseAPI(f"{self._tessdata}/", lang)
+            except RuntimeError as error:
+                raise EngineUnavailable(f"The language data of {lang} cannot be loaded.") from error
+            # Its remarks on the image would go to the service's standard error, page by page.
+            self._local.api.SetVariable("debug_file", os.devnull)
+            self._local.lang = lang
+        return self._local.api
+
+    def _recognize(self, api: Any, page: Page) -> tuple[list[Line], str]:
+        width, height = page.image.size
+        api.SetImageBytes(page.image.tobytes(), width, height, 1, width)
+        api.SetSourceResolution(page.resolution or 0)
+        if not api.Recognize():
+            raise RecognitionFailed(f"Tesseract could not read page {page.index}.")
+        return list(self._lines(api)), api.GetUTF8Text().strip()
+
+    def _lines(self, api: Any) -> Iterator[Line]:
+        """Walk Tesseract's result; the iterator is one object that moves."""
+        tess = self._tesserocr
+        assert tess is not None
+        level = tess.RIL
+        position = api.GetIterator()
+        if position is None:
+            return
+        for _ in tess.iterate_level(position, level.TEXTLINE):
+            text = _text(position, level.TEXTLINE)
+            if not text:
+                continue
+            row = position.RowAttributes()
+            yield Line(
+                text=text,
+                bbox=position.BoundingBox(level.TEXTLINE),
+                height=row["row_height"] - row["ascenders"] + row["descenders"],
+                confidence=position.Confidence(level.TEXTLINE) / 100,
+                opens_block=position.IsAtBeginningOf(level.BLOCK),
+                opens_paragraph=position.IsAtBeginningOf(level.PARA),
+            )
+
+
+def _text(position: Any, level: int) -> str:
+    try:
+        return str(position.GetUTF8Text(level).strip())
+    except RuntimeError:
+        # A picture's place in the layout: there are no letters.
+        return ""
+
+
+def _find_tessdata() -> Path:
+    for folder in _USUAL_TESSDATA:
+        if any(folder.glob("*.traineddata")):
+            return folder
+    raise EngineUnavailable(f"There is no Tesseract language data. {_HOW_TO_ADD}")

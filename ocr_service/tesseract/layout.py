@@ -1,0 +1,170 @@
+"""Tesseract's lines → blocks in reading order: paragraphs, headings and lists. Pure functions."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ocr_service.documents import Block
+
+DOC_TITLE = "doc_title"
+PARAGRAPH_TITLE = "paragraph_title"
+TEXT = "text"
+LIST = "list"
+
+# Letters this much higher than the page's body text make a heading; the ratios are those of common
+# style sheets, where a title stands at 1.6 to 2 times the body and a section at 1.2 to 1.5.
+_TITLE_RATIO = 1.6
+_HEADING_RATIO = 1.2
+_HEADING_MOST_LINES = 3
+_HEADING_LEAST_LETTERS = 2
+
+_BULLETS = "-–—•·▪●○■*°»"  # noqa: RUF001 - the dashes differ
+_BULLET = re.compile(rf"^[{_BULLETS}]\s+(?=\S)")
+# A misread bullet: Tesseract often takes the dot for a full stop.
+_DOT = re.compile(r"^\.\s+(?=\S)")
+_NUMBER = re.compile(r"^(?:\d{1,3}[.)]|[a-zа-яё]\))\s+(?=\S)")
+
+_HYPHENS = "-\u00ad\u2010¬"
+# These stay joined to their word by a hyphen that is spelling, not the line's end.
+_RUSSIAN_PARTICLES = re.compile(r"^(?:то|либо|нибудь|таки|ка)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text as Tesseract saw it.
+
+    height: of its small letters, in pixels. confidence: 0 to 1.
+    opens_block, opens_paragraph: whether Tesseract starts one here.
+    """
+
+    text: str
+    bbox: tuple[int, int, int, int]
+    height: float
+    confidence: float
+    opens_block: bool
+    opens_paragraph: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Paragraph:
+    """Lines that belong together, and whether they are one item of a list."""
+
+    lines: tuple[Line, ...]
+    is_item: bool
+
+
+def compose(lines: Sequence[Line]) -> tuple[Block, ...]:
+    """Join lines, in reading order, into blocks."""
+    body = body_height(lines)
+    blocks: list[Block] = []
+    for group in _lists_together(_paragraphs(lines, body)):
+        label = LIST if group[0].is_item else _label(group[0].lines, body)
+        blocks.append(_block(label, group, order=len(blocks) + 1))
+    return tuple(blocks)
+
+
+def body_height(lines: Iterable[Line]) -> float:
+    """Return the height of the small letters of most of the page's text, in pixels (weighted median)."""
+    weighted = sorted((line.height, len(line.text)) for line in lines)
+    half = sum(weight for _, weight in weighted) / 2
+    passed = 0
+    for height, weight in weighted:
+        passed += weight
+        if passed >= half:
+            return height
+    return 0.0
+
+
+def join_lines(texts: Sequence[str]) -> str:
+    """Make one text of a paragraph's lines, mending words that were broken at a line's end."""
+    joined = texts[0]
+    for text in texts[1:]:
+        joined = _join(joined, text)
+    return joined
+
+
+def _join(left: str, right: str) -> str:
+    broken_word = len(left) > 1 and left[-1] in _HYPHENS and left[-2].isalnum()
+    if not broken_word:
+        return f"{left} {right}"
+    if right[0].islower() and not _RUSSIAN_PARTICLES.match(right):
+        return left[:-1] + right
+    return left + right
+
+
+def _paragraphs(lines: Sequence[Line], body: float) -> Iterator[_Paragraph]:
+    """Cut at Tesseract's paragraphs, and at every line that begins an item of a list."""
+    current: list[Line] = []
+    in_item = False
+    for line in lines:
+        is_item = not _is_large(line.height, body) and _begins_item(line, current, in_item)
+        if current and (is_item or line.opens_block or line.opens_paragraph):
+            yield _Paragraph(tuple(current), in_item)
+            current = []
+        if not current:
+            in_item = is_item
+        current.append(line)
+    if current:
+        yield _Paragraph(tuple(current), in_item)
+
+
+def _begins_item(line: Line, current: Sequence[Line], in_item: bool) -> bool:
+    """Tell an item by its mark and its place: a dash or a number can stand at the start of any line."""
+    if _BULLET.match(line.text) or _NUMBER.match(line.text):
+        starts = not current or line.opens_block or line.opens_paragraph
+        return starts or in_item or current[-1].text[-1] in ":;"
+    return in_item and _DOT.match(line.text) is not None
+
+
+def _lists_together(paragraphs: Iterable[_Paragraph]) -> Iterator[list[_Paragraph]]:
+    """Group the items of one list, down a column; every other paragraph stands alone."""
+    group: list[_Paragraph] = []
+    for paragraph in paragraphs:
+        if group and not _continues(group[-1], paragraph):
+            yield group
+            group = []
+        group.append(paragraph)
+    if group:
+        yield group
+
+
+def _continues(before: _Paragraph, item: _Paragraph) -> bool:
+    below = item.lines[0].bbox[1] >= before.lines[-1].bbox[1]
+    return before.is_item and item.is_item and below
+
+
+def _is_large(height: float, body: float) -> bool:
+    return body > 0 and height >= body * _HEADING_RATIO
+
+
+def _label(lines: Sequence[Line], body: float) -> str:
+    height = body_height(lines)
+    letters = sum(character.isalpha() for line in lines for character in line.text)
+    too_long = len(lines) > _HEADING_MOST_LINES
+    if too_long or letters < _HEADING_LEAST_LETTERS or not _is_large(height, body):
+        return TEXT
+    return DOC_TITLE if height >= body * _TITLE_RATIO else PARAGRAPH_TITLE
+
+
+def _block(label: str, paragraphs: Sequence[_Paragraph], order: int) -> Block:
+    lines = [line for paragraph in paragraphs for line in paragraph.lines]
+    texts = [join_lines([line.text for line in paragraph.lines]) for paragraph in paragraphs]
+    boxes = [line.bbox for line in lines]
+    weight = sum(len(line.text) for line in lines)
+    return Block(
+        label=label,
+        bbox=(
+            min(box[0] for box in boxes),
+            min(box[1] for box in boxes),
+            max(box[2] for box in boxes),
+            max(box[3] for box in boxes),
+        ),
+        content="\n".join(_plain_item(text) for text in texts) if label == LIST else texts[0],
+        order=order,
+        confidence=round(sum(line.confidence * len(line.text) for line in lines) / weight, 3),
+    )
+
+
+def _plain_item(text: str) -> str:
+    """Every bullet becomes a hyphen; a number stays as it is."""
+    return _DOT.sub("- ", _BULLET.sub("- ", text))

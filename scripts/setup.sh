@@ -1,0 +1,69 @@
+#!/bin/sh
+# Install what a `make` target needs, once: Debian's packages, then a virtual environment with pinned packages.
+# Usage: scripts/setup.sh run|test|bench
+set -eu
+cd "$(dirname "$0")/.."
+
+purpose=$1
+venv=.venv
+requirements=requirements.txt
+# tesserocr brings Tesseract itself; Debian brings the language data.
+packages="python3 python3-venv tesseract-ocr-rus tesseract-ocr-eng"
+case $purpose in
+run) ;;
+test) requirements=requirements-dev.txt packages="$packages fonts-dejavu-core curl" ;;
+bench) requirements=requirements-dev.txt packages="$packages fonts-dejavu-core ocrmypdf" ;;
+*) echo "usage: $0 run|test|bench" >&2 && exit 2 ;;
+esac
+
+say() { echo "setup: $*" >&2; }
+
+missing_packages() {
+    for package in $packages; do
+        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$status" = installed ] || printf '%s ' "$package"
+    done
+}
+
+install_packages() {
+    if ! command -v dpkg-query >/dev/null; then
+        say "this is not Debian: make sure of Python 3.11 or newer and of Tesseract's language data"
+        return
+    fi
+    missing=$(missing_packages)
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        say "these Debian packages are missing; install them and run make again:"
+        say "  sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
+        exit 1
+    fi
+    say "installing Debian packages: $missing"
+    apt-get update
+    # shellcheck disable=SC2086 # a list of words
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+}
+
+find_python() {
+    for candidate in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    say "Python 3.11 or newer with its venv module is needed and was not found"
+    exit 1
+}
+
+install_requirements() {
+    # The stamp is written last, so a run that was cut short starts over.
+    stamp="$venv/.installed-$requirements"
+    cmp -s "$requirements" "$stamp" && [ -x "$venv/bin/python" ] && return
+    python=$(find_python)
+    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+    say "installing Python packages from $requirements into $venv"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$requirements"
+    cp "$requirements" "$stamp"
+}
+
+install_packages
+install_requirements

@@ -1,0 +1,14 @@
+"""An engine that cannot be started, as PaddleOCR-VL cannot where it is not installed."""
+
+from ocr_service.documents import EngineState
+from ocr_service.errors import EngineUnavailable
+from tests.fakes.scripted_engine import ScriptedEngine
+
+
+class AbsentEngine(ScriptedEngine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = EngineState.UNAVAILABLE
+
+    async def start(self) -> None:
+        raise EngineUnavailable("The engine is not installed.", retry_after=7)

@@ -1,0 +1,15 @@
+"""An engine that reads most pages and fails for chosen ones, each in its own way."""
+
+from ocr_service.documents import Options, Page, PageResult
+from tests.fakes.scripted_engine import ScriptedEngine
+
+
+class FaultyEngine(ScriptedEngine):
+    def __init__(self, faults: dict[int, Exception]) -> None:
+        super().__init__()
+        self.faults = faults
+
+    async def recognize(self, page: Page, options: Options) -> PageResult:
+        if page.index in self.faults:
+            raise self.faults[page.index]
+        return await super().recognize(page, options)

@@ -1,0 +1,31 @@
+"""An engine whose pages wait until the test lets them go: for what happens while work is under way."""
+
+import asyncio
+
+from ocr_service.documents import Options, Page, PageResult
+from tests.fakes.scripted_engine import ScriptedEngine
+
+
+class GatedEngine(ScriptedEngine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates: dict[int, asyncio.Event] = {}
+        self.entered: asyncio.Queue[int] = asyncio.Queue()
+        self.cancelled: asyncio.Queue[int] = asyncio.Queue()
+        self.accepted: asyncio.Queue[Options] = asyncio.Queue()
+
+    def open(self, index: int) -> None:
+        self.gates.setdefault(index, asyncio.Event()).set()
+
+    def check(self, options: Options) -> None:
+        """Called once a request, right before its pages ask for places in flight."""
+        self.accepted.put_nowait(options)
+
+    async def recognize(self, page: Page, options: Options) -> PageResult:
+        self.entered.put_nowait(page.index)
+        try:
+            await self.gates.setdefault(page.index, asyncio.Event()).wait()
+        except asyncio.CancelledError:
+            self.cancelled.put_nowait(page.index)
+            raise
+        return await super().recognize(page, options)

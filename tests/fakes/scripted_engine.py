@@ -1,0 +1,37 @@
+"""An engine that answers at once with what each page's size says, so that HTTP tests need no recognition."""
+
+from ocr_service.documents import Block, EngineState, ImageMode, Options, Page, PageResult
+from ocr_service.errors import LanguageNotInstalled
+
+
+class ScriptedEngine:
+    name = "scripted"
+    title = "Scripted"
+    version: str | None = "1.2.3"
+    resolution = 72
+    image_mode: ImageMode = "L"
+    max_pages_in_flight = 4
+    starts_early = False
+
+    def __init__(self) -> None:
+        self.state = EngineState.READY
+        self.seen: list[Page] = []
+        self.options: list[Options] = []
+        self.closed = False
+
+    async def start(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def check(self, options: Options) -> None:
+        if options.lang == "tlh":
+            raise LanguageNotInstalled("Not installed: tlh. Installed: eng, rus.")
+
+    async def recognize(self, page: Page, options: Options) -> PageResult:
+        self.seen.append(page)
+        self.options.append(options)
+        text = f"page {page.index}"
+        block = Block("text", (1, 2, 3, 4), text, order=1, confidence=0.5)
+        return PageResult(page.index, *page.image.size, markdown=f"**{text}**", text=text, blocks=(block,))

@@ -1,0 +1,30 @@
+"""The app around a fake engine, behind a real uvicorn on a real socket, in the test's own event loop."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+
+from ocr_service.config import Settings
+from ocr_service.documents import Engine
+from server import create_app
+
+
+@asynccontextmanager
+async def serving(engine: Engine, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(Settings(**settings), engine)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    port = listener.getsockname()[1]
+    try:
+        # The socket listens already, so the first request waits for the app without polling.
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        await running

@@ -1,0 +1,183 @@
+"""Every bad input, with the status and the code that the README's table promises."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.fakes.absent_engine import AbsentEngine
+from tests.fakes.faulty_engine import FaultyEngine
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+from tests.samples import (
+    bomb_png,
+    encoded,
+    pdf_of_text,
+    pdf_with_broken_page,
+    pdf_with_huge_picture,
+    small_png,
+)
+
+from ocr_service.errors import RecognitionFailed
+
+pytestmark = pytest.mark.anyio
+
+MIB = 2**20
+HEAD = b"POST /ocr HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A request that must be refused; request: what httpx sends."""
+
+    name: str
+    status: int
+    code: str
+    request: dict[str, Any] = field(default_factory=dict)
+
+
+def file(data: bytes, **fields: str) -> dict[str, Any]:
+    return {"files": {"file": ("scan", data)}, "data": fields}
+
+
+def jpeg() -> bytes:
+    return encoded(Image.effect_noise((200, 200), 60), "JPEG")
+
+
+BAD = [
+    Bad("nothing at all", 422, "no_file"),
+    Bad("form without a file", 422, "no_file", {"files": {"lang": (None, b"rus")}}),
+    Bad("file field that holds text", 422, "no_file", {"files": {"file": (None, b"scan.jpg")}}),
+    Bad("urlencoded form", 422, "no_file", {"data": {"lang": "rus"}}),
+    Bad("empty file", 422, "empty_file", file(b"")),
+    Bad("two files", 422, "invalid_request", {"files": [("file", small_png()), ("file", small_png())]}),
+    Bad("file in another field", 422, "invalid_request", {"files": {"image": small_png()}}),
+    Bad("unknown field", 422, "invalid_request", file(small_png(), page="1")),
+    Bad("unknown format", 422, "invalid_request", file(small_png(), format="docx")),
+    Bad("pages that are no pages", 422, "invalid_request", file(small_png(), pages="one")),
+    Bad("page off range", 422, "pages_out_of_range", file(pdf_of_text(["a"] * 3), pages="2-4")),
+    Bad("page zero", 422, "pages_out_of_range", file(small_png(), pages="0")),
+    Bad("range turned round", 422, "pages_out_of_range", file(pdf_of_text(["a"] * 3), pages="3-2")),
+    Bad("absurd range", 422, "pages_out_of_range", file(small_png(), pages="1-999999999")),
+    Bad("language not there", 422, "language_not_installed", file(small_png(), lang="tlh")),
+    Bad("text", 422, "not_a_document", file("Это просто текст.".encode())),
+    Bad("random bytes", 422, "not_a_document", file(bytes(range(1, 200)))),
+    Bad("cut off JPEG", 422, "broken_document", file(jpeg()[:-3000])),
+    Bad("PNG signature alone", 422, "broken_document", file(small_png()[:8])),
+    Bad("damaged PDF", 422, "broken_document", file(b"%PDF-1.7\nnothing follows")),
+    Bad("PDF whose only page is damaged", 422, "broken_document", file(pdf_with_broken_page(1, 1))),
+    Bad("encrypted PDF", 422, "encrypted_pdf", file(pdf_of_text(["a"], password="s3same"))),
+    Bad("Office document", 415, "type_not_supported", file(b"PK\x03\x04" + bytes(100))),
+    Bad("SVG", 415, "type_not_supported", file(b"<svg xmlns='http://www.w3.org/2000/svg'/>")),
+    Bad("AVIF", 415, "type_not_supported", file(encoded(Image.new("RGB", (8, 8)), "AVIF"))),
+    Bad("DjVu", 415, "type_not_supported", file(b"AT&TFORM\x00\x00\x00\x10DJVU")),
+    Bad("JSON body", 415, "media_type_not_supported", {"json": {"file": "…"}}),
+    Bad("image as the body itself", 415, "media_type_not_supported",
+        {"content": small_png(), "headers": {"Content-Type": "image/png"}}),
+    Bad("form without a boundary", 400, "malformed_body",
+        {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}),
+    Bad("form that is none", 400, "malformed_body",
+        {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}),
+    Bad("625 megapixels in 76 kB", 422, "too_many_pixels", file(bomb_png(25_000))),
+    Bad("625 megapixels in a PDF", 422, "too_many_pixels", file(pdf_with_huge_picture(25_000))),
+    Bad("too many pages", 422, "too_many_pages", file(pdf_of_text(["a"] * 6))),
+    Bad("too many bytes", 413, "too_many_bytes", file(small_png() + bytes(MIB))),
+    Bad("far too many bytes", 413, "too_many_bytes", file(bytes(3 * MIB))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
+async def test_bad_input_gets_its_own_problem(bad: Bad) -> None:
+    async with serving(ScriptedEngine(), ocr_max_pages=5, ocr_max_upload_mb=1) as client:
+        response = await client.post("/ocr", **bad.request)
+        after = await client.post("/ocr", files={"file": small_png()})
+    assert_problem(response, bad.status, bad.code)
+    assert after.status_code == 200
+
+
+def assert_problem(response: Any, status: int, code: str) -> None:
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (status, code), problem
+    assert response.headers["content-type"] == "application/problem+json"
+    assert problem["type"] == f"urn:ocr-service:error:{code}"
+    assert problem["status"] == status
+    assert problem["title"] and problem["detail"]
+    assert problem["request_id"] == response.headers["x-request-id"]
+    for internal in ("Traceback", ".py", "site-packages", "object at 0x", "/usr/", "/tmp/"):
+        assert internal not in response.text
+
+
+async def test_bytes_are_counted_while_they_arrive() -> None:
+    """The answer to a body without a length or an end comes when it passes the limit."""
+    async with serving(ScriptedEngine(), ocr_max_upload_mb=1) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
+        answered = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+        sent = 0
+        while not answered.done() and sent < 400 * MIB:
+            writer.write(b"%x\r\n%s\r\n" % (len(part), part))
+            await writer.drain()
+            sent += len(part)
+            part = bytes(64 * 1024)
+        writer.close()
+    assert (await answered).startswith(b"HTTP/1.1 413")
+    # What the socket's buffers take in beyond the limit depends on the system, but not on the body.
+    assert MIB < sent < 64 * MIB
+
+
+async def test_announced_length_is_refused_before_any_of_it_arrives() -> None:
+    """A client that waits for 100-continue never sends what would be refused."""
+    async with serving(ScriptedEngine(), ocr_max_upload_mb=1) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(HEAD + b"Content-Length: 99999999\r\nExpect: 100-continue\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+        writer.close()
+
+
+async def test_engine_that_is_not_there() -> None:
+    async with serving(AbsentEngine()) as client:
+        response = await client.post("/ocr", files={"file": small_png()})
+    assert_problem(response, 503, "engine_unavailable")
+    assert response.headers["retry-after"] == "7"
+
+
+async def test_page_that_the_engine_cannot_read() -> None:
+    async with serving(FaultyEngine({1: RecognitionFailed("The engine gave up.")})) as client:
+        response = await client.post("/ocr", files={"file": small_png()})
+    assert_problem(response, 500, "recognition_failed")
+
+
+class _BrokenInCheck(ScriptedEngine):
+    """A fault of our own, where nothing is expected to fail."""
+
+    def check(self, options: object) -> None:
+        raise ZeroDivisionError("in /srv/secret/place.py")
+
+
+async def test_fault_of_our_own_says_nothing_of_itself() -> None:
+    async with serving(_BrokenInCheck()) as client:
+        response = await client.post("/ocr", files={"file": small_png()})
+    assert_problem(response, 500, "internal_error")
+    assert "secret" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [("GET", "/nowhere", 404, "not_found"), ("PUT", "/ocr", 405, "method_not_allowed")],
+)
+async def test_framework_errors_have_the_same_form(method: str, path: str, status: int, code: str) -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.request(method, path)
+    assert_problem(response, status, code)
+
+
+async def test_errors_of_a_stream_that_has_not_begun_are_answers() -> None:
+    async with serving(ScriptedEngine()) as client:
+        headers = {"Accept": "application/x-ndjson"}
+        response = await client.post("/ocr", files={"file": b"text"}, headers=headers)
+    assert_problem(response, 422, "not_a_document")
+    assert json.loads(response.text)

@@ -1,0 +1,188 @@
+import httpx
+import pytest
+from PIL import Image
+
+from tests.fakes.faulty_engine import FaultyEngine
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+from tests.samples import encoded, pdf_of_text, pdf_with_broken_page, small_png
+
+from ocr_service.errors import EngineUnavailable, RecognitionFailed
+
+pytestmark = pytest.mark.anyio
+
+
+def upload(data: bytes, name: str = "scan.png") -> dict[str, tuple[str, bytes]]:
+    return {"file": (name, data)}
+
+
+async def test_json_answer_has_everything_that_is_documented() -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/ocr", files=upload(small_png()))
+    assert response.status_code == 200
+    answer = response.json()
+    timings = answer.pop("timings")
+    assert answer == {
+        "request_id": response.headers["x-request-id"],
+        "engine": {"name": "scripted", "version": "1.2.3"},
+        "pages": [
+            {
+                "index": 1,
+                "width": 40,
+                "height": 30,
+                "markdown": "**page 1**",
+                "text": "page 1",
+                "blocks": [
+                    {
+                        "label": "text",
+                        "bbox": [1, 2, 3, 4],
+                        "content": "page 1",
+                        "order": 1,
+                        "confidence": 0.5,
+                    }
+                ],
+                "error": None,
+            }
+        ],
+        "markdown": "**page 1**",
+        "text": "page 1",
+    }
+    assert set(timings) == {"decode", "queue", "recognize", "total"}
+    assert 0 < timings["decode"] <= timings["total"]
+
+
+async def test_pages_of_a_document_come_in_order_and_joined() -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 7)))
+    answer = response.json()
+    assert [page["index"] for page in answer["pages"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert answer["text"] == "\n\n".join(f"page {n}" for n in range(1, 8))
+    assert answer["markdown"].startswith("**page 1**\n\n**page 2**")
+
+
+@pytest.mark.parametrize("where", ["form", "query"])
+async def test_fields_come_from_the_form_or_the_query(where: str) -> None:
+    engine = ScriptedEngine()
+    fields = {"pages": "2-3,5", "lang": "eng", "format": "text"}
+    sent = {"data": fields} if where == "form" else {"params": fields}
+    async with serving(engine) as client:
+        response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 6)), **sent)
+    assert response.text == "page 2\n\npage 3\n\npage 5"
+    assert {options.lang for options in engine.options} == {"eng"}
+
+
+async def test_form_goes_before_query() -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post(
+            "/ocr", files=upload(small_png()), data={"format": "text"}, params={"format": "markdown"}
+        )
+    assert response.text == "page 1"
+
+
+@pytest.mark.parametrize(
+    ("format_name", "media_type", "body"),
+    [
+        ("markdown", "text/markdown; charset=utf-8", "**page 1**"),
+        ("text", "text/plain; charset=utf-8", "page 1"),
+    ],
+)
+async def test_markdown_and_text_alone(format_name: str, media_type: str, body: str) -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/ocr", files=upload(small_png()), data={"format": format_name})
+    assert response.headers["content-type"] == media_type
+    assert response.text == body
+
+
+async def test_type_comes_from_the_bytes_and_not_from_the_name() -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/ocr", files=upload(small_png(), "report.docx"))
+    assert response.status_code == 200
+
+
+async def test_pdf_is_rendered_at_the_engines_resolution_or_the_settings() -> None:
+    engine = ScriptedEngine()
+    async with serving(engine) as client:
+        await client.post("/ocr", files=upload(pdf_of_text(["a"], size=(100, 200))))
+    async with serving(engine, ocr_pdf_dpi=144) as client:
+        await client.post("/ocr", files=upload(pdf_of_text(["a"], size=(100, 200))))
+    assert [page.image.size for page in engine.seen] == [(100, 200), (200, 400)]
+    assert [page.resolution for page in engine.seen] == [72, 144]
+
+
+async def test_damaged_page_fails_alone() -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/ocr", files=upload(pdf_with_broken_page(broken=2, count=3)))
+    assert response.status_code == 200
+    first, second, third = response.json()["pages"]
+    assert first["text"] == "page 1" and first["error"] is None
+    assert third["text"] == "page 3" and third["error"] is None
+    assert second["error"]["code"] == "broken_document"
+    assert (second["text"], second["blocks"], second["width"]) == ("", [], 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [(RecognitionFailed("No."), "recognition_failed"), (KeyError("secret"), "recognition_failed")],
+)
+async def test_page_that_the_engine_cannot_read_fails_alone(fault: Exception, code: str) -> None:
+    async with serving(FaultyEngine({2: fault})) as client:
+        response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 3)))
+    assert [page["error"] and page["error"]["code"] for page in response.json()["pages"]] == [None, code, None]
+    assert "secret" not in response.text
+
+
+async def test_when_no_page_can_be_read_the_answer_is_the_first_pages_error() -> None:
+    faults: dict[int, Exception] = {1: RecognitionFailed("First."), 2: RecognitionFailed("Second.")}
+    async with serving(FaultyEngine(faults)) as client:
+        response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 2)))
+    assert response.status_code == 500
+    assert response.json()["detail"] == "First."
+
+
+async def test_engine_that_goes_away_fails_the_whole_document() -> None:
+    async with serving(FaultyEngine({2: EngineUnavailable("Gone.", retry_after=3)})) as client:
+        response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 3)))
+        after = await client.post("/ocr", files=upload(small_png()))
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "3"
+    assert after.status_code == 200
+
+
+async def test_places_in_flight_come_back_after_failures() -> None:
+    engine = FaultyEngine({1: EngineUnavailable("Gone.")})
+    async with serving(engine) as client:
+        for _ in range(3 * engine.max_pages_in_flight):
+            response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 9)))
+            assert response.status_code == 503
+        engine.faults = {}
+        response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 9)))
+    assert response.status_code == 200
+
+
+async def test_many_requests_side_by_side_each_get_their_own_pages() -> None:
+    import asyncio
+
+    async def read(client: httpx.AsyncClient, count: int) -> int:
+        response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * count)))
+        return len(response.json()["pages"])
+
+    async with serving(ScriptedEngine()) as client:
+        counts = await asyncio.gather(*(read(client, n) for n in range(1, 13)))
+    assert counts == list(range(1, 13))
+
+
+async def test_every_image_type_is_read() -> None:
+    image = Image.new("RGB", (64, 48), "white")
+    engine = ScriptedEngine()
+    async with serving(engine) as client:
+        for format_name in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "HEIF"):
+            response = await client.post("/ocr", files=upload(encoded(image, format_name)))
+            assert response.status_code == 200, format_name
+    assert {page.image.size for page in engine.seen} == {(64, 48)}
+
+
+async def test_engine_is_closed_with_the_service() -> None:
+    engine = ScriptedEngine()
+    async with serving(engine) as client:
+        await client.get("/health")
+    assert engine.closed

@@ -1,0 +1,117 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from ocr_service.errors import EngineUnavailable
+from tests.fakes.faulty_engine import FaultyEngine
+from tests.fakes.gated_engine import GatedEngine
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+from tests.samples import pdf_of_text, pdf_with_broken_page, small_png
+
+pytestmark = pytest.mark.anyio
+
+NDJSON = {"Accept": "application/x-ndjson"}
+
+
+async def events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    async for line in response.aiter_lines():
+        yield json.loads(line)
+
+
+async def test_each_page_is_sent_as_soon_as_it_is_done() -> None:
+    engine = GatedEngine()
+    async with serving(engine) as client:
+        files = {"file": pdf_of_text(["a"] * 3)}
+        async with client.stream("POST", "/ocr", files=files, headers=NDJSON) as response:
+            assert response.headers["content-type"] == "application/x-ndjson"
+            lines = events(response)
+            start = await anext(lines)
+            assert start == {
+                "event": "start",
+                "request_id": response.headers["x-request-id"],
+                "engine": {"name": "scripted", "version": "1.2.3"},
+                "page_count": 3,
+            }
+            # Page 3 arrives while pages 1 and 2 are still being read.
+            for index in (3, 1, 2):
+                engine.open(index)
+                line = await anext(lines)
+                assert (line["event"], line["page"]["index"]) == ("page", index)
+                assert line["page"]["text"] == f"page {index}"
+            end = await anext(lines)
+    assert end["event"] == "end"
+    assert end["failed_pages"] == []
+    assert set(end["timings"]) == {"decode", "queue", "recognize", "total"}
+
+
+async def test_page_that_fails_is_a_line_with_its_error() -> None:
+    async with serving(ScriptedEngine()) as client:
+        files = {"file": pdf_with_broken_page(2, 3)}
+        response = await client.post("/ocr", files=files, headers=NDJSON)
+    lines = [json.loads(line) for line in response.text.splitlines()]
+    errors = {line["page"]["index"]: line["page"]["error"] for line in lines if line["event"] == "page"}
+    assert errors[2]["code"] == "broken_document"
+    assert errors[1] is None and errors[3] is None
+    assert lines[-1]["failed_pages"] == [2]
+
+
+async def test_stream_that_breaks_off_says_why_in_its_last_line() -> None:
+    async with serving(FaultyEngine({1: EngineUnavailable("Gone.")})) as client:
+        response = await client.post("/ocr", files={"file": small_png()}, headers=NDJSON)
+    last = json.loads(response.text.splitlines()[-1])
+    assert last["event"] == "error"
+    assert last["problem"]["code"] == "engine_unavailable"
+    assert last["problem"]["request_id"] == response.headers["x-request-id"]
+
+
+async def test_format_goes_before_the_accept_header() -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post(
+            "/ocr", files={"file": small_png()}, data={"format": "text"}, headers=NDJSON
+        )
+    assert response.text == "page 1"
+
+
+@pytest.mark.parametrize("headers", [NDJSON, {}], ids=["stream", "json"])
+async def test_caller_that_leaves_stops_its_pages(headers: dict[str, str]) -> None:
+    engine = GatedEngine()
+    async with serving(engine) as client:
+        files = {"file": pdf_of_text(["a"] * 20)}
+        request = asyncio.create_task(client.post("/ocr", files=files, headers=headers))
+        begun = {await engine.entered.get() for _ in range(engine.max_pages_in_flight)}
+        request.cancel()
+        stopped = {await engine.cancelled.get() for _ in begun}
+        assert stopped == begun
+        for index in range(1, 21):
+            engine.open(index)
+        # The places in flight are free again, and none of the pages left behind was begun.
+        response = await client.post("/ocr", files={"file": pdf_of_text(["a"] * 20)})
+    assert response.status_code == 200
+    assert len(engine.seen) == 20
+
+
+async def test_requests_take_turns_page_by_page() -> None:
+    """A one-page request does not wait behind all pages of a long one."""
+    engine = GatedEngine()
+    async with serving(engine) as client:
+        long = asyncio.create_task(client.post("/ocr", files={"file": pdf_of_text(["a"] * 30)}))
+        begun = [await engine.entered.get() for _ in range(engine.max_pages_in_flight)]
+        assert begun == [1, 2, 3, 4]
+        await engine.accepted.get()
+        short = asyncio.create_task(client.post("/ocr", files={"file": small_png()}))
+        await engine.accepted.get()
+        followed = []
+        for index in (1, 2, 3):
+            engine.open(index)
+            followed.append(await engine.entered.get())
+        assert 1 in followed
+        assert (await short).status_code == 200
+        assert not long.done()
+        for index in range(1, 31):
+            engine.open(index)
+        assert len((await long).json()["pages"]) == 30

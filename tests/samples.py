@@ -1,0 +1,185 @@
+"""Documents made on the spot: pages of real text in real fonts, and files that are broken in known ways."""
+
+import io
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageDraw, ImageFont
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.pdfgen.canvas import Canvas
+
+pillow_heif.register_heif_opener()
+
+FONTS = "/usr/share/fonts/truetype/dejavu"
+SERIF = f"{FONTS}/DejaVuSerif.ttf"
+BOLD = f"{FONTS}/DejaVuSans-Bold.ttf"
+
+A4_AT_300_DPI = (2480, 3508)
+
+RUSSIAN = (
+    "Настоящий договор заключён между обществом с ограниченной ответственностью «Ромашка», именуемым "
+    "в дальнейшем Исполнитель, и гражданином Ивановым Петром Сергеевичем, именуемым Заказчик.",
+    "Исполнитель обязуется оказать услуги в срок до 15 марта 2026 года, а Заказчик обязуется принять "
+    "и оплатить их в течение десяти рабочих дней после подписания акта.",
+    "Стоимость услуг составляет 125 400 рублей и включает все налоги, сборы и расходы Исполнителя, "
+    "связанные с выполнением обязательств по настоящему договору.",
+    "Каждая сторона вправе отказаться от исполнения договора, предупредив об этом другую сторону "
+    "письменно не позднее чем за тридцать дней до предполагаемой даты.",
+    "Все споры решаются путём переговоров, а если согласие не достигнуто, передаются на рассмотрение "
+    "суда по месту нахождения ответчика.",
+)
+ENGLISH = (
+    "The harbour was quiet when the first boats came in, and the smell of tar and salt water hung over "
+    "the wooden quay where the porters waited for the morning's work.",
+    "An agreement takes effect on the day on which both parties have signed it, unless the parties have "
+    "agreed on a later date in writing.",
+    "Measure the length of the beam twice, mark it with a sharp pencil, and leave three millimetres for "
+    "the saw before you make the cut.",
+    "The committee met on 14 October 2025 and approved a budget of 98,300 pounds for the repair of the "
+    "library roof and its windows.",
+    "Light travels through glass more slowly than through air, which is why a lens bends it and why the "
+    "edge of a prism shows all the colours of the rainbow.",
+)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A page and the text that stands on it, in reading order."""
+
+    image: Image.Image
+    text: str
+
+
+def wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def printed_page(
+    paragraphs: Sequence[str], columns: int = 1, title: str = "", size: tuple[int, int] = A4_AT_300_DPI
+) -> Printed:
+    """Set paragraphs in one or more columns under a title, as a printer would at 300 dpi."""
+    image = Image.new("L", size, 255)
+    draw = ImageDraw.Draw(image)
+    body, large = ImageFont.truetype(SERIF, 46), ImageFont.truetype(BOLD, 84)
+    margin, gap, leading = 200, 120, 64
+    top = margin
+    if title:
+        draw.text((margin, top), title, font=large, fill=0)
+        top += 180
+    width = (size[0] - 2 * margin - gap * (columns - 1)) // columns
+    for column in range(columns):
+        left, y = margin + column * (width + gap), top
+        for paragraph in paragraphs:
+            for line in wrap(paragraph, body, width):
+                draw.text((left, y), line, font=body, fill=0)
+                y += leading
+            y += leading // 2
+    text = " ".join([title, *paragraphs * columns]).strip()
+    return Printed(image, text)
+
+
+def rotated(image: Image.Image, degrees: float) -> Image.Image:
+    return image.rotate(degrees, resample=Image.Resampling.BICUBIC, fillcolor=255)
+
+
+def noisy(image: Image.Image, seed: int = 7) -> Image.Image:
+    """Add what a worn scanner adds: grain over everything and specks of dust."""
+    random = np.random.default_rng(seed)
+    pixels = np.asarray(image, dtype=np.float32)
+    pixels = 235 - (255 - pixels) * 0.8 + random.normal(0, 18, pixels.shape)
+    pixels[random.random(pixels.shape) < 0.001] = 60
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def encoded(image: Image.Image, format_name: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format_name, **options)
+    return buffer.getvalue()
+
+
+def small_png(color: str = "white", size: tuple[int, int] = (40, 30)) -> bytes:
+    return encoded(Image.new("RGB", size, color), "PNG")
+
+
+def bomb_png(side: int) -> bytes:
+    """Make a black one-bit PNG of side x side pixels: 25 000 a side fit into 76 kB."""
+    row = bytes(1 + (side + 7) // 8)
+    packer = zlib.compressobj(9)
+    pixels = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    chunks = (b"IHDR" + header, b"IDAT" + pixels, b"IEND")
+    framed = (struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+
+
+def pdf_of_images(images: Sequence[Image.Image], dpi: int = 300) -> bytes:
+    return encoded(
+        images[0], "PDF", save_all=True, append_images=list(images[1:]), resolution=dpi
+    )
+
+
+def pdf_of_text(
+    lines: Sequence[str], size: tuple[float, float] = (595, 842), password: str | None = None
+) -> bytes:
+    """Make a PDF with a page for each line of text, set large; sizes in points."""
+    buffer = io.BytesIO()
+    encryption = StandardEncryption(password) if password else None
+    canvas = Canvas(buffer, pagesize=size, encrypt=encryption, invariant=1)
+    for line in lines:
+        canvas.setFont("Helvetica", 24)
+        canvas.drawString(72, size[1] - 100, line)
+        canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+def pdf_with_broken_page(broken: int, count: int) -> bytes:
+    """Make a PDF of `count` pages whose page `broken`, from 1, points at an object that is not there."""
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>"]
+    kids = " ".join(f"{99 if n == broken else n + 2} 0 R" for n in range(1, count + 1))
+    objects.append(f"<< /Type /Pages /Kids [{kids}] /Count {count} >>".encode())
+    objects += [b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] >>"] * count
+    return _pdf(objects)
+
+
+def pdf_with_huge_picture(side: int) -> bytes:
+    """Make a PDF of one small page that draws an embedded black picture of side x side pixels."""
+    pixels = zlib.compress(bytes((side + 7) // 8 * side), 9)
+    content = b"q 50 0 0 50 10 10 cm /Im0 Do Q"
+    picture = (
+        f"<< /Type /XObject /Subtype /Image /Width {side} /Height {side} /ColorSpace /DeviceGray "
+        f"/BitsPerComponent 1 /Filter /FlateDecode /Length {len(pixels)} >>"
+    )
+    return _pdf(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R "
+            b"/Resources << /XObject << /Im0 5 0 R >> >> >>",
+            f"<< /Length {len(content)} >>".encode() + b"\nstream\n" + content + b"\nendstream",
+            picture.encode() + b"\nstream\n" + pixels + b"\nendstream",
+        ]
+    )
+
+
+def _pdf(objects: Sequence[bytes]) -> bytes:
+    body = b"%PDF-1.4\n"
+    offsets = []
+    for number, content in enumerate(objects, start=1):
+        offsets.append(len(body))
+        body += f"{number} 0 obj\n".encode() + content + b"\nendobj\n"
+    table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
+    tail = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
+    trailer = f"trailer << /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{len(body)}\n%%EOF\n"
+    return body + tail.encode() + trailer.encode()
