@@ -6,8 +6,10 @@ Nothing heavy is imported with this module: `paddleocr` alone takes seconds, so 
 import asyncio
 import importlib
 import importlib.metadata
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,11 @@ from ocr_service.starting import LazyStart
 
 DEFAULT_VLM_URL = "http://127.0.0.1:8080/v1"
 
-_SERVED_MODEL = "PaddleOCR-VL"
+_MODEL = "PaddleOCR-VL"
 _PROBE_SECONDS = 0.5
+_REFUSED_FOR_ITS_CONTENT = (400, 413, 422)
+
+log = logging.getLogger(__name__)
 
 
 def found_here(vlm_url: str | None) -> str | None:
@@ -40,17 +45,19 @@ def found_here(vlm_url: str | None) -> str | None:
         return "a GPU is visible"
     if vlm_url is not None:
         return "OCR_VLM_URL is set"
-    if _serves_our_model(DEFAULT_VLM_URL):
+    if _served_model(DEFAULT_VLM_URL):
         return f"a vLLM server answers at {DEFAULT_VLM_URL}"
     return None
 
 
-def _serves_our_model(url: str) -> bool:
+def _served_model(url: str) -> str | None:
+    """Return the name under which a vLLM server serves our model, or None where it does not."""
     try:
-        models = httpx.get(f"{url}/models", timeout=_PROBE_SECONDS).raise_for_status().json()
-        return any(_SERVED_MODEL in model["id"] for model in models["data"])
+        answer = httpx.get(f"{url.rstrip('/')}/models", timeout=_PROBE_SECONDS).raise_for_status()
+        names = [str(model["id"]) for model in answer.json()["data"]]
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        return False
+        return None
+    return next((name for name in names if _MODEL in name), None)
 
 
 class PaddleOcrVlEngine:
@@ -90,7 +97,8 @@ class PaddleOcrVlEngine:
         """Nothing to refuse: the model reads all its languages at once, whichever is named."""
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
-        job = self._executor.submit(self._read, page, time.perf_counter())
+        # In the request's context, so that log lines carry its id.
+        job = self._executor.submit(copy_context().run, self._read, page, time.perf_counter())
         return await asyncio.wrap_future(job)
 
     async def _start(self) -> None:
@@ -104,6 +112,8 @@ class PaddleOcrVlEngine:
                 pipeline_version=self._pipeline_version,
                 vl_rec_backend="vllm-server",
                 vl_rec_server_url=self._vlm_url,
+                # None stands for the release's own name, such as PaddleOCR-VL-1.6-0.9B.
+                vl_rec_api_model_name=_served_model(self._vlm_url),
             )
         except ImportError as error:
             raise EngineUnavailable("PaddleOCR is not installed beside the service.") from error
@@ -118,6 +128,9 @@ class PaddleOcrVlEngine:
         try:
             [result] = self._pipeline.predict(blue_green_red, use_queues=False)
         except Exception as error:
+            # The error's own words may quote the page.
+            status = getattr(error, "status_code", "no status")
+            log.warning("page %d failed: %s, %s", page.index, type(error).__name__, status)
             raise _translated(error, page.index) from error
         blocks = _blocks(result.json["res"]["parsing_res_list"])
         return PageResult(
@@ -133,7 +146,8 @@ class PaddleOcrVlEngine:
 
 def _translated(error: Exception, index: int) -> Exception:
     """Tell a VLM that did not answer, by its OpenAI client's errors, from a page that failed."""
-    if type(error).__module__.startswith(("openai", "httpx", "httpcore")):
+    from_client = type(error).__module__.startswith(("openai", "httpx", "httpcore"))
+    if from_client and getattr(error, "status_code", None) not in _REFUSED_FOR_ITS_CONTENT:
         return EngineUnavailable("The vLLM server does not answer.")
     return RecognitionFailed(f"PaddleOCR-VL could not read page {index}.")
 

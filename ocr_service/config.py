@@ -29,7 +29,7 @@ class Settings(BaseSettings):
 
     ocr_engine: EngineChoice = Field(
         "auto",
-        description="Which engine reads the pages. `auto`: PaddleOCR-VL where a GPU or a vLLM server is there, "
+        description="Which engine reads pages. `auto`: PaddleOCR-VL where a GPU or a vLLM server is there, "
         "else Tesseract.",
     )
     ocr_max_upload_mb: int = Field(50, ge=1, le=2048, description="Largest file accepted, in MiB.")

@@ -13,14 +13,16 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(_FORM))
     handler.addFilter(_add_request_id)
+    # Pillow warns of oddities in files; such lines belong to the request that sent the file.
+    logging.captureWarnings(True)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     # The service writes its own line for every request, with the time it took.
     logging.getLogger("uvicorn.access").disabled = True
-    # At debug level Pillow and others write a line for every chunk of every file.
-    for name in ("PIL", "python_multipart", "httpx", "httpcore"):
+    # These write a line for every chunk of a file or every call of a model.
+    for name in ("PIL", "python_multipart", "httpx", "httpcore", "httpx2", "httpcore2", "openai"):
         logging.getLogger(name).setLevel("WARNING")
 
 

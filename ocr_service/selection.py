@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ocr_service.errors import PagesOutOfRange, RequestError
 
-_PART = re.compile(r"(\d{1,9})(?:(-)(\d{1,9})?)?")
+_PART = re.compile(r"([0-9]{1,9})(?:(-)([0-9]{1,9})?)?")
 
 
 def select_pages(wanted: str | None, page_count: int) -> Sequence[int]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from ocr_service.documents import EngineState
 from ocr_service.errors import EngineUnavailable
@@ -66,19 +66,28 @@ class LazyStart:
         except asyncio.CancelledError:
             self.state = EngineState.NOT_INITIALIZED
             raise
+        except EngineUnavailable as error:
+            self._fail(error, "".join(f": {cause}" for cause in _causes(error)) or f": {error}")
+            raise
         except Exception as error:
-            self._failure, self._failed_at = self._explain(error), self._clock()
-            self.state = EngineState.UNAVAILABLE
-            raise self._failure from error
+            log.exception("%s failed in a way of its own", self._name)
+            failure = EngineUnavailable(f"{self._name} could not be started; the log says why.")
+            self._fail(failure, f": {type(error).__name__}")
+            raise failure from error
         else:
             self.state = EngineState.READY
             log.info("%s is ready after %.1f s", self._name, self._clock() - began)
         finally:
             self._attempt = None
 
-    def _explain(self, error: Exception) -> EngineUnavailable:
-        if isinstance(error, EngineUnavailable):
-            log.error("Failed to initialize %s: %s", self._name, error.__cause__ or error)
-            return error
-        log.error("Failed to initialize %s", self._name, exc_info=error)
-        return EngineUnavailable(f"{self._name} could not be started; the service's log says why.")
+    def _fail(self, failure: EngineUnavailable, reason: str) -> None:
+        self._failure, self._failed_at = failure, self._clock()
+        self.state = EngineState.UNAVAILABLE
+        log.error("Failed to initialize %s%s", self._name, reason)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk what lies below our own error: libraries hide the reason under sentences of their own."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+        yield error

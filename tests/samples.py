@@ -85,7 +85,7 @@ def printed_page(
                 draw.text((left, y), line, font=body, fill=0)
                 y += leading
             y += leading // 2
-    text = " ".join([title, *paragraphs * columns]).strip()
+    text = " ".join([title, *list(paragraphs) * columns]).strip()
     return Printed(image, text)
 
 
@@ -96,8 +96,8 @@ def rotated(image: Image.Image, degrees: float) -> Image.Image:
 def noisy(image: Image.Image, seed: int = 7) -> Image.Image:
     """Add what a worn scanner adds: grain over everything and specks of dust."""
     random = np.random.default_rng(seed)
-    pixels = np.asarray(image, dtype=np.float32)
-    pixels = 235 - (255 - pixels) * 0.8 + random.normal(0, 18, pixels.shape)
+    clean = np.asarray(image, dtype=np.float64)
+    pixels = 235 - (255 - clean) * 0.8 + random.normal(0, 18, clean.shape)
     pixels[random.random(pixels.shape) < 0.001] = 60
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
@@ -124,9 +124,7 @@ def bomb_png(side: int) -> bytes:
 
 
 def pdf_of_images(images: Sequence[Image.Image], dpi: int = 300) -> bytes:
-    return encoded(
-        images[0], "PDF", save_all=True, append_images=list(images[1:]), resolution=dpi
-    )
+    return encoded(images[0], "PDF", save_all=True, append_images=list(images[1:]), resolution=dpi)
 
 
 def pdf_of_text(

@@ -101,9 +101,13 @@ class PdfFile:
         wanted = self._dpi / POINTS_PER_INCH
         if not (width > 0 and height > 0 and math.isfinite(width * height)):
             raise BrokenDocument("The PDF's page has no area.")
-        # Sides are rounded up to whole pixels, so leave one pixel a side.
-        most = (math.sqrt(self._limits.max_page_pixels) - 1) / math.sqrt(width * height)
-        return min(wanted, most)
+        return min(wanted, self._largest_scale(width, height))
+
+    def _largest_scale(self, width: float, height: float) -> float:
+        """Solve (width * s + 1) * (height * s + 1) = limit, as sides are rounded up to whole pixels."""
+        area, sides = width * height, width + height
+        spare = 4 * area * (self._limits.max_page_pixels - 1)
+        return (math.sqrt(sides**2 + spare) - sides) / (2 * area)
 
     def _refuse_huge_pictures(self, page: pdfium.PdfPage) -> None:
         """Hold embedded pictures to the limit: PDFium decodes them whole, however small they are drawn."""

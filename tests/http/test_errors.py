@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from ocr_service.errors import RecognitionFailed
 from tests.fakes.absent_engine import AbsentEngine
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.scripted_engine import ScriptedEngine
@@ -20,8 +21,6 @@ from tests.samples import (
     pdf_with_huge_picture,
     small_png,
 )
-
-from ocr_service.errors import RecognitionFailed
 
 pytestmark = pytest.mark.anyio
 

@@ -1,13 +1,15 @@
+import asyncio
+from typing import Any
+
 import httpx
 import pytest
 from PIL import Image
 
+from ocr_service.errors import EngineUnavailable, RecognitionFailed
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
 from tests.samples import encoded, pdf_of_text, pdf_with_broken_page, small_png
-
-from ocr_service.errors import EngineUnavailable, RecognitionFailed
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +66,7 @@ async def test_pages_of_a_document_come_in_order_and_joined() -> None:
 async def test_fields_come_from_the_form_or_the_query(where: str) -> None:
     engine = ScriptedEngine()
     fields = {"pages": "2-3,5", "lang": "eng", "format": "text"}
-    sent = {"data": fields} if where == "form" else {"params": fields}
+    sent: dict[str, Any] = {"data": fields} if where == "form" else {"params": fields}
     async with serving(engine) as client:
         response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 6)), **sent)
     assert response.text == "page 2\n\npage 3\n\npage 5"
@@ -127,7 +129,11 @@ async def test_damaged_page_fails_alone() -> None:
 async def test_page_that_the_engine_cannot_read_fails_alone(fault: Exception, code: str) -> None:
     async with serving(FaultyEngine({2: fault})) as client:
         response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 3)))
-    assert [page["error"] and page["error"]["code"] for page in response.json()["pages"]] == [None, code, None]
+    assert [page["error"] and page["error"]["code"] for page in response.json()["pages"]] == [
+        None,
+        code,
+        None,
+    ]
     assert "secret" not in response.text
 
 
@@ -160,8 +166,6 @@ async def test_places_in_flight_come_back_after_failures() -> None:
 
 
 async def test_many_requests_side_by_side_each_get_their_own_pages() -> None:
-    import asyncio
-
     async def read(client: httpx.AsyncClient, count: int) -> int:
         response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * count)))
         return len(response.json()["pages"])

@@ -23,8 +23,8 @@ async def test_id_is_taken_over() -> None:
     assert response.json()["request_id"] == "order-17.a"
 
 
-@pytest.mark.parametrize("given", ["a b", "x" * 200, "../../etc", "день".encode(), ""])
-async def test_id_that_could_do_harm_is_replaced(given: str | bytes) -> None:
+@pytest.mark.parametrize("given", [b"a b", b"x" * 200, b"../../etc", "день".encode(), b""])
+async def test_id_that_could_do_harm_is_replaced(given: bytes) -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.get("/version", headers=[(b"X-Request-ID", given)])
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["x-request-id"])
@@ -40,11 +40,14 @@ async def test_every_request_gets_its_own() -> None:
 def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What the service writes to standard error, with its own logging configured as in production."""
     names = (None, "uvicorn", "uvicorn.error", "uvicorn.access")
-    before = [(logging.getLogger(n), logging.getLogger(n).handlers[:], logging.getLogger(n).level) for n in names]
+    before = [
+        (logging.getLogger(n), logging.getLogger(n).handlers[:], logging.getLogger(n).level) for n in names
+    ]
     written = io.StringIO()
     monkeypatch.setattr("sys.stderr", written)
     configure_logging("info")
     yield written
+    logging.captureWarnings(False)
     for logger, handlers, level in before:
         logger.handlers[:], logger.disabled = handlers, False
         logger.setLevel(level)

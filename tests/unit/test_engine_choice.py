@@ -1,0 +1,138 @@
+"""Which engine is chosen, and what is said of it."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+import ocr_engine
+from ocr_engine import PaddleOcrVlEngine, found_here
+from ocr_service.config import Settings
+from ocr_service.documents import EngineState, Options
+from ocr_service.errors import EngineUnavailable, LanguageNotInstalled
+from ocr_service.tesseract import TesseractEngine
+from ocr_service.tesseract.cores import usable_cores
+from server import choose_engine
+from tests.http.serving import serving
+
+NO_GPU_HERE = not any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("tesseract", TesseractEngine), ("paddleocr-vl", PaddleOcrVlEngine)]
+)
+def test_engine_by_setting(name: str, kind: type, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert isinstance(choose_engine(Settings(ocr_engine=name)), kind)
+    assert f"engine: {name} (OCR_ENGINE={name})" in caplog.text
+
+
+@pytest.mark.skipif(not NO_GPU_HERE, reason="a GPU is visible here")
+def test_without_gpu_and_vllm_it_is_tesseract(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(ocr_engine, "DEFAULT_VLM_URL", "http://127.0.0.1:9/v1")
+    assert isinstance(choose_engine(Settings()), TesseractEngine)
+    assert "engine: tesseract (no GPU and no vLLM server is here)" in caplog.text
+
+
+def test_address_of_a_vllm_server_chooses_paddleocr(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    engine = choose_engine(Settings(ocr_vlm_url="http://127.0.0.1:9/v1"))
+    assert isinstance(engine, PaddleOcrVlEngine)
+    assert "engine: paddleocr-vl" in caplog.text
+
+
+class _Models(BaseHTTPRequestHandler):
+    """Answers `/v1/models` as an OpenAI-compatible server does."""
+
+    body = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/v1/models" else 404)
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def model_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Models]]:
+    with HTTPServer(("127.0.0.1", 0), _Models) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(ocr_engine, "DEFAULT_VLM_URL", f"http://127.0.0.1:{server.server_port}/v1")
+        yield _Models
+        server.shutdown()
+
+
+@pytest.mark.skipif(not NO_GPU_HERE, reason="a GPU is visible here")
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"data": [{"id": "PaddleOCR-VL-1.6-0.9B"}]}', True),
+        (b'{"data": [{"id": "another-model"}]}', False),
+        (b"<html>another server</html>", False),
+        (b"[]", False),
+    ],
+)
+def test_running_vllm_is_recognised_by_the_model_it_serves(
+    model_server: type[_Models], body: bytes, found: bool
+) -> None:
+    model_server.body = body
+    assert bool(found_here(None)) is found
+
+
+@pytest.mark.anyio
+async def test_paddleocr_waits_for_the_first_request(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with serving(PaddleOcrVlEngine("v1.6")) as client:
+        answer = (await client.get("/health")).json()
+    assert answer["paddleocr"] == "not_initialized"
+    assert "PaddleOCR-VL initialization deferred" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_paddleocr_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # None in sys.modules makes the import fail, as it does where the package is not installed.
+    monkeypatch.setitem(__import__("sys").modules, "paddleocr", None)
+    engine = PaddleOcrVlEngine("v1.6")
+    with pytest.raises(EngineUnavailable, match="not installed"):
+        await engine.start()
+    assert engine.state is EngineState.UNAVAILABLE
+    assert "Failed to initialize PaddleOCR-VL" in caplog.text
+    await engine.close()
+
+
+@pytest.mark.anyio
+async def test_tesseract_without_language_data(tmp_path: Path) -> None:
+    engine = TesseractEngine("rus+eng", tessdata=tmp_path)
+    with pytest.raises(EngineUnavailable, match="apt-get install"):
+        await engine.start()
+    await engine.close()
+
+
+@pytest.mark.anyio
+async def test_language_that_is_not_installed_is_named_with_those_that_are() -> None:
+    engine = TesseractEngine("rus+eng")
+    await engine.start()
+    for lang in ("tlh", "rus+tlh", "../rus", "rus+", ""):
+        with pytest.raises(LanguageNotInstalled, match=r"Installed: .*eng.*rus.*apt-get install"):
+            engine.check(Options(lang=lang))
+    engine.check(Options(lang="rus+eng"))
+    await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("cpu_max", "cores"), [("max 100000", None), ("150000 100000", 2), ("10000 100000", 1), ("", None)]
+)
+def test_cores_follow_the_containers_limit(tmp_path: Path, cpu_max: str, cores: int | None) -> None:
+    limit = tmp_path / "cpu.max"
+    limit.write_text(cpu_max)
+    affinity = usable_cores(tmp_path / "absent")
+    assert usable_cores(limit) == (affinity if cores is None else min(affinity, cores))

@@ -1,0 +1,233 @@
+"""Pixels: every kind of image comes out upright, in eight bits, black on white where it was so."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocr_service.decoding import Limits, opened
+from ocr_service.documents import ImageMode, Page
+from ocr_service.errors import BrokenDocument, TooManyPixels
+from tests.samples import bomb_png, encoded
+
+pytestmark = pytest.mark.anyio
+
+ORIENTATION = 0x0112
+ROOMY = Limits(max_page_pixels=10_000_000)
+
+
+async def decoded(data: bytes, index: int = 1, mode: ImageMode = "L", limits: Limits = ROOMY) -> Page:
+    async with opened(data, dpi=72, mode=mode, limits=limits) as document:
+        return await document.page(index)
+
+
+def grey(page: Page) -> "np.typing.NDArray[np.uint8]":
+    return np.asarray(page.image)
+
+
+def left_black_right_white(size: tuple[int, int] = (40, 20)) -> Image.Image:
+    image = Image.new("RGB", size, "white")
+    image.paste("black", (0, 0, size[0] // 2, size[1]))
+    return image
+
+
+def assert_left_black_right_white(page: Page) -> None:
+    pixels = grey(page)
+    half = page.image.width // 2
+    assert pixels[:, : half - 2].max() < 40, "left half is black"
+    assert pixels[:, half + 2 :].min() > 215, "right half is white"
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "HEIF"])
+async def test_formats(format_name: str) -> None:
+    assert_left_black_right_white(await decoded(encoded(left_black_right_white(), format_name)))
+
+
+@pytest.mark.parametrize(
+    ("mode", "format_name"),
+    [
+        ("1", "PNG"),
+        ("1", "TIFF"),
+        ("1", "BMP"),
+        ("L", "PNG"),
+        ("L", "JPEG"),
+        ("P", "PNG"),
+        ("P", "GIF"),
+        ("P", "BMP"),
+        ("CMYK", "JPEG"),
+        ("CMYK", "TIFF"),
+        ("YCbCr", "JPEG"),
+        ("YCbCr", "TIFF"),
+        ("LAB", "TIFF"),
+    ],
+)
+async def test_pixel_modes(mode: str, format_name: str) -> None:
+    image = left_black_right_white().convert("L" if mode == "LAB" else mode)
+    if mode == "LAB":
+        neutral = Image.new("L", image.size, 128)
+        image = Image.merge("LAB", (image, neutral, neutral))
+    assert_left_black_right_white(await decoded(encoded(image, format_name)))
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "TIFF"])
+async def test_sixteen_bits_are_scaled_and_not_clipped(format_name: str) -> None:
+    ramp = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(1, 256).repeat(4, axis=0)
+    page = await decoded(encoded(Image.fromarray(ramp), format_name))
+    assert np.abs(grey(page)[0].astype(int) - np.arange(256)).max() <= 1
+
+
+async def test_floating_point_and_32_bit_samples_are_stretched() -> None:
+    ramp = np.linspace(0, 1, 256, dtype=np.float32).reshape(1, 256).repeat(4, axis=0)
+    for samples in (ramp, (ramp * 1_000_000).astype(np.int32)):
+        page = await decoded(encoded(Image.fromarray(samples), "TIFF"))
+        assert np.abs(grey(page)[0].astype(int) - np.arange(256)).max() <= 1
+
+
+async def test_blank_page_of_deep_samples_is_white() -> None:
+    page = await decoded(encoded(Image.fromarray(np.full((4, 4), 0.5, np.float32)), "TIFF"))
+    assert grey(page).min() == 255
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("format_name", ["PNG", "WEBP", "TIFF", "HEIF"])
+async def test_alpha_lies_over_white(mode: str, format_name: str) -> None:
+    image = left_black_right_white().convert(mode)
+    alpha = Image.new("L", image.size, 0)
+    alpha.paste(255, (0, 0, 20, 20))
+    # The right half is black, but fully transparent.
+    image.paste("black", (20, 0, 40, 20))
+    image.putalpha(alpha)
+    assert_left_black_right_white(await decoded(encoded(image, format_name, **_lossless(format_name))))
+
+
+def _lossless(format_name: str) -> dict[str, object]:
+    return {"lossless": True} if format_name == "WEBP" else {}
+
+
+async def test_half_transparent_black_is_grey() -> None:
+    page = await decoded(encoded(Image.new("RGBA", (4, 4), (0, 0, 0, 128)), "PNG"))
+    assert abs(int(grey(page)[0, 0]) - 127) <= 1
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "GIF"])
+async def test_transparent_palette_entry_is_white(format_name: str) -> None:
+    image = Image.new("P", (40, 20), 0)
+    image.paste(1, (20, 0, 40, 20))
+    image.putpalette([0, 0, 0, 10, 0, 0])
+    page = await decoded(encoded(image, format_name, transparency=1))
+    assert_left_black_right_white(page)
+
+
+async def test_colour_is_kept_where_the_engine_wants_it() -> None:
+    page = await decoded(encoded(Image.new("RGB", (4, 4), (200, 30, 60)), "PNG"), mode="RGB")
+    assert page.image.mode == "RGB"
+    assert page.image.getpixel((0, 0)) == (200, 30, 60)
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+async def test_orientation_is_applied(format_name: str, orientation: int) -> None:
+    upright = left_black_right_white()
+    back = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = upright.transpose(back[orientation]) if orientation in back else upright
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    page = await decoded(encoded(stored, format_name, exif=exif))
+    assert page.image.size == upright.size
+    assert_left_black_right_white(page)
+
+
+async def test_heic_of_a_turned_phone_is_upright() -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    stored = left_black_right_white((64, 32)).transpose(Image.Transpose.ROTATE_90)
+    page = await decoded(encoded(stored, "HEIF", exif=exif.tobytes(), quality=95))
+    assert page.image.size == (64, 32)
+    assert_left_black_right_white(page)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+async def test_damaged_exif_does_not_cost_the_picture() -> None:
+    data = encoded(left_black_right_white(), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
+    assert_left_black_right_white(await decoded(data))
+
+
+async def test_all_pages_of_a_tiff() -> None:
+    frames = [Image.new("L", (10 + n, 10), 40 * n) for n in range(5)]
+    data = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    async with opened(data, dpi=72, mode="L", limits=ROOMY) as document:
+        assert document.page_count == 5
+        # In any order, as pages are asked for.
+        for index in (5, 1, 3):
+            page = await document.page(index)
+            assert page.index == index
+            assert page.image.size == (9 + index, 10)
+            assert page.image.getpixel((0, 0)) == 40 * (index - 1)
+
+
+async def test_damaged_page_of_a_tiff_leaves_the_others() -> None:
+    noise = [Image.effect_noise((200, 200), 80) for _ in range(3)]
+    data = encoded(noise[0], "TIFF", save_all=True, append_images=noise[1:], compression="tiff_lzw")
+    with Image.open(io.BytesIO(data)) as image:
+        image.seek(1)
+        offset = image.tag_v2[273][0]  # type: ignore[attr-defined]
+    broken = data[:offset] + bytes(2000) + data[offset + 2000 :]
+    async with opened(broken, dpi=72, mode="L", limits=ROOMY) as document:
+        assert document.page_count == 3
+        with pytest.raises(BrokenDocument):
+            await document.page(2)
+        assert grey(await document.page(3)).std() > 10
+
+
+@pytest.mark.parametrize("format_name", ["GIF", "WEBP", "PNG"])
+async def test_first_frame_of_an_animation(format_name: str) -> None:
+    frames = [Image.new("RGB", (8, 8), color) for color in ("white", "black", "black")]
+    data = encoded(frames[0], format_name, save_all=True, append_images=frames[1:])
+    async with opened(data, dpi=72, mode="L", limits=ROOMY) as document:
+        assert document.page_count == 1
+        assert grey(await document.page(1)).min() > 250
+
+
+@pytest.mark.parametrize(
+    ("dpi", "resolution"), [(300, 300), (200, 200), (72, None), (96, None), (5000, None), (None, None)]
+)
+async def test_resolution_is_taken_over_where_it_is_credible(dpi: int | None, resolution: int | None) -> None:
+    options = {"dpi": (dpi, dpi)} if dpi else {}
+    page = await decoded(encoded(left_black_right_white(), "PNG", **options))
+    assert page.resolution == resolution
+
+
+async def test_pixel_limit_is_checked_before_decoding() -> None:
+    """The pixels of this file are damaged, so decoding any of them would be another error."""
+    data = bomb_png(2000)
+    data = data[:60] + b"\xff" * (len(data) - 60)
+    with pytest.raises(TooManyPixels, match="2000 x 2000 pixels"):
+        await decoded(data, limits=Limits(max_page_pixels=3_999_999))
+    with pytest.raises(BrokenDocument):
+        await decoded(data, limits=Limits(max_page_pixels=4_000_000))
+
+
+async def test_pixel_limit_holds_for_each_page_of_a_tiff() -> None:
+    frames = [Image.new("L", (10, 10)), Image.new("L", (100, 100))]
+    data = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    limits = Limits(max_page_pixels=5000)
+    assert (await decoded(data, 1, limits=limits)).image.size == (10, 10)
+    with pytest.raises(TooManyPixels):
+        await decoded(data, 2, limits=limits)
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "HEIF"])
+@pytest.mark.parametrize("kept", [0.02, 0.3, 0.7])
+async def test_cut_off_files_are_broken_documents(format_name: str, kept: float) -> None:
+    data = encoded(Image.effect_noise((200, 200), 80).convert("RGB"), format_name)
+    with pytest.raises(BrokenDocument):
+        await decoded(data[: max(16, int(len(data) * kept))])

@@ -1,0 +1,80 @@
+"""Which room may know which: the house's import direction, held."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# Read from top to bottom: no room knows one below it.
+MAY_IMPORT: dict[str, set[str]] = {
+    "ocr_service": set(),
+    "ocr_service.errors": set(),
+    "ocr_service.config": set(),
+    "ocr_service.request_context": set(),
+    "ocr_service.logs": {"request_context"},
+    "ocr_service.documents": {"errors"},
+    "ocr_service.selection": {"errors"},
+    "ocr_service.starting": {"documents", "errors"},
+    "ocr_service.decoding": {"documents", "errors"},
+    "ocr_service.tesseract": {"documents", "errors", "starting"},
+    "ocr_engine": {"documents", "errors", "starting"},
+    "ocr_service.rendering": {"documents", "errors"},
+    "ocr_service.pipeline": {"decoding", "documents", "errors", "selection"},
+    "ocr_service.routes": {"", "documents", "errors", "pipeline", "rendering", "request_context"},
+}
+# The wiring alone may import everything.
+WIRING = "server"
+HEAVY = ("paddleocr", "paddlex", "paddle", "tesserocr", "numpy", "torch", "vllm", "boto3")
+
+
+def room_of(module: str) -> str:
+    """Return the room that a module is, or is part of."""
+    while module not in MAY_IMPORT and "." in module:
+        module = module.rpartition(".")[0]
+    return module
+
+
+def allowed(room: str) -> set[str]:
+    return {f"ocr_service.{name}".rstrip(".") for name in MAY_IMPORT[room]} | {room}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in [ROOT / "server.py", ROOT / "ocr_engine.py", *sorted((ROOT / "ocr_service").rglob("*.py"))]:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the whole path"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize(("module", "path"), list(modules()), ids=str)
+def test_imports_go_one_way(module: str, path: Path) -> None:
+    if module == WIRING:
+        return
+    room = room_of(module)
+    assert module == room or module.startswith(f"{room}.") and room != "ocr_service", f"no room for {module}"
+    ours = [name for name in imported(path) if name.split(".")[0] in {"ocr_service", "ocr_engine", "server"}]
+    assert {room_of(name) for name in ours} <= allowed(room)
+
+
+def test_rooms_are_listed_from_the_ground_up() -> None:
+    rooms = list(MAY_IMPORT)
+    for number, room in enumerate(rooms):
+        assert allowed(room) <= set(rooms[: number + 1]), room
+
+
+def test_heavy_packages_are_not_imported_with_the_app() -> None:
+    check = f"import sys, server; print([m for m in {HEAVY} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,135 @@
+"""Lines → blocks → Markdown, on lines as Tesseract reports them."""
+
+import pytest
+
+from ocr_service.tesseract.layout import Line, compose, join_lines
+from ocr_service.tesseract.markdown import to_markdown
+
+
+def line(
+    text: str, height: float = 25, y: int = 0, block: bool = False, paragraph: bool = False, conf: float = 0.9
+) -> Line:
+    return Line(text, (10, y, 500, y + 40), height, conf, opens_block=block, opens_paragraph=paragraph)
+
+
+def markdown(*lines: Line) -> str:
+    return to_markdown(compose(lines))
+
+
+def labels(*lines: Line) -> list[str]:
+    return [block.label for block in compose(lines)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "joined"),
+    [
+        (["one", "two"], "one two"),
+        (["ответственнос-", "тью"], "ответственностью"),
+        (["soft\u00ad", "ware"], "software"),
+        (["кто-", "нибудь"], "кто-нибудь"),
+        (["из-за чего-", "то"], "из-за чего-то"),
+        (["Санкт-", "Петербург"], "Санкт-Петербург"),
+        (["2025-", "2026"], "2025-2026"),
+        (["Москва -", "столица"], "Москва - столица"),
+        (["-", "x"], "- x"),
+        (["пере-", "гово-", "ры"], "переговоры"),
+    ],
+)
+def test_lines_are_joined_and_broken_words_mended(texts: list[str], joined: str) -> None:
+    assert join_lines(texts) == joined
+
+
+def test_paragraphs_are_joined_across_lines() -> None:
+    assert (
+        markdown(
+            line("First line of one", block=True, paragraph=True),
+            line("and its end."),
+            line("Second.", paragraph=True),
+        )
+        == "First line of one and its end.\n\nSecond."
+    )
+
+
+def test_headings_by_letter_height() -> None:
+    page = [
+        line("Договор", height=50, block=True, paragraph=True),
+        line("Предмет", height=33, block=True, paragraph=True),
+        *(line("Обычный текст договора, много слов.", block=n == 0, paragraph=n == 0) for n in range(5)),
+    ]
+    assert labels(*page) == ["doc_title", "paragraph_title", "text"]
+    assert markdown(*page).startswith("# Договор\n\n## Предмет\n\nОбычный")
+
+
+def test_numbered_heading_is_no_list() -> None:
+    page = [
+        line("1. Предмет договора", height=33, block=True, paragraph=True),
+        *(line("Обычный текст договора, много слов.", block=n == 0, paragraph=n == 0) for n in range(5)),
+    ]
+    assert labels(*page) == ["paragraph_title", "text"]
+
+
+def test_large_text_of_many_lines_is_no_heading() -> None:
+    large = [line("Крупно", height=50, block=n == 0, paragraph=n == 0) for n in range(4)]
+    body = [line("Мелкий текст, которого больше всего.", block=n == 0, paragraph=n == 0) for n in range(9)]
+    assert labels(*large, *body) == ["text", "text"]
+
+
+def test_large_figures_alone_are_no_heading() -> None:
+    body = [line("Мелкий текст, которого больше всего.", block=n == 0, paragraph=n == 0) for n in range(9)]
+    assert labels(line("17", height=60, block=True, paragraph=True), *body) == ["text", "text"]
+
+
+def test_lists() -> None:
+    page = [
+        line("Нужно:", block=True, paragraph=True),
+        line("• первое", y=50),
+        line("· второе,", y=100),
+        line("на двух строках", y=150),
+        line(". третье", y=200),
+        line("1) четвёртое", y=250),
+        line("а) пятое", y=300),
+    ]
+    assert labels(*page) == ["text", "list"]
+    assert markdown(*page) == (
+        "Нужно:\n\n- первое\n- второе, на двух строках\n- третье\n1) четвёртое\nа) пятое"
+    )
+
+
+@pytest.mark.parametrize("start", ["- столица", "2. Это", "— сказал он"])
+def test_mark_inside_a_paragraph_makes_no_list(start: str) -> None:
+    page = [line("Город Москва", block=True, paragraph=True), line(start)]
+    assert labels(*page) == ["text"]
+
+
+def test_initials_are_no_list() -> None:
+    assert labels(line("А. С. Пушкин родился в Москве.", block=True, paragraph=True)) == ["text"]
+
+
+def test_list_does_not_go_on_at_the_top_of_the_next_column() -> None:
+    page = [
+        line("- слева", y=900, block=True, paragraph=True),
+        line("- справа", y=100, block=True, paragraph=True),
+    ]
+    assert labels(*page) == ["list", "list"]
+
+
+def test_paragraph_that_looks_like_markup_stays_a_paragraph() -> None:
+    for text in ("# 17 по списку", "> больше", "+ 7 495", "--- конец"):
+        assert markdown(line(text, block=True, paragraph=True)) == "\\" + text
+
+
+def test_blocks_have_box_order_and_confidence() -> None:
+    first, second = compose(
+        [
+            line("aa", y=0, block=True, paragraph=True, conf=0.8),
+            line("bbbbbb", y=100, conf=0.4),
+            line("c", y=300, block=True, paragraph=True),
+        ]
+    )
+    assert (first.bbox, first.order, second.order) == ((10, 0, 500, 140), 1, 2)
+    assert first.confidence == pytest.approx(0.5), "weighted by the length of the lines"
+
+
+def test_empty_page() -> None:
+    assert compose([]) == ()
+    assert markdown() == ""

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocr_service.decoding import Limits, opened
+from ocr_service.errors import BrokenDocument, EncryptedPdf, TooManyPixels
+from tests.samples import (
+    pdf_of_images,
+    pdf_of_text,
+    pdf_with_broken_page,
+    pdf_with_huge_picture,
+)
+
+pytestmark = pytest.mark.anyio
+
+ROOMY = Limits(max_page_pixels=10_000_000)
+
+
+@pytest.mark.parametrize(("dpi", "size"), [(72, (595, 842)), (144, (1190, 1684)), (300, (2480, 3509))])
+async def test_pages_are_rendered_at_the_resolution(dpi: int, size: tuple[int, int]) -> None:
+    async with opened(pdf_of_text(["Hello"]), dpi=dpi, mode="L", limits=ROOMY) as document:
+        page = await document.page(1)
+    assert page.image.size == size
+    assert page.resolution == dpi
+    assert np.asarray(page.image).min() < 50, "the text is drawn"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+async def test_pages_come_in_the_engines_mode(mode: str) -> None:
+    data = pdf_of_images([Image.new("RGB", (100, 100), (250, 10, 20))], dpi=72)
+    async with opened(data, dpi=72, mode=mode, limits=ROOMY) as document:  # type: ignore[arg-type]
+        page = await document.page(1)
+    assert page.image.mode == mode
+    if mode == "RGB":
+        red, green, blue = page.image.getpixel((50, 50))  # type: ignore[misc]
+        assert red > 230 and green < 40 and blue < 50
+
+
+async def test_large_page_is_rendered_smaller_to_fit_the_limit() -> None:
+    """A page of 200 x 200 inches would have 3.6 thousand megapixels at 300 dpi."""
+    async with opened(
+        pdf_of_text(["Hello"], size=(14400, 14400)), dpi=300, mode="L", limits=ROOMY
+    ) as document:
+        page = await document.page(1)
+    pixels = page.image.width * page.image.height
+    assert 0.99 * ROOMY.max_page_pixels < pixels <= ROOMY.max_page_pixels
+    assert page.resolution == 16
+
+
+async def test_long_narrow_page_fits_too() -> None:
+    async with opened(
+        pdf_of_text(["Hello"], size=(30, 14400)), dpi=1200, mode="L", limits=Limits(1_000_000)
+    ) as document:
+        page = await document.page(1)
+    assert page.image.width * page.image.height <= 1_000_000
+
+
+async def test_pages_in_any_order() -> None:
+    async with opened(pdf_of_text(["a"] * 5), dpi=72, mode="L", limits=ROOMY) as document:
+        assert document.page_count == 5
+        assert [(await document.page(index)).index for index in (4, 1, 5)] == [4, 1, 5]
+
+
+async def test_encrypted_with_a_password_to_open() -> None:
+    with pytest.raises(EncryptedPdf):
+        async with opened(pdf_of_text(["a"], password="s3same"), dpi=72, mode="L", limits=ROOMY):
+            pass
+
+
+async def test_pdf_behind_junk_is_a_pdf() -> None:
+    data = b"\xef\xbb\xbf\r\n" + pdf_of_text(["a"])
+    async with opened(data, dpi=72, mode="L", limits=ROOMY) as document:
+        assert document.page_count == 1
+
+
+async def test_damaged_page_leaves_the_others() -> None:
+    async with opened(pdf_with_broken_page(2, 3), dpi=72, mode="L", limits=ROOMY) as document:
+        assert document.page_count == 3
+        with pytest.raises(BrokenDocument, match="Page 2"):
+            await document.page(2)
+        assert (await document.page(3)).image.size == (100, 100)
+
+
+async def test_embedded_picture_is_held_to_the_limit() -> None:
+    async with opened(pdf_with_huge_picture(4000), dpi=72, mode="L", limits=ROOMY) as document:
+        with pytest.raises(TooManyPixels, match="4000 x 4000"):
+            await document.page(1)
+    async with opened(pdf_with_huge_picture(3000), dpi=72, mode="L", limits=ROOMY) as document:
+        assert np.asarray((await document.page(1)).image).min() == 0
+
+
+@pytest.mark.parametrize("data", [b"%PDF-1.7", b"%PDF-1.7\n" + bytes(500), pdf_of_text(["a"])[:200]])
+async def test_damaged_structure(data: bytes) -> None:
+    with pytest.raises(BrokenDocument):
+        async with opened(data, dpi=72, mode="L", limits=ROOMY):
+            pass
