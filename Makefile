@@ -4,7 +4,7 @@ PORT ?= 8081
 HOST ?= 0.0.0.0
 PYTHON = .venv/bin/python
 
-.PHONY: help run test check bench-tesseract pins clean
+.PHONY: help run test check bench-tesseract bench-health pins clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -27,6 +27,10 @@ check: ## linter, formatter, types and tests
 bench-tesseract: ## pages a second over HTTP against bare tesserocr and OCRmyPDF
 	@scripts/setup.sh bench
 	@$(PYTHON) -m benchmarks.bench_tesseract
+
+bench-health: ## first answer after start, /health while every core recognises, refusal of a pixel bomb
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.bench_health
 
 pins: ## compile requirements*.txt from requirements*.in
 	@scripts/pins.sh

@@ -19,6 +19,7 @@ def configure_logging(level: str) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+        logging.getLogger(name).setLevel(level.upper())
     # The service writes its own line for every request, with the time it took.
     logging.getLogger("uvicorn.access").disabled = True
     # These write a line for every chunk of a file or every call of a model.

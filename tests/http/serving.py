@@ -17,7 +17,10 @@ from server import create_app
 @asynccontextmanager
 async def serving(engine: Engine, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(Settings(**settings), engine)
-    listener = socket.create_server(("127.0.0.1", 0))
+    # Named as TCP, which asyncio asks for before it turns Nagle's delay off.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     running = asyncio.create_task(server.serve(sockets=[listener]))
     port = listener.getsockname()[1]

@@ -1,0 +1,134 @@
+"""Pages a second of one 12-page scan: the service over HTTP, bare tesserocr, and OCRmyPDF, in one run.
+
+Everyone gets the same PDF, the same languages and as many workers as there are cores; each renders the pages
+itself at 300 dpi. The three take turns, so that a machine whose speed drifts does so for all; ratios are
+taken turn by turn and their median is what counts.
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pypdfium2 as pdfium
+import tesserocr
+
+from ocr_service.tesseract.cores import usable_cores
+from tests.running import RunningService
+from tests.samples import ENGLISH, RUSSIAN, pdf_of_images, printed_page
+
+PAGES = 12
+TURNS = 5
+DPI = 300
+LANGUAGES = "rus+eng"
+TESSDATA = "/usr/share/tesseract-ocr/5/tessdata/"
+WORKERS = usable_cores()
+
+
+def scanned_pdf() -> bytes:
+    """Make a PDF of 12 full pages, Russian and English by turns, one and two columns by turns."""
+    pages = []
+    for number in range(PAGES):
+        texts = RUSSIAN if number % 2 else ENGLISH
+        columns = 1 + number // 2 % 2
+        paragraphs = [texts[(number + n) % len(texts)] for n in range(8 // columns)]
+        pages.append(printed_page(paragraphs, columns, f"{number + 1}. Title").image)
+    return pdf_of_images(pages, DPI)
+
+
+class BareTesserocr:
+    """Nothing around Tesseract but threads and the lock that PDFium needs; models stay loaded."""
+
+    def __init__(self) -> None:
+        self._workers = ThreadPoolExecutor(WORKERS)
+        self._rendering = threading.Lock()
+        self._local = threading.local()
+
+    def read(self, data: bytes) -> None:
+        """Read all pages."""
+        document = pdfium.PdfDocument(data)
+        assert all(self._workers.map(lambda index: self._read_page(document, index), range(PAGES)))
+        document.close()
+
+    def _read_page(self, document: pdfium.PdfDocument, index: int) -> str:
+        if not hasattr(self._local, "api"):
+            self._local.api = tesserocr.PyTessBaseAPI(TESSDATA, LANGUAGES)
+        with self._rendering:
+            image = document[index].render(scale=DPI / 72, grayscale=True).to_pil().copy()
+        self._local.api.SetImageBytes(image.tobytes(), *image.size, 1, image.width)
+        self._local.api.SetSourceResolution(DPI)
+        return str(self._local.api.GetUTF8Text())
+
+
+def ocrmypdf(data: bytes) -> None:
+    """Let OCRmyPDF make a searchable PDF and a text file, without optimising images."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "in.pdf")
+        source.write_bytes(data)
+        options = ["--jobs", str(WORKERS), "-l", LANGUAGES, "--output-type", "pdf", "--optimize", "0"]
+        text, target = Path(folder, "out.txt"), Path(folder, "out.pdf")
+        command = ["ocrmypdf", *options, "--quiet", "--sidecar", str(text), str(source), str(target)]
+        environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+        subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+        assert text.stat().st_size
+
+
+def over_http(client: httpx.Client, data: bytes) -> None:
+    """Send the PDF in one request."""
+    answer = client.post("/ocr", files={"file": data}).raise_for_status().json()
+    assert len(answer["pages"]) == PAGES and all(page["text"] for page in answer["pages"])
+
+
+def seconds(call: Callable[[], None]) -> float:
+    """Time one call."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Run the contest and print its table."""
+    if shutil.which("ocrmypdf") is None:
+        sys.exit("OCRmyPDF is not installed: make bench-tesseract installs it")
+    data = scanned_pdf()
+    bare = BareTesserocr()
+    with RunningService() as service:
+        contenders: dict[str, Callable[[], None]] = {
+            "this service, over HTTP": lambda: over_http(service.client, data),
+            "bare tesserocr": lambda: bare.read(data),
+            "OCRmyPDF": lambda: ocrmypdf(data),
+        }
+        taken: dict[str, list[float]] = {name: [] for name in contenders}
+        for turn in range(TURNS + 1):
+            for name, call in contenders.items():
+                spent = seconds(call)
+                print(f"turn {turn} of {TURNS}: {name}: {spent:.2f} s", file=sys.stderr, flush=True)
+                # Turn 0 warms caches and is not counted.
+                if turn:
+                    taken[name].append(spent)
+    print_table(taken)
+
+
+def print_table(taken: dict[str, list[float]]) -> None:
+    """Print pages a second and how many times as fast as each contender the service is."""
+    ours = taken["this service, over HTTP"]
+    print(f"\n{PAGES} pages, {WORKERS} workers, {TURNS} turns\n")
+    print("| | pages/s (median) | min | max | service / this (median of turns) |")
+    print("|---|---|---|---|---|")
+    for name, times in taken.items():
+        speeds = [PAGES / spent for spent in times]
+        ratio = statistics.median(theirs / own for own, theirs in zip(ours, times, strict=True))
+        median = statistics.median(speeds)
+        print(f"| {name} | {median:.2f} | {min(speeds):.2f} | {max(speeds):.2f} | {ratio:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
