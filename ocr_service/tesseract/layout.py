@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ocr_service.documents import Block
 
@@ -17,6 +18,10 @@ _TITLE_RATIO = 1.6
 _HEADING_RATIO = 1.2
 _HEADING_MOST_LINES = 3
 _HEADING_LEAST_LETTERS = 2
+
+# How far to look for the right margin, in lines, and how much wider than a word the room must be to tell.
+_NEIGHBOURS = 2
+_ROOM_TO_SPARE = 1.5
 
 _BULLETS = "-–—•·▪●○■*°»"  # noqa: RUF001 - the dashes differ
 _BULLET = re.compile(rf"^[{_BULLETS}]\s+(?=\S)")
@@ -57,7 +62,8 @@ def compose(lines: Sequence[Line]) -> tuple[Block, ...]:
     """Join lines, in reading order, into blocks."""
     body = body_height(lines)
     blocks: list[Block] = []
-    for group in _lists_together(_paragraphs(lines, body)):
+    paragraphs = (paragraph for block in _cut_at_blocks(lines) for paragraph in _paragraphs(block, body))
+    for group in _lists_together(paragraphs):
         label = LIST if group[0].is_item else _label(group[0].lines, body)
         blocks.append(_block(label, group, order=len(blocks) + 1))
     return tuple(blocks)
@@ -92,13 +98,19 @@ def _join(left: str, right: str) -> str:
     return left + right
 
 
+def _cut_at_blocks(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
+    starts = [number for number, line in enumerate(lines) if number == 0 or line.opens_block]
+    for start, end in pairwise([*starts, len(lines)]):
+        yield lines[start:end]
+
+
 def _paragraphs(lines: Sequence[Line], body: float) -> Iterator[_Paragraph]:
-    """Cut at Tesseract's paragraphs, and at every line that begins an item of a list."""
+    """Cut a block at Tesseract's paragraphs, at every line that begins an item, and after short lines."""
     current: list[Line] = []
     in_item = False
-    for line in lines:
+    for number, line in enumerate(lines):
         is_item = not _is_large(line.height, body) and _begins_item(line, current, in_item)
-        if current and (is_item or line.opens_block or line.opens_paragraph):
+        if current and (is_item or line.opens_paragraph or _had_room_before(lines, number)):
             yield _Paragraph(tuple(current), in_item)
             current = []
         if not current:
@@ -108,11 +120,20 @@ def _paragraphs(lines: Sequence[Line], body: float) -> Iterator[_Paragraph]:
         yield _Paragraph(tuple(current), in_item)
 
 
+def _had_room_before(lines: Sequence[Line], number: int) -> bool:
+    """Tell a line that was begun although its first word still fitted into the line before: on purpose."""
+    line, before = lines[number], lines[number - 1]
+    # Of the neighbours, not of the whole block: beside a picture all lines are short.
+    neighbours = lines[max(0, number - 1 - _NEIGHBOURS) : number + _NEIGHBOURS]
+    room = max(neighbour.bbox[2] for neighbour in neighbours) - before.bbox[2]
+    letter = (line.bbox[2] - line.bbox[0]) / len(line.text)
+    return room > (len(line.text.split()[0]) + 1) * letter * _ROOM_TO_SPARE
+
+
 def _begins_item(line: Line, current: Sequence[Line], in_item: bool) -> bool:
     """Tell an item by its mark and its place: a dash or a number can stand at the start of any line."""
     if _BULLET.match(line.text) or _NUMBER.match(line.text):
-        starts = not current or line.opens_block or line.opens_paragraph
-        return starts or in_item or current[-1].text[-1] in ":;"
+        return not current or line.opens_paragraph or in_item or current[-1].text[-1] in ":;"
     return in_item and _DOT.match(line.text) is not None
 
 

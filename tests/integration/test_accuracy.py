@@ -1,6 +1,7 @@
 """Characters that Tesseract gets wrong on printed pages, through the whole service."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -42,12 +43,13 @@ def test_character_error(
     page = read(service, damage(printed.image))
     assert character_error(page["text"], printed.text) <= MOST_WRONG
     # The blocks hold the same text in the same order: columns are not read across.
-    blocks: Sequence[dict[str, str]] = page["blocks"]
-    assert character_error(" ".join(block["content"] for block in blocks), printed.text) <= MOST_WRONG
+    contents = " ".join(block["content"] for block in page["blocks"])
+    assert character_error(contents, printed.text) <= MOST_WRONG
 
 
-def read(service: httpx.Client, image: Image.Image) -> dict[str, "object"]:
+def read(service: httpx.Client, image: Image.Image) -> dict[str, Any]:
     response = service.post("/ocr", files={"file": encoded(image, "PNG", dpi=(300, 300))})
     assert response.status_code == 200, response.text
     [page] = response.json()["pages"]
-    return page  # type: ignore[no-any-return]
+    assert isinstance(page, dict)
+    return page

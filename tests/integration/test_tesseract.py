@@ -4,6 +4,7 @@ import httpx
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from tests.running import RunningService
 from tests.samples import BOLD, RUSSIAN, SERIF, encoded, pdf_of_images, printed_page, wrap
 
 
@@ -105,6 +106,14 @@ def test_image_wider_than_tesseract_can_read(service: httpx.Client) -> None:
     response = service.post("/ocr", files={"file": encoded(Image.new("1", (40_000, 50), 1), "PNG")})
     assert response.status_code == 422
     assert response.json()["code"] == "too_many_pixels"
+
+
+def test_text_of_documents_stays_out_of_the_log(running: RunningService) -> None:
+    page = encoded(printed_page(["Сверхсекретно"]).image, "PNG", dpi=(300, 300))
+    response = running.client.post("/ocr", files={"file": ("Сверхсекретно.png", page)})
+    assert "Сверхсекретно" in response.text
+    running.client.post("/ocr", files={"file": page[: len(page) // 2]})
+    assert "Сверхсекретно" not in "".join(running.log)
 
 
 def test_health_and_version_name_the_engine(service: httpx.Client) -> None:

@@ -50,6 +50,39 @@ def test_paragraphs_are_joined_across_lines() -> None:
     )
 
 
+def wide(text: str, right: int, first: bool = False) -> Line:
+    return Line(text, (0, 0, right, 40), 25, 0.9, opens_block=first, opens_paragraph=first)
+
+
+def test_line_after_a_short_one_begins_a_paragraph() -> None:
+    """Tesseract takes paragraphs without indent or space between them for one."""
+    page = [
+        wide("договор заключён между обществом с ограниченной", 1000, first=True),
+        wide("и гражданином Ивановым.", 480),
+        wide("Исполнитель обязуется оказать услуги в срок и в", 1000),
+        wide("количестве, указанном в приложении, не позднее", 980),
+    ]
+    assert [block.content.split()[0] for block in compose(page)] == ["договор", "Исполнитель"]
+
+
+def test_ragged_lines_stay_together() -> None:
+    """The next line's first word did not fit: the line is short for no other reason."""
+    page = [
+        wide("договор заключён между обществом", 700, first=True),
+        wide("достопримечательностей, расположенных в городе", 1000),
+        wide("и его окрестностях до наступления", 720),
+        wide("продолжительности, указанной в приложении", 960),
+    ]
+    assert len(compose(page)) == 1
+
+
+def test_lines_beside_a_picture_stay_together() -> None:
+    narrow = [wide("слова рядом с картинкой", 500, first=n == 0) for n in range(6)]
+    page = [*narrow, *(wide("слова под картинкой, во всю ширину страницы и до края", 1000) for _ in range(4))]
+    contents = [block.content for block in compose(page)]
+    assert contents[0].count("рядом") >= 4
+
+
 def test_headings_by_letter_height() -> None:
     page = [
         line("Договор", height=50, block=True, paragraph=True),

@@ -1,0 +1,121 @@
+"""The READMEs say what is so: their commands run, their answers come, their tables match the code."""
+
+import json
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from ocr_service.config import Settings
+from ocr_service.errors import OcrError, RequestError
+from ocr_service.routes.openapi import error_classes
+from tests.http.test_errors import BAD
+from tests.running import ROOT, RunningService
+
+ENGLISH = (ROOT / "README.md").read_text()
+RUSSIAN = (ROOT / "README.ru.md").read_text()
+
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What differs from run to run.
+_PASSING = {"request_id", "timings", "uptime_seconds"}
+
+
+@dataclass(frozen=True)
+class Example:
+    command: str
+    kind: str
+    answer: str
+
+
+def examples(readme: str) -> list[Example]:
+    blocks = _BLOCK.findall(readme)
+    return [
+        Example(command.strip(), kind, answer.strip())
+        for (shell, command), (kind, answer) in zip(blocks, blocks[1:], strict=False)
+        if shell == "bash" and command.startswith("curl")
+    ]
+
+
+def rows(readme: str, columns: int) -> list[list[str]]:
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in readme.splitlines()]
+    return [row for row in cells if len(row) == columns]
+
+
+def lasting(value: Any) -> Any:
+    """Leave out what differs from run to run."""
+    if isinstance(value, dict):
+        return {name: lasting(part) for name, part in value.items() if name not in _PASSING}
+    return [lasting(part) for part in value] if isinstance(value, list) else value
+
+
+def about(value: Any) -> Any:
+    """Allow for the little by which processors differ."""
+    if isinstance(value, dict):
+        return {name: about(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [about(part) for part in value]
+    return pytest.approx(value, abs=0.03) if isinstance(value, float) else value
+
+
+def parsed(kind: str, answer: str) -> Any:
+    if kind == "json":
+        return json.loads(answer)
+    if kind == "ndjson":
+        return [json.loads(line) for line in answer.splitlines()]
+    return answer
+
+
+@pytest.mark.parametrize("example", examples(ENGLISH), ids=lambda example: str(example.command))
+def test_commands_give_the_answers_that_are_shown(running: RunningService, example: Example) -> None:
+    command = shlex.split(example.command.replace("localhost:8081", running.url))
+    done = subprocess.run([*command, "--silent"], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown, answered = parsed(example.kind, example.answer), parsed(example.kind, done.stdout)
+    assert lasting(answered) == about(lasting(shown))
+
+
+def test_every_example_has_its_answer() -> None:
+    assert len(examples(ENGLISH)) == ENGLISH.count("```bash\ncurl") >= 4
+
+
+@pytest.mark.parametrize("readme", [ENGLISH, RUSSIAN], ids=["English", "Russian"])
+def test_make_targets_exist(readme: str) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = re.findall(r"(?:`|^)make ([a-z-]+)", readme, re.MULTILINE)
+    assert {"run", "test"} <= set(named) <= set(targets)
+
+
+def default(field: FieldInfo) -> str:
+    return "" if field.default is None else f"`{field.default}`"
+
+
+def test_table_of_settings_is_that_of_the_code() -> None:
+    in_code = [[f"`{n.upper()}`", default(f), f.description] for n, f in Settings.model_fields.items()]
+    assert [row for row in rows(ENGLISH, 3) if re.match("`(OCR|CLOUDRU)_", row[0])] == in_code
+
+
+def test_table_of_errors_holds_every_bad_input_that_is_tested() -> None:
+    table = {row[0]: (row[1], row[2]) for row in rows(ENGLISH, 3)}
+    assert {bad.name: (str(bad.status), f"`{bad.code}`") for bad in BAD}.items() <= table.items()
+
+
+@pytest.mark.parametrize("readme", [ENGLISH, RUSSIAN], ids=["English", "Russian"])
+def test_table_of_errors_holds_every_error_of_the_code(readme: str) -> None:
+    listed = {(row[1], row[2]) for row in rows(readme, 3)}
+    answered = [
+        error for error in error_classes() if not error.__subclasses__() or error in (OcrError, RequestError)
+    ]
+    assert {(str(error.status), f"`{error.code}`") for error in answered} <= listed
+
+
+def test_russian_readme_shows_the_same_commands_answers_settings_and_errors() -> None:
+    assert _BLOCK.findall(RUSSIAN) == _BLOCK.findall(ENGLISH)
+    assert [[row[0], row[1]] for row in rows(RUSSIAN, 3) if row[0].startswith("`")] == [
+        [row[0], row[1]] for row in rows(ENGLISH, 3) if row[0].startswith("`")
+    ]
+    assert [row[1:] for row in rows(RUSSIAN, 3) if row[1].isdigit()] == [
+        row[1:] for row in rows(ENGLISH, 3) if row[1].isdigit()
+    ]
