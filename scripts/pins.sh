@@ -16,4 +16,5 @@ compile() {
 }
 
 compile requirements "$@"
+compile requirements-paddleocr --constraints requirements.txt "$@"
 compile requirements-dev --constraints requirements.txt "$@"
