@@ -116,7 +116,9 @@ class PaddleOcrVlEngine:
                 vl_rec_api_model_name=_served_model(self._vlm_url),
             )
         except ImportError as error:
-            raise EngineUnavailable("PaddleOCR is not installed beside the service; requirements-paddleocr.txt lists it.") from error
+            raise EngineUnavailable(
+                "PaddleOCR is not installed beside the service; requirements-paddleocr.txt lists it."
+            ) from error
         except Exception as error:
             raise EngineUnavailable("PaddleOCR-VL could not be started; the log says why.") from error
         self.version = importlib.metadata.version("paddleocr")

@@ -9,18 +9,19 @@ from ocr_service.errors import RequestError
 
 
 class OcrFields(BaseModel):
-    """What a caller may say beside the document."""
+    """What a caller may say beside the document; an empty value, as browsers send, says nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    pages: str | None = Field(
-        None,
+    pages: str = Field(
+        "",
         max_length=1000,
         description="Pages to read, counted from 1: numbers, ranges, open ranges. Default: all.",
-        examples=["1-3,7"],
+        # The documentation page fills its form with the first, which must suit every document.
+        examples=["1-", "1-3,7"],
     )
-    lang: str | None = Field(
-        None,
+    lang: str = Field(
+        "",
         max_length=200,
         description="Languages of the document, by Tesseract's names, joined by `+`. "
         "Default: the service's setting, `rus+eng`.",
@@ -35,13 +36,14 @@ class OcrFields(BaseModel):
     @property
     def options(self) -> Options:
         """What of it concerns the engine."""
-        return Options(lang=self.lang)
+        return Options(lang=self.lang or None)
 
 
 def read_fields(query: dict[str, str], form: dict[str, str]) -> OcrFields:
     """Check the fields, the form's before the query's; raises RequestError that names the field."""
+    given = {name: value for name, value in {**query, **form}.items() if value}
     try:
-        return OcrFields.model_validate({**query, **form})
+        return OcrFields.model_validate(given)
     except ValidationError as error:
         raise RequestError(
             "; ".join(_sentence(e["loc"], e["msg"], e["type"]) for e in error.errors())

@@ -57,7 +57,9 @@ async def read_document(request: Request) -> Response:
     fields = read_fields(dict(request.query_params), upload.fields)
     if _wants_stream(request, fields):
         return await _stream(pipeline, upload, fields)
-    result = await unless_caller_leaves(request, pipeline.process(upload.data, fields.pages, fields.options))
+    result = await unless_caller_leaves(
+        request, pipeline.process(upload.data, fields.pages or None, fields.options)
+    )
     if fields.format == "markdown":
         return Response(whole_markdown(result), media_type="text/markdown; charset=utf-8")
     if fields.format == "text":
@@ -74,7 +76,9 @@ async def _stream(pipeline: Pipeline, upload: Upload, fields: OcrFields) -> Resp
     """Open the document before the answer starts, so that what is wrong with it has its own status."""
     began = time.perf_counter()
     async with AsyncExitStack() as stack:
-        reading = await stack.enter_async_context(pipeline.reading(upload.data, fields.pages, fields.options))
+        reading = await stack.enter_async_context(
+            pipeline.reading(upload.data, fields.pages or None, fields.options)
+        )
         lines = _lines(reading, EngineAnswer.of(pipeline.engine), began)
         await stack.enter_async_context(aclosing(lines))
         return _OwningStream(lines, stack.pop_all())

@@ -73,6 +73,16 @@ async def test_fields_come_from_the_form_or_the_query(where: str) -> None:
     assert {options.lang for options in engine.options} == {"eng"}
 
 
+async def test_empty_fields_say_nothing() -> None:
+    """A form in a browser sends the fields that nobody filled in."""
+    engine = ScriptedEngine()
+    async with serving(engine) as client:
+        fields = {"pages": "", "lang": "", "format": ""}
+        response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 2)), data=fields)
+    assert len(response.json()["pages"]) == 2
+    assert engine.options[0].lang is None
+
+
 async def test_form_goes_before_query() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post(

@@ -7,6 +7,8 @@ import pytest
 from ocr_service.config import Settings
 from server import create_app
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+from tests.samples import small_png
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,16 @@ def test_request_is_described(document: dict[str, Any]) -> None:
     assert {parameter["name"] for parameter in operation["parameters"]} == {"pages", "lang", "format"}
     for described in [*form["properties"].values(), *operation["parameters"]]:
         assert described["description"]
+
+
+@pytest.mark.anyio
+async def test_examples_of_the_request_are_accepted_for_any_document(document: dict[str, Any]) -> None:
+    """The documentation page fills its form with them."""
+    form = document["paths"]["/ocr"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    fields = {name: field["examples"][0] for name, field in form["properties"].items() if name != "file"}
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/ocr", files={"file": small_png()}, data=fields)
+    assert response.status_code == 200, response.text
 
 
 def test_answers_are_described(document: dict[str, Any]) -> None:
