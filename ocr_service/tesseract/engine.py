@@ -100,7 +100,10 @@ class TesseractEngine:
 
     async def _start(self) -> None:
         await asyncio.to_thread(self._load)
-        self.check(Options())
+        try:
+            self.check(Options())
+        except LanguageNotInstalled as error:
+            raise EngineUnavailable(f"The languages that are set cannot be read. {error}") from error
 
     def _load(self) -> None:
         try:

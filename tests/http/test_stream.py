@@ -78,7 +78,10 @@ async def test_format_goes_before_the_accept_header() -> None:
 
 
 @pytest.mark.parametrize("headers", [NDJSON, {}], ids=["stream", "json"])
-async def test_caller_that_leaves_stops_its_pages(headers: dict[str, str]) -> None:
+async def test_caller_that_leaves_stops_its_pages(
+    headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ocr_service")
     engine = GatedEngine()
     async with serving(engine) as client:
         files = {"file": pdf_of_text(["a"] * 20)}
@@ -93,6 +96,7 @@ async def test_caller_that_leaves_stops_its_pages(headers: dict[str, str]) -> No
         response = await client.post("/ocr", files={"file": pdf_of_text(["a"] * 20)})
     assert response.status_code == 200
     assert len(engine.seen) == 20
+    assert "failed" not in caplog.text, "leaving is no fault of the service"
 
 
 async def test_requests_take_turns_page_by_page() -> None:

@@ -59,6 +59,21 @@ def test_two_columns_are_read_one_after_the_other(service: httpx.Client) -> None
     assert [text.split()[0] for text in paragraphs] == ["Настоящий", "Исполнитель", "Стоимость"] * 2
 
 
+def test_indented_paragraphs_are_told_apart(service: httpx.Client) -> None:
+    """Their last lines are full, so that only the indent tells."""
+    image = Image.new("L", (2480, 1200), 255)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.truetype(SERIF, 46)
+    y = 100
+    for text in RUSSIAN[:3]:
+        for n, line in enumerate(wrap(text, font, 1950)[:-1]):
+            draw.text((340 if n == 0 else 200, y), line, font=font, fill=0)
+            y += 64
+    response = service.post("/ocr", files={"file": encoded(image, "PNG", dpi=(300, 300))})
+    paragraphs = [block["content"] for block in response.json()["pages"][0]["blocks"]]
+    assert [text.split()[0] for text in paragraphs] == ["Настоящий", "Исполнитель", "Стоимость"]
+
+
 def test_picture_on_the_page_is_left_out(service: httpx.Client) -> None:
     page = printed_page(RUSSIAN[:2]).image
     page.paste(Image.effect_noise((900, 700), 90), (300, 1500))

@@ -1,16 +1,18 @@
 """Which engine is chosen, and what is said of it."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import ocr_engine
 from ocr_engine import PaddleOcrVlEngine, found_here
 from ocr_service.config import Settings
-from ocr_service.documents import EngineState, Options
+from ocr_service.documents import EngineState, Options, Page
 from ocr_service.errors import EngineUnavailable, LanguageNotInstalled
 from ocr_service.tesseract import TesseractEngine
 from ocr_service.tesseract.cores import usable_cores
@@ -114,6 +116,37 @@ async def test_tesseract_without_language_data(tmp_path: Path) -> None:
     engine = TesseractEngine("rus+eng", tessdata=tmp_path)
     with pytest.raises(EngineUnavailable, match="apt-get install"):
         await engine.start()
+    await engine.close()
+
+
+@pytest.mark.anyio
+async def test_tesseract_without_the_language_that_is_set() -> None:
+    engine = TesseractEngine("rus+tlh")
+    with pytest.raises(EngineUnavailable, match="Not installed: tlh"):
+        await engine.start()
+    await engine.close()
+
+
+@pytest.mark.anyio
+async def test_tesseract_reads_as_many_pages_at_once_as_it_has_threads() -> None:
+    """Each of three threads waits inside Tesseract until all three are there."""
+    engine = TesseractEngine("eng", threads=3)
+    await engine.start()
+    together = threading.Barrier(3, timeout=30)
+
+    class Blank(Image.Image):
+        """A picture that Tesseract asks for its pixels while it holds a thread."""
+
+        def tobytes(self, *args: object, **kwargs: object) -> bytes:
+            together.wait()
+            return bytes(100)
+
+    blank = Blank()
+    blank.im, blank._mode, blank._size = Image.core.new("L", (10, 10)), "L", (10, 10)  # type: ignore[attr-defined]
+    pages = [Page(index, blank, 300) for index in (1, 2, 3)]
+    assert engine.max_pages_in_flight > 3
+    results = await asyncio.gather(*(engine.recognize(page, Options()) for page in pages))
+    assert [result.index for result in results] == [1, 2, 3]
     await engine.close()
 
 
