@@ -13,6 +13,25 @@ from ocr_service.errors import OcrError
 # Between the pages of one document, in `markdown` and `text` alike.
 PAGE_BREAK = "\n\n"
 
+_EXAMPLE_ID = "3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"
+_EXAMPLE_ENGINE = {"name": "tesseract", "version": "5.5.4"}
+_EXAMPLE_TIMINGS = {"decode": 151.2, "queue": 0.4, "recognize": 912.7, "total": 1069.3}
+_EXAMPLE_BLOCK = {
+    "label": "text",
+    "bbox": [202, 507, 2236, 809],
+    "content": "Настоящий договор заключён…",
+    "order": 3,
+    "confidence": 0.957,
+}
+_EXAMPLE_PAGE = {
+    "index": 1,
+    "width": 2480,
+    "height": 3508,
+    "markdown": "# Договор поставки № 17",
+    "text": "Договор поставки № 17",
+    "blocks": [_EXAMPLE_BLOCK],
+    "error": None,
+}
 _EXAMPLE_TEXT = "Договор поставки № 17\n\nНастоящий договор заключён…"
 
 
@@ -123,17 +142,7 @@ class PageAnswer(Answer):
     text: str = Field(description="The page as plain text.", examples=[_EXAMPLE_TEXT])
     blocks: list[BlockAnswer] = Field(
         description="The pieces of the page, in reading order.",
-        examples=[
-            [
-                {
-                    "label": "text",
-                    "bbox": [202, 507, 2236, 809],
-                    "content": "Настоящий договор заключён…",
-                    "order": 3,
-                    "confidence": 0.957,
-                }
-            ]
-        ],
+        examples=[[_EXAMPLE_BLOCK]],
     )
     error: PageErrorAnswer | None = Field(
         description="Why this page has no text, or null. Other pages are read all the same.",
@@ -159,26 +168,12 @@ class DocumentAnswer(Answer):
 
     request_id: str = Field(
         description="The request's id, as in the header `X-Request-ID` and in the log.",
-        examples=["3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"],
+        examples=[_EXAMPLE_ID],
     )
-    engine: EngineAnswer = Field(
-        description="Who read it.", examples=[{"name": "tesseract", "version": "5.5.4"}]
-    )
+    engine: EngineAnswer = Field(description="Who read it.", examples=[_EXAMPLE_ENGINE])
     pages: list[PageAnswer] = Field(
         description="The pages that were asked for, in order.",
-        examples=[
-            [
-                {
-                    "index": 1,
-                    "width": 2480,
-                    "height": 3508,
-                    "markdown": "# Договор поставки № 17",
-                    "text": "Договор поставки № 17",
-                    "blocks": [],
-                    "error": None,
-                }
-            ]
-        ],
+        examples=[[_EXAMPLE_PAGE]],
     )
     markdown: str = Field(
         description="All pages as Markdown, an empty line between them.",
@@ -189,7 +184,7 @@ class DocumentAnswer(Answer):
     )
     timings: TimingsAnswer = Field(
         description="Where the time went, in milliseconds.",
-        examples=[{"decode": 151.2, "queue": 0.4, "recognize": 912.7, "total": 1069.3}],
+        examples=[_EXAMPLE_TIMINGS],
     )
 
     @classmethod
@@ -220,7 +215,7 @@ class Problem(Answer):
     code: str = Field(description="The kind of error, for programs.", examples=["too_many_pixels"])
     request_id: str = Field(
         description="The request's id, as in the header `X-Request-ID` and in the log.",
-        examples=["3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"],
+        examples=[_EXAMPLE_ID],
     )
 
     @classmethod
@@ -244,10 +239,10 @@ class StartEvent(Answer):
     """The stream's first line."""
 
     event: Literal["start"] = Field(default="start", description="What the line is.", examples=["start"])
-    request_id: str = Field(description="The request's id.", examples=["3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"])
+    request_id: str = Field(description="The request's id.", examples=[_EXAMPLE_ID])
     engine: EngineAnswer = Field(
         description="Who reads the document.",
-        examples=[{"name": "tesseract", "version": "5.5.4"}],
+        examples=[_EXAMPLE_ENGINE],
     )
     page_count: int = Field(description="How many pages will follow.", examples=[12])
 
@@ -258,17 +253,7 @@ class PageEvent(Answer):
     event: Literal["page"] = Field(default="page", description="What the line is.", examples=["page"])
     page: PageAnswer = Field(
         description="The page, as in the JSON answer.",
-        examples=[
-            {
-                "index": 1,
-                "width": 2480,
-                "height": 3508,
-                "markdown": "# Договор поставки № 17",
-                "text": "Договор поставки № 17",
-                "blocks": [],
-                "error": None,
-            }
-        ],
+        examples=[_EXAMPLE_PAGE],
     )
 
 
@@ -279,7 +264,7 @@ class EndEvent(Answer):
     failed_pages: list[int] = Field(description="Numbers of the pages that carry an error.", examples=[[2]])
     timings: TimingsAnswer = Field(
         description="Where the time went, in milliseconds.",
-        examples=[{"decode": 151.2, "queue": 0.4, "recognize": 912.7, "total": 1069.3}],
+        examples=[_EXAMPLE_TIMINGS],
     )
 
 
@@ -296,7 +281,7 @@ class ErrorEvent(Answer):
                 "status": 503,
                 "detail": "Tesseract could not be started.",
                 "code": "engine_unavailable",
-                "request_id": "3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d",
+                "request_id": _EXAMPLE_ID,
             }
         ],
     )
