@@ -3,13 +3,10 @@
 Nothing heavy is imported with this module: `paddleocr` alone takes seconds, so it comes with the first page.
 """
 
-import asyncio
 import importlib
 import importlib.metadata
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from ocr_service.documents import (
 )
 from ocr_service.errors import EngineUnavailable, RecognitionFailed
 from ocr_service.starting import LazyStart
+from ocr_service.workers import Workers
 
 DEFAULT_VLM_URL = "http://127.0.0.1:8080/v1"
 
@@ -53,8 +51,9 @@ def found_here(vlm_url: str | None) -> str | None:
 def _served_model(url: str) -> str | None:
     """Return the name under which a vLLM server serves our model, or None where it does not."""
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/models", timeout=_PROBE_SECONDS).raise_for_status()
-        names = [str(model["id"]) for model in answer.json()["data"]]
+        # Not through a proxy that the environment names for the outside world.
+        answer = httpx.get(f"{url.rstrip('/')}/models", timeout=_PROBE_SECONDS, trust_env=False)
+        names = [str(model["id"]) for model in answer.raise_for_status().json()["data"]]
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None
     return next((name for name in names if _MODEL in name), None)
@@ -70,6 +69,8 @@ class PaddleOcrVlEngine:
     title = "PaddleOCR-VL"
     resolution = 144
     image_mode: ImageMode = "RGB"
+    # Coordinates on such a page still fit what image libraries take.
+    max_page_side = 65_500
     starts_early = False
     # The pipeline belongs to one thread; one page waits decoded behind the one being read.
     max_pages_in_flight = 2
@@ -78,7 +79,7 @@ class PaddleOcrVlEngine:
         self._pipeline_version = pipeline_version
         self._vlm_url = vlm_url or DEFAULT_VLM_URL
         self._starting = LazyStart(self.title, self._start)
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=self.name)
+        self._worker = Workers(1, self.name)
         self._pipeline: Any = None
         self.version: str | None = None
 
@@ -91,19 +92,16 @@ class PaddleOcrVlEngine:
 
     async def close(self) -> None:
         await self._starting.cancel()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._worker.close()
 
     def check(self, options: Options) -> None:
         """Nothing to refuse: the model reads all its languages at once, whichever is named."""
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
-        # In the request's context, so that log lines carry its id.
-        job = self._executor.submit(copy_context().run, self._read, page, time.perf_counter())
-        return await asyncio.wrap_future(job)
+        return await self._worker.run(self._read, page, time.perf_counter())
 
     async def _start(self) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, self._build)
+        await self._worker.run(self._build)
 
     def _build(self) -> None:
         try:

@@ -56,7 +56,7 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
     )
     pipeline = Pipeline(
         engine,
-        Limits(max_page_pixels=settings.ocr_max_page_megapixels * 1_000_000),
+        Limits(settings.ocr_max_page_megapixels * 1_000_000, engine.max_page_side),
         max_pages=settings.ocr_max_pages,
         pdf_dpi=settings.ocr_pdf_dpi,
     )
@@ -79,9 +79,12 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     engine: Engine = app.state.service.pipeline.engine
     starting = asyncio.create_task(_start_early(engine))
-    yield
-    starting.cancel()
-    await engine.close()
+    try:
+        yield
+    finally:
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await engine.close()
 
 
 async def _start_early(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,9 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "OCR_"
+
+# What Kubernetes sets in every container for a Service whose name begins with "ocr".
+_SERVICE_LINK = re.compile(r"OCR(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)")
 
 EngineChoice = Literal["auto", "tesseract", "paddleocr-vl"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -94,9 +98,9 @@ class Settings(BaseSettings):
         )
 
 
-def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+def load_settings() -> Settings:
     """Read the settings from the environment; raises ConfigurationError for a wrong or an unknown one."""
-    _refuse_unknown(environment)
+    _refuse_unknown(os.environ)
     try:
         return Settings()
     except ValidationError as error:
@@ -106,10 +110,14 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
     known = [name.upper() for name in Settings.model_fields]
     for name in environment:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
+        if _is_ours(name.upper()) and name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise ConfigurationError(f"There is no setting {name}.{hint}")
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) and not _SERVICE_LINK.fullmatch(name)
 
 
 def _sentence(error: ValidationError) -> str:

@@ -72,7 +72,7 @@ class Timings:
 class PageResult:
     """What an engine read from one page.
 
-    width, height: in pixels as decoded, 0 where the page could not be decoded.
+    width, height: in pixels as decoded, 0 where the page could not be read.
     failure: why there is no text, or None.
     """
 
@@ -130,6 +130,10 @@ class Engine(Protocol):
     @property
     def image_mode(self) -> ImageMode:
         """Pixel mode that pages must come in."""
+
+    @property
+    def max_page_side(self) -> int:
+        """Most pixels that a page may be wide or high."""
 
     @property
     def max_pages_in_flight(self) -> int:

@@ -8,8 +8,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 from ocr_service.decoding import Document, Limits, opened
-from ocr_service.documents import DocumentResult, Engine, Options, Page, PageResult, Timings
-from ocr_service.errors import EngineError, PageError, RecognitionFailed, TooManyPages
+from ocr_service.documents import DocumentResult, Engine, Options, PageResult, Timings
+from ocr_service.errors import EngineError, EngineUnavailable, PageError, RecognitionFailed, TooManyPages
 from ocr_service.selection import select_pages
 
 log = logging.getLogger(__name__)
@@ -58,14 +58,23 @@ class Reading:
         """Start pages as places in flight come free; requests take turns, as each waits for one place."""
         async with asyncio.TaskGroup() as reading:
             for index in self.pages:
+                began = time.perf_counter()
                 await self._in_flight.acquire()
-                task = reading.create_task(self._finish(index, finished))
+                waited = Timings(queue=time.perf_counter() - began)
+                task = reading.create_task(self._finish(index, waited, finished))
                 # Not in the task: one that is cancelled before its first step never runs a line.
                 task.add_done_callback(lambda _: self._in_flight.release())
 
-    async def _finish(self, index: int, finished: asyncio.Queue[PageResult | Exception]) -> None:
+    async def _finish(
+        self, index: int, waited: Timings, finished: asyncio.Queue[PageResult | Exception]
+    ) -> None:
         try:
-            finished.put_nowait(await self._read(index))
+            result = await self._read(index)
+            finished.put_nowait(replace(result, timings=result.timings + waited))
+        except asyncio.CancelledError:
+            # Nobody reads this where it was the caller who left; else the engine gave the page up.
+            finished.put_nowait(EngineUnavailable("The engine stopped before the page was read."))
+            raise
         except PageError as error:
             finished.put_nowait(_failed(index, error))
         except EngineError as error:
@@ -76,7 +85,7 @@ class Reading:
 
     async def _read(self, index: int) -> PageResult:
         began = time.perf_counter()
-        page: Page = await self._document.page(index)
+        page = await self._document.page(index)
         decode = time.perf_counter() - began
         result = await self._engine.recognize(page, self._options)
         return replace(result, timings=result.timings + Timings(decode=decode))

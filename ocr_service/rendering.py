@@ -63,7 +63,7 @@ class TimingsAnswer(Answer):
         examples=[151.2],
     )
     queue: float = Field(
-        description="Milliseconds that decoded pages waited for the engine, summed.", examples=[0.4]
+        description="Milliseconds that pages waited for their turn, summed over the pages.", examples=[0.4]
     )
     recognize: float = Field(
         description="Milliseconds of recognition, summed over the pages.", examples=[912.7]
@@ -129,11 +129,11 @@ class PageAnswer(Answer):
         examples=[1],
     )
     width: int = Field(
-        description="Width in pixels as decoded; 0 where the page could not be decoded.",
+        description="Width in pixels as decoded; 0 where the page could not be read.",
         examples=[2480],
     )
     height: int = Field(
-        description="Height in pixels as decoded; 0 where the page could not be decoded.",
+        description="Height in pixels as decoded; 0 where the page could not be read.",
         examples=[3508],
     )
     markdown: str = Field(

@@ -151,24 +151,61 @@ def pdf_with_broken_page(broken: int, count: int) -> bytes:
     return _pdf(objects)
 
 
-def pdf_with_huge_picture(side: int) -> bytes:
-    """Make a PDF of one small page that draws an embedded black picture of side x side pixels."""
-    pixels = zlib.compress(bytes((side + 7) // 8 * side), 9)
-    content = b"q 50 0 0 50 10 10 cm /Im0 Do Q"
-    picture = (
-        f"<< /Type /XObject /Subtype /Image /Width {side} /Height {side} /ColorSpace /DeviceGray "
-        f"/BitsPerComponent 1 /Filter /FlateDecode /Length {len(pixels)} >>"
-    )
+def pdf_with_huge_picture(side: int, depth: int = 0) -> bytes:
+    """Make a PDF of a small page that draws a black picture of side x side pixels, inside `depth` forms."""
+    # Object 5 is the picture, or the outermost of the forms before it.
+    forms = [_form(place=6 + number) for number in range(depth)]
+    content = b"q 50 0 0 50 10 10 cm /Im0 Do Q" if not depth else b"/Im0 Do"
     return _pdf(
         [
             b"<< /Type /Catalog /Pages 2 0 R >>",
             b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
             b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R "
             b"/Resources << /XObject << /Im0 5 0 R >> >> >>",
-            f"<< /Length {len(content)} >>".encode() + b"\nstream\n" + content + b"\nendstream",
-            picture.encode() + b"\nstream\n" + pixels + b"\nendstream",
+            _stream("", content),
+            *forms,
+            _picture(side),
         ]
     )
+
+
+def pdf_with_stamp(side: int) -> bytes:
+    """Make a PDF of a small page with a stamp on it that is a black picture of side x side pixels."""
+    return _pdf(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Annots [4 0 R] >>",
+            b"<< /Type /Annot /Subtype /Stamp /Rect [10 10 60 60] /F 4 /AP << /N 5 0 R >> >>",
+            _form(place=6, draw=b"q 50 0 0 50 0 0 cm /Im0 Do Q"),
+            _picture(side),
+        ]
+    )
+
+
+def pdf_with_filled_form() -> bytes:
+    """Make a PDF of one page with a text field that somebody has filled in."""
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=(200, 60), invariant=1)
+    canvas.acroForm.textfield(name="who", value="IIIIIIIIII", x=10, y=15, width=180, height=30, borderWidth=0)
+    canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+def _form(place: int, draw: bytes = b"q 50 0 0 50 10 10 cm /Im0 Do Q") -> bytes:
+    resources = f"/Resources << /XObject << /Im0 {place} 0 R >> >>"
+    return _stream(f"/Type /XObject /Subtype /Form /BBox [0 0 100 100] {resources}", draw)
+
+
+def _picture(side: int) -> bytes:
+    described = f"/Type /XObject /Subtype /Image /Width {side} /Height {side} /ColorSpace /DeviceGray"
+    pixels = zlib.compress(bytes((side + 7) // 8 * side), 9)
+    return _stream(f"{described} /BitsPerComponent 1 /Filter /FlateDecode", pixels)
+
+
+def _stream(described: str, data: bytes) -> bytes:
+    return f"<< {described} /Length {len(data)} >>\nstream\n".encode() + data + b"\nendstream"
 
 
 def _pdf(objects: Sequence[bytes]) -> bytes:

@@ -2,8 +2,9 @@
 
 import asyncio
 import io
+import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import cast
 
 import pillow_heif
@@ -18,10 +19,18 @@ Image.MAX_IMAGE_PIXELS = None
 pillow_heif.register_heif_opener(thumbnails=False)
 
 # Counting a TIFF's pages walks its directories; a hostile file can hold millions of them.
-MAX_TIFF_PAGES = 10_000
+MAX_TIFF_PAGES = 2_000
 
 # Cameras and browsers write 72 or 96 without meaning it; scanners start above.
-_CREDIBLE_RESOLUTION = range(100, 2401)
+_CREDIBLE_RESOLUTION = range(100, 1201)
+
+# Faxes are wider than high in pixels an inch, at most four to one (204 x 98 and 204 x 391 dpi).
+_MOST_STRETCH = 4.5
+_LEAST_STRETCH = 1.05
+
+_TIFF_BITS_PER_SAMPLE = 258
+_TIFF_PHOTOMETRIC = 262
+_WHITE_IS_ZERO = 0
 
 
 class ImageFile:
@@ -45,16 +54,28 @@ class ImageFile:
             return await asyncio.to_thread(self._decode, index)
 
     async def close(self) -> None:
-        """Let go of the file's bytes."""
-        async with self._one_at_a_time:
-            self._image.close()
+        """Do nothing: bytes and pixels go with the object, and the pages may still need them."""
 
     def _decode(self, index: int) -> Page:
         with _damage_translated():
             if self.page_count > 1:
                 self._image.seek(index - 1)
                 self._refuse_too_large()
-            return Page(index, to_plain(self._image, self._mode), _resolution(self._image))
+            across, down = _resolutions(self._image)
+            plain = to_plain(self._image, self._mode)
+            if plain is self._image and self.page_count > 1:
+                # The next page would be decoded into this one.
+                plain = plain.copy()
+            return Page(index, self._square(plain, across, down), _credible(max(across, down)))
+
+    def _square(self, image: Image.Image, across: float, down: float) -> Image.Image:
+        """Make the pixels as wide as high, as letters must be, where the file says that they are not."""
+        finest, coarsest = max(across, down), min(across, down)
+        if coarsest <= 0 or not _LEAST_STRETCH < finest / coarsest < _MOST_STRETCH:
+            return image
+        width, height = round(image.width * finest / across), round(image.height * finest / down)
+        self._limits.refuse_too_many_pixels(width, height)
+        return image.resize((width, height), Image.Resampling.BICUBIC)
 
     def _refuse_too_large(self) -> None:
         width, height = self._image.size
@@ -69,23 +90,30 @@ def to_plain(image: Image.Image, mode: ImageMode) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:
-        # Damaged EXIF says nothing about the pixels, which have loaded: read them as they lie.
-        return image
+    # Damaged EXIF says nothing about the pixels, which have loaded: then they are read as they lie.
+    with suppress(Exception):
+        # In place: otherwise a picture that is upright already would be copied.
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def _in_eight_bits(image: Image.Image) -> Image.Image:
     """Scale deeper pixels down; Pillow's own conversion would clip them at 255 instead."""
     if image.mode.startswith("I;16"):
-        deep = image.convert("I")
-        return deep.point(lambda value: value * (255 / 65535)).convert("L")
+        return _from_sixteen_bits(image)
     if image.mode in ("I", "F"):
         return _stretched(image)
     if image.mode == "LAB":
         return image.getchannel("L")
     return image
+
+
+def _from_sixteen_bits(image: Image.Image) -> Image.Image:
+    # TIFF may hold 12 bits in 16, and count from white; Pillow leaves both to its callers.
+    tags = getattr(image, "tag_v2", {})
+    white = 2 ** tags.get(_TIFF_BITS_PER_SAMPLE, (16,))[0] - 1
+    grey = image.convert("I").point(lambda value: value * (255 / white)).convert("L")
+    return ImageOps.invert(grey) if tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO else grey
 
 
 def _stretched(image: Image.Image) -> Image.Image:
@@ -99,18 +127,23 @@ def _stretched(image: Image.Image) -> Image.Image:
 def _on_white(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image
-    layer = image.convert("RGBA")
+    layer = image if image.mode == "RGBA" else image.convert("RGBA")
     paper = Image.new("RGB", layer.size, "white")
     paper.paste(layer, mask=layer.getchannel("A"))
     return paper
 
 
-def _resolution(image: Image.Image) -> int | None:
+def _resolutions(image: Image.Image) -> tuple[float, float]:
+    """Return the pixels per inch across and down that the file states, or zeros."""
     try:
-        resolution = round(float(image.info["dpi"][0]))
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError, ZeroDivisionError):
-        return None
-    return resolution if resolution in _CREDIBLE_RESOLUTION else None
+        across, down = (float(value) for value in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError):
+        return 0, 0
+    return (across, down) if math.isfinite(across * down) else (0, 0)
+
+
+def _credible(resolution: float) -> int | None:
+    return round(resolution) if round(resolution) in _CREDIBLE_RESOLUTION else None
 
 
 def _count_frames(image: Image.Image) -> int:
@@ -134,4 +167,6 @@ def _damage_translated() -> Iterator[None]:
     except (OcrError, MemoryError):
         raise
     except Exception as error:
-        raise BrokenDocument("The image is damaged or incomplete: it cannot be decoded.") from error
+        raise BrokenDocument(
+            "The image cannot be decoded: it is damaged, incomplete, or of an unusual kind."
+        ) from error

@@ -5,9 +5,12 @@ PDFium is not thread-safe, not even across documents: every call into it runs on
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
+from itertools import chain
 from typing import ParamSpec, TypeVar
 
 import pypdfium2 as pdfium
@@ -22,8 +25,8 @@ T = TypeVar("T")
 
 POINTS_PER_INCH = 72
 
-# Pictures can be nested in form objects; deeper nesting than this is not met in documents.
-_FORM_DEPTH = 8
+# Pictures can be nested in form objects, as deep as PDFium itself follows them.
+_FORM_DEPTH = 41
 
 _PDFIUM = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdfium")
 
@@ -86,8 +89,8 @@ class PdfFile:
             scale = self._scale(*page.get_size())
             bitmap = page.render(scale=scale, grayscale=self._mode == "L", rev_byteorder=True)
             try:
-                # A copy: the bitmap's memory goes with it.
-                image = bitmap.to_pil().convert(self._mode).copy()
+                # Converting copies, also where the mode is the same: the bitmap's memory ends with it.
+                image = bitmap.to_pil().convert(self._mode)
             finally:
                 bitmap.close()
         except pdfium.PdfiumError as error:
@@ -107,15 +110,39 @@ class PdfFile:
         """Solve (width * s + 1) * (height * s + 1) = limit, as sides are rounded up to whole pixels."""
         area, sides = width * height, width + height
         spare = 4 * area * (self._limits.max_page_pixels - 1)
-        return (math.sqrt(sides**2 + spare) - sides) / (2 * area)
+        by_pixels = (math.sqrt(sides**2 + spare) - sides) / (2 * area)
+        return min(by_pixels, (self._limits.max_page_side - 1) / max(width, height))
 
     def _refuse_huge_pictures(self, page: pdfium.PdfPage) -> None:
-        """Hold embedded pictures to the limit: PDFium decodes them whole, however small they are drawn."""
-        for picture in page.get_objects([pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=_FORM_DEPTH):
+        """Hold embedded pictures to the limit: PDFium decodes them whole, however small they are drawn.
+
+        It does not show the pictures of patterns and masks, so those are not held.
+        """
+        drawn = page.get_objects([pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=_FORM_DEPTH)
+        for picture in chain(drawn, _annotation_pictures(page)):
             # A picture so damaged that it has no size is not drawn.
             with suppress(pdfium.PdfiumError):
-                self._limits.refuse_too_many_pixels(*picture.get_px_size())
+                width, height = picture.get_px_size()
+                self._limits.refuse_too_many_pixels(width, height)
+
+
+def _annotation_pictures(page: pdfium.PdfPage) -> Iterator[pdfium.PdfObject]:
+    """Yield the pictures that stamps and other annotations draw."""
+    for number in range(pdfium_c.FPDFPage_GetAnnotCount(page)):
+        annotation = pdfium_c.FPDFPage_GetAnnot(page, number)
+        try:
+            for place in range(pdfium_c.FPDFAnnot_GetObjectCount(annotation)):
+                raw = pdfium_c.FPDFAnnot_GetObject(annotation, place)
+                kind = pdfium_c.FPDFPageObj_GetType(raw)
+                if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE:
+                    yield pdfium.PdfImage(raw, page=page, pdf=page.pdf)
+                elif kind == pdfium_c.FPDF_PAGEOBJ_FORM:
+                    form = pdfium.PdfObject(raw, page=page, pdf=page.pdf)
+                    yield from page.get_objects([pdfium_c.FPDF_PAGEOBJ_IMAGE], _FORM_DEPTH, form=form)
+        finally:
+            pdfium_c.FPDFPage_CloseAnnot(annotation)
 
 
 async def _on_pdfium_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_PDFIUM, lambda: call(*args, **kwargs))
+    work = partial(copy_context().run, partial(call, *args, **kwargs))
+    return await asyncio.get_running_loop().run_in_executor(_PDFIUM, work)

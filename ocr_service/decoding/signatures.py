@@ -1,7 +1,5 @@
 """What a file is, told by its first bytes and never by its name."""
 
-from typing import Never
-
 from ocr_service.errors import NotADocument, TypeNotSupported
 
 PDF = "PDF"
@@ -16,7 +14,6 @@ _SUPPORTED = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
     (b"II*\x00", "TIFF"),
     (b"MM\x00*", "TIFF"),
     (b"II+\x00", "TIFF"),
@@ -53,11 +50,15 @@ def identify(data: bytes) -> str:
             return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
+    # Two letters are little to go by: the four bytes after the size are reserved and always zero.
+    if data[:2] == b"BM" and data[6:10] == bytes(4):
+        return "BMP"
     if data[4:8] == b"ftyp":
         return _iso_media(data[8:12])
+    _refuse_known(data)
     if b"%PDF-" in data[:_PDF_HEADER_REACH]:
         return PDF
-    _refuse(data)
+    raise NotADocument("The file's first bytes are those of no image and of no PDF.")
 
 
 def _iso_media(brand: bytes) -> str:
@@ -66,12 +67,11 @@ def _iso_media(brand: bytes) -> str:
     raise TypeNotSupported(_advice("AVIF" if brand in (b"avif", b"avis") else "a video or audio file"))
 
 
-def _refuse(data: bytes) -> Never:
+def _refuse_known(data: bytes) -> None:
     head = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for signature, name in _KNOWN_BUT_NOT_SUPPORTED:
         if data.startswith(signature) or head.startswith(signature.lower()):
             raise TypeNotSupported(_advice(name))
-    raise NotADocument("The file's first bytes are those of no image and of no PDF.")
 
 
 def _advice(name: str) -> str:

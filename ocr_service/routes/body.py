@@ -1,6 +1,6 @@
 """A request's form, read within the limit: bytes are counted while they arrive."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ async def read_upload(request: Request, max_bytes: int) -> Upload:
     """Read the one file of a multipart form; raises RequestError, TooManyBytes as soon as it is passed."""
     async with _form(request, max_bytes) as form:
         uploads = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
-        fields = _fields(form)
+        fields = each_once((name, value) for name, value in form.multi_items() if isinstance(value, str))
         if not uploads:
             raise NoFile(_no_file_advice(fields))
         if len(uploads) > 1 or uploads[0][0] != FILE_FIELD:
@@ -82,7 +82,9 @@ async def _parse_multipart(request: Request, body: AsyncGenerator[bytes], max_by
     try:
         return await parser.parse()
     except (MultiPartException, KeyError) as error:
-        raise MalformedBody("The multipart form is cut off or not well-formed.") from error
+        raise MalformedBody(
+            "The multipart form is not well-formed, or has too many fields or one that is too long."
+        ) from error
 
 
 async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes]:
@@ -98,13 +100,13 @@ async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes]:
         yield chunk
 
 
-def _fields(form: FormData) -> dict[str, str]:
+def each_once(items: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the fields by name; raises RequestError for one given twice, as either could be meant."""
     fields: dict[str, str] = {}
-    for name, value in form.multi_items():
-        if isinstance(value, str):
-            if name in fields:
-                raise RequestError(f'The field "{name}" is given twice.')
-            fields[name] = value
+    for name, value in items:
+        if name in fields:
+            raise RequestError(f"The field {name!r} is given twice.")
+        fields[name] = value
     return fields
 
 

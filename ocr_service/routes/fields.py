@@ -6,12 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ocr_service.documents import Options
 from ocr_service.errors import RequestError
+from ocr_service.routes.body import FILE_FIELD
 
 
 class OcrFields(BaseModel):
     """What a caller may say beside the document; an empty value, as browsers send, says nothing."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     pages: str = Field(
         "",
@@ -34,6 +35,11 @@ class OcrFields(BaseModel):
     )
 
     @property
+    def selection(self) -> str | None:
+        """Which pages, or None for all."""
+        return self.pages or None
+
+    @property
     def options(self) -> Options:
         """What of it concerns the engine."""
         return Options(lang=self.lang or None)
@@ -41,17 +47,16 @@ class OcrFields(BaseModel):
 
 def read_fields(query: dict[str, str], form: dict[str, str]) -> OcrFields:
     """Check the fields, the form's before the query's; raises RequestError that names the field."""
-    given = {name: value for name, value in {**query, **form}.items() if value}
+    given = {**query, **form}
+    for name in given.keys() - OcrFields.model_fields.keys():
+        raise RequestError(_no_such_field(name))
     try:
-        return OcrFields.model_validate(given)
+        return OcrFields.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:
-        raise RequestError(
-            "; ".join(_sentence(e["loc"], e["msg"], e["type"]) for e in error.errors())
-        ) from None
+        raise RequestError("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
 
 
-def _sentence(location: tuple[int | str, ...], message: str, kind: str) -> str:
-    name = ".".join(str(part) for part in location)
-    if kind == "extra_forbidden":
-        return f"There is no field {name!r}; there are file, {', '.join(OcrFields.model_fields)}"
-    return f"{name}: {message}"
+def _no_such_field(name: str) -> str:
+    if name == FILE_FIELD:
+        return "The document itself goes into the form, not into the query."
+    return f"There is no field {name!r}; there are {FILE_FIELD}, {', '.join(OcrFields.model_fields)}."

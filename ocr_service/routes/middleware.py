@@ -23,7 +23,7 @@ _ACCEPTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 # nginx's number for a caller that left before the answer; it is only ever logged.
 _CALLER_LEFT = 499
 
-_PROBES = ("/health",)
+_PROBES = {"/health"}
 
 
 class RequestContext:
@@ -81,7 +81,7 @@ def _take_or_make(scope: Scope) -> str:
 
 
 def _log_line(scope: Scope, status: int | None, seconds: float) -> None:
-    level = logging.DEBUG if scope["path"].startswith(_PROBES) else logging.INFO
+    level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
     log.log(
         level,
         "%s %s %d %.0f ms",

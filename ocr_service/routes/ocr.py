@@ -1,5 +1,7 @@
 """`POST /ocr`: a document in, its text out."""
 
+import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
@@ -8,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from ocr_service.documents import Timings
+from ocr_service.documents import DocumentResult, Engine, Timings
 from ocr_service.errors import OcrError
 from ocr_service.pipeline import Pipeline, Reading
 from ocr_service.rendering import (
@@ -28,7 +30,7 @@ from ocr_service.rendering import (
 )
 from ocr_service.request_context import request_id
 from ocr_service.routes import openapi
-from ocr_service.routes.body import Upload, read_upload
+from ocr_service.routes.body import Upload, each_once, read_upload
 from ocr_service.routes.disconnect import unless_caller_leaves
 from ocr_service.routes.fields import OcrFields, read_fields
 from ocr_service.routes.service import service_of
@@ -36,6 +38,9 @@ from ocr_service.routes.service import service_of
 router = APIRouter()
 
 NDJSON = "application/x-ndjson"
+
+# A weight of zero in an Accept header says "not this" (RFC 9110, 12.4.2).
+_REFUSED = re.compile(r"q=0(\.0*)?")
 
 
 @router.post(
@@ -54,22 +59,33 @@ async def read_document(request: Request) -> Response:
     service = service_of(request)
     pipeline = service.pipeline
     upload = await read_upload(request, service.max_upload_bytes)
-    fields = read_fields(dict(request.query_params), upload.fields)
+    fields = read_fields(each_once(request.query_params.multi_items()), upload.fields)
     if _wants_stream(request, fields):
         return await _stream(pipeline, upload, fields)
     result = await unless_caller_leaves(
-        request, pipeline.process(upload.data, fields.pages or None, fields.options)
+        request, pipeline.process(upload.data, fields.selection, fields.options)
     )
     if fields.format == "markdown":
         return Response(whole_markdown(result), media_type="text/markdown; charset=utf-8")
     if fields.format == "text":
         return PlainTextResponse(whole_text(result))
-    answer = DocumentAnswer.of(result, pipeline.engine, request_id.get())
-    return Response(answer.model_dump_json(), media_type="application/json")
+    # In a thread: the answer of a long document takes its time, and probes must not wait for it.
+    body = await asyncio.to_thread(_json, result, pipeline.engine)
+    return Response(body, media_type="application/json")
+
+
+def _json(result: DocumentResult, engine: Engine) -> str:
+    return DocumentAnswer.of(result, engine, request_id.get()).model_dump_json()
 
 
 def _wants_stream(request: Request, fields: OcrFields) -> bool:
-    return NDJSON in request.headers.get("accept", "") and fields.format == "json"
+    return fields.format == "json" and any(map(_is_ndjson, request.headers.get("accept", "").split(",")))
+
+
+def _is_ndjson(media_range: str) -> bool:
+    media_type, *parameters = (part.strip().lower() for part in media_range.split(";"))
+    refused = any(_REFUSED.fullmatch(parameter) for parameter in parameters)
+    return media_type == NDJSON and not refused
 
 
 async def _stream(pipeline: Pipeline, upload: Upload, fields: OcrFields) -> Response:
@@ -77,7 +93,7 @@ async def _stream(pipeline: Pipeline, upload: Upload, fields: OcrFields) -> Resp
     began = time.perf_counter()
     async with AsyncExitStack() as stack:
         reading = await stack.enter_async_context(
-            pipeline.reading(upload.data, fields.pages or None, fields.options)
+            pipeline.reading(upload.data, fields.selection, fields.options)
         )
         lines = _lines(reading, EngineAnswer.of(pipeline.engine), began)
         await stack.enter_async_context(aclosing(lines))

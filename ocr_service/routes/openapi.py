@@ -61,7 +61,8 @@ def error_classes(base: type[OcrError] = OcrError) -> Iterator[type[OcrError]]:
 
 
 def _problems(status: int) -> dict[str, Any]:
-    kinds = {error.code: error.title for error in error_classes() if error.status == status}
+    named = (error for error in error_classes() if "code" in vars(error))
+    kinds = {error.code: error.title for error in named if error.status == status}
     listed = "; ".join(f"`{code}`: {title}" for code, title in kinds.items())
     return {"description": listed, "content": {PROBLEM: {"schema": _ref(Problem)}}}
 

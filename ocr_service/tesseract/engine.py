@@ -2,11 +2,11 @@
 
 import asyncio
 import importlib
+import logging
 import os
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,12 +16,14 @@ from ocr_service.errors import (
     EngineUnavailable,
     LanguageNotInstalled,
     RecognitionFailed,
-    TooManyPixels,
 )
 from ocr_service.starting import LazyStart
 from ocr_service.tesseract.cores import usable_cores
 from ocr_service.tesseract.layout import Line, compose
 from ocr_service.tesseract.markdown import to_markdown
+from ocr_service.workers import Workers
+
+log = logging.getLogger(__name__)
 
 # Where Debian, Fedora and a build from source put the language data.
 _USUAL_TESSDATA = (
@@ -33,8 +35,8 @@ _USUAL_TESSDATA = (
 )
 _HOW_TO_ADD = "On Debian: apt-get install tesseract-ocr-<language>, then start the service again."
 
-# Tesseract keeps coordinates in 16 bits.
-_MOST_PIXELS_A_SIDE = 32_767
+# Data files that help to find the layout, but read no text.
+_NOT_LANGUAGES = {"osd", "equ"}
 
 # Pages waiting decoded, so that a thread that ends one page has the next at once.
 _DECODED_AHEAD = 1
@@ -51,6 +53,8 @@ class TesseractEngine:
     title = "Tesseract"
     resolution = 300
     image_mode: ImageMode = "L"
+    # It keeps coordinates in 16 bits.
+    max_page_side = 32_767
     starts_early = True
 
     def __init__(self, default_lang: str, threads: int | None = None, tessdata: Path | None = None) -> None:
@@ -58,7 +62,7 @@ class TesseractEngine:
         self._threads = threads or usable_cores()
         self._tessdata = tessdata
         self._starting = LazyStart(self.title, self._start)
-        self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="tesseract")
+        self._workers = Workers(self._threads, self.name)
         self._local = threading.local()
         self._tesserocr: ModuleType | None = None
         self._languages: frozenset[str] = frozenset()
@@ -77,7 +81,7 @@ class TesseractEngine:
 
     async def close(self) -> None:
         await self._starting.cancel()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()
 
     def check(self, options: Options) -> None:
         """Raise LanguageNotInstalled, naming what is there."""
@@ -90,10 +94,7 @@ class TesseractEngine:
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
         """Read one page; one that waits for a thread is dropped when its caller is cancelled."""
-        if max(page.image.size) > _MOST_PIXELS_A_SIDE:
-            raise TooManyPixels(f"Tesseract reads at most {_MOST_PIXELS_A_SIDE} pixels a side.")
-        job = self._executor.submit(self._read, page, self._lang(options), time.perf_counter())
-        return await asyncio.wrap_future(job)
+        return await self._workers.run(self._read, page, self._lang(options), time.perf_counter())
 
     def _lang(self, options: Options) -> str:
         return self._default_lang if options.lang is None else options.lang
@@ -103,20 +104,28 @@ class TesseractEngine:
         try:
             self.check(Options())
         except LanguageNotInstalled as error:
-            raise EngineUnavailable(f"The languages that are set cannot be read. {error}") from error
+            # Requests that name other languages can still be read.
+            log.warning("OCR_LANG: %s", error)
 
     def _load(self) -> None:
         try:
             self._tesserocr = importlib.import_module("tesserocr")
         except ImportError as error:
             raise EngineUnavailable(f"Tesseract is not installed: {error}.") from error
-        folder = self._tessdata or _find_tessdata()
-        _, languages = self._tesserocr.get_languages(f"{folder}/")
+        self._tessdata = self._tessdata or _find_tessdata()
+        self._languages = self._find_languages()
+        self.version = self._tesserocr.tesseract_version().split()[1]
+
+    def _find_languages(self) -> frozenset[str]:
+        assert self._tesserocr is not None
+        try:
+            _, names = self._tesserocr.get_languages(f"{self._tessdata}/")
+        except RuntimeError:
+            names = []
+        languages = frozenset(names) - _NOT_LANGUAGES
         if not languages:
             raise EngineUnavailable(f"There is no Tesseract language data. {_HOW_TO_ADD}")
-        self._tessdata = folder
-        self._languages = frozenset(languages)
-        self.version = self._tesserocr.tesseract_version().split()[1]
+        return languages
 
     def _read(self, page: Page, lang: str, asked_at: float) -> PageResult:
         began = time.perf_counter()

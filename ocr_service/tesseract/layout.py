@@ -27,11 +27,23 @@ _BULLETS = "-–—•·▪●○■*°»"  # noqa: RUF001 - the dashes differ
 _BULLET = re.compile(rf"^[{_BULLETS}]\s+(?=\S)")
 # A misread bullet: Tesseract often takes the dot for a full stop.
 _DOT = re.compile(r"^\.\s+(?=\S)")
-_NUMBER = re.compile(r"^(?:\d{1,3}[.)]|[a-zа-яё]\))\s+(?=\S)")
+_NUMBER = re.compile(r"^\d{1,3}[.)]\s+(?=\S)")
+_LETTER = re.compile(r"^[a-zа-яё]\)\s+(?=\S)")
+_MARKS = (_BULLET, _NUMBER, _LETTER)
 
 _HYPHENS = "-\u00ad\u2010¬"
-# These stay joined to their word by a hyphen that is spelling, not the line's end.
-_RUSSIAN_PARTICLES = re.compile(r"^(?:то|либо|нибудь|таки|ка)\b", re.IGNORECASE)
+# Russian words that are spelt with a hyphen: what is before it, what is after it.
+_SPELT_WITH_HYPHEN = tuple(
+    (re.compile(rf"\b(?:{before})$", re.IGNORECASE), re.compile(rf"^(?:{after})\b", re.IGNORECASE))
+    for before, after in (
+        (r"кто|что|кого|чего|кому|чему|кем|чем|как|где|когда|куда|откуда|почему|как\w+|чь\w+", "то|либо"),
+        (r"\w+", "нибудь|таки"),
+        ("из", "за|под"),
+        ("кое", r"\w+"),
+        ("по", r"\w+(?:ому|ему|ски|цки|ьи)"),
+        ("во", r"(?:перв|втор|трет|четверт|четвёрт)\w+"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +102,20 @@ def join_lines(texts: Sequence[str]) -> str:
 
 
 def _join(left: str, right: str) -> str:
-    broken_word = len(left) > 1 and left[-1] in _HYPHENS and left[-2].isalnum()
-    if not broken_word:
+    broken = len(left) > 1 and left[-1] in _HYPHENS and left[-2].isalnum()
+    if not broken:
         return f"{left} {right}"
-    if right[0].islower() and not _RUSSIAN_PARTICLES.match(right):
-        return left[:-1] + right
-    return left + right
+    return (left[:-1] if _is_line_end_hyphen(left[:-1], right) else left) + right
+
+
+def _is_line_end_hyphen(left: str, right: str) -> bool:
+    """Tell a hyphen that the line's end made from one that belongs to the word, as in A4-format."""
+    if not left[-1].isalpha():
+        return False
+    if any(before.search(left) and after.match(right) for before, after in _SPELT_WITH_HYPHEN):
+        return False
+    capitals = left[-2:].isupper() and len(left) > 1 and right[:2].isupper()
+    return right[0].islower() or capitals
 
 
 def _cut_at_blocks(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
@@ -110,7 +130,8 @@ def _paragraphs(lines: Sequence[Line], body: float) -> Iterator[_Paragraph]:
     in_item = False
     for number, line in enumerate(lines):
         is_item = not _is_large(line.height, body) and _begins_item(line, current, in_item)
-        if current and (is_item or line.opens_paragraph or _had_room_before(lines, number)):
+        opens = line.opens_paragraph and not (in_item and _hangs(line, current))
+        if current and (is_item or opens or _had_room_before(lines, number)):
             yield _Paragraph(tuple(current), in_item)
             current = []
         if not current:
@@ -132,7 +153,7 @@ def _had_room_before(lines: Sequence[Line], number: int) -> bool:
 
 def _begins_item(line: Line, current: Sequence[Line], in_item: bool) -> bool:
     """Tell an item by its mark and its place: a dash or a number can stand at the start of any line."""
-    if _BULLET.match(line.text) or _NUMBER.match(line.text):
+    if _mark(line.text):
         return not current or line.opens_paragraph or in_item or current[-1].text[-1] in ":;"
     return in_item and _DOT.match(line.text) is not None
 
@@ -150,8 +171,23 @@ def _lists_together(paragraphs: Iterable[_Paragraph]) -> Iterator[list[_Paragrap
 
 
 def _continues(before: _Paragraph, item: _Paragraph) -> bool:
+    if not (before.is_item and item.is_item):
+        return False
     below = item.lines[0].bbox[1] >= before.lines[-1].bbox[1]
-    return before.is_item and item.is_item and below
+    # What has no mark of its own is a misread bullet.
+    kinds = [_mark(paragraph.lines[0].text) or _BULLET for paragraph in (before, item)]
+    return below and kinds[0] is kinds[1]
+
+
+def _mark(text: str) -> re.Pattern[str] | None:
+    """Return the kind of mark that an item begins with."""
+    return next((mark for mark in _MARKS if mark.match(text)), None)
+
+
+def _hangs(line: Line, item: Sequence[Line]) -> bool:
+    """Tell a line that goes on below its item's words, right of the mark; Tesseract calls it a paragraph."""
+    letter = (line.bbox[2] - line.bbox[0]) / len(line.text)
+    return bool(item) and line.bbox[0] > item[0].bbox[0] + letter
 
 
 def _is_large(height: float, body: float) -> bool:
@@ -187,5 +223,7 @@ def _block(label: str, paragraphs: Sequence[_Paragraph], order: int) -> Block:
 
 
 def _plain_item(text: str) -> str:
-    """Every bullet becomes a hyphen; a number stays as it is."""
+    """Write a mark that Markdown knows: a hyphen for every bullet and before a letter; numbers stay."""
+    if _LETTER.match(text):
+        return f"- {text}"
     return _DOT.sub("- ", _BULLET.sub("- ", text))

@@ -1,11 +1,13 @@
 """An engine that reads most pages and fails for chosen ones, each in its own way."""
 
+from collections.abc import Mapping
+
 from ocr_service.documents import Options, Page, PageResult
 from tests.fakes.scripted_engine import ScriptedEngine
 
 
 class FaultyEngine(ScriptedEngine):
-    def __init__(self, faults: dict[int, Exception]) -> None:
+    def __init__(self, faults: Mapping[int, BaseException]) -> None:
         super().__init__()
         self.faults = faults
 

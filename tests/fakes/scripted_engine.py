@@ -10,6 +10,7 @@ class ScriptedEngine:
     version: str | None = "1.2.3"
     resolution = 72
     image_mode: ImageMode = "L"
+    max_page_side = 60_000
     max_pages_in_flight = 4
     starts_early = False
 

@@ -54,6 +54,13 @@ BAD = [
     Bad("empty file", 422, "empty_file", file(b"")),
     Bad("two files", 422, "invalid_request", {"files": [("file", small_png()), ("file", small_png())]}),
     Bad("file in another field", 422, "invalid_request", {"files": {"image": small_png()}}),
+    Bad("field given twice", 422, "invalid_request", {"files": [
+        ("file", small_png()), ("lang", (None, b"rus")), ("lang", (None, b"eng"))]}),
+    Bad("field given twice in the query", 422, "invalid_request", {
+        "files": {"file": small_png()}, "params": [("lang", "rus"), ("lang", "eng")]}),
+    Bad("file in the query", 422, "invalid_request", {
+        "files": {"file": small_png()}, "params": {"file": "scan.png"}}),
+    Bad("field of 20 kB", 400, "malformed_body", file(small_png(), lang="r" * 20_000)),
     Bad("unknown field", 422, "invalid_request", file(small_png(), page="1")),
     Bad("unknown format", 422, "invalid_request", file(small_png(), format="docx")),
     Bad("pages that are no pages", 422, "invalid_request", file(small_png(), pages="one")),
@@ -63,6 +70,7 @@ BAD = [
     Bad("absurd range", 422, "pages_out_of_range", file(small_png(), pages="1-999999999")),
     Bad("language not there", 422, "language_not_installed", file(small_png(), lang="tlh")),
     Bad("text", 422, "not_a_document", file("Это просто текст.".encode())),
+    Bad("text that begins like a BMP", 422, "not_a_document", file(b"BMW annual report, all of it in words")),
     Bad("random bytes", 422, "not_a_document", file(bytes(range(1, 200)))),
     Bad("cut off JPEG", 422, "broken_document", file(jpeg()[:-3000])),
     Bad("PNG signature alone", 422, "broken_document", file(small_png()[:8])),
@@ -70,6 +78,7 @@ BAD = [
     Bad("PDF whose only page is damaged", 422, "broken_document", file(pdf_with_broken_page(1, 1))),
     Bad("encrypted PDF", 422, "encrypted_pdf", file(pdf_of_text(["a"], password="s3same"))),
     Bad("Office document", 415, "type_not_supported", file(b"PK\x03\x04" + bytes(100))),
+    Bad("ZIP archive with a PDF inside", 415, "type_not_supported", file(b"PK\x03\x04" + pdf_of_text(["a"]))),
     Bad("SVG", 415, "type_not_supported", file(b"<svg xmlns='http://www.w3.org/2000/svg'/>")),
     Bad("AVIF", 415, "type_not_supported", file(encoded(Image.new("RGB", (8, 8)), "AVIF"))),
     Bad("DjVu", 415, "type_not_supported", file(b"AT&TFORM\x00\x00\x00\x10DJVU")),

@@ -7,6 +7,7 @@ from PIL import Image
 
 from ocr_service.errors import EngineUnavailable, RecognitionFailed
 from tests.fakes.faulty_engine import FaultyEngine
+from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
 from tests.samples import encoded, pdf_of_text, pdf_with_broken_page, small_png
@@ -183,6 +184,30 @@ async def test_many_requests_side_by_side_each_get_their_own_pages() -> None:
     async with serving(ScriptedEngine()) as client:
         counts = await asyncio.gather(*(read(client, n) for n in range(1, 13)))
     assert counts == list(range(1, 13))
+
+
+async def test_time_spent_waiting_for_a_turn_is_told_as_queue() -> None:
+    engine = GatedEngine()
+    async with serving(engine) as client:
+        first = asyncio.create_task(client.post("/ocr", files=upload(pdf_of_text(["a"] * 4))))
+        for _ in range(engine.max_pages_in_flight):
+            await engine.entered.get()
+        await engine.accepted.get()
+        second = asyncio.create_task(client.post("/ocr", files=upload(small_png())))
+        await engine.accepted.get()
+        # Not to wait for anything: this is the time that must be told.
+        await asyncio.sleep(0.2)
+        for index in range(1, 5):
+            engine.open(index)
+        timings = (await second).json()["timings"]
+        await first
+    assert 200 <= timings["queue"] <= timings["total"]
+
+
+async def test_page_given_up_by_its_engine_does_not_hold_the_request() -> None:
+    async with serving(FaultyEngine({2: asyncio.CancelledError()})) as client:
+        response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 3)))
+    assert response.status_code == 503
 
 
 async def test_every_image_type_is_read() -> None:

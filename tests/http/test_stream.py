@@ -49,6 +49,23 @@ async def test_each_page_is_sent_as_soon_as_it_is_done() -> None:
     assert set(end["timings"]) == {"decode", "queue", "recognize", "total"}
 
 
+@pytest.mark.parametrize(
+    ("accept", "streams"),
+    [
+        ("application/x-ndjson", True),
+        ("application/json, Application/X-NDJSON;q=0.5", True),
+        ("application/x-ndjson;q=0, */*", False),
+        ("application/x-ndjson; q=0.00", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+async def test_stream_is_sent_to_those_who_accept_it(accept: str, streams: bool) -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/ocr", files={"file": small_png()}, headers={"Accept": accept})
+    assert (response.headers["content-type"] == "application/x-ndjson") is streams
+
+
 async def test_page_that_fails_is_a_line_with_its_error() -> None:
     async with serving(ScriptedEngine()) as client:
         files = {"file": pdf_with_broken_page(2, 3)}

@@ -36,6 +36,15 @@ def test_unknown_setting_is_refused_with_what_was_meant(environment: pytest.Monk
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["OCR_PORT", "OCR_SERVICE_HOST", "OCR_SERVICE_PORT_HTTP_API", "OCR_API_PORT_8081_TCP_ADDR"],
+)
+def test_what_kubernetes_sets_for_a_service_is_no_setting(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv(name, "tcp://10.0.0.1:8081")
+    load_settings()
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("OCR_MAX_PAGES", "many"),

@@ -33,6 +33,15 @@ def labels(*lines: Line) -> list[str]:
         (["Москва -", "столица"], "Москва - столица"),
         (["-", "x"], "- x"),
         (["пере-", "гово-", "ры"], "переговоры"),
+        (["справ-", "ка"], "справка"),
+        (["мес-", "то"], "место"),
+        (["по-", "ехали"], "поехали"),
+        (["по-", "прежнему"], "по-прежнему"),
+        (["во-", "первых"], "во-первых"),
+        (["из-", "за"], "из-за"),
+        (["10-", "дневный"], "10-дневный"),
+        (["A4-", "формат"], "A4-формат"),
+        (["ОТВЕТСТВЕН-", "НОСТЬ"], "ОТВЕТСТВЕННОСТЬ"),
     ],
 )
 def test_lines_are_joined_and_broken_words_mended(texts: list[str], joined: str) -> None:
@@ -120,12 +129,25 @@ def test_lists() -> None:
         line("на двух строках", y=150),
         line(". третье", y=200),
         line("1) четвёртое", y=250),
-        line("а) пятое", y=300),
+        line("2) пятое", y=300),
+        line("а) шестое", y=350),
+        line("б) седьмое", y=400),
     ]
-    assert labels(*page) == ["text", "list"]
+    assert labels(*page) == ["text", "list", "list", "list"]
     assert markdown(*page) == (
-        "Нужно:\n\n- первое\n- второе, на двух строках\n- третье\n1) четвёртое\nа) пятое"
+        "Нужно:\n\n- первое\n- второе, на двух строках\n- третье\n\n"
+        "1) четвёртое\n2) пятое\n\n- а) шестое\n- б) седьмое"
     )
+
+
+def test_item_goes_on_below_its_words() -> None:
+    """Tesseract starts a paragraph at a line that hangs right of the item's mark."""
+    page = [
+        Line("1. Первый пункт, который", (10, 0, 500, 40), 25, 0.9, opens_block=True, opens_paragraph=True),
+        Line("продолжается", (60, 50, 300, 90), 25, 0.9, opens_block=False, opens_paragraph=True),
+        Line("2. Второй пункт", (10, 100, 400, 140), 25, 0.9, opens_block=False, opens_paragraph=True),
+    ]
+    assert markdown(*page) == "1. Первый пункт, который продолжается\n2. Второй пункт"
 
 
 @pytest.mark.parametrize("start", ["- столица", "2. Это", "— сказал он"])
@@ -149,6 +171,13 @@ def test_list_does_not_go_on_at_the_top_of_the_next_column() -> None:
 def test_paragraph_that_looks_like_markup_stays_a_paragraph() -> None:
     for text in ("# 17 по списку", "> больше", "+ 7 495", "--- конец"):
         assert markdown(line(text, block=True, paragraph=True)) == "\\" + text
+    year = line("2026. Год начался", block=True, paragraph=True)
+    assert markdown(year) == "2026\\. Год начался"
+
+
+def test_printed_html_stays_text() -> None:
+    page = line("x < 3 <script>alert(1)</script>", block=True, paragraph=True)
+    assert markdown(page) == "x < 3 \\<script>alert(1)\\</script>"
 
 
 def test_blocks_have_box_order_and_confidence() -> None:

@@ -1,6 +1,9 @@
+import gc
+
 import numpy as np
 import pytest
 from PIL import Image
+from pypdfium2 import PdfDocument
 
 from ocr_service.decoding import Limits, opened
 from ocr_service.errors import BrokenDocument, EncryptedPdf, TooManyPixels
@@ -8,12 +11,15 @@ from tests.samples import (
     pdf_of_images,
     pdf_of_text,
     pdf_with_broken_page,
+    pdf_with_filled_form,
     pdf_with_huge_picture,
+    pdf_with_stamp,
 )
 
 pytestmark = pytest.mark.anyio
 
-ROOMY = Limits(max_page_pixels=10_000_000)
+SMALL = Limits(1_000_000, max_page_side=32_767)
+ROOMY = Limits(10_000_000, max_page_side=32_767)
 
 
 @pytest.mark.parametrize(("dpi", "size"), [(72, (595, 842)), (144, (1190, 1684)), (300, (2480, 3509))])
@@ -49,10 +55,21 @@ async def test_large_page_is_rendered_smaller_to_fit_the_limit() -> None:
 
 async def test_long_narrow_page_fits_too() -> None:
     async with opened(
-        pdf_of_text(["Hello"], size=(30, 14400)), dpi=1200, mode="L", limits=Limits(1_000_000)
+        pdf_of_text(["Hello"], size=(30, 14400)),
+        dpi=1200,
+        mode="L",
+        limits=SMALL,
     ) as document:
         page = await document.page(1)
     assert page.image.width * page.image.height <= 1_000_000
+
+
+async def test_page_longer_than_the_engine_reads_is_rendered_smaller() -> None:
+    limits = Limits(100_000_000, max_page_side=5000)
+    async with opened(pdf_of_text(["a"], (595, 14400)), dpi=300, mode="L", limits=limits) as document:
+        page = await document.page(1)
+    assert 4990 < page.image.height <= 5000
+    assert page.resolution == 25
 
 
 async def test_pages_in_any_order() -> None:
@@ -87,6 +104,41 @@ async def test_embedded_picture_is_held_to_the_limit() -> None:
             await document.page(1)
     async with opened(pdf_with_huge_picture(3000), dpi=72, mode="L", limits=ROOMY) as document:
         assert np.asarray((await document.page(1)).image).min() == 0
+
+
+async def test_picture_of_a_stamp_is_held_to_the_limit() -> None:
+    async with opened(pdf_with_stamp(4000), dpi=72, mode="L", limits=ROOMY) as document:
+        with pytest.raises(TooManyPixels, match="4000 x 4000"):
+            await document.page(1)
+    async with opened(pdf_with_stamp(3000), dpi=72, mode="L", limits=ROOMY) as document:
+        assert np.asarray((await document.page(1)).image).min() == 0
+
+
+async def test_picture_deep_in_forms_is_held_to_the_limit() -> None:
+    async with opened(pdf_with_huge_picture(4000, depth=12), dpi=72, mode="L", limits=ROOMY) as document:
+        with pytest.raises(TooManyPixels, match="4000 x 4000"):
+            await document.page(1)
+
+
+async def test_what_was_typed_into_a_form_is_drawn() -> None:
+    async with opened(pdf_with_filled_form(), dpi=72, mode="L", limits=ROOMY) as document:
+        page = np.asarray((await document.page(1)).image)
+    assert page[20:40, 20:180].min() < 60
+
+
+async def test_pdf_is_closed_when_its_reader_is_done_or_fails() -> None:
+    def open_documents() -> list[PdfDocument]:
+        gc.collect()
+        return [found for found in gc.get_objects() if isinstance(found, PdfDocument) and found.raw]
+
+    async with opened(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as document:
+        assert len(open_documents()) == 1
+        kept = document
+    assert not open_documents() and kept
+    with pytest.raises(EncryptedPdf):
+        async with opened(pdf_of_text(["a"], password="s3same"), dpi=72, mode="L", limits=ROOMY):
+            pass
+    assert not open_documents()
 
 
 @pytest.mark.parametrize("data", [b"%PDF-1.7", b"%PDF-1.7\n" + bytes(500), pdf_of_text(["a"])[:200]])

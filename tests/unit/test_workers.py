@@ -1,0 +1,87 @@
+import asyncio
+import gc
+import threading
+import weakref
+from contextvars import ContextVar
+
+import pytest
+
+from ocr_service.workers import Workers
+
+pytestmark = pytest.mark.anyio
+
+
+class Load:
+    """Stands for a page."""
+
+
+async def test_what_waits_is_dropped_with_its_caller() -> None:
+    workers = Workers(1, "test")
+    go_on, begun = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold() -> None:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(timeout=30)
+
+    running = asyncio.create_task(workers.run(hold))
+    await begun.wait()
+    load = Load()
+    gone = weakref.ref(load)
+    waiting = asyncio.create_task(workers.run(lambda _: None, load))
+    del load
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    del waiting
+    # One more turn of the loop, which still holds the callback that brought us here.
+    await asyncio.sleep(0)
+    gc.collect()
+    assert gone() is None, "the thread is still busy, and nothing keeps the page"
+    go_on.set()
+    await running
+    workers.close()
+
+
+async def test_thread_is_free_again_when_its_work_ends_and_not_when_its_caller_leaves() -> None:
+    workers = Workers(1, "test")
+    go_on, begun = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    order: list[str] = []
+
+    def hold() -> None:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(timeout=30)
+        order.append("first")
+
+    leaving = asyncio.create_task(workers.run(hold))
+    await begun.wait()
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    second = asyncio.create_task(workers.run(order.append, "second"))
+    await asyncio.sleep(0)
+    assert not second.done()
+    go_on.set()
+    await second
+    assert order == ["first", "second"]
+    workers.close()
+
+
+async def test_work_runs_in_its_callers_context() -> None:
+    workers = Workers(1, "test")
+    name: ContextVar[str] = ContextVar("name")
+    name.set("caller")
+    assert await workers.run(name.get) == "caller"
+    workers.close()
+
+
+async def test_failure_reaches_the_caller_and_frees_the_thread() -> None:
+    workers = Workers(1, "test")
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            await workers.run(fail)
+    workers.close()
