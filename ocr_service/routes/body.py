@@ -28,6 +28,8 @@ _MOST_FIELDS = 32
 _MOST_BYTES_A_FIELD = 16 * 1024
 # Boundaries, part headers and the other fields, beside the file.
 _ENVELOPE = 1024 * 1024
+# The last boundary's two hyphens, and a line end or two.
+_LONGEST_END = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ async def _form(request: Request, max_bytes: int) -> AsyncIterator[FormData]:
         raise NoFile(_HOW_TO_SEND)
     if media_type != _MULTIPART:
         raise MediaTypeNotSupported(f"The content type is {media_type}. {_HOW_TO_SEND}")
-    form = await _parse_multipart(request, _counted(request, max_bytes), max_bytes)
+    form = await _parse_multipart(request, _whole_form(request, max_bytes), max_bytes)
     try:
         yield form
     finally:
@@ -83,21 +85,27 @@ async def _parse_multipart(request: Request, body: AsyncGenerator[bytes], max_by
         return await parser.parse()
     except (MultiPartException, KeyError) as error:
         raise MalformedBody(
-            "The multipart form is not well-formed, or has too many fields or one that is too long."
+            "The multipart form is not well-formed, has too many fields, or one that is too long."
         ) from error
 
 
-async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes]:
-    """Yield the body's chunks; raises TooManyBytes before the chunk that passes the limit is kept."""
+async def _whole_form(request: Request, max_bytes: int) -> AsyncGenerator[bytes]:
+    """Yield the body's chunks; raises TooManyBytes before the one that passes the limit is kept.
+
+    A form whose last boundary never came raises MalformedBody: its parser would only miss the file.
+    """
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes + _ENVELOPE:
         raise _too_many(max_bytes)
-    arrived = 0
+    arrived, tail = 0, b""
     async for chunk in request.stream():
         arrived += len(chunk)
         if arrived > max_bytes + _ENVELOPE:
             raise _too_many(max_bytes)
+        tail = (tail + chunk[-_LONGEST_END:])[-_LONGEST_END:]
         yield chunk
+    if not tail.rstrip(b"\r\n").endswith(b"--"):
+        raise MalformedBody("The multipart form is cut off: its last boundary is missing.")
 
 
 def each_once(items: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -130,7 +130,7 @@ def _paragraphs(lines: Sequence[Line], body: float) -> Iterator[_Paragraph]:
     in_item = False
     for number, line in enumerate(lines):
         is_item = not _is_large(line.height, body) and _begins_item(line, current, in_item)
-        opens = line.opens_paragraph and not (in_item and _hangs(line, current))
+        opens = line.opens_paragraph and not (in_item and _goes_on(line, current))
         if current and (is_item or opens or _had_room_before(lines, number)):
             yield _Paragraph(tuple(current), in_item)
             current = []
@@ -184,10 +184,14 @@ def _mark(text: str) -> re.Pattern[str] | None:
     return next((mark for mark in _MARKS if mark.match(text)), None)
 
 
-def _hangs(line: Line, item: Sequence[Line]) -> bool:
-    """Tell a line that goes on below its item's words, right of the mark; Tesseract calls it a paragraph."""
+def _goes_on(line: Line, item: Sequence[Line]) -> bool:
+    """Tell a line that belongs to the item above, though Tesseract calls it a paragraph.
+
+    It hangs below the item's words, right of the mark, or begins in the middle of a sentence.
+    """
     letter = (line.bbox[2] - line.bbox[0]) / len(line.text)
-    return bool(item) and line.bbox[0] > item[0].bbox[0] + letter
+    hangs = bool(item) and line.bbox[0] > item[0].bbox[0] + letter
+    return hangs or line.text[0].islower()
 
 
 def _is_large(height: float, body: float) -> bool:

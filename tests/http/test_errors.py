@@ -87,6 +87,9 @@ BAD = [
         {"content": small_png(), "headers": {"Content-Type": "image/png"}}),
     Bad("form without a boundary", 400, "malformed_body",
         {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}),
+    Bad("form that is cut off", 400, "malformed_body", {
+        "content": b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + small_png(),
+        "headers": {"Content-Type": "multipart/form-data; boundary=b"}}),
     Bad("form that is none", 400, "malformed_body",
         {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}),
     Bad("625 megapixels in 76 kB", 422, "too_many_pixels", file(bomb_png(25_000))),

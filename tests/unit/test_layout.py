@@ -156,6 +156,15 @@ def test_mark_inside_a_paragraph_makes_no_list(start: str) -> None:
     assert labels(*page) == ["text"]
 
 
+def test_item_goes_on_in_the_middle_of_a_sentence() -> None:
+    page = [
+        line("1. Первый пункт, который", block=True, paragraph=True),
+        line("продолжается", paragraph=True, y=50),
+        line("Новый абзац.", paragraph=True, y=100),
+    ]
+    assert markdown(*page) == "1. Первый пункт, который продолжается\n\nНовый абзац."
+
+
 def test_initials_are_no_list() -> None:
     assert labels(line("А. С. Пушкин родился в Москве.", block=True, paragraph=True)) == ["text"]
 
