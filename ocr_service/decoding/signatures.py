@@ -5,7 +5,7 @@ from ocr_service.errors import NotADocument, TypeNotSupported
 PDF = "PDF"
 
 # A PDF's header may stand behind junk, such as a mail header or a byte order mark, in its first kilobyte
-# (ISO 32000-1, Annex H.3.4.1, implementation note 13).
+# (PDF Reference 1.7, appendix H, implementation note 13).
 _PDF_HEADER_REACH = 1024
 
 # Pillow's names of the formats, which `Image.open(formats=...)` takes.

@@ -50,7 +50,7 @@ class RequestContext:
         try:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
-            pass
+            answer.status = _CALLER_LEFT
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             if answer.status is None:

@@ -114,6 +114,8 @@ async def test_caller_that_leaves_stops_its_pages(
     assert response.status_code == 200
     assert len(engine.seen) == 20
     assert "failed" not in caplog.text, "leaving is no fault of the service"
+    access = [record.getMessage() for record in caplog.records if record.name == "ocr_service.access"]
+    assert [line.split()[2] for line in access] == ["499", "200"]
 
 
 async def test_requests_take_turns_page_by_page() -> None:
