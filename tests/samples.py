@@ -123,6 +123,11 @@ def bomb_png(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
+def tiff_of_empty_pages(count: int) -> bytes:
+    pages = [Image.new("1", (1, 1))] * count
+    return encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+
+
 def pdf_of_images(images: Sequence[Image.Image], dpi: int = 300) -> bytes:
     return encoded(images[0], "PDF", save_all=True, append_images=list(images[1:]), resolution=dpi)
 

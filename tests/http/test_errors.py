@@ -20,6 +20,7 @@ from tests.samples import (
     pdf_with_broken_page,
     pdf_with_huge_picture,
     small_png,
+    tiff_of_empty_pages,
 )
 
 pytestmark = pytest.mark.anyio
@@ -92,8 +93,11 @@ BAD = [
         "headers": {"Content-Type": "multipart/form-data; boundary=b"}}),
     Bad("form that is none", 400, "malformed_body",
         {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}),
+    Bad("image wider than the engine reads", 422, "too_many_pixels",
+        file(encoded(Image.new("1", (60_001, 1)), "PNG"))),
     Bad("625 megapixels in 76 kB", 422, "too_many_pixels", file(bomb_png(25_000))),
     Bad("625 megapixels in a PDF", 422, "too_many_pixels", file(pdf_with_huge_picture(25_000))),
+    Bad("TIFF of more than 2000 pages", 422, "too_many_pages", file(tiff_of_empty_pages(2001))),
     Bad("too many pages", 422, "too_many_pages", file(pdf_of_text(["a"] * 6))),
     Bad("too many bytes", 413, "too_many_bytes", file(small_png() + bytes(MIB))),
     Bad("far too many bytes", 413, "too_many_bytes", file(bytes(3 * MIB))),
