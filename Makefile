@@ -4,7 +4,7 @@ PORT ?= 8081
 HOST ?= 0.0.0.0
 PYTHON = .venv/bin/python
 
-.PHONY: help run test check bench-tesseract bench-health pins clean
+.PHONY: help run test lint check bench-tesseract bench-health pins clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -17,12 +17,13 @@ test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 	@scripts/setup.sh test
 	@$(PYTHON) -m pytest $(ARGS)
 
-check: ## linter, formatter, types and tests
+lint: ## linter, formatter and types
 	@scripts/setup.sh test
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	@$(PYTHON) -m pytest $(ARGS)
+
+check: lint test ## lint and test
 
 bench-tesseract: ## pages a second over HTTP against bare tesserocr and OCRmyPDF
 	@scripts/setup.sh bench

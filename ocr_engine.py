@@ -69,7 +69,7 @@ class PaddleOcrVlEngine:
     title = "PaddleOCR-VL"
     resolution = 144
     image_mode: ImageMode = "RGB"
-    # Coordinates on such a page still fit what image libraries take.
+    # JPEG, the form in which crops travel to the VLM, ends there.
     max_page_side = 65_500
     starts_early = False
     # The pipeline belongs to one thread; one page waits decoded behind the one being read.

@@ -4,10 +4,10 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable
 
 import httpx
 
+from benchmarks import seconds
 from ocr_service.tesseract.cores import usable_cores
 from tests.running import RunningService
 from tests.samples import RUSSIAN, bomb_png, pdf_of_images, printed_page
@@ -21,19 +21,12 @@ READERS = 2 * usable_cores()
 
 def first_answers() -> list[float]:
     """Start the service again and again; return the seconds to its first answer."""
-    seconds = []
+    taken = []
     for number in range(STARTS):
         with RunningService() as service:
-            seconds.append(service.first_answer)
-        print(f"start {number + 1} of {STARTS}: {seconds[-1]:.2f} s", file=sys.stderr)
-    return seconds
-
-
-def timed(call: Callable[[], httpx.Response]) -> float:
-    """Seconds that one request takes."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
+            taken.append(service.first_answer)
+        print(f"start {number + 1} of {STARTS}: {taken[-1]:.2f} s", file=sys.stderr)
+    return taken
 
 
 def probed(client: httpx.Client, count: int) -> list[float]:
@@ -41,7 +34,7 @@ def probed(client: httpx.Client, count: int) -> list[float]:
     taken = []
     due = time.perf_counter()
     for number in range(count):
-        taken.append(timed(lambda: client.get("/health").raise_for_status()))
+        taken.append(seconds(lambda: client.get("/health").raise_for_status()))
         if number % (count // 5) == 0:
             print(f"probe {number} of {count}", file=sys.stderr)
         due += 1 / PROBES_A_SECOND
@@ -77,7 +70,7 @@ def main() -> None:
     with RunningService() as service:
         idle = probed(service.client, PROBES // 4)
         bomb = bomb_png(BOMB_SIDE)
-        refusals = [timed(lambda: service.client.post("/ocr", files={"file": bomb})) for _ in range(20)]
+        refusals = [seconds(lambda: service.client.post("/ocr", files={"file": bomb})) for _ in range(20)]
         busy, pages = probed_under_load(service)
     print(f"\n{usable_cores()} cores; under load {READERS} callers, {pages} pages read\n")
     print("| milliseconds | median | p99 | max |")

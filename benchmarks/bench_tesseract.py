@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,7 @@ import httpx
 import pypdfium2 as pdfium
 import tesserocr
 
+from benchmarks import seconds
 from ocr_service.tesseract.cores import usable_cores
 from tests.running import RunningService
 from tests.samples import ENGLISH, RUSSIAN, pdf_of_images, printed_page
@@ -85,13 +85,6 @@ def over_http(client: httpx.Client, data: bytes) -> None:
     """Send the PDF in one request."""
     answer = client.post("/ocr", files={"file": data}).raise_for_status().json()
     assert len(answer["pages"]) == PAGES and all(page["text"] for page in answer["pages"])
-
-
-def seconds(call: Callable[[], None]) -> float:
-    """Time one call."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
 
 
 def main() -> None:

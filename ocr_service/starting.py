@@ -67,12 +67,11 @@ class LazyStart:
             self.state = EngineState.NOT_INITIALIZED
             raise
         except EngineUnavailable as error:
-            self._fail(error, "".join(f": {cause}" for cause in _causes(error)) or f": {error}")
+            self._fail(error, ": ".join(map(str, _causes(error))) or str(error))
             raise
         except Exception as error:
-            log.exception("%s failed in a way of its own", self._name)
             failure = EngineUnavailable(f"{self._name} could not be started; the log says why.")
-            self._fail(failure, f": {type(error).__name__}")
+            self._fail(failure, type(error).__name__, unexpected=error)
             raise failure from error
         else:
             self.state = EngineState.READY
@@ -80,10 +79,10 @@ class LazyStart:
         finally:
             self._attempt = None
 
-    def _fail(self, failure: EngineUnavailable, reason: str) -> None:
+    def _fail(self, failure: EngineUnavailable, reason: str, unexpected: Exception | None = None) -> None:
         self._failure, self._failed_at = failure, self._clock()
         self.state = EngineState.UNAVAILABLE
-        log.error("Failed to initialize %s%s", self._name, reason)
+        log.error("Failed to initialize %s: %s", self._name, reason, exc_info=unexpected)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -31,7 +32,7 @@ class Workers:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._free.release)
 
-        work = self._threads.submit(copy_context().run, lambda: call(*args, **kwargs))
+        work = self._threads.submit(partial(copy_context().run, call, *args, **kwargs))
         work.add_done_callback(release)
         return await asyncio.wrap_future(work)
 

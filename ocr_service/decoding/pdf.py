@@ -118,12 +118,15 @@ class PdfFile:
 
         It does not show the pictures of patterns and masks, so those are not held.
         """
-        drawn = page.get_objects([pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=_FORM_DEPTH)
-        for picture in chain(drawn, _annotation_pictures(page)):
+        for picture in chain(_pictures(page), _annotation_pictures(page)):
             # A picture so damaged that it has no size is not drawn.
             with suppress(pdfium.PdfiumError):
-                width, height = picture.get_px_size()
-                self._limits.refuse_too_many_pixels(width, height)
+                self._limits.refuse_too_many_pixels(*picture.get_px_size())
+
+
+def _pictures(page: pdfium.PdfPage, form: pdfium.PdfObject | None = None) -> Iterator[pdfium.PdfObject]:
+    """Yield the pictures that the page, or one form on it, draws."""
+    yield from page.get_objects([pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=_FORM_DEPTH, form=form)
 
 
 def _annotation_pictures(page: pdfium.PdfPage) -> Iterator[pdfium.PdfObject]:
@@ -137,12 +140,11 @@ def _annotation_pictures(page: pdfium.PdfPage) -> Iterator[pdfium.PdfObject]:
                 if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE:
                     yield pdfium.PdfImage(raw, page=page, pdf=page.pdf)
                 elif kind == pdfium_c.FPDF_PAGEOBJ_FORM:
-                    form = pdfium.PdfObject(raw, page=page, pdf=page.pdf)
-                    yield from page.get_objects([pdfium_c.FPDF_PAGEOBJ_IMAGE], _FORM_DEPTH, form=form)
+                    yield from _pictures(page, form=pdfium.PdfObject(raw, page=page, pdf=page.pdf))
         finally:
             pdfium_c.FPDFPage_CloseAnnot(annotation)
 
 
 async def _on_pdfium_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    work = partial(copy_context().run, partial(call, *args, **kwargs))
+    work = partial(copy_context().run, call, *args, **kwargs)
     return await asyncio.get_running_loop().run_in_executor(_PDFIUM, work)

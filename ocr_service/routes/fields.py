@@ -48,8 +48,8 @@ class OcrFields(BaseModel):
 def read_fields(query: dict[str, str], form: dict[str, str]) -> OcrFields:
     """Check the fields, the form's before the query's; raises RequestError that names the field."""
     given = {**query, **form}
-    for name in given.keys() - OcrFields.model_fields.keys():
-        raise RequestError(_no_such_field(name))
+    if unknown := given.keys() - OcrFields.model_fields.keys():
+        raise RequestError(_no_such_field(min(unknown)))
     try:
         return OcrFields.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:

@@ -43,32 +43,45 @@ class RequestContext:
         try:
             await self._run(scope, receive, answer)
         finally:
-            _log_line(scope, answer.status, time.perf_counter() - began)
+            _log_line(scope, answer.outcome, time.perf_counter() - began)
             request_id.reset(token)
 
     async def _run(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
-            answer.status = _CALLER_LEFT
+            pass
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             if answer.status is None:
                 await problem_response(OcrError())(scope, receive, answer.send)
+            # What breaks off here does not do so because its caller left.
+            answer.ended = True
 
 
 class _Answer:
-    """Watches the answer go out: its status, None before it starts; adds the id's header."""
+    """Watches the answer go out, and adds the id's header.
+
+    status: None before it starts. ended: whether all of it was sent, or all that will be.
+    """
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status: int | None = None
+        self.ended = False
+
+    @property
+    def outcome(self) -> int:
+        """The status to log."""
+        return self.status if self.status is not None and self.ended else _CALLER_LEFT
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             MutableHeaders(scope=message)[HEADER] = request_id.get()
         await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.ended = True
 
 
 def _take_or_make(scope: Scope) -> str:
@@ -80,13 +93,13 @@ def _take_or_make(scope: Scope) -> str:
     return uuid.uuid4().hex
 
 
-def _log_line(scope: Scope, status: int | None, seconds: float) -> None:
+def _log_line(scope: Scope, status: int, seconds: float) -> None:
     level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
     log.log(
         level,
         "%s %s %d %.0f ms",
         scope["method"],
         scope["path"].encode("unicode_escape").decode("ascii"),
-        status or _CALLER_LEFT,
+        status,
         seconds * 1000,
     )

@@ -8,8 +8,7 @@ from contextlib import AsyncExitStack, aclosing
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
-from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from ocr_service.documents import DocumentResult, Engine, Timings
 from ocr_service.errors import OcrError
@@ -107,20 +106,10 @@ class _OwningStream(StreamingResponse):
     def __init__(self, lines: AsyncGenerator[str], stack: AsyncExitStack) -> None:
         super().__init__(lines, media_type=NDJSON)
         self._stack = stack
-        self._complete = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._stack:
-            await super().__call__(scope, receive, self._watched(send))
-        if not self._complete:
-            raise ClientDisconnect
-
-    def _watched(self, send: Send) -> Send:
-        async def watch(message: Message) -> None:
-            await send(message)
-            self._complete = message["type"] == "http.response.body" and not message.get("more_body")
-
-        return watch
+            await super().__call__(scope, receive, send)
 
 
 async def _lines(reading: Reading, engine: EngineAnswer, began: float) -> AsyncGenerator[str]:

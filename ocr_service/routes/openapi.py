@@ -53,16 +53,16 @@ def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REFERENCE.format(model=model.__name__)}
 
 
-def error_classes(base: type[OcrError] = OcrError) -> Iterator[type[OcrError]]:
-    """Walk the tree of errors."""
-    yield base
+def error_kinds(base: type[OcrError] = OcrError) -> Iterator[type[OcrError]]:
+    """Walk the tree of errors; those without a code of their own only group others."""
+    if "code" in vars(base):
+        yield base
     for child in base.__subclasses__():
-        yield from error_classes(child)
+        yield from error_kinds(child)
 
 
 def _problems(status: int) -> dict[str, Any]:
-    named = (error for error in error_classes() if "code" in vars(error))
-    kinds = {error.code: error.title for error in named if error.status == status}
+    kinds = {error.code: error.title for error in error_kinds() if error.status == status}
     listed = "; ".join(f"`{code}`: {title}" for code, title in kinds.items())
     return {"description": listed, "content": {PROBLEM: {"schema": _ref(Problem)}}}
 
@@ -76,7 +76,7 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
             "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
         },
     },
-    **{status: _problems(status) for status in sorted({e.status for e in error_classes()})},
+    **{status: _problems(status) for status in sorted({e.status for e in error_kinds()})},
 }
 
 

@@ -61,6 +61,11 @@ class Line:
     opens_block: bool
     opens_paragraph: bool
 
+    @property
+    def letter_width(self) -> float:
+        """Pixels along the line for each of its characters, spaces among them."""
+        return (self.bbox[2] - self.bbox[0]) / len(self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class _Paragraph:
@@ -147,8 +152,7 @@ def _had_room_before(lines: Sequence[Line], number: int) -> bool:
     # Of the neighbours, not of the whole block: beside a picture all lines are short.
     neighbours = lines[max(0, number - 1 - _NEIGHBOURS) : number + _NEIGHBOURS]
     room = max(neighbour.bbox[2] for neighbour in neighbours) - before.bbox[2]
-    letter = (line.bbox[2] - line.bbox[0]) / len(line.text)
-    return room > (len(line.text.split()[0]) + 1) * letter * _ROOM_TO_SPARE
+    return room > (len(line.text.split()[0]) + 1) * line.letter_width * _ROOM_TO_SPARE
 
 
 def _begins_item(line: Line, current: Sequence[Line], in_item: bool) -> bool:
@@ -189,8 +193,7 @@ def _goes_on(line: Line, item: Sequence[Line]) -> bool:
 
     It hangs below the item's words, right of the mark, or begins in the middle of a sentence.
     """
-    letter = (line.bbox[2] - line.bbox[0]) / len(line.text)
-    hangs = bool(item) and line.bbox[0] > item[0].bbox[0] + letter
+    hangs = bool(item) and line.bbox[0] > item[0].bbox[0] + line.letter_width
     return hangs or line.text[0].islower()
 
 

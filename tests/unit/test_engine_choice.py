@@ -1,6 +1,7 @@
 """Which engine is chosen, and what is said of it."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -103,7 +104,7 @@ async def test_paddleocr_that_is_not_installed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # None in sys.modules makes the import fail, as it does where the package is not installed.
-    monkeypatch.setitem(__import__("sys").modules, "paddleocr", None)
+    monkeypatch.setitem(sys.modules, "paddleocr", None)
     engine = PaddleOcrVlEngine("v1.6")
     with pytest.raises(EngineUnavailable, match="not installed"):
         await engine.start()

@@ -15,17 +15,22 @@ class Load:
     """Stands for a page."""
 
 
+class Held:
+    """Work that holds its thread until the test lets it go; `begun` is set on the test's loop."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = asyncio.Event(), threading.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self) -> None:
+        self._loop.call_soon_threadsafe(self.begun.set)
+        self.go_on.wait(timeout=30)
+
+
 async def test_what_waits_is_dropped_with_its_caller() -> None:
-    workers = Workers(1, "test")
-    go_on, begun = threading.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def hold() -> None:
-        loop.call_soon_threadsafe(begun.set)
-        go_on.wait(timeout=30)
-
+    workers, hold = Workers(1, "test"), Held()
     running = asyncio.create_task(workers.run(hold))
-    await begun.wait()
+    await hold.begun.wait()
     load = Load()
     gone = weakref.ref(load)
     waiting = asyncio.create_task(workers.run(lambda _: None, load))
@@ -38,30 +43,27 @@ async def test_what_waits_is_dropped_with_its_caller() -> None:
     await asyncio.sleep(0)
     gc.collect()
     assert gone() is None, "the thread is still busy, and nothing keeps the page"
-    go_on.set()
+    hold.go_on.set()
     await running
     workers.close()
 
 
 async def test_thread_is_free_again_when_its_work_ends_and_not_when_its_caller_leaves() -> None:
-    workers = Workers(1, "test")
-    go_on, begun = threading.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
+    workers, hold = Workers(1, "test"), Held()
     order: list[str] = []
 
-    def hold() -> None:
-        loop.call_soon_threadsafe(begun.set)
-        go_on.wait(timeout=30)
+    def first() -> None:
+        hold()
         order.append("first")
 
-    leaving = asyncio.create_task(workers.run(hold))
-    await begun.wait()
+    leaving = asyncio.create_task(workers.run(first))
+    await hold.begun.wait()
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     second = asyncio.create_task(workers.run(order.append, "second"))
     await asyncio.sleep(0)
     assert not second.done()
-    go_on.set()
+    hold.go_on.set()
     await second
     assert order == ["first", "second"]
     workers.close()
