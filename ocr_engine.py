@@ -1,69 +1,45 @@
-"""The adapter to PaddleOCR-VL and its vLLM server; nothing else knows either of them.
+"""The adapter to PaddleOCR-VL and its vLLM server; with `ocr_service.paddleocr_vl`, all that knows either of them.
 
-Nothing heavy is imported with this module: `paddleocr` alone takes seconds, so it comes with the first page.
+The official pipeline reads every page, in a thread a page. Three of its parts are ours: the layout model, which
+gathers the pages that wait; the VLM's client, which sends all blocks of a page at once; and the models' thread.
+What waits for vLLM waits in the event loop, where it can be cancelled.
 """
 
-import importlib
-import importlib.metadata
+import asyncio
 import logging
 import time
-from pathlib import Path
-from typing import Any
-
-import httpx
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from dataclasses import replace
 
 from ocr_service.documents import (
-    Block,
     EngineState,
     ImageMode,
     Options,
     Page,
     PageResult,
     Timings,
+    VlmStatus,
 )
-from ocr_service.errors import EngineUnavailable, RecognitionFailed
+from ocr_service.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
+from ocr_service.paddleocr_vl.building import BuiltPipeline, PaddleOcrVlSettings, build
+from ocr_service.paddleocr_vl.model_thread import ModelThread
+from ocr_service.paddleocr_vl.options import check_options, predict_options
+from ocr_service.paddleocr_vl.page_calls import PageCalls, current
+from ocr_service.paddleocr_vl.results import page_result, restructured
+from ocr_service.paddleocr_vl.vlm_client import VlmAddress, VlmClient
+from ocr_service.paddleocr_vl.vlm_watch import VlmWatch
 from ocr_service.starting import LazyStart
 from ocr_service.workers import Workers
 
-DEFAULT_VLM_URL = "http://127.0.0.1:8080/v1"
-
-_MODEL = "PaddleOCR-VL"
-_PROBE_SECONDS = 0.5
-_REFUSED_FOR_ITS_CONTENT = (400, 413, 422)
+# Where nothing of a page was read, the most general of its blocks' errors is the page's.
+_MOST_GENERAL_FIRST = (VlmUnavailable, VlmTimeout, RecognitionFailed)
 
 log = logging.getLogger(__name__)
 
 
-def found_here(vlm_url: str | None) -> str | None:
-    """Say in words why PaddleOCR-VL can be expected to work here, or None where it cannot.
-
-    vlm_url: the address of vLLM where one is set; else the usual one is tried, briefly.
-    """
-    if any(Path("/dev").glob("nvidia[0-9]*")):
-        return "a GPU is visible"
-    if vlm_url is not None:
-        return "OCR_VLM_URL is set"
-    if _served_model(DEFAULT_VLM_URL):
-        return f"a vLLM server answers at {DEFAULT_VLM_URL}"
-    return None
-
-
-def _served_model(url: str) -> str | None:
-    """Return the name under which a vLLM server serves our model, or None where it does not."""
-    try:
-        # Not through a proxy that the environment names for the outside world.
-        answer = httpx.get(f"{url.rstrip('/')}/models", timeout=_PROBE_SECONDS, trust_env=False)
-        names = [str(model["id"]) for model in answer.raise_for_status().json()["data"]]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        return None
-    return next((name for name in names if _MODEL in name), None)
-
-
 class PaddleOcrVlEngine:
-    """Reads pages with the official PaddleOCR-VL pipeline, whose VLM runs in a vLLM server.
-
-    pipeline_version: "v1", "v1.5" or "v1.6". vlm_url: vLLM's OpenAI-compatible API.
-    """
+    """Reads pages with the official PaddleOCR-VL pipeline, whose VLM runs in a vLLM server."""
 
     name = "paddleocr-vl"
     title = "PaddleOCR-VL"
@@ -72,93 +48,106 @@ class PaddleOcrVlEngine:
     # JPEG, the form in which crops travel to the VLM, ends there.
     max_page_side = 65_500
     starts_early = False
-    # The pipeline belongs to one thread; one page waits decoded behind the one being read.
-    max_pages_in_flight = 2
+    # Enough for their blocks to fill the VLM's batch while others are cut out or assembled.
+    max_pages_in_flight = 48
 
-    def __init__(self, pipeline_version: str, vlm_url: str | None = None) -> None:
-        self._pipeline_version = pipeline_version
-        self._vlm_url = vlm_url or DEFAULT_VLM_URL
+    def __init__(self, settings: PaddleOcrVlSettings) -> None:
+        self._settings = settings
+        self._client = VlmClient(
+            VlmAddress(settings.vlm_url, settings.vlm_api_key),
+            settings.vlm_timeout,
+            settings.vlm_max_concurrency,
+        )
+        self._watch = VlmWatch(self._client)
         self._starting = LazyStart(self.title, self._start)
-        self._worker = Workers(1, self.name)
-        self._pipeline: Any = None
-        self.version: str | None = None
+        self._threads = Workers(self.max_pages_in_flight, self.name)
+        self._models: ModelThread | None = None
+        self._pipeline: BuiltPipeline | None = None
+        self._reading: set[PageCalls] = set()
+
+    @property
+    def version(self) -> str | None:
+        return self._pipeline.version if self._pipeline else None
 
     @property
     def state(self) -> EngineState:
         return self._starting.state
+
+    @property
+    def vlm(self) -> VlmStatus:
+        return self._watch.status
+
+    async def watch(self) -> None:
+        await self._watch.run()
 
     async def start(self) -> None:
         await self._starting.ensure()
 
     async def close(self) -> None:
         await self._starting.cancel()
-        self._worker.close()
+        for calls in self._reading:
+            calls.cancel()
+        self._threads.close()
+        if self._models is not None:
+            self._models.close()
+        await self._watch.close()
+        await self._client.close()
 
     def check(self, options: Options) -> None:
-        """Nothing to refuse: the model reads all its languages at once, whichever is named."""
+        """Raise ModelNotLoaded or RequestError; any `lang` will do, as the model finds the language itself."""
+        loaded = self._settings.use_doc_orientation_classify, self._settings.use_doc_unwarping
+        check_options(options, *loaded)
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
-        return await self._worker.run(self._read, page, time.perf_counter())
+        """Read one page; cancelling ends its calls to vLLM, and its thread at the next step."""
+        asked_at = time.perf_counter()
+        await self._watch.ensure_ready()
+        assert self._pipeline is not None and self.vlm.model is not None
+        calls = PageCalls(
+            self._client, asyncio.get_running_loop(), self._pipeline.encode_crop, self.vlm.model
+        )
+        self._reading.add(calls)
+        try:
+            return await self._threads.run(self._read, page, options, calls, asked_at)
+        finally:
+            self._reading.discard(calls)
+            calls.cancel()
+
+    async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
+        assert self._pipeline is not None
+        read = [page for page in pages if page.raw is not None]
+        again = iter(await asyncio.to_thread(restructured, read, self._pipeline.official, options))
+        return [page if page.raw is None else next(again) for page in pages]
 
     async def _start(self) -> None:
-        await self._worker.run(self._build)
+        if self._models is None:
+            self._models = ModelThread(f"{self.name}-models")
+        self._pipeline = await asyncio.wrap_future(self._models.call(build, self._settings, self._models))
 
-    def _build(self) -> None:
-        try:
-            paddleocr = importlib.import_module("paddleocr")
-            self._pipeline = paddleocr.PaddleOCRVL(
-                pipeline_version=self._pipeline_version,
-                vl_rec_backend="vllm-server",
-                vl_rec_server_url=self._vlm_url,
-                # None stands for the release's own name, such as PaddleOCR-VL-1.6-0.9B.
-                vl_rec_api_model_name=_served_model(self._vlm_url),
-            )
-        except ImportError as error:
-            raise EngineUnavailable(
-                "PaddleOCR is not installed beside the service; requirements-paddleocr.txt lists it."
-            ) from error
-        except Exception as error:
-            raise EngineUnavailable("PaddleOCR-VL could not be started; the log says why.") from error
-        self.version = importlib.metadata.version("paddleocr")
-
-    def _read(self, page: Page, asked_at: float) -> PageResult:
+    def _read(self, page: Page, options: Options, calls: PageCalls, asked_at: float) -> PageResult:
         began = time.perf_counter()
-        numpy = importlib.import_module("numpy")
-        blue_green_red = numpy.asarray(page.image)[:, :, ::-1]
+        current.set(calls)
         try:
-            [result] = self._pipeline.predict(blue_green_red, use_queues=False)
+            read = self._read_with(calls, page, options)
+        except (OcrError, CancelledError):
+            raise
         except Exception as error:
             # The error's own words may quote the page.
-            status = getattr(error, "status_code", "no status")
-            log.warning("page %d failed: %s, %s", page.index, type(error).__name__, status)
-            raise _translated(error, page.index) from error
-        blocks = _blocks(result.json["res"]["parsing_res_list"])
-        return PageResult(
-            index=page.index,
-            width=page.image.width,
-            height=page.image.height,
-            markdown=result.markdown["markdown_texts"],
-            text="\n\n".join(block.content for block in blocks if block.content),
-            blocks=blocks,
-            timings=Timings(queue=began - asked_at, recognize=time.perf_counter() - began),
-        )
+            log.warning("page %d failed: %s", page.index, type(error).__name__)
+            raise RecognitionFailed(f"PaddleOCR-VL could not read page {page.index}.") from error
+        return replace(read, timings=Timings(queue=began - asked_at, recognize=time.perf_counter() - began))
+
+    def _read_with(self, calls: PageCalls, page: Page, options: Options) -> PageResult:
+        assert self._pipeline is not None
+        pixels = self._pipeline.to_bgr(page.image)
+        [result] = self._pipeline.official.predict(pixels, **predict_options(options))
+        if calls.all_failed:
+            raise _most_general(list(calls.failures.values()))
+        if calls.failures:
+            kinds = ", ".join(sorted({error.code for error in calls.failures.values()}))
+            log.warning("page %d: %d blocks failed: %s", page.index, len(calls.failures), kinds)
+        return page_result(page.index, result, options, calls.failures, self._pipeline.encode_picture)
 
 
-def _translated(error: Exception, index: int) -> Exception:
-    """Tell a VLM that did not answer, by its OpenAI client's errors, from a page that failed."""
-    from_client = type(error).__module__.startswith(("openai", "httpx", "httpcore"))
-    if from_client and getattr(error, "status_code", None) not in _REFUSED_FOR_ITS_CONTENT:
-        return EngineUnavailable("The vLLM server does not answer.")
-    return RecognitionFailed(f"PaddleOCR-VL could not read page {index}.")
-
-
-def _blocks(parsed: list[dict[str, Any]]) -> tuple[Block, ...]:
-    return tuple(
-        Block(
-            label=block["block_label"],
-            bbox=tuple(round(edge) for edge in block["block_bbox"]),
-            content=block["block_content"],
-            order=order,
-        )
-        for order, block in enumerate(parsed, start=1)
-    )
+def _most_general(errors: Sequence[OcrError]) -> OcrError:
+    return next(error for kind in _MOST_GENERAL_FIRST for error in errors if isinstance(error, kind))

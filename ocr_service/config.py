@@ -15,6 +15,8 @@ PREFIX = "OCR_"
 # What Kubernetes sets in every container for a Service whose name begins with "ocr".
 _SERVICE_LINK = re.compile(r"OCR(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)")
 
+ImageFormat = Literal["jpeg", "png"]
+LayoutEngine = Literal["paddle", "onnxruntime"]
 EngineChoice = Literal["auto", "tesseract", "paddleocr-vl"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 PipelineVersion = Literal["v1", "v1.5", "v1.6"]
@@ -74,6 +76,40 @@ class Settings(BaseSettings):
         pattern=r"^https?://",
         description="Address of the vLLM server's API. Empty: `http://127.0.0.1:8080/v1`. "
         "Setting it makes `auto` choose PaddleOCR-VL.",
+    )
+    ocr_vlm_api_key: SecretStr | None = Field(
+        None, description="Key that the vLLM server asks for (its `--api-key`)."
+    )
+    ocr_vlm_timeout: float = Field(
+        180, gt=0, le=3600, description="Seconds that the vLLM server may take for one block."
+    )
+    ocr_vlm_max_concurrency: int = Field(
+        256, ge=1, le=4096, description="Most blocks at vLLM at a time; the others wait their turn."
+    )
+    ocr_vlm_image_format: ImageFormat = Field(
+        "jpeg", description="How blocks travel to vLLM: `jpeg`, or `png` without loss, at six times the work."
+    )
+    ocr_vlm_jpeg_quality: int = Field(95, ge=1, le=100, description="Quality of these JPEGs.")
+    ocr_layout_engine: LayoutEngine = Field(
+        "paddle", description="What runs PaddleOCR-VL's layout model: `paddle` or `onnxruntime`."
+    )
+    ocr_device: str | None = Field(
+        None,
+        pattern=r"^(cpu|gpu(:\d+)?)$",
+        description="Where it runs: `cpu`, `gpu` or `gpu:0`. Empty: the first GPU, else the CPU.",
+    )
+    ocr_use_doc_orientation_classify: bool = Field(
+        False,
+        description="Load the model that turns pages upright; it is then used where a request does not "
+        "refuse it.",
+    )
+    ocr_use_doc_unwarping: bool = Field(
+        False,
+        description="Load the model that flattens photographed pages; it is then used where a request "
+        "does not refuse it.",
+    )
+    ocr_preload: bool = Field(
+        False, description="Build PaddleOCR-VL in the background at start, not with the first request."
     )
     ocr_log_level: LogLevel = Field("info", description="Least severe log lines that are written.")
     cloudru_s3_endpoint: str | None = Field(

@@ -3,15 +3,19 @@
 Everything here is frozen: a stage takes a value and returns a value.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from PIL import Image
 
-from ocr_service.errors import PageError
+from ocr_service.errors import OcrError, PageError
 
 ImageMode = Literal["L", "RGB"]
+PromptLabel = Literal["ocr", "formula", "table", "chart", "spotting", "seal"]
+ShapeMode = Literal["rect", "quad", "poly", "auto"]
+MergeMode = Literal["large", "small", "union"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,50 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a caller may choose about recognition; an engine refuses what it cannot do.
+    """What a caller may choose about recognition; None leaves it to the engine, which refuses what it cannot do.
 
-    lang: language names joined by "+", or None for the engine's default.
+    All but `lang` are PaddleOCR-VL's own, under the names and with the meanings of its `predict` and
+    `restructure_pages`.
+
+    lang: language names joined by "+".
+    layout_threshold: least score of a layout box, 0 to 1, for all labels or by label number.
+    layout_unclip_ratio: factor on a box's width and height: one, a pair, or a pair by label number.
+    layout_merge_bboxes_mode: which of two nested boxes stays, for all labels or by label number.
+    prompt_label: what the whole page is, where use_layout_detection is False.
+    min_pixels, max_pixels: to which the VLM scales a block's picture.
+    max_new_tokens: most tokens that the VLM writes for one block.
+    vlm_extra_args: pixel limits by kind of block, such as table_max_pixels.
+    restructure_pages: look at all pages together once they are read: merge_tables, relevel_titles.
     """
 
     lang: str | None = None
+    use_doc_orientation_classify: bool | None = None
+    use_doc_unwarping: bool | None = None
+    use_layout_detection: bool | None = None
+    use_chart_recognition: bool | None = None
+    use_seal_recognition: bool | None = None
+    use_ocr_for_image_block: bool | None = None
+    layout_threshold: float | Mapping[int, float] | None = None
+    layout_nms: bool | None = None
+    layout_unclip_ratio: float | tuple[float, float] | Mapping[int, tuple[float, float]] | None = None
+    layout_merge_bboxes_mode: MergeMode | Mapping[int, MergeMode] | None = None
+    layout_shape_mode: ShapeMode | None = None
+    merge_layout_blocks: bool | None = None
+    prompt_label: PromptLabel | None = None
+    format_block_content: bool | None = None
+    markdown_ignore_labels: tuple[str, ...] | None = None
+    prettify_markdown: bool | None = None
+    show_formula_number: bool | None = None
+    repetition_penalty: float | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    max_new_tokens: int | None = None
+    vlm_extra_args: Mapping[str, int] | None = None
+    restructure_pages: bool | None = None
+    merge_tables: bool | None = None
+    relevel_titles: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +86,10 @@ class Block:
 
     label: what the piece is, such as "text", "doc_title", "paragraph_title", "list".
     bbox: (x0, y0, x1, y1) in pixels of the page as decoded, origin top left.
-    content: the piece's text.
+    content: the piece's text; a table as HTML, a formula as LaTeX.
     order: position in reading order, from 1.
     confidence: 0 to 1, or None where the engine has none.
+    failure: why the piece has no text, or None.
     """
 
     label: str
@@ -54,6 +97,7 @@ class Block:
     content: str
     order: int
     confidence: float | None = None
+    failure: OcrError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +116,11 @@ class Timings:
 class PageResult:
     """What an engine read from one page.
 
-    width, height: in pixels as decoded, 0 where the page could not be read.
+    width, height: in pixels as decoded, or as turned and unwarped where the engine did that; 0 where the page
+    could not be read.
     failure: why there is no text, or None.
+    images: the pictures that the Markdown refers to, by their path there; JPEG files.
+    raw: everything the engine said about the page, in its own words, as JSON has it; None where it has none.
     """
 
     index: int
@@ -84,6 +131,13 @@ class PageResult:
     blocks: tuple[Block, ...]
     timings: Timings = Timings()
     failure: PageError | None = None
+    images: Mapping[str, bytes] = field(default_factory=dict)
+    raw: Mapping[str, Any] | None = None
+
+    @property
+    def failed_blocks(self) -> Sequence[Block]:
+        """The blocks without text, of a page that has some."""
+        return [block for block in self.blocks if block.failure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +156,30 @@ class EngineState(StrEnum):
     INITIALIZING = "initializing"
     READY = "ready"
     UNAVAILABLE = "unavailable"
+
+
+class VlmState(StrEnum):
+    """Where the VLM's server stands; the values are those that `/health` shows."""
+
+    READY = "ready"
+    STARTING = "starting"
+    UNAVAILABLE = "unavailable"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class VlmStatus:
+    """What is known of the server that an engine's VLM runs in, as last seen.
+
+    url: its address without credentials. model: the name under which it serves the model.
+    latency: seconds of the last check that was answered. error: what was wrong last, kept until all is well.
+    """
+
+    state: VlmState = VlmState.DISABLED
+    url: str | None = None
+    model: str | None = None
+    latency: float | None = None
+    error: str | None = None
 
 
 class Engine(Protocol):
@@ -143,6 +221,13 @@ class Engine(Protocol):
     def starts_early(self) -> bool:
         """Whether starting is cheap enough to do with the service rather than with the first request."""
 
+    @property
+    def vlm(self) -> VlmStatus:
+        """The server that the engine's VLM runs in, disabled where it has none; never waits."""
+
+    async def watch(self) -> None:
+        """Keep an eye on what the engine depends on, beside the service, until cancelled."""
+
     async def start(self) -> None:
         """Make ready, once, whoever asks; raises EngineUnavailable."""
 
@@ -154,3 +239,6 @@ class Engine(Protocol):
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
         """Read one page; raises PageError for this page alone, EngineError for all."""
+
+    async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
+        """Look at the pages of a whole document together, where `options.restructure_pages` asks for it."""

@@ -8,7 +8,9 @@ OcrError                        500 internal_error
 │   ├── EmptyFile               422 empty_file
 │   ├── TooManyBytes            413 too_many_bytes
 │   ├── PagesOutOfRange         422 pages_out_of_range
-│   └── LanguageNotInstalled    422 language_not_installed
+│   ├── LanguageNotInstalled    422 language_not_installed
+│   ├── OptionNotSupported      422 option_not_supported
+│   └── ModelNotLoaded          422 model_not_loaded
 ├── DocumentError               422
 │   ├── NotADocument            422 not_a_document
 │   ├── TypeNotSupported        415 type_not_supported
@@ -17,9 +19,12 @@ OcrError                        500 internal_error
 │   └── PageError               in a document of several pages, the page's alone
 │       ├── BrokenDocument      422 broken_document
 │       ├── TooManyPixels       422 too_many_pixels
-│       └── RecognitionFailed   500 recognition_failed
+│       ├── RecognitionFailed   500 recognition_failed
+│       ├── PartlyRecognized    500 partly_recognized, beside the blocks that were read
+│       └── VlmTimeout          504 vlm_timeout
 └── EngineError
     └── EngineUnavailable       503 engine_unavailable, with Retry-After
+        └── VlmUnavailable      503 vlm_unavailable
 
 An error's sentence is for the caller: no internal path, no traceback, nothing of the document's text.
 """
@@ -94,6 +99,16 @@ class LanguageNotInstalled(RequestError):
     title = "The language is not installed"
 
 
+class OptionNotSupported(RequestError):
+    code = "option_not_supported"
+    title = "The engine does not have this option"
+
+
+class ModelNotLoaded(RequestError):
+    code = "model_not_loaded"
+    title = "The option's model is not loaded"
+
+
 class DocumentError(OcrError):
     """The document itself cannot be read."""
 
@@ -141,6 +156,18 @@ class RecognitionFailed(PageError):
     title = "The engine could not read the page"
 
 
+class PartlyRecognized(PageError):
+    status = 500
+    code = "partly_recognized"
+    title = "Some blocks of the page could not be read"
+
+
+class VlmTimeout(PageError):
+    status = 504
+    code = "vlm_timeout"
+    title = "The vLLM server did not answer in time"
+
+
 class EngineError(OcrError):
     """The engine fails whatever the page is."""
 
@@ -160,3 +187,8 @@ class EngineUnavailable(EngineError):
     @property
     def headers(self) -> dict[str, str]:
         return {"Retry-After": str(self.retry_after)}
+
+
+class VlmUnavailable(EngineUnavailable):
+    code = "vlm_unavailable"
+    title = "The vLLM server is not available"

@@ -11,12 +11,14 @@ from ocr_service.pipeline import Pipeline
 class Service:
     """One for the app's whole life.
 
-    max_upload_bytes: largest file accepted. started_at: on the clock of time.monotonic.
+    max_upload_bytes: largest file accepted. preload: start the
+    engine with the service, whatever it costs. started_at: on the clock of time.monotonic.
     """
 
     pipeline: Pipeline
     max_upload_bytes: int
     s3_configured: bool
+    preload: bool
     started_at: float
 
 

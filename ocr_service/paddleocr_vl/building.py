@@ -1,0 +1,95 @@
+"""Imports PaddleOCR and builds its pipeline, with our parts in place; takes seconds."""
+
+import importlib
+import importlib.metadata
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ocr_service.errors import EngineUnavailable
+from ocr_service.paddleocr_vl.crops import bgr_converter, crop_encoder, picture_encoder
+from ocr_service.paddleocr_vl.model_thread import ModelThread
+from ocr_service.paddleocr_vl.page_calls import Crop
+from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL
+from ocr_service.paddleocr_vl.seams import install
+
+# Without network, and not asked for: every call names the model that vLLM says it serves.
+_ANY_MODEL_NAME = "unused"
+
+
+@dataclass(frozen=True, slots=True)
+class PaddleOcrVlSettings:
+    """How the engine is built.
+
+    pipeline_version: "v1", "v1.5" or "v1.6". layout_engine: "paddle" or "onnxruntime". device: where the models
+    beside the VLM run, such as "gpu:0", or None for paddlex's choice. use_doc_…: load these models too.
+    vlm_url: vLLM's OpenAI-compatible API. vlm_timeout: seconds a call. vlm_max_concurrency: calls in flight.
+    image_format, jpeg_quality: of the blocks' pictures on their way to vLLM.
+    """
+
+    pipeline_version: str = "v1.6"
+    layout_engine: str = "paddle"
+    device: str | None = None
+    use_doc_orientation_classify: bool = False
+    use_doc_unwarping: bool = False
+    vlm_url: str = DEFAULT_VLM_URL
+    vlm_api_key: str | None = None
+    vlm_timeout: float = 180
+    vlm_max_concurrency: int = 256
+    image_format: str = "jpeg"
+    jpeg_quality: int = 95
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltPipeline:
+    """What a page needs once PaddleOCR is there.
+
+    official: paddlex's pipeline, with our parts in it. version: PaddleOCR's.
+    to_bgr: Pillow image → pixels. encode_crop, encode_picture: pixels, or a Pillow image, → a file.
+    """
+
+    official: Any
+    version: str
+    to_bgr: Callable[[Any], Any]
+    encode_crop: Callable[[Any], Crop]
+    encode_picture: Callable[[Any], Crop]
+
+
+def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
+    """Build it all; raises EngineUnavailable. To be called on the thread on which the models will run."""
+    try:
+        paddleocr = importlib.import_module("paddleocr")
+        _log_as_we_do("paddlex")
+        pipeline = paddleocr.PaddleOCRVL(
+            pipeline_version=settings.pipeline_version,
+            vl_rec_backend="vllm-server",
+            vl_rec_server_url=settings.vlm_url,
+            vl_rec_api_model_name=_ANY_MODEL_NAME,
+            engine=settings.layout_engine,
+            device=settings.device,
+            # None keeps these out: False would turn them off where a request asks for one alone.
+            use_doc_orientation_classify=settings.use_doc_orientation_classify or None,
+            use_doc_unwarping=settings.use_doc_unwarping or None,
+        ).paddlex_pipeline
+        install(pipeline._pipeline, models)
+    except ImportError as error:
+        raise EngineUnavailable(
+            "PaddleOCR is not installed beside the service; requirements-paddleocr.txt lists it."
+        ) from error
+    except Exception as error:
+        raise EngineUnavailable("PaddleOCR-VL could not be started; the log says why.") from error
+    return BuiltPipeline(
+        pipeline,
+        importlib.metadata.version("paddleocr"),
+        bgr_converter(),
+        crop_encoder(settings.image_format, settings.jpeg_quality),
+        picture_encoder(),
+    )
+
+
+def _log_as_we_do(name: str) -> None:
+    """Let a library's lines go the way of ours, rather than in colours of their own."""
+    logger = logging.getLogger(name)
+    logger.handlers.clear()
+    logger.propagate = True

@@ -1,0 +1,42 @@
+"""Blocks' pictures → the files in which they travel to the VLM and stand beside the Markdown."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from ocr_service.paddleocr_vl.page_calls import Crop
+
+# What the official server gives the pictures of its Markdown.
+_MARKDOWN_QUALITY = 95
+# The fastest: the picture travels over loopback and is thrown away.
+_PNG_COMPRESSION = 1
+
+
+def crop_encoder(image_format: str, quality: int) -> Callable[[Any], Crop]:
+    """Return what makes a file of pixels, height x width x 3, blue first; it lets other threads run meanwhile.
+
+    image_format: "jpeg" or "png". quality: of JPEG, 1 to 100. The bytes are those that Pillow makes.
+    """
+    cv2 = importlib.import_module("cv2")
+    if image_format == "png":
+        ending, parameters = ".png", [cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION]
+    else:
+        ending, parameters = ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]
+
+    def encode(pixels: Any) -> Crop:
+        return Crop(cv2.imencode(ending, pixels, parameters)[1].tobytes(), f"image/{image_format}")
+
+    return encode
+
+
+def bgr_converter() -> Callable[[Any], Any]:
+    """Return what makes pixels, height x width x 3, blue first, of a Pillow image in mode RGB."""
+    cv2 = importlib.import_module("cv2")
+    numpy = importlib.import_module("numpy")
+    return lambda image: cv2.cvtColor(numpy.asarray(image), cv2.COLOR_RGB2BGR)
+
+
+def picture_encoder() -> Callable[[Any], Crop]:
+    """Return what makes a JPEG file of a Pillow image."""
+    encode, to_bgr = crop_encoder("jpeg", _MARKDOWN_QUALITY), bgr_converter()
+    return lambda image: encode(to_bgr(image.convert("RGB")))

@@ -1,0 +1,136 @@
+"""The one thread that runs the models beside the VLM: Paddle's predictors do not bear two.
+
+Pages that wait for the layout model go into it together, up to eight at a time; where the thread is idle, a page
+goes at once.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MOST_GATHERED = 8
+
+Model = Callable[..., Any]
+"""Called with a list of images and options; gives an iterable of a result an image."""
+
+
+@dataclass(eq=False)
+class _Call:
+    function: Callable[[], Any]
+    done: "Future[Any]" = field(default_factory=Future)
+
+    def run(self) -> None:
+        if self.done.set_running_or_notify_cancel():
+            _settle(self.done, self.function)
+
+
+@dataclass(eq=False)
+class _Inference:
+    model: Model
+    images: Sequence[Any]
+    options: Mapping[str, Any]
+    alone: bool
+    done: "Future[list[Any]]" = field(default_factory=Future)
+
+    def goes_with(self, other: object) -> bool:
+        return (
+            isinstance(other, _Inference)
+            and not (self.alone or other.alone)
+            and self.model is other.model
+            and self.options == other.options
+        )
+
+
+class ModelThread:
+    """Takes jobs from any thread, runs them one after the other."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[_Call | _Inference | None] = queue.SimpleQueue()
+        # What was taken from the queue in gathering and did not go with the rest.
+        self._held: deque[_Call | _Inference | None] = deque()
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        """Run something else here, such as what makes the models."""
+        job = _Call(partial(function, *args, **kwargs))
+        self._jobs.put(job)
+        return job.done
+
+    def infer(
+        self, model: Model, images: Sequence[Any], options: Mapping[str, Any], alone: bool = False
+    ) -> "Future[list[Any]]":
+        """Run a model, together with others' images unless `alone`; cancelling drops what has not begun."""
+        job = _Inference(model, images, options, alone)
+        self._jobs.put(job)
+        return job.done
+
+    def close(self) -> None:
+        """End the thread once it has done what it was given."""
+        self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            if isinstance(job, _Call):
+                job.run()
+            else:
+                _infer_together(self._gather(job))
+            # While the thread waits for the next, this frame must not keep a page.
+            del job
+
+    def _next(self) -> _Call | _Inference | None:
+        return self._held.popleft() if self._held else self._jobs.get()
+
+    def _gather(self, first: _Inference) -> list[_Inference]:
+        jobs, room = [first], MOST_GATHERED - len(first.images)
+        while room > 0:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if not isinstance(job, _Inference) or not first.goes_with(job) or len(job.images) > room:
+                self._held.append(job)
+                break
+            jobs.append(job)
+            room -= len(job.images)
+        return jobs
+
+
+def _infer_together(jobs: list[_Inference]) -> None:
+    wanted = [job for job in jobs if job.done.set_running_or_notify_cancel()]
+    if not wanted:
+        return
+    first = wanted[0]
+    try:
+        results = _infer(first.model, [image for job in wanted for image in job.images], first.options)
+    except Exception:
+        # One bad page must fail alone.
+        for job in wanted:
+            _settle(job.done, partial(_infer, job.model, job.images, job.options))
+        return
+    begin = 0
+    for job in wanted:
+        end = begin + len(job.images)
+        job.done.set_result(results[begin:end])
+        begin = end
+
+
+def _infer(model: Model, images: Sequence[Any], options: Mapping[str, Any]) -> list[Any]:
+    results = list(model(list(images), **options))
+    if len(results) != len(images):
+        raise RuntimeError(f"{len(results)} results for {len(images)} images")
+    return results
+
+
+def _settle(done: "Future[T]", function: Callable[[], T]) -> None:
+    try:
+        done.set_result(function())
+    except Exception as error:
+        done.set_exception(error)

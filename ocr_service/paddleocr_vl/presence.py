@@ -1,0 +1,33 @@
+"""Whether PaddleOCR-VL can be expected to work here; light, as every start asks it."""
+
+from pathlib import Path
+
+import httpx
+
+DEFAULT_VLM_URL = "http://127.0.0.1:8080/v1"
+MODEL_FAMILY = "PaddleOCR-VL"
+
+_PROBE_SECONDS = 0.5
+
+
+def found_here(vlm_url: str | None) -> str | None:
+    """Say in words why PaddleOCR-VL can be expected to work here, or None where it cannot.
+
+    vlm_url: the address of vLLM where one is set; else the usual one is tried, briefly.
+    """
+    if any(Path("/dev").glob("nvidia[0-9]*")):
+        return "a GPU is visible"
+    if vlm_url is not None:
+        return "OCR_VLM_URL is set"
+    if _serves_our_model(DEFAULT_VLM_URL):
+        return f"a vLLM server answers at {DEFAULT_VLM_URL}"
+    return None
+
+
+def _serves_our_model(url: str) -> bool:
+    try:
+        # Not through a proxy that the environment names for the outside world.
+        answer = httpx.get(f"{url}/models", timeout=_PROBE_SECONDS, trust_env=False)
+        return any(MODEL_FAMILY in model["id"] for model in answer.raise_for_status().json()["data"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return False

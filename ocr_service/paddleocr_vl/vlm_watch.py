@@ -1,0 +1,136 @@
+"""An eye on the vLLM server: is it there, what does it serve, how fast does it answer."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
+
+import aiohttp
+
+from ocr_service.documents import VlmState, VlmStatus
+from ocr_service.errors import VlmUnavailable
+from ocr_service.paddleocr_vl.presence import MODEL_FAMILY
+from ocr_service.paddleocr_vl.vlm_client import VlmClient, reason
+
+log = logging.getLogger(__name__)
+
+STARTUP_SECONDS = 900.0
+"""How long a server that has never answered is said to be starting: it may download and compile first."""
+
+
+class VlmWatch:
+    """Checks the server every few seconds; keeps what it saw last in `status`.
+
+    interval: seconds between checks. patience: seconds that one check may take.
+    lost_after: seconds of checks without any answer after which calls in flight are given up.
+    """
+
+    def __init__(
+        self,
+        client: VlmClient,
+        interval: float = 3.0,
+        patience: float = 2.0,
+        lost_after: float = 20.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._interval = interval
+        self._patience = patience
+        self._lost_after = lost_after
+        self._clock = clock
+        self._began = clock()
+        self._was_ready = False
+        self._silent_since: float | None = None
+        self._checking: asyncio.Task[None] | None = None
+        self.status = VlmStatus(VlmState.STARTING, client.address.shown)
+
+    async def run(self) -> None:
+        """Check for ever."""
+        while True:
+            await self.check()
+            await asyncio.sleep(self._interval)
+
+    async def ensure_ready(self) -> None:
+        """Return where the server answers; else look again at once, and raise VlmUnavailable."""
+        if self.status.state is not VlmState.READY:
+            await self.check(patience=min(1.0, self._patience))
+        if self.status.state is not VlmState.READY:
+            raise VlmUnavailable(f"The vLLM server is {self.status.state}: {self.status.error}.")
+
+    async def check(self, patience: float | None = None) -> None:
+        """Look once, whoever asks; a caller that is cancelled does not end it for others."""
+        if self._checking is None:
+            self._checking = asyncio.create_task(self._check(patience or self._patience))
+            self._checking.add_done_callback(self._checked)
+        await asyncio.shield(self._checking)
+
+    async def close(self) -> None:
+        """End a check that is under way."""
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.gather(self._checking, return_exceptions=True)
+
+    def _checked(self, _: "asyncio.Task[None]") -> None:
+        self._checking = None
+
+    async def _check(self, patience: float) -> None:
+        began = self._clock()
+        try:
+            model = await self._ask(patience)
+        except TimeoutError as error:
+            self._hear_nothing(began)
+            self._set_unavailable(reason(error))
+        except (aiohttp.ClientError, OSError) as error:
+            self._silent_since = None
+            self._set_unavailable(reason(error))
+        except VlmUnavailable as error:
+            self._silent_since = None
+            self._set_unavailable(error.detail.rstrip("."))
+        else:
+            self._silent_since = None
+            self._set_ready(model, self._clock() - began)
+
+    async def _ask(self, patience: float) -> str:
+        status, _ = await self._client.get(self._client.address.health, patience)
+        if status != HTTPStatus.OK:
+            raise VlmUnavailable(f"its health check answers {status}.")
+        if self.status.state is VlmState.READY and self.status.model:
+            return self.status.model
+        return await self._ask_model(patience)
+
+    async def _ask_model(self, patience: float) -> str:
+        status, body = await self._client.get(self._client.address.api("models"), patience)
+        if status != HTTPStatus.OK:
+            raise VlmUnavailable(f"its list of models answers {status}.")
+        try:
+            names = [str(model["id"]) for model in json.loads(body)["data"]]
+        except (ValueError, LookupError, TypeError) as error:
+            raise VlmUnavailable("its list of models cannot be read.") from error
+        for name in names:
+            if MODEL_FAMILY in name:
+                return name
+        raise VlmUnavailable(f"it serves no {MODEL_FAMILY}.")
+
+    def _hear_nothing(self, began: float) -> None:
+        if self._silent_since is None:
+            self._silent_since = began
+        silence = self._clock() - self._silent_since
+        if silence >= self._lost_after:
+            self._client.give_up(f"no health check was answered for {silence:.0f} s")
+
+    def _set_unavailable(self, error: str) -> None:
+        starting = not self._was_ready and self._clock() - self._began < STARTUP_SECONDS
+        state = VlmState.STARTING if starting else VlmState.UNAVAILABLE
+        if self.status.state is not state or self.status.error != error:
+            log.warning("vLLM at %s is %s: %s", self.status.url, state, error)
+        self.status = replace(self.status, state=state, error=error, latency=None)
+
+    def _set_ready(self, model: str, latency: float) -> None:
+        if self.status.state is not VlmState.READY:
+            log.info("vLLM at %s is ready: it serves %s", self.status.url, model)
+        self._was_ready = True
+        self._client.hope_again()
+        self.status = replace(self.status, state=VlmState.READY, model=model, latency=latency, error=None)

@@ -1,0 +1,201 @@
+"""The three models around the VLM, as small ONNX files that paddlex takes for the official ones.
+
+`make_model_cache` writes them into a folder in the form of paddlex's own cache of downloaded models, so the
+pipeline finds them as it finds the real ones; `PADDLE_PDX_CACHE_HOME` names the folder.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.stand_ins.pages import (
+    BOXES_A_ROW,
+    CELL,
+    CELLS_A_BOX,
+    CORNER_MARK,
+    LABELS,
+    MODEL_SIDE,
+    ROWS,
+    UNITS,
+)
+
+_ORIENTATION_SIDE = 224
+_MASK_SIDE = 200
+_FLOAT = TensorProto.FLOAT
+
+
+def make_model_cache(home: Path, masks: bool = False) -> dict[str, str]:
+    """Write the models below `home`; return the environment with which paddlex finds them, offline.
+
+    masks: let the layout model give a mask a box, as PP-DocLayoutV3 does, from which polygons are made.
+    """
+    models = home / "official_models"
+    _save(models / "PP-DocLayoutV3_onnx", _layout(masks), _LAYOUT_CONFIG)
+    _save(models / "PP-DocLayoutV2_onnx", _layout(masks), _named("PP-DocLayoutV2", _LAYOUT_CONFIG))
+    _save(models / "PP-LCNet_x1_0_doc_ori_onnx", _orientation(), _ORIENTATION_CONFIG)
+    _save(models / "UVDoc_onnx", _unwarping(), {"Global": {"model_name": "UVDoc"}})
+    return {
+        "PADDLE_PDX_CACHE_HOME": str(home),
+        "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True",
+    }
+
+
+_LAYOUT_CONFIG: dict[str, Any] = {
+    "Global": {"model_name": "PP-DocLayoutV3"},
+    "Preprocess": [
+        {"type": "Resize", "interp": 2, "keep_ratio": False, "target_size": [MODEL_SIDE, MODEL_SIDE]},
+        {"type": "NormalizeImage", "mean": [0, 0, 0], "std": [1, 1, 1], "norm_type": "none"},
+        {"type": "Permute"},
+    ],
+    "label_list": list(LABELS),
+}
+_ORIENTATION_CONFIG: dict[str, Any] = {
+    "Global": {"model_name": "PP-LCNet_x1_0_doc_ori"},
+    "PreProcess": {
+        "transform_ops": [
+            {"ResizeImage": {"size": [_ORIENTATION_SIDE, _ORIENTATION_SIDE]}},
+            {"NormalizeImage": {"mean": [0, 0, 0], "std": [1, 1, 1]}},
+            {"ToCHWImage": None},
+        ]
+    },
+    "PostProcess": {"Topk": {"topk": 1, "label_list": ["0", "90", "180", "270"]}},
+}
+
+
+def _named(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    return {**config, "Global": {"model_name": name}}
+
+
+def _save(folder: Path, model: onnx.ModelProto, config: dict[str, Any]) -> None:
+    onnx.checker.check_model(model, full_check=True)
+    folder.mkdir(parents=True)
+    onnx.save(model, folder / "inference.onnx")
+    # JSON is YAML too.
+    (folder / "inference.yml").write_text(json.dumps(config))
+
+
+class _Graph:
+    """Puts nodes together; each method names its result."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: Any, kind: Any = np.float32) -> str:
+        name = f"constant{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=kind), name))
+        return name
+
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        name = f"{operator.lower()}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
+        return name
+
+    def pick(self, tensor: str, axis: int, indices: Any) -> str:
+        return self.node("Gather", tensor, self.constant(indices, np.int64), axis=axis)
+
+    def model(
+        self, inputs: dict[str, list[Any]], outputs: dict[str, tuple[str, int, list[Any]]]
+    ) -> onnx.ModelProto:
+        for name, (source, _, _) in outputs.items():
+            self.nodes.append(helper.make_node("Identity", [source], [name]))
+        graph = helper.make_graph(
+            self.nodes,
+            "stand_in",
+            [helper.make_tensor_value_info(name, _FLOAT, shape) for name, shape in inputs.items()],
+            [helper.make_tensor_value_info(name, kind, shape) for name, (_, kind, shape) in outputs.items()],
+            self.constants,
+        )
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def _layout(masks: bool) -> onnx.ModelProto:
+    """Read the cells that `pages` prints: boxes (class, score, x0, y0, x1, y1, order) and their count a page."""
+    graph = _Graph()
+    second = graph.constant([1], np.int64)
+    middles = [CELL * n + CELL // 2 for n in range(max(ROWS, BOXES_A_ROW * CELLS_A_BOX))]
+    red = graph.pick("image", 1, 0)
+    rows = graph.pick(red, 1, middles[:ROWS])
+    cells = graph.pick(rows, 2, middles[: BOXES_A_ROW * CELLS_A_BOX])
+    values = graph.node("Round", graph.node("Mul", cells, graph.constant(255 / 4)))
+    shape = graph.constant([0, -1, CELLS_A_BOX], np.int64)
+    values = graph.node("Reshape", values, shape)  # [N, boxes, 6], in units
+    present = graph.node("Less", graph.pick(values, 2, 0), graph.constant(len(LABELS)))  # [N, boxes]
+    counts = graph.node("ReduceSum", graph.node("Cast", present, to=TensorProto.INT32), second, keepdims=0)
+
+    # A unit in pixels of the page: the model's side over the scale, over the units of a page. [N, 2], y before x
+    unit = graph.node("Div", graph.constant(MODEL_SIDE / UNITS), "scale_factor")
+    edges = graph.pick(unit, 1, [1, 0, 1, 0])
+    edges = graph.node("Mul", graph.pick(values, 2, [2, 3, 4, 5]), graph.node("Unsqueeze", edges, second))
+    kinds = graph.node("Mul", graph.pick(values, 2, [0, 1]), graph.constant([1, 1 / 64]))
+    # Every page has as many places; their numbers are the reading order.
+    places = graph.constant(np.arange(ROWS * BOXES_A_ROW)[None, :, None])
+    order = graph.node("Add", graph.node("Mul", graph.pick(values, 2, [0]), graph.constant(0)), places)
+    boxes = graph.node("Concat", kinds, edges, order, axis=2)  # [N, boxes, 7]
+
+    chosen = graph.node("Reshape", present, graph.constant([-1], np.int64))
+    boxes = _chosen(graph, boxes, chosen, 7)
+    outputs = {"boxes": (boxes, _FLOAT, ["M", 7]), "num": (counts, TensorProto.INT32, ["N"])}
+    if masks:
+        in_units = _chosen(graph, values, chosen, CELLS_A_BOX)
+        outputs["masks"] = (_cut_corners(graph, in_units), TensorProto.INT32, ["M", _MASK_SIDE, _MASK_SIDE])
+    inputs: dict[str, list[Any]] = {
+        "im_shape": ["N", 2],
+        "image": ["N", 3, MODEL_SIDE, MODEL_SIDE],
+        "scale_factor": ["N", 2],
+    }
+    return graph.model(inputs, outputs)
+
+
+def _chosen(graph: _Graph, boxes: str, chosen: str, columns: int) -> str:
+    flat = graph.node("Reshape", boxes, graph.constant([-1, columns], np.int64))
+    return graph.node("Compress", flat, chosen, axis=0)
+
+
+def _cut_corners(graph: _Graph, boxes: str) -> str:
+    """Make a mask a box, the size of the page: the box without its upper left corner."""
+    axes = graph.constant([1, 2], np.int64)
+    left, top, right, bottom = (
+        graph.node("Unsqueeze", graph.pick(boxes, 1, column), axes) for column in (2, 3, 4, 5)
+    )
+    steps = (np.arange(_MASK_SIDE) + 0.5) * UNITS / _MASK_SIDE
+    x, y = graph.constant(steps[None, None, :]), graph.constant(steps[None, :, None])
+    inside = graph.node(
+        "And",
+        graph.node("And", graph.node("Greater", x, left), graph.node("Less", x, right)),
+        graph.node("And", graph.node("Greater", y, top), graph.node("Less", y, bottom)),
+    )
+    from_corner = graph.node("Add", graph.node("Sub", x, left), graph.node("Sub", y, top))
+    beyond = graph.node("Greater", from_corner, graph.constant(2.0))
+    return graph.node("Cast", graph.node("And", inside, beyond), to=TensorProto.INT32)
+
+
+def _orientation() -> onnx.ModelProto:
+    """Find the corner that `pages` marks: the darkest of the four places where it can be."""
+    left, top, right, bottom = CORNER_MARK
+    x, y = ((a + b) / 2 / UNITS for a, b in ((left, right), (top, bottom)))
+    # Where the mark lies on a page that must be turned by 0, 90, 180, 270 degrees to stand upright.
+    places = ((x, y), (1 - y, x), (1 - x, 1 - y), (y, 1 - x))
+    graph = _Graph()
+    red = graph.pick("x", 1, 0)
+    lights = []
+    for across, down in places:
+        row = graph.pick(red, 1, int(down * _ORIENTATION_SIDE))
+        light = graph.pick(row, 1, int(across * _ORIENTATION_SIDE))
+        lights.append(graph.node("Unsqueeze", light, graph.constant([1], np.int64)))
+    scores = graph.node("Neg", graph.node("Concat", *lights, axis=1))
+    return graph.model(
+        {"x": ["N", 3, _ORIENTATION_SIDE, _ORIENTATION_SIDE]}, {"scores": (scores, _FLOAT, ["N", 4])}
+    )
+
+
+def _unwarping() -> onnx.ModelProto:
+    """Make the page a little darker, so that one can tell it was here."""
+    graph = _Graph()
+    darker = graph.node("Mul", "image", graph.constant(0.9))
+    shape = ["N", 3, "height", "width"]
+    return graph.model({"image": shape}, {"output": (darker, _FLOAT, shape)})

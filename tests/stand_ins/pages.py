@@ -1,0 +1,155 @@
+"""Pages for the layout stand-in: each carries its own layout, as grey cells along its upper edge.
+
+The page is a grid of 63 x 63 units. Every box takes six cells: label, score, left, top, right, bottom; a cell's
+grey is four times its value, and white says that there is no box. Boxes stand in reading order. Resized to
+800 x 800 pixels, as the layout model sees it, a cell is 8 x 8 pixels.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from tests.samples import RUSSIAN, SERIF, wrap
+
+A4_AT_200_DPI = (1654, 2339)
+
+MODEL_SIDE = 800
+CELL = 8
+UNITS = 63
+CELLS_A_BOX = 6
+BOXES_A_ROW = 16
+ROWS = 5
+# Boxes begin below the cells.
+TOP = 5
+
+LABELS = (
+    "abstract", "algorithm", "aside_text", "chart", "content", "display_formula", "doc_title", "figure_title",
+    "footer", "footer_image", "footnote", "formula_number", "header", "header_image", "image",
+    "inline_formula", "number", "paragraph_title", "reference", "reference_content", "seal", "table", "text",
+    "vertical_text", "vision_footnote",
+)  # fmt: skip
+"""The 25 labels of PP-DocLayoutV3, in its order."""
+
+_PICTURES = {"image", "chart", "seal", "header_image", "footer_image"}
+# Where a page's upper left corner is, for the orientation stand-in: left, top, right, bottom, in units.
+CORNER_MARK = (1, 6, 3, 8)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A block of the page: edges in units, score in hundredths of 64."""
+
+    label: str
+    left: int
+    top: int
+    right: int
+    bottom: int
+    score: int = 58
+
+
+def draw_page(
+    boxes: Sequence[Box], seed: int = 0, size: tuple[int, int] = A4_AT_200_DPI, marked: bool = False
+) -> Image.Image:
+    """Print the boxes, each with something of its kind inside, and the cells that say where they are.
+
+    seed: makes the contents of one page differ from those of another. marked: print the corner mark too.
+    """
+    chance = random.Random(seed)
+    image = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(image)
+    for box in boxes:
+        edges = _pixels((box.left, box.top, box.right, box.bottom), size)
+        _fill(image, draw, box.label, edges, chance)
+    _print_cells(draw, boxes, size)
+    if marked:
+        draw.rectangle(_pixels(CORNER_MARK, size), fill="black")
+    return image
+
+
+def text_page(blocks: int, seed: int = 0, size: tuple[int, int] = A4_AT_200_DPI) -> Image.Image:
+    """Make a page of one column of text blocks."""
+    height = (UNITS - TOP) // blocks
+    tops = [TOP + 1 + height * number for number in range(blocks)]
+    return draw_page([Box("text", 4, top, 59, top + height - 1) for top in tops], seed, size)
+
+
+def crowded_page(seed: int = 0) -> Image.Image:
+    """Make a page of 80 small blocks, as many as the cells can say."""
+    corners = [(1 + 15 * column, TOP + 1 + 2 * row) for column in range(4) for row in range(20)]
+    boxes = [Box("text", left, top, left + 14, top + 1) for left, top in corners]
+    return draw_page(boxes, seed, size=(2480, 3508))
+
+
+def various_pages() -> Iterator[tuple[str, Image.Image]]:
+    """Yield 40 named pages, no two alike: every label, sizes, nothing at all, one block, 80 blocks."""
+    yield "empty", Image.new("RGB", A4_AT_200_DPI, "white")
+    yield "empty but for noise", Image.fromarray(_noise(random.Random(3), 700, 900))
+    yield "80 blocks", crowded_page()
+    for seed in range(4):
+        yield f"one block {seed}", text_page(1, seed)
+        yield f"12 blocks {seed}", text_page(12, seed)
+        yield f"landscape {seed}", text_page(5, seed, size=(1500, 900))
+    for seed, label in enumerate(LABELS):
+        boxes = [
+            Box("doc_title", 10, 7, 50, 10),
+            Box(label, 5, 14, 40, 24),
+            Box("formula_number", 42, 14, 48, 24),
+            Box(label, 8, 27, 58, 37),
+            Box("text", 4, 40, 59, 50),
+        ]
+        yield f"with {label}", draw_page(boxes, seed)
+    # A picture inside a table travels to the VLM as a mark, and comes back as an image tag.
+    boxes = [Box("table", 4, 10, 59, 40), Box("image", 8, 14, 20, 22), Box("text", 4, 44, 30, 50)]
+    yield "picture in a table", draw_page(boxes, 99)
+    # Neighbours that the pipeline merges into one block, over two columns.
+    boxes = [Box("text", 4, 10, 30, 59), Box("text", 33, 10, 59, 40), Box("footer", 20, 60, 40, 62)]
+    yield "two columns", draw_page(boxes, 100)
+
+
+def _pixels(units: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    across, down = size[0] / UNITS, size[1] / UNITS
+    left, top, right, bottom = units
+    return round(left * across), round(top * down), round(right * across), round(bottom * down)
+
+
+def _fill(
+    image: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    label: str,
+    edges: tuple[int, int, int, int],
+    chance: random.Random,
+) -> None:
+    left, top, right, bottom = edges
+    if label in _PICTURES:
+        image.paste(Image.fromarray(_noise(chance, right - left, bottom - top)), (left, top))
+        return
+    font = ImageFont.truetype(SERIF, 34)
+    words = " ".join(RUSSIAN).split()
+    chance.shuffle(words)
+    lines = wrap(" ".join(words), font, right - left - 20)
+    for number, line in enumerate(lines[: (bottom - top - 4) // 46]):
+        draw.text((left + 10, top + 4 + 46 * number), line, font=font, fill=(chance.randrange(60),) * 3)
+    if label == "table":
+        for x in range(left, right, max(1, (right - left) // 4)):
+            draw.line((x, top, x, bottom), fill="black", width=3)
+        draw.rectangle(edges, outline="black", width=3)
+
+
+def _noise(chance: random.Random, width: int, height: int) -> np.ndarray:
+    pixels = np.random.default_rng(chance.randrange(2**32)).integers(
+        90, 256, (height // 8 + 1, width // 8 + 1, 3)
+    )
+    return pixels.astype(np.uint8).repeat(8, axis=0).repeat(8, axis=1)[:height, :width]
+
+
+def _print_cells(draw: ImageDraw.ImageDraw, boxes: Sequence[Box], size: tuple[int, int]) -> None:
+    across, down = size[0] * CELL / MODEL_SIDE, size[1] * CELL / MODEL_SIDE
+    for order, box in enumerate(boxes):
+        row, column = divmod(order, BOXES_A_ROW)
+        values = (LABELS.index(box.label), box.score, box.left, box.top, box.right, box.bottom)
+        for number, value in enumerate(values):
+            x, y = (column * CELLS_A_BOX + number) * across, row * down
+            draw.rectangle((round(x), round(y), round(x + across), round(y + down)), fill=(4 * value,) * 3)

@@ -1,0 +1,286 @@
+"""A stand-in for the vLLM server: OpenAI's API over HTTP, continuous batching in time, invented words.
+
+It keeps vLLM's shape of time: at most `--running` sequences run, others wait in order; a sequence begins after
+its prefill; each step gives every running sequence one token and takes `--step-ms` plus `--step-ms-each` for
+each of them. What it answers, and how long that is (20 to 200 tokens), comes from the hash of the crop. A caller
+that leaves frees its slot, as with vLLM.
+
+Run it with `python -m tests.stand_ins.vllm_server --port 0`; it prints its address. `POST /stand_in/fault` with
+`{"fault": …}` makes it fail in one of the ways of `FAULTS`, `GET /stand_in/stats` tells what it has done.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+from aiohttp import web
+
+SERVED_MODEL = "PaddleOCR-VL-1.6-0.9B"
+
+_WORDS = "акт банк вид год день закон итог край лист мера номер пункт рубль срок товар услуга".split()
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a step takes: seconds, seconds for each running sequence; prefill in seconds."""
+
+    step: float = 0.005
+    step_each: float = 0.00008
+    prefill: float = 0.030
+    most_running: int = 256
+
+
+@dataclass
+class Stats:
+    """calls: completions begun. aborted: those whose caller left. tokens: generated for the others."""
+
+    calls: int = 0
+    answered: int = 0
+    aborted: int = 0
+    failed: int = 0
+    tokens: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+    health_checks: int = 0
+
+
+@dataclass(eq=False)
+class _Sequence:
+    tokens_left: int
+    ready_at: float = 0.0
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Batch:
+    """The sequences that run and those that wait; time passes in `run`."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._waiting: deque[_Sequence] = deque()
+        self._running: set[_Sequence] = set()
+        self._arrived = asyncio.Event()
+
+    async def generate(self, tokens: int) -> None:
+        """Return once as many tokens have been generated for one sequence."""
+        sequence = _Sequence(tokens)
+        self._waiting.append(sequence)
+        self._arrived.set()
+        try:
+            await sequence.done.wait()
+        finally:
+            self._running.discard(sequence)
+            if sequence in self._waiting:
+                self._waiting.remove(sequence)
+
+    async def run(self) -> None:
+        """Step for ever. Steps follow the clock: what a busy machine delays is made up for."""
+        now = time.monotonic()
+        while True:
+            if not self._running and not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+                now = time.monotonic()
+            self._admit(now)
+            now += self._pace.step + self._pace.step_each * len(self._running)
+            if (ahead := now - time.monotonic()) > 0:
+                await asyncio.sleep(ahead)
+            self._step(now)
+
+    def _admit(self, now: float) -> None:
+        while self._waiting and len(self._running) < self._pace.most_running:
+            sequence = self._waiting.popleft()
+            sequence.ready_at = now + self._pace.prefill
+            self._running.add(sequence)
+
+    def _step(self, now: float) -> None:
+        finished = []
+        for sequence in self._running:
+            if sequence.ready_at <= now:
+                sequence.tokens_left -= 1
+                if sequence.tokens_left <= 0:
+                    finished.append(sequence)
+        for sequence in finished:
+            sequence.done.set()
+            self._running.discard(sequence)
+
+
+def reply(prompt: str, crop: str) -> tuple[str, int]:
+    """Invent an answer in the form that the prompt asks for; return it and its tokens, 20 to 200."""
+    chance = random.Random(hashlib.sha256(f"{prompt}{crop}".encode()).digest())
+    tokens = chance.randint(20, 200)
+    words = [chance.choice(_WORDS) for _ in range(tokens)]
+    if prompt.startswith("Table"):
+        return "".join(f"<fcel>{word}" + "<nl>" * (n % 4 == 3) for n, word in enumerate(words)), tokens
+    if prompt.startswith("Formula"):
+        return "\\[ " + " + ".join(f"x_{{{n}}}" for n in range(tokens // 4)) + " \\]", tokens
+    if prompt.startswith("Chart"):
+        return "\n".join(f"{word} | {n}" for n, word in enumerate(words)), tokens
+    if prompt.startswith("Spotting"):
+        return "".join(
+            f"{word}<|LOC_{n}|><|LOC_{n}|><|LOC_{n + 50}|><|LOC_{n}|>"
+            f"<|LOC_{n + 50}|><|LOC_{n + 20}|><|LOC_{n}|><|LOC_{n + 20}|>"
+            for n, word in enumerate(words[:20])
+        ), tokens
+    return " ".join(words), tokens
+
+
+def _completion(content: str | None, tokens: int) -> dict[str, object]:
+    return {
+        "id": "chatcmpl-stand-in",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": SERVED_MODEL,
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+        ],
+        "usage": {"prompt_tokens": 0, "completion_tokens": tokens, "total_tokens": tokens},
+    }
+
+
+def _error(status: int, text: str) -> web.Response:
+    return web.json_response({"error": {"message": text, "code": status}}, status=status)
+
+
+FAULTS: dict[str, Callable[[], web.Response]] = {
+    "500": lambda: _error(500, "stand-in: internal error"),
+    "400": lambda: _error(400, "stand-in: the image is too small"),
+    "404": lambda: _error(404, "stand-in: the model does not exist"),
+    "empty": lambda: web.json_response(_completion("", 0)),
+    "null": lambda: web.json_response(_completion(None, 0)),
+    "no choices": lambda: web.json_response({**_completion("", 0), "choices": []}),
+    "invalid json": lambda: web.Response(text='{"choices": [', content_type="application/json"),
+    "html": lambda: web.Response(text="<html>Bad gateway</html>", content_type="text/html"),
+    "redirect": lambda: web.Response(status=307, headers={"Location": "/elsewhere"}),
+}
+
+
+class StandIn:
+    """The server: one for a process."""
+
+    def __init__(self, pace: Pace, model: str = SERVED_MODEL) -> None:
+        self._model = model
+        self._stats = Stats()
+        self._batch = Batch(pace)
+        self._fault: str | None = None
+        # How many completions more are answered well before the fault sets in.
+        self._before_fault = 0
+        self._recording: list[bytes] | None = None
+
+    def app(self) -> web.Application:
+        """Put the routes together."""
+        app = web.Application(client_max_size=2**30)
+        app.add_routes(
+            [
+                web.get("/health", self._health),
+                web.get("/v1/models", self._models),
+                web.post("/v1/chat/completions", self._complete),
+                web.post("/stand_in/fault", self._set_fault),
+                web.get("/stand_in/stats", self._get_stats),
+                web.post("/stand_in/record", self._record),
+                web.post("/stand_in/recorded", self._recorded),
+            ]
+        )
+        app.cleanup_ctx.append(self._batching)
+        return app
+
+    async def _batching(self, _: web.Application):  # type: ignore[no-untyped-def]
+        running = asyncio.create_task(self._batch.run())
+        yield
+        running.cancel()
+
+    async def _health(self, _: web.Request) -> web.Response:
+        self._stats.health_checks += 1
+        if self._fault == "hang":
+            await asyncio.Event().wait()
+        return web.Response(status=503 if self._fault == "unhealthy" else 200)
+
+    async def _models(self, _: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": self._model, "object": "model"}]})
+
+    async def _complete(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if self._recording is not None:
+            self._recording.append(body)
+        self._stats.calls += 1
+        self._stats.in_flight += 1
+        self._stats.most_in_flight = max(self._stats.most_in_flight, self._stats.in_flight)
+        try:
+            return await self._answer(request, json.loads(body))
+        except asyncio.CancelledError:
+            self._stats.aborted += 1
+            raise
+        finally:
+            self._stats.in_flight -= 1
+
+    async def _answer(self, request: web.Request, asked: dict) -> web.Response:  # type: ignore[type-arg]
+        if asked["model"] != self._model:
+            return _error(404, f"The model `{asked['model']}` does not exist.")
+        if self._fault is not None and self._before_fault <= 0:
+            return await self._fail(request)
+        self._before_fault -= 1
+        [image, text] = asked["messages"][0]["content"]
+        content, tokens = reply(text["text"], image["image_url"]["url"])
+        await self._batch.generate(tokens)
+        self._stats.answered += 1
+        self._stats.tokens += tokens
+        return web.json_response(_completion(content, tokens))
+
+    async def _fail(self, request: web.Request) -> web.Response:
+        self._stats.failed += 1
+        if self._fault in ("hang", "silence"):
+            await asyncio.Event().wait()
+        if self._fault == "break":
+            assert request.transport is not None
+            request.transport.abort()
+        return FAULTS.get(self._fault or "", FAULTS["500"])()
+
+    async def _set_fault(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        self._fault, self._before_fault = asked["fault"], asked.get("after", 0)
+        return web.Response()
+
+    async def _get_stats(self, _: web.Request) -> web.Response:
+        return web.json_response(asdict(self._stats))
+
+    async def _record(self, _: web.Request) -> web.Response:
+        self._recording = []
+        return web.Response()
+
+    async def _recorded(self, _: web.Request) -> web.Response:
+        recorded, self._recording = self._recording or [], None
+        return web.json_response([body.decode() for body in recorded])
+
+
+async def serve(stand_in: StandIn, port: int) -> None:
+    """Serve on loopback until cancelled; print the address once it can be asked."""
+    runner = web.AppRunner(stand_in.app(), handler_cancellation=True, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port)
+    await site.start()
+    print(f"stand-in for vLLM on http://127.0.0.1:{runner.addresses[0][1]}/v1", flush=True)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Read the command line and serve."""
+    pace = Pace()
+    options = argparse.ArgumentParser(description="A stand-in for the vLLM server, for tests and benchmarks.")
+    options.add_argument("--port", type=int, default=0)
+    options.add_argument("--model", default=SERVED_MODEL)
+    options.add_argument("--step-ms", type=float, default=pace.step * 1000)
+    options.add_argument("--step-ms-each", type=float, default=pace.step_each * 1000)
+    options.add_argument("--prefill-ms", type=float, default=pace.prefill * 1000)
+    options.add_argument("--running", type=int, default=pace.most_running)
+    given = options.parse_args()
+    pace = Pace(given.step_ms / 1000, given.step_ms_each / 1000, given.prefill_ms / 1000, given.running)
+    asyncio.run(serve(StandIn(pace, given.model), given.port))
+
+
+if __name__ == "__main__":
+    main()
