@@ -1,17 +1,20 @@
-"""The adapter to PaddleOCR-VL and its vLLM server; with `ocr_service.paddleocr_vl`, all that knows either of them.
+"""The adapter to PaddleOCR-VL and its vLLM server; it and `ocr_service.paddleocr_vl` alone know them.
 
-The official pipeline reads every page, in a thread a page. Three of its parts are ours: the layout model, which
-gathers the pages that wait; the VLM's client, which sends all blocks of a page at once; and the models' thread.
+The official pipeline reads every page, in a thread a page, with two of its parts replaced: the layout model
+gathers the pages that wait, on a thread of its own, and the VLM's client sends all blocks of a page at once.
 What waits for vLLM waits in the event loop, where it can be cancelled.
 """
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from typing import Any
 
+from ocr_service.cores import usable_cores
 from ocr_service.documents import (
     EngineState,
     ImageMode,
@@ -63,6 +66,8 @@ class PaddleOcrVlEngine:
         self._threads = Workers(self.max_pages_in_flight, self.name)
         self._models: ModelThread | None = None
         self._pipeline: BuiltPipeline | None = None
+        # Pages that compute at a time: more would take turns with the interpreter, and hold memory meanwhile.
+        self._cores = threading.Semaphore(usable_cores())
         self._reading: set[PageCalls] = set()
 
     @property
@@ -94,7 +99,7 @@ class PaddleOcrVlEngine:
         await self._client.close()
 
     def check(self, options: Options) -> None:
-        """Raise ModelNotLoaded or RequestError; any `lang` will do, as the model finds the language itself."""
+        """Raise ModelNotLoaded or RequestError; any `lang` will do, as the model finds it by itself."""
         loaded = self._settings.use_doc_orientation_classify, self._settings.use_doc_unwarping
         check_options(options, *loaded)
 
@@ -104,11 +109,19 @@ class PaddleOcrVlEngine:
         await self._watch.ensure_ready()
         assert self._pipeline is not None and self.vlm.model is not None
         calls = PageCalls(
-            self._client, asyncio.get_running_loop(), self._pipeline.encode_crop, self.vlm.model
+            self._client,
+            asyncio.get_running_loop(),
+            self._pipeline.encode_crop,
+            self.vlm.model,
+            self._cores,
         )
         self._reading.add(calls)
         try:
-            return await self._threads.run(self._read, page, options, calls, asked_at)
+            pixels = await self._threads.run(self._to_pixels, page)
+            index = page.index
+            # While the VLM reads, which is most of the time, the picture is not needed a second time.
+            del page
+            return await self._threads.run(self._read, index, pixels, options, calls, asked_at)
         finally:
             self._reading.discard(calls)
             calls.cancel()
@@ -124,29 +137,36 @@ class PaddleOcrVlEngine:
             self._models = ModelThread(f"{self.name}-models")
         self._pipeline = await asyncio.wrap_future(self._models.call(build, self._settings, self._models))
 
-    def _read(self, page: Page, options: Options, calls: PageCalls, asked_at: float) -> PageResult:
+    def _to_pixels(self, page: Page) -> Any:
+        assert self._pipeline is not None
+        with self._cores:
+            return self._pipeline.to_bgr(page.image)
+
+    def _read(
+        self, index: int, pixels: Any, options: Options, calls: PageCalls, asked_at: float
+    ) -> PageResult:
         began = time.perf_counter()
         current.set(calls)
         try:
-            read = self._read_with(calls, page, options)
+            with self._cores:
+                read = self._read_with(calls, index, pixels, options)
         except (OcrError, CancelledError):
             raise
         except Exception as error:
             # The error's own words may quote the page.
-            log.warning("page %d failed: %s", page.index, type(error).__name__)
-            raise RecognitionFailed(f"PaddleOCR-VL could not read page {page.index}.") from error
+            log.warning("page %d failed: %s", index, type(error).__name__)
+            raise RecognitionFailed(f"PaddleOCR-VL could not read page {index}.") from error
         return replace(read, timings=Timings(queue=began - asked_at, recognize=time.perf_counter() - began))
 
-    def _read_with(self, calls: PageCalls, page: Page, options: Options) -> PageResult:
+    def _read_with(self, calls: PageCalls, index: int, pixels: Any, options: Options) -> PageResult:
         assert self._pipeline is not None
-        pixels = self._pipeline.to_bgr(page.image)
         [result] = self._pipeline.official.predict(pixels, **predict_options(options))
         if calls.all_failed:
             raise _most_general(list(calls.failures.values()))
         if calls.failures:
             kinds = ", ".join(sorted({error.code for error in calls.failures.values()}))
-            log.warning("page %d: %d blocks failed: %s", page.index, len(calls.failures), kinds)
-        return page_result(page.index, result, options, calls.failures, self._pipeline.encode_picture)
+            log.warning("page %d: %d blocks failed: %s", index, len(calls.failures), kinds)
+        return page_result(index, result, options, calls.failures, self._pipeline.encode_picture)
 
 
 def _most_general(errors: Sequence[OcrError]) -> OcrError:

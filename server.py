@@ -48,7 +48,8 @@ def choose_engine(settings: Settings) -> Engine:
 
 def _paddleocr_vl(settings: Settings) -> Engine:
     # Not at the top: its HTTP client takes a fifth of a second to import, which no other engine needs.
-    from ocr_engine import PaddleOcrVlEngine, PaddleOcrVlSettings
+    from ocr_engine import PaddleOcrVlEngine
+    from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
 
     key = settings.ocr_vlm_api_key
     return PaddleOcrVlEngine(
@@ -116,7 +117,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _start_early(engine: Engine, preload: bool) -> None:
-    """Start a light engine beside the service; a heavy one waits for the first request, unless told not to."""
+    """Start a light engine beside the service; a heavy one waits for the first request, unless told."""
     if not (preload or engine.starts_early):
         log.info("%s initialization deferred to the first request", engine.title)
         return

@@ -8,7 +8,7 @@ import time
 import httpx
 
 from benchmarks import seconds
-from ocr_service.tesseract.cores import usable_cores
+from ocr_service.cores import usable_cores
 from tests.running import RunningService
 from tests.samples import RUSSIAN, bomb_png, pdf_of_images, printed_page
 

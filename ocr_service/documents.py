@@ -4,7 +4,7 @@ Everything here is frozen: a stage takes a value and returns a value.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
@@ -32,12 +32,24 @@ class Page:
     resolution: int | None
 
 
+# What its pipeline does where it is not told; it leaves off what is not named here.
+_PADDLEOCR_VL_DEFAULTS: Mapping[str, object] = {
+    "use_layout_detection": True,
+    "layout_nms": True,
+    "layout_shape_mode": "auto",
+    "merge_layout_blocks": True,
+    "prettify_markdown": True,
+    "merge_tables": True,
+    "relevel_titles": True,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a caller may choose about recognition; None leaves it to the engine, which refuses what it cannot do.
+    """What a caller may choose about recognition; None leaves it to the engine.
 
-    All but `lang` are PaddleOCR-VL's own, under the names and with the meanings of its `predict` and
-    `restructure_pages`.
+    An engine refuses what it cannot do. All but `lang` are PaddleOCR-VL's own, under the names and with the
+    meanings of its `predict` and `restructure_pages`.
 
     lang: language names joined by "+".
     layout_threshold: least score of a layout box, 0 to 1, for all labels or by label number.
@@ -78,6 +90,12 @@ class Options:
     restructure_pages: bool | None = None
     merge_tables: bool | None = None
     relevel_titles: bool | None = None
+
+    @property
+    def asked_of_paddleocr_vl(self) -> Sequence[str]:
+        """Names of the options that change something and that PaddleOCR-VL alone has."""
+        given = ((field.name, getattr(self, field.name)) for field in fields(self) if field.name != "lang")
+        return [name for name, value in given if value not in (None, _PADDLEOCR_VL_DEFAULTS.get(name, False))]
 
 
 @dataclass(frozen=True, slots=True)

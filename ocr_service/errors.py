@@ -29,7 +29,7 @@ OcrError                        500 internal_error
 An error's sentence is for the caller: no internal path, no traceback, nothing of the document's text.
 """
 
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 
 class OcrError(Exception):
@@ -51,6 +51,15 @@ class OcrError(Exception):
     def headers(self) -> dict[str, str]:
         """HTTP headers that belong to the answer."""
         return {}
+
+
+Error = TypeVar("Error", bound=OcrError)
+
+
+def bare(error: Error) -> Error:
+    """Return the error without where it came from: tracebacks hold the pages that were being read."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 class RequestError(OcrError):

@@ -3,13 +3,21 @@
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 from ocr_service.decoding import Document, Limits, opened
 from ocr_service.documents import DocumentResult, Engine, Options, PageResult, Timings
-from ocr_service.errors import EngineError, EngineUnavailable, PageError, RecognitionFailed, TooManyPages
+from ocr_service.errors import (
+    EngineError,
+    EngineUnavailable,
+    PageError,
+    RecognitionFailed,
+    TooManyPages,
+    bare,
+)
 from ocr_service.selection import select_pages
 
 log = logging.getLogger(__name__)
@@ -50,9 +58,10 @@ class Reading:
                 if isinstance(outcome, Exception):
                     raise outcome
                 yield outcome
+            # Done but for its last step: cancelling it would leave a traceback behind, and all that hangs on it.
+            await feeding
         finally:
-            feeding.cancel()
-            await asyncio.gather(feeding, return_exceptions=True)
+            await _stopped(feeding)
 
     async def _feed(self, finished: asyncio.Queue[PageResult | Exception]) -> None:
         """Start pages as places in flight come free; requests take turns, as each waits for one place."""
@@ -87,7 +96,10 @@ class Reading:
         began = time.perf_counter()
         page = await self._document.page(index)
         decode = time.perf_counter() - began
-        result = await self._engine.recognize(page, self._options)
+        recognizing = self._engine.recognize(page, self._options)
+        # The engine may let go of the picture long before it has the text.
+        del page
+        result = await recognizing
         return replace(result, timings=result.timings + Timings(decode=decode))
 
 
@@ -112,7 +124,12 @@ class Pipeline:
             aclosing(reading.results()) as results,
         ):
             finished = [page async for page in results]
-        return _assemble(finished, reading.decode, began)
+        finished.sort(key=lambda page: page.index)
+        _refuse_if_nothing_was_read(finished)
+        if options.restructure_pages:
+            finished = list(await self.engine.restructure(finished, options))
+        timings = sum((page.timings for page in finished), start=Timings(decode=reading.decode))
+        return DocumentResult(tuple(finished), timings, time.perf_counter() - began)
 
     @asynccontextmanager
     async def reading(self, data: bytes, pages: str | None, options: Options) -> AsyncIterator[Reading]:
@@ -135,13 +152,19 @@ class Pipeline:
 
 
 def _failed(index: int, error: PageError) -> PageResult:
-    return PageResult(index, 0, 0, markdown="", text="", blocks=(), failure=error)
+    return PageResult(index, 0, 0, markdown="", text="", blocks=(), failure=bare(error))
 
 
-def _assemble(finished: list[PageResult], decode: float, began: float) -> DocumentResult:
-    pages = tuple(sorted(finished, key=lambda page: page.index))
+async def _stopped(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end."""
+    task.cancel()
+    [outcome] = await asyncio.gather(task, return_exceptions=True)
+    if isinstance(outcome, BaseException):
+        # A task group keeps the error that ends it, in a frame that the error keeps: with them, the document.
+        traceback.clear_frames(outcome.__traceback__)
+
+
+def _refuse_if_nothing_was_read(pages: Sequence[PageResult]) -> None:
     if all(page.failure for page in pages):
         assert pages[0].failure is not None
         raise pages[0].failure
-    timings = sum((page.timings for page in pages), start=Timings(decode=decode))
-    return DocumentResult(pages, timings, time.perf_counter() - began)

@@ -3,12 +3,13 @@
 The models are the API's documentation too: every field says what it is and shows an example.
 """
 
+from base64 import b64encode
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ocr_service.documents import Block, DocumentResult, Engine, PageResult, Timings
-from ocr_service.errors import OcrError
+from ocr_service.errors import OcrError, PartlyRecognized
 
 # Between the pages of one document, in `markdown` and `text` alike.
 PAGE_BREAK = "\n\n"
@@ -22,6 +23,7 @@ _EXAMPLE_BLOCK = {
     "content": "Настоящий договор заключён…",
     "order": 3,
     "confidence": 0.957,
+    "error": None,
 }
 _EXAMPLE_PAGE = {
     "index": 1,
@@ -30,6 +32,7 @@ _EXAMPLE_PAGE = {
     "markdown": "# Договор поставки № 17",
     "text": "Договор поставки № 17",
     "blocks": [_EXAMPLE_BLOCK],
+    "images": {},
     "error": None,
 }
 _EXAMPLE_TEXT = "Договор поставки № 17\n\nНастоящий договор заключён…"
@@ -82,11 +85,26 @@ class TimingsAnswer(Answer):
         )
 
 
+class ErrorAnswer(Answer):
+    """Why a page or a block has no text while others have."""
+
+    code: str = Field(description="The error's stable code.", examples=["broken_document"])
+    detail: str = Field(
+        description="What happened, in a sentence.", examples=["Page 2 of the PDF is damaged."]
+    )
+
+    @classmethod
+    def of(cls, error: OcrError | None) -> "ErrorAnswer | None":
+        return cls(code=error.code, detail=error.detail) if error else None
+
+
 class BlockAnswer(Answer):
     """A piece of a page's layout."""
 
     label: str = Field(
-        description="What it is: `doc_title`, `paragraph_title`, `text`, `list`.", examples=["text"]
+        description="What it is: `doc_title`, `paragraph_title`, `text`, `list`; with PaddleOCR-VL also "
+        "`table`, `display_formula`, `image`, `chart`, `seal`, `header`, `footer` and others.",
+        examples=["text"],
     )
     bbox: tuple[int, int, int, int] = Field(
         description="Left, top, right and bottom edge in pixels of the page as decoded, "
@@ -94,11 +112,15 @@ class BlockAnswer(Answer):
         examples=[[202, 507, 2236, 809]],
     )
     content: str = Field(
-        description="Its text; a list has an item a line.", examples=["Настоящий договор заключён…"]
+        description="Its text; a list has an item a line, a table is HTML, a formula is LaTeX.",
+        examples=["Настоящий договор заключён…"],
     )
     order: int = Field(description="Its place in reading order, from 1.", examples=[3])
     confidence: float | None = Field(
         description="How sure the engine is, 0 to 1; null where it does not say.", examples=[0.957]
+    )
+    error: ErrorAnswer | None = Field(
+        description="Why this block has no text, or null. The others are read all the same.", examples=[None]
     )
 
     @classmethod
@@ -109,16 +131,8 @@ class BlockAnswer(Answer):
             content=block.content,
             order=block.order,
             confidence=block.confidence,
+            error=ErrorAnswer.of(block.failure),
         )
-
-
-class PageErrorAnswer(Answer):
-    """Why one page has no text while others have."""
-
-    code: str = Field(description="The error's stable code.", examples=["broken_document"])
-    detail: str = Field(
-        description="What happened, in a sentence.", examples=["Page 2 of the PDF is damaged."]
-    )
 
 
 class PageAnswer(Answer):
@@ -144,14 +158,19 @@ class PageAnswer(Answer):
         description="The pieces of the page, in reading order.",
         examples=[[_EXAMPLE_BLOCK]],
     )
-    error: PageErrorAnswer | None = Field(
-        description="Why this page has no text, or null. Other pages are read all the same.",
+    images: dict[str, str] = Field(
+        description="The pictures that the Markdown refers to, by their path there: JPEG files in base64. "
+        "Empty with `images=false`.",
+        examples=[{"imgs/img_in_image_box_131_519_1050_891.jpg": "/9j/4AAQ…"}],
+    )
+    error: ErrorAnswer | None = Field(
+        description="Why this page, or a part of it, has no text, or null. "
+        "Other pages are read all the same.",
         examples=[None],
     )
 
     @classmethod
-    def of(cls, page: PageResult) -> "PageAnswer":
-        failure = page.failure
+    def of(cls, page: PageResult, images: bool = True) -> "PageAnswer":
         return cls(
             index=page.index,
             width=page.width,
@@ -159,7 +178,8 @@ class PageAnswer(Answer):
             markdown=page.markdown,
             text=page.text,
             blocks=[BlockAnswer.of(block) for block in page.blocks],
-            error=PageErrorAnswer(code=failure.code, detail=failure.detail) if failure else None,
+            images={path: b64encode(file).decode() for path, file in page.images.items()} if images else {},
+            error=ErrorAnswer.of(page.failure or _partial_failure(page)),
         )
 
 
@@ -188,11 +208,13 @@ class DocumentAnswer(Answer):
     )
 
     @classmethod
-    def of(cls, result: DocumentResult, engine: Engine, request_id: str) -> "DocumentAnswer":
+    def of(
+        cls, result: DocumentResult, engine: Engine, request_id: str, images: bool = True
+    ) -> "DocumentAnswer":
         return cls(
             request_id=request_id,
             engine=EngineAnswer.of(engine),
-            pages=[PageAnswer.of(page) for page in result.pages],
+            pages=[PageAnswer.of(page, images) for page in result.pages],
             markdown=whole_markdown(result),
             text=whole_text(result),
             timings=TimingsAnswer.of(result.timings, result.total),
@@ -303,6 +325,13 @@ def whole_markdown(result: DocumentResult) -> str:
 def whole_text(result: DocumentResult) -> str:
     """Text of all pages that have any."""
     return PAGE_BREAK.join(page.text for page in result.pages if page.text)
+
+
+def _partial_failure(page: PageResult) -> OcrError | None:
+    failed = page.failed_blocks
+    if not failed:
+        return None
+    return PartlyRecognized(f"{len(failed)} of {len(page.blocks)} blocks have no text; each says why.")
 
 
 def _ms(seconds: float) -> float:

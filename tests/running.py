@@ -1,44 +1,89 @@
-"""The service as it is run for real, a process of its own; for tests and benchmarks."""
+"""Programs as they are run for real, each a process of its own; for tests and benchmarks."""
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import httpx
 
 ROOT = Path(__file__).parents[1]
 
-_RUNNING = re.compile(r"Uvicorn running on (http://\S+)")
+_RUNNING = re.compile(r"(?:Uvicorn running on|stand-in for vLLM on) (http://[^/\s]+)")
 
 
-class RunningService:
-    """Runs `uvicorn server:app` on a port of the system's choice while the `with` block lasts.
+class RunningProgram:
+    """Runs a server while the `with` block lasts; it must say where it listens.
 
-    settings: environment variables. client: talks to it. log: its lines so far.
-    first_answer: seconds from start to the first answer of `/health`.
+    environment: beside this process's own. url: where it listens. log: its lines so far.
     """
 
-    def __init__(self, **settings: str) -> None:
-        self._settings = settings
+    def __init__(self, command: Sequence[str], **environment: str) -> None:
+        self._command = command
+        self._environment = environment
         self.log: list[str] = []
 
-    def __enter__(self) -> "RunningService":
-        began = time.perf_counter()
+    def __enter__(self) -> Self:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "server:app", "--port", "0"],
+            self._command,
             cwd=ROOT,
-            env={**os.environ, "OCR_ENGINE": "tesseract", **self._settings},
-            stderr=subprocess.PIPE,
+            env={**os.environ, **self._environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         self.url = self._address()
         self._reader = threading.Thread(target=self._read_on)
         self._reader.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.terminate()
+        self.exit_code = self.process.wait(timeout=60)
+        self._reader.join()
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        self.process.kill()
+        self.process.wait()
+
+    def _address(self) -> str:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.log.append(line)
+            if running := _RUNNING.search(line):
+                return running[1]
+        raise RuntimeError("it did not start:\n" + "".join(self.log))
+
+    def _read_on(self) -> None:
+        assert self.process.stdout is not None
+        self.log.extend(self.process.stdout)
+        self.process.stdout.close()
+
+
+class RunningService(RunningProgram):
+    """Runs `uvicorn server:app` on a port of the system's choice.
+
+    settings: environment variables. client: talks to it.
+    first_answer: seconds from start to the first answer of `/health`.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        command = [sys.executable, "-m", "uvicorn", "server:app", "--port", "0"]
+        super().__init__(command, **{"OCR_ENGINE": "tesseract", **settings})
+
+    def __enter__(self) -> Self:
+        began = time.perf_counter()
+        super().__enter__()
         self.client = httpx.Client(base_url=self.url, timeout=600)
         self.client.get("/health").raise_for_status()
         self.first_answer = time.perf_counter() - began
@@ -48,19 +93,45 @@ class RunningService:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.client.close()
-        self.process.terminate()
-        self.exit_code = self.process.wait(timeout=60)
-        self._reader.join()
+        super().__exit__(kind, error, trace)
 
-    def _address(self) -> str:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.log.append(line)
-            if running := _RUNNING.search(line):
-                return running[1]
-        raise RuntimeError("the service did not start:\n" + "".join(self.log))
 
-    def _read_on(self) -> None:
-        assert self.process.stderr is not None
-        self.log.extend(self.process.stderr)
-        self.process.stderr.close()
+class RunningVllm(RunningProgram):
+    """Runs the stand-in for vLLM; `api` is what `OCR_VLM_URL` takes.
+
+    port: 0 for one of the system's choice. options: of its command line.
+    """
+
+    def __init__(self, *options: str, port: int = 0) -> None:
+        module = ["-m", "tests.stand_ins.vllm_server", "--port", str(port)]
+        super().__init__([sys.executable, *module, *options])
+
+    @property
+    def api(self) -> str:
+        return f"{self.url}/v1"
+
+    def fault(self, fault: str | None, after: int = 0) -> None:
+        """Let completions fail, once `after` more have been answered; None ends it."""
+        httpx.post(f"{self.url}/stand_in/fault", json={"fault": fault, "after": after}).raise_for_status()
+
+    def stats(self) -> dict[str, int]:
+        """Tell what it has done."""
+        answer: dict[str, int] = httpx.get(f"{self.url}/stand_in/stats").raise_for_status().json()
+        return answer
+
+    def record(self) -> None:
+        """Keep the completions' bodies from here on."""
+        httpx.post(f"{self.url}/stand_in/record").raise_for_status()
+
+    def recorded(self) -> list[str]:
+        """Return the bodies kept, and keep no more."""
+        answer: list[str] = httpx.post(f"{self.url}/stand_in/recorded", timeout=60).raise_for_status().json()
+        return answer
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -40,13 +40,15 @@ class ImageFile:
         self._mode = mode
         self._limits = limits
         self._one_at_a_time = asyncio.Lock()
+        self._data = data
         # A JPEG of several pictures (a phone's depth map beside the photo) calls itself MPO.
-        formats = [format_name, "MPO"] if format_name == "JPEG" else [format_name]
-        with _damage_translated():
-            self._image = Image.open(io.BytesIO(data), formats=formats)
-        self.page_count = _count_frames(self._image) if format_name == "TIFF" else 1
+        self._formats = [format_name, "MPO"] if format_name == "JPEG" else [format_name]
+        image = self._open()
+        self.page_count = _count_frames(image) if format_name == "TIFF" else 1
         if self.page_count == 1:
-            self._refuse_too_large()
+            self._refuse_too_large(image)
+        # Kept open where it has more pages to find; a still image would only keep its pixels.
+        self._pages = image if self.page_count > 1 else None
 
     async def page(self, index: int) -> Page:
         """Decode page `index`, from 1; raises BrokenDocument or TooManyPixels."""
@@ -56,14 +58,19 @@ class ImageFile:
     async def close(self) -> None:
         """Do nothing: bytes and pixels go with the object, and the pages may still need them."""
 
+    def _open(self) -> Image.Image:
+        with _damage_translated():
+            return Image.open(io.BytesIO(self._data), formats=self._formats)
+
     def _decode(self, index: int) -> Page:
         with _damage_translated():
-            if self.page_count > 1:
-                self._image.seek(index - 1)
-                self._refuse_too_large()
-            across, down = _resolutions(self._image)
-            plain = to_plain(self._image, self._mode)
-            if plain is self._image and self.page_count > 1:
+            image = self._pages or self._open()
+            if self._pages:
+                image.seek(index - 1)
+                self._refuse_too_large(image)
+            across, down = _resolutions(image)
+            plain = to_plain(image, self._mode)
+            if plain is self._pages:
                 # The next page would be decoded into this one.
                 plain = plain.copy()
             return Page(index, self._square(plain, across, down), _credible(max(across, down)))
@@ -77,8 +84,8 @@ class ImageFile:
         self._limits.refuse_too_many_pixels(width, height)
         return image.resize((width, height), Image.Resampling.BICUBIC)
 
-    def _refuse_too_large(self) -> None:
-        width, height = self._image.size
+    def _refuse_too_large(self, image: Image.Image) -> None:
+        width, height = image.size
         self._limits.refuse_too_many_pixels(width, height)
 
 

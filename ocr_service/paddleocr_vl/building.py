@@ -1,10 +1,11 @@
 """Imports PaddleOCR and builds its pipeline, with our parts in place; takes seconds."""
 
+import gc
 import importlib
 import importlib.metadata
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_service.errors import EngineUnavailable
@@ -22,10 +23,10 @@ _ANY_MODEL_NAME = "unused"
 class PaddleOcrVlSettings:
     """How the engine is built.
 
-    pipeline_version: "v1", "v1.5" or "v1.6". layout_engine: "paddle" or "onnxruntime". device: where the models
-    beside the VLM run, such as "gpu:0", or None for paddlex's choice. use_doc_…: load these models too.
-    vlm_url: vLLM's OpenAI-compatible API. vlm_timeout: seconds a call. vlm_max_concurrency: calls in flight.
-    image_format, jpeg_quality: of the blocks' pictures on their way to vLLM.
+    pipeline_version: "v1", "v1.5" or "v1.6". layout_engine: "paddle" or "onnxruntime". device: where the
+    models beside the VLM run, such as "gpu:0", or None for paddlex's choice. use_doc_…: load these models
+    too. vlm_url: vLLM's OpenAI-compatible API. vlm_timeout: seconds a call. vlm_max_concurrency: calls in
+    flight. image_format, jpeg_quality: of the blocks' pictures on their way to vLLM.
     """
 
     pipeline_version: str = "v1.6"
@@ -33,8 +34,8 @@ class PaddleOcrVlSettings:
     device: str | None = None
     use_doc_orientation_classify: bool = False
     use_doc_unwarping: bool = False
-    vlm_url: str = DEFAULT_VLM_URL
-    vlm_api_key: str | None = None
+    vlm_url: str = field(default=DEFAULT_VLM_URL, repr=False)
+    vlm_api_key: str | None = field(default=None, repr=False)
     vlm_timeout: float = 180
     vlm_max_concurrency: int = 256
     image_format: str = "jpeg"
@@ -73,6 +74,8 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
             use_doc_unwarping=settings.use_doc_unwarping or None,
         ).paddlex_pipeline
         install(pipeline._pipeline, models)
+        # What was imported and built stays: the garbage collector need not look through it again and again.
+        gc.freeze()
     except ImportError as error:
         raise EngineUnavailable(
             "PaddleOCR is not installed beside the service; requirements-paddleocr.txt lists it."

@@ -1,7 +1,7 @@
 """The one thread that runs the models beside the VLM: Paddle's predictors do not bear two.
 
-Pages that wait for the layout model go into it together, up to eight at a time; where the thread is idle, a page
-goes at once.
+Pages that wait for the layout model go into it together, up to eight at a time; where the thread is idle, a
+page goes at once.
 """
 
 import queue

@@ -1,4 +1,4 @@
-"""One page's calls to the VLM, between the thread that the page is read in and the event loop that sends them."""
+"""One page's calls to the VLM, between the thread that reads the page and the event loop that sends them."""
 
 import asyncio
 import json
@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from ocr_service.errors import OcrError, RecognitionFailed
+from ocr_service.errors import OcrError, RecognitionFailed, bare
 from ocr_service.paddleocr_vl.vlm_client import VlmClient
 
+T = TypeVar("T")
+
 current: ContextVar["PageCalls"] = ContextVar("current_page_calls")
-"""The calls of the page that this thread reads: the pipeline is shared, and carries nothing through to its seams."""
+"""Those of the page that this thread reads: the pipeline is shared, and carries nothing to its seams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Answer:
         """Take what the pipeline notes beside the text, which nobody reads."""
 
     def get(self, key: str, default: object = None) -> object:
+        """Wait for the text; there is nothing else to ask for."""
         return self._calls.text_of(self._call) if key == "result" else default
 
 
@@ -44,6 +47,7 @@ class PageCalls:
     """Sends the blocks of one page, all at once, and keeps account of those that failed.
 
     encode: makes a crop of pixels, height x width x 3, blue first. model: the name that vLLM serves it under.
+    cores: held by the page's thread while it computes; given up while it waits.
     """
 
     def __init__(
@@ -52,11 +56,13 @@ class PageCalls:
         loop: asyncio.AbstractEventLoop,
         encode: Callable[[Any], Crop],
         model: str,
+        cores: threading.Semaphore,
     ) -> None:
         self._client = client
         self._loop = loop
         self._encode = encode
         self._model = model
+        self._cores = cores
         self._lock = threading.Lock()
         self._cancelled = False
         self._calls: list[Future[str]] = []
@@ -83,11 +89,21 @@ class PageCalls:
     def text_of(self, call: "Future[str]") -> str:
         """Wait for an answer; one that failed is a mark, which is found again in the finished block."""
         try:
-            return call.result()
+            return self.wait_for(call)
         except OcrError as error:
             mark = f"[{secrets.token_hex(8)}]"
-            self.failures[mark] = error
+            self.failures[mark] = bare(error)
             return mark
+
+    def wait_for(self, future: "Future[T]") -> T:
+        """Wait without keeping a core from another page."""
+        if future.done():
+            return future.result()
+        self._cores.release()
+        try:
+            return future.result()
+        finally:
+            self._cores.acquire()
 
     def check(self) -> None:
         """Raise CancelledError where the page has been given up."""

@@ -1,7 +1,7 @@
 """What is put into the official pipeline in place of its own parts.
 
-Its two seams are `layout_det_model`, called with pages, and `vl_rec_model`, asked for blocks; beside them stands
-`doc_preprocessor_pipeline`, whose models share the layout model's thread.
+Its two seams are `layout_det_model`, called with pages, and `vl_rec_model`, asked for blocks; beside them
+stands `doc_preprocessor_pipeline`, whose models share the layout model's thread.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,26 +15,40 @@ _MOST_TOKENS = 8192
 
 
 class Inference:
-    """A model that runs on the model thread, for callers in threads of their own.
+    """A model that runs on the model thread, for callers in threads of their own."""
 
-    alone: each call by itself, never together with another page's.
-    """
+    alone = True
+    """Whether each call goes by itself, never together with another page's."""
 
-    def __init__(self, model: Callable[..., Any], thread: ModelThread, alone: bool) -> None:
+    def __init__(self, model: Callable[..., Any], thread: ModelThread) -> None:
         self._model = model
         self._thread = thread
-        self._alone = alone
 
     def __call__(self, images: Sequence[Any], **options: Any) -> list[Any]:
+        """Wait for the results; raises CancelledError where the page has been given up."""
         calls = current.get()
         calls.check()
-        results = self._thread.infer(self._model, images, options, self._alone).result()
+        results = calls.wait_for(self._thread.infer(self._model, images, options, self.alone))
         calls.check()
         return results
 
 
+class LayoutDetection(Inference):
+    """The layout model, which takes several pages at a time."""
+
+    alone = False
+
+    def __call__(self, images: Sequence[Any], **options: Any) -> list[Any]:
+        """Wait for the boxes."""
+        results = super().__call__(images, **options)
+        for result in results:
+            # A copy of the page, which the pipeline would copy again and again with the boxes.
+            result["input_img"] = None
+        return results
+
+
 class LeanVlm:
-    """Answers as the stock `DocVLMGenAIClientPredictor` does, but at once: each answer is waited for when read."""
+    """Stands where the stock `DocVLMGenAIClientPredictor` does; each answer is waited for when it is read."""
 
     def predict(
         self,
@@ -71,9 +85,9 @@ class LeanVlm:
 
 def install(pipeline: Any, thread: ModelThread) -> None:
     """Put our parts into a `_PaddleOCRVLPipeline`; raises AttributeError where it has no such seams."""
-    pipeline.layout_det_model = Inference(pipeline.layout_det_model, thread, alone=False)
+    pipeline.layout_det_model = LayoutDetection(pipeline.layout_det_model, thread)
     if pipeline.use_doc_preprocessor:
-        pipeline.doc_preprocessor_pipeline = Inference(pipeline.doc_preprocessor_pipeline, thread, alone=True)
+        pipeline.doc_preprocessor_pipeline = Inference(pipeline.doc_preprocessor_pipeline, thread)
     # The stock client has sent nothing yet, so there is nothing to close.
     assert pipeline.vl_rec_model.genai_client
     pipeline.vl_rec_model = LeanVlm()

@@ -5,7 +5,7 @@ aiohttp, because it answers for hundreds of calls at once at 0.2 ms of CPU each;
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -14,7 +14,7 @@ import aiohttp
 
 from ocr_service.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
 
-CONNECT_SECONDS = 2.0
+CONNECT_SECONDS = 10.0
 
 # A connection that was kept open may have been closed by the other side just now; then the call never began.
 _BROKEN = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
@@ -32,8 +32,8 @@ _REFUSED_FOR_ITS_CONTENT = (
 class VlmAddress:
     """Where vLLM is. url: its OpenAI-compatible API, such as http://127.0.0.1:8080/v1; api_key: or None."""
 
-    url: str
-    api_key: str | None = None
+    url: str = field(repr=False)
+    api_key: str | None = field(default=None, repr=False)
 
     @property
     def shown(self) -> str:
@@ -43,12 +43,15 @@ class VlmAddress:
 
     def api(self, path: str) -> str:
         """Return the address of a part of the API."""
-        return f"{self.url.rstrip('/')}/{path}"
+        return self._below(urlsplit(self.url).path.rstrip("/"), path)
 
     @property
     def health(self) -> str:
         """The address of vLLM's own health check, which stands beside the API."""
-        return f"{self.url.rstrip('/').removesuffix('/v1')}/health"
+        return self._below(urlsplit(self.url).path.rstrip("/").removesuffix("/v1"), "health")
+
+    def _below(self, folder: str, name: str) -> str:
+        return urlsplit(self.url)._replace(path=f"{folder}/{name}").geturl()
 
 
 class VlmClient:
@@ -70,8 +73,8 @@ class VlmClient:
     async def complete(self, body: bytes) -> str:
         """Return what the VLM wrote; cancelling closes the connection, so that vLLM frees the slot.
 
-        body: a chat completion request, as JSON. Raises VlmUnavailable, VlmTimeout, or RecognitionFailed where
-        vLLM refuses this very picture.
+        body: a chat completion request, as JSON. Raises VlmUnavailable, VlmTimeout, or RecognitionFailed
+        where vLLM refuses this very picture.
         """
         async with self._places:
             try:
@@ -86,10 +89,10 @@ class VlmClient:
             except (aiohttp.ClientError, OSError) as error:
                 raise VlmUnavailable(f"The vLLM server cannot be reached: {reason(error)}.") from error
 
-    async def get(self, url: str, timeout: float) -> tuple[int, bytes]:
-        """Ask something small beside the calls; raises aiohttp.ClientError, OSError or TimeoutError."""
+    async def get(self, url: str, patience: float) -> tuple[int, bytes]:
+        """Ask something small for `patience` seconds; raises ClientError, OSError or TimeoutError."""
         async with (
-            asyncio.timeout(timeout),
+            asyncio.timeout(patience),
             self._open_session().get(url, allow_redirects=False) as answer,
         ):
             return answer.status, await answer.read()

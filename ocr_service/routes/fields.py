@@ -2,17 +2,16 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from ocr_service.documents import Options
 from ocr_service.errors import RequestError
 from ocr_service.routes.body import FILE_FIELD
+from ocr_service.routes.recognition_fields import RecognitionFields
 
 
-class OcrFields(BaseModel):
+class OcrFields(RecognitionFields):
     """What a caller may say beside the document; an empty value, as browsers send, says nothing."""
-
-    model_config = ConfigDict(frozen=True)
 
     pages: str = Field(
         "",
@@ -33,6 +32,11 @@ class OcrFields(BaseModel):
         description="What to answer with: everything as JSON, or Markdown or plain text alone.",
         examples=["json"],
     )
+    images: bool = Field(
+        True,
+        description="Whether a JSON answer holds the pictures that the Markdown refers to.",
+        examples=[True],
+    )
 
     @property
     def selection(self) -> str | None:
@@ -40,9 +44,9 @@ class OcrFields(BaseModel):
         return self.pages or None
 
     @property
-    def options(self) -> Options:
+    def recognition(self) -> Options:
         """What of it concerns the engine."""
-        return Options(lang=self.lang or None)
+        return self.options(self.lang or None)
 
 
 def read_fields(query: dict[str, str], form: dict[str, str]) -> OcrFields:
@@ -53,7 +57,15 @@ def read_fields(query: dict[str, str], form: dict[str, str]) -> OcrFields:
     try:
         return OcrFields.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:
-        raise RequestError("; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
+        raise RequestError(_what_is_wrong(error)) from None
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    """Name each field once: one that may be several things fails as each of them."""
+    messages: dict[str, str] = {}
+    for wrong in error.errors():
+        messages.setdefault(str(wrong["loc"][0]), wrong["msg"])
+    return "; ".join(f"{name}: {message}" for name, message in messages.items())
 
 
 def _no_such_field(name: str) -> str:

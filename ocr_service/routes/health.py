@@ -3,12 +3,12 @@
 import time
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
 
 from ocr_service import __version__
-from ocr_service.documents import EngineState
+from ocr_service.documents import EngineState, VlmState, VlmStatus
 from ocr_service.rendering import Answer, EngineAnswer
 from ocr_service.routes.service import service_of
 
@@ -25,6 +25,11 @@ class Health(Answer):
         description="Where PaddleOCR-VL stands; `not_initialized` also where another engine is used.",
         examples=["ready"],
     )
+    vllm: VlmState = Field(
+        description="Where the vLLM server stands, as seen within the last seconds; `disabled` where the "
+        "engine needs none.",
+        examples=["ready"],
+    )
     s3_storage: Literal["configured", "not_configured"] = Field(
         description="Whether all settings of the object storage are there.",
         examples=["not_configured"],
@@ -36,6 +41,29 @@ class Health(Answer):
     )
     version: str = Field(description="The service's version.", examples=["1.0.0"])
     uptime_seconds: float = Field(description="Seconds since it started.", examples=[86400.5])
+
+
+class VlmHealth(Answer):
+    """The vLLM server, as last seen."""
+
+    status: VlmState = Field(description="Where it stands.", examples=["ready"])
+    url: str | None = Field(
+        description="Its address, without credentials.", examples=["http://127.0.0.1:8080/v1"]
+    )
+    model: str | None = Field(
+        description="The name under which it serves the model.", examples=["PaddleOCR-VL-1.6-0.9B"]
+    )
+    latency_ms: float | None = Field(
+        description="Milliseconds that its last health check took; null where none was answered.",
+        examples=[1.7],
+    )
+    error: str | None = Field(description="What is wrong, or null.", examples=["Connection refused"])
+
+    @classmethod
+    def of(cls, vlm: VlmStatus) -> "VlmHealth":
+        """Make the answer of what is known."""
+        latency = None if vlm.latency is None else round(vlm.latency * 1000, 1)
+        return cls(status=vlm.state, url=vlm.url, model=vlm.model, latency_ms=latency, error=vlm.error)
 
 
 class Version(Answer):
@@ -58,6 +86,7 @@ async def health(request: Request) -> Health:
     return Health(
         status="healthy",
         paddleocr=engine.state if is_paddle else EngineState.NOT_INITIALIZED,
+        vllm=engine.vlm.state,
         s3_storage="configured" if service.s3_configured else "not_configured",
         engine=engine.name,
         engine_state=engine.state,
@@ -65,6 +94,15 @@ async def health(request: Request) -> Health:
         version=__version__,
         uptime_seconds=round(time.monotonic() - service.started_at, 1),
     )
+
+
+@router.get("/health/vllm", summary="The vLLM server", responses={503: {"model": VlmHealth}})
+async def vllm_health(request: Request, response: Response) -> VlmHealth:
+    """Tell what is known of the vLLM server: 200 while it is ready, else 503. Checked in the background."""
+    vlm = service_of(request).pipeline.engine.vlm
+    if vlm.state is not VlmState.READY:
+        response.status_code = 503
+    return VlmHealth.of(vlm)
 
 
 @router.get("/version", summary="What runs here")

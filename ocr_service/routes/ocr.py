@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ocr_service.documents import DocumentResult, Engine, Timings
-from ocr_service.errors import OcrError
+from ocr_service.errors import OcrError, RequestError
 from ocr_service.pipeline import Pipeline, Reading
 from ocr_service.rendering import (
     DocumentAnswer,
@@ -63,19 +63,19 @@ async def read_document(request: Request) -> Response:
     if _wants_stream(request, fields):
         return await _stream(pipeline, upload, fields)
     result = await unless_caller_leaves(
-        request, pipeline.process(upload.data, fields.selection, fields.options)
+        request, pipeline.process(upload.data, fields.selection, fields.recognition)
     )
     if fields.format == "markdown":
         return Response(whole_markdown(result), media_type="text/markdown; charset=utf-8")
     if fields.format == "text":
         return PlainTextResponse(whole_text(result))
     # In a thread: the answer of a long document takes its time, and probes must not wait for it.
-    body = await asyncio.to_thread(_json, result, pipeline.engine)
+    body = await asyncio.to_thread(_json, result, pipeline.engine, fields.images)
     return Response(body, media_type="application/json")
 
 
-def _json(result: DocumentResult, engine: Engine) -> str:
-    return DocumentAnswer.of(result, engine, request_id.get()).model_dump_json()
+def _json(result: DocumentResult, engine: Engine, images: bool) -> str:
+    return DocumentAnswer.of(result, engine, request_id.get(), images).model_dump_json()
 
 
 def _wants_stream(request: Request, fields: OcrFields) -> bool:
@@ -90,12 +90,14 @@ def _is_ndjson(media_range: str) -> bool:
 
 async def _stream(pipeline: Pipeline, upload: Upload, fields: OcrFields) -> Response:
     """Open the document before the answer starts, so that what is wrong with it has its own status."""
+    if fields.recognition.restructure_pages:
+        raise RequestError("restructure_pages looks at all pages together: ask for JSON, not for a stream.")
     began = time.perf_counter()
     async with AsyncExitStack() as stack:
         reading = await stack.enter_async_context(
-            pipeline.reading(upload.data, fields.selection, fields.options)
+            pipeline.reading(upload.data, fields.selection, fields.recognition)
         )
-        lines = _lines(reading, EngineAnswer.of(pipeline.engine), began)
+        lines = _lines(reading, EngineAnswer.of(pipeline.engine), fields.images, began)
         await stack.enter_async_context(aclosing(lines))
         return _OwningStream(lines, stack.pop_all())
 
@@ -112,13 +114,15 @@ class _OwningStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _lines(reading: Reading, engine: EngineAnswer, began: float) -> AsyncGenerator[str]:
-    async with aclosing(_events(reading, engine, began)) as events:
+async def _lines(reading: Reading, engine: EngineAnswer, images: bool, began: float) -> AsyncGenerator[str]:
+    async with aclosing(_events(reading, engine, images, began)) as events:
         async for event in events:
             yield to_line(event)
 
 
-async def _events(reading: Reading, engine: EngineAnswer, began: float) -> AsyncGenerator[StreamEvent]:
+async def _events(
+    reading: Reading, engine: EngineAnswer, images: bool, began: float
+) -> AsyncGenerator[StreamEvent]:
     yield StartEvent(request_id=request_id.get(), engine=engine, page_count=len(reading.pages))
     timings = Timings(decode=reading.decode)
     failed: list[int] = []
@@ -126,9 +130,10 @@ async def _events(reading: Reading, engine: EngineAnswer, began: float) -> Async
         async with aclosing(reading.results()) as pages:
             async for page in pages:
                 timings += page.timings
-                if page.failure:
+                answer = PageAnswer.of(page, images)
+                if answer.error:
                     failed.append(page.index)
-                yield PageEvent(page=PageAnswer.of(page))
+                yield PageEvent(page=answer)
     except OcrError as error:
         yield ErrorEvent(problem=Problem.of(error, request_id.get()))
     else:

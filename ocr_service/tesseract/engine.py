@@ -6,19 +6,28 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ocr_service.documents import EngineState, ImageMode, Options, Page, PageResult, Timings
+from ocr_service.documents import (
+    EngineState,
+    ImageMode,
+    Options,
+    Page,
+    PageResult,
+    Timings,
+    VlmStatus,
+)
 from ocr_service.errors import (
     EngineUnavailable,
     LanguageNotInstalled,
+    OptionNotSupported,
     RecognitionFailed,
 )
 from ocr_service.starting import LazyStart
-from ocr_service.tesseract.cores import usable_cores
+from ocr_service.cores import usable_cores
 from ocr_service.tesseract.layout import Line, compose
 from ocr_service.tesseract.markdown import to_markdown
 from ocr_service.workers import Workers
@@ -76,6 +85,13 @@ class TesseractEngine:
     def max_pages_in_flight(self) -> int:
         return self._threads + _DECODED_AHEAD
 
+    @property
+    def vlm(self) -> VlmStatus:
+        return VlmStatus()
+
+    async def watch(self) -> None:
+        """Nothing outside this process is needed."""
+
     async def start(self) -> None:
         await self._starting.ensure()
 
@@ -84,13 +100,19 @@ class TesseractEngine:
         self._workers.close()
 
     def check(self, options: Options) -> None:
-        """Raise LanguageNotInstalled, naming what is there."""
+        """Raise OptionNotSupported, or LanguageNotInstalled, naming what is there."""
+        if beyond := options.asked_of_paddleocr_vl:
+            raise OptionNotSupported(f"Tesseract does not have {', '.join(beyond)}; PaddleOCR-VL does.")
         missing = [name for name in self._lang(options).split("+") if name not in self._languages]
         if missing:
             raise LanguageNotInstalled(
                 f"Not installed: {', '.join(missing) or 'no language named'}. "
                 f"Installed: {', '.join(sorted(self._languages))}. {_HOW_TO_ADD}"
             )
+
+    async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
+        """Return them as they are: `check` has refused what would change them."""
+        return pages
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
         """Read one page; one that waits for a thread is dropped when its caller is cancelled."""

@@ -1,6 +1,9 @@
 """An engine that answers at once with what each page's size says, so that HTTP tests need no recognition."""
 
-from ocr_service.documents import Block, EngineState, ImageMode, Options, Page, PageResult
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ocr_service.documents import Block, EngineState, ImageMode, Options, Page, PageResult, VlmStatus
 from ocr_service.errors import LanguageNotInstalled
 
 
@@ -19,6 +22,10 @@ class ScriptedEngine:
         self.seen: list[Page] = []
         self.options: list[Options] = []
         self.closed = False
+        self.vlm = VlmStatus()
+
+    async def watch(self) -> None:
+        return None
 
     async def start(self) -> None:
         return None
@@ -36,3 +43,6 @@ class ScriptedEngine:
         text = f"page {page.index}"
         block = Block("text", (1, 2, 3, 4), text, order=1, confidence=0.5)
         return PageResult(page.index, *page.image.size, markdown=f"**{text}**", text=text, blocks=(block,))
+
+    async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
+        return [replace(page, markdown=f"{page.markdown} of {len(pages)}") for page in pages]

@@ -30,6 +30,7 @@ async def test_health_says_what_the_platform_reads() -> None:
     assert answer == {
         "status": "healthy",
         "paddleocr": "not_initialized",
+        "vllm": "disabled",
         "s3_storage": "not_configured",
         "engine": "scripted",
         "engine_state": "ready",

@@ -78,6 +78,10 @@ def _save(folder: Path, model: onnx.ModelProto, config: dict[str, Any]) -> None:
     (folder / "inference.yml").write_text(json.dumps(config))
 
 
+# A name's source in the graph, its type and its shape.
+_Outputs = dict[str, tuple[str, int, list[Any]]]
+
+
 class _Graph:
     """Puts nodes together; each method names its result."""
 
@@ -98,9 +102,7 @@ class _Graph:
     def pick(self, tensor: str, axis: int, indices: Any) -> str:
         return self.node("Gather", tensor, self.constant(indices, np.int64), axis=axis)
 
-    def model(
-        self, inputs: dict[str, list[Any]], outputs: dict[str, tuple[str, int, list[Any]]]
-    ) -> onnx.ModelProto:
+    def model(self, inputs: dict[str, list[Any]], outputs: _Outputs) -> onnx.ModelProto:
         for name, (source, _, _) in outputs.items():
             self.nodes.append(helper.make_node("Identity", [source], [name]))
         graph = helper.make_graph(
@@ -114,7 +116,7 @@ class _Graph:
 
 
 def _layout(masks: bool) -> onnx.ModelProto:
-    """Read the cells that `pages` prints: boxes (class, score, x0, y0, x1, y1, order) and their count a page."""
+    """Read the cells that `pages` prints: boxes (class, score, x0, y0, x1, y1, order), their count a page."""
     graph = _Graph()
     second = graph.constant([1], np.int64)
     middles = [CELL * n + CELL // 2 for n in range(max(ROWS, BOXES_A_ROW * CELLS_A_BOX))]
@@ -127,7 +129,7 @@ def _layout(masks: bool) -> onnx.ModelProto:
     present = graph.node("Less", graph.pick(values, 2, 0), graph.constant(len(LABELS)))  # [N, boxes]
     counts = graph.node("ReduceSum", graph.node("Cast", present, to=TensorProto.INT32), second, keepdims=0)
 
-    # A unit in pixels of the page: the model's side over the scale, over the units of a page. [N, 2], y before x
+    # A unit in pixels of the page, y before x: the model's side over the scale, over a page's units. [N, 2]
     unit = graph.node("Div", graph.constant(MODEL_SIDE / UNITS), "scale_factor")
     edges = graph.pick(unit, 1, [1, 0, 1, 0])
     edges = graph.node("Mul", graph.pick(values, 2, [2, 3, 4, 5]), graph.node("Unsqueeze", edges, second))
@@ -139,7 +141,7 @@ def _layout(masks: bool) -> onnx.ModelProto:
 
     chosen = graph.node("Reshape", present, graph.constant([-1], np.int64))
     boxes = _chosen(graph, boxes, chosen, 7)
-    outputs = {"boxes": (boxes, _FLOAT, ["M", 7]), "num": (counts, TensorProto.INT32, ["N"])}
+    outputs: _Outputs = {"boxes": (boxes, _FLOAT, ["M", 7]), "num": (counts, TensorProto.INT32, ["N"])}
     if masks:
         in_units = _chosen(graph, values, chosen, CELLS_A_BOX)
         outputs["masks"] = (_cut_corners(graph, in_units), TensorProto.INT32, ["M", _MASK_SIDE, _MASK_SIDE])

@@ -1,8 +1,8 @@
 """Pages for the layout stand-in: each carries its own layout, as grey cells along its upper edge.
 
-The page is a grid of 63 x 63 units. Every box takes six cells: label, score, left, top, right, bottom; a cell's
-grey is four times its value, and white says that there is no box. Boxes stand in reading order. Resized to
-800 x 800 pixels, as the layout model sees it, a cell is 8 x 8 pixels.
+The page is a grid of 63 x 63 units. Every box takes six cells: label, score, left, top, right, bottom; a
+cell's grey is four times its value, and white says that there is no box. Boxes stand in reading order.
+Resized to 800 x 800 pixels, as the layout model sees it, a cell is 8 x 8 pixels.
 """
 
 import random

@@ -1,12 +1,12 @@
 """A stand-in for the vLLM server: OpenAI's API over HTTP, continuous batching in time, invented words.
 
-It keeps vLLM's shape of time: at most `--running` sequences run, others wait in order; a sequence begins after
-its prefill; each step gives every running sequence one token and takes `--step-ms` plus `--step-ms-each` for
-each of them. What it answers, and how long that is (20 to 200 tokens), comes from the hash of the crop. A caller
-that leaves frees its slot, as with vLLM.
+It keeps vLLM's shape of time: at most `--running` sequences run, others wait in order; a sequence begins
+after its prefill; each step gives every running sequence one token and takes `--step-ms` plus
+`--step-ms-each` for each of them. What it answers, and how long that is (20 to 200 tokens), comes from the
+hash of the crop. A caller that leaves frees its slot, as with vLLM.
 
-Run it with `python -m tests.stand_ins.vllm_server --port 0`; it prints its address. `POST /stand_in/fault` with
-`{"fault": …}` makes it fail in one of the ways of `FAULTS`, `GET /stand_in/stats` tells what it has done.
+Run it with `python -m tests.stand_ins.vllm_server --port 0`; it prints its address. `POST /stand_in/fault`
+with `{"fault": …}` makes it fail in one of the ways of `FAULTS`, `GET /stand_in/stats` tells what it did.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from aiohttp import web
 
 SERVED_MODEL = "PaddleOCR-VL-1.6-0.9B"
 
-_WORDS = "акт банк вид год день закон итог край лист мера номер пункт рубль срок товар услуга".split()
+_WORDS = ("акт", "банк", "вид", "год", "день", "закон", "итог", "край", "лист", "мера", "номер", "пункт")
 
 
 @dataclass(frozen=True)

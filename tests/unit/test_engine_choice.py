@@ -11,13 +11,15 @@ from typing import cast
 import pytest
 from PIL import Image
 
-import ocr_engine
-from ocr_engine import PaddleOcrVlEngine, found_here
+from ocr_engine import PaddleOcrVlEngine
 from ocr_service.config import Settings
 from ocr_service.documents import EngineState, Options, Page
 from ocr_service.errors import EngineUnavailable, LanguageNotInstalled
+from ocr_service.paddleocr_vl import presence
+from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
+from ocr_service.paddleocr_vl.presence import found_here
 from ocr_service.tesseract import TesseractEngine
-from ocr_service.tesseract.cores import usable_cores
+from ocr_service.cores import usable_cores
 from server import choose_engine
 from tests.http.serving import serving
 
@@ -38,7 +40,7 @@ def test_without_gpu_and_vllm_it_is_tesseract(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr(ocr_engine, "DEFAULT_VLM_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setattr(presence, "DEFAULT_VLM_URL", "http://127.0.0.1:9/v1")
     assert isinstance(choose_engine(Settings()), TesseractEngine)
     assert "engine: tesseract (no GPU and no vLLM server is here)" in caplog.text
 
@@ -68,7 +70,7 @@ class _Models(BaseHTTPRequestHandler):
 def model_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Models]]:
     with HTTPServer(("127.0.0.1", 0), _Models) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(ocr_engine, "DEFAULT_VLM_URL", f"http://127.0.0.1:{server.server_port}/v1")
+        monkeypatch.setattr(presence, "DEFAULT_VLM_URL", f"http://127.0.0.1:{server.server_port}/v1")
         yield _Models
         server.shutdown()
 
@@ -93,7 +95,7 @@ def test_running_vllm_is_recognised_by_the_model_it_serves(
 @pytest.mark.anyio
 async def test_paddleocr_waits_for_the_first_request(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    async with serving(PaddleOcrVlEngine("v1.6")) as client:
+    async with serving(PaddleOcrVlEngine(PaddleOcrVlSettings())) as client:
         answer = (await client.get("/health")).json()
     assert answer["paddleocr"] == "not_initialized"
     assert "PaddleOCR-VL initialization deferred" in caplog.text
@@ -105,7 +107,7 @@ async def test_paddleocr_that_is_not_installed(
 ) -> None:
     # None in sys.modules makes the import fail, as it does where the package is not installed.
     monkeypatch.setitem(sys.modules, "paddleocr", None)
-    engine = PaddleOcrVlEngine("v1.6")
+    engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
     with pytest.raises(EngineUnavailable, match="not installed"):
         await engine.start()
     assert engine.state is EngineState.UNAVAILABLE

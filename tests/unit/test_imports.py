@@ -17,20 +17,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.config": set(),
     "ocr_service.request_context": set(),
     "ocr_service.workers": set(),
+    "ocr_service.cores": set(),
     "ocr_service.logs": {"request_context"},
     "ocr_service.documents": {"errors"},
     "ocr_service.selection": {"errors"},
     "ocr_service.starting": {"documents", "errors"},
     "ocr_service.decoding": {"documents", "errors"},
-    "ocr_service.tesseract": {"documents", "errors", "starting", "workers"},
-    "ocr_engine": {"documents", "errors", "starting", "workers"},
+    "ocr_service.tesseract": {"cores", "documents", "errors", "starting", "workers"},
+    "ocr_service.paddleocr_vl": {"documents", "errors"},
+    "ocr_engine": {"cores", "documents", "errors", "paddleocr_vl", "starting", "workers"},
     "ocr_service.rendering": {"documents", "errors"},
     "ocr_service.pipeline": {"decoding", "documents", "errors", "selection"},
     "ocr_service.routes": {"", "documents", "errors", "pipeline", "rendering", "request_context"},
 }
 # The wiring alone may import everything.
 WIRING = "server"
-HEAVY = ("paddleocr", "paddlex", "paddle", "tesserocr", "numpy", "torch", "vllm", "boto3")
+HEAVY = ("aiohttp", "paddleocr", "paddlex", "paddle", "tesserocr", "numpy", "torch", "vllm", "boto3")
 
 
 def room_of(module: str) -> str:

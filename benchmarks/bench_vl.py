@@ -1,0 +1,239 @@
+"""Pages a second with PaddleOCR-VL: this service, the official server, and what the VLM itself could do.
+
+All meet the same stand-in for vLLM, which keeps vLLM's shape of time, and the two servers the same stand-in
+for the layout model; both are described in `tests/stand_ins`. The third contender replays the very calls that
+this service made, from a bare client that does nothing else: behind the same VLM no server can be faster.
+"""
+
+import asyncio
+import base64
+import importlib.util
+import io
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import httpx
+import yaml
+
+from benchmarks.processes import cpu_seconds, peak_rss_mib
+from ocr_service.cores import usable_cores
+from tests.running import RunningProgram, RunningService, RunningVllm, free_port
+from tests.stand_ins.models import make_model_cache
+from tests.stand_ins.pages import text_page
+
+BLOCKS = 12
+DIFFERENT_PAGES = 32
+# Clients, and how many pages each contender reads with as many: enough to take half a minute.
+LEVELS = {1: 16, 4: 64, 16: 192, 32: 256}
+OFFICIAL_LEVELS = {1: 8, 4: 16, 16: 32, 32: 64}
+
+Send = Callable[[aiohttp.ClientSession, int], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """send: have page number n read, checked to be whole. pid: whose CPU and memory count, or None."""
+
+    name: str
+    send: Send
+    levels: dict[int, int]
+    pid: int | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """One contender at one level: pages a second, seconds a page, CPU milliseconds a page."""
+
+    speed: float
+    times: list[float]
+    cpu: float | None
+
+    @property
+    def median(self) -> float:
+        """Milliseconds that half of the pages took at most."""
+        return statistics.median(self.times) * 1000
+
+    @property
+    def p95(self) -> float:
+        """Milliseconds that 95 of a hundred pages took at most."""
+        return sorted(self.times)[int(len(self.times) * 0.95)] * 1000
+
+
+def page_files() -> list[bytes]:
+    """Make scans of 12 blocks each, as JPEG files."""
+    files = []
+    for seed in range(DIFFERENT_PAGES):
+        file = io.BytesIO()
+        text_page(BLOCKS, seed).save(file, "JPEG", quality=92)
+        files.append(file.getvalue())
+    return files
+
+
+def official_server(vllm: RunningVllm, models: dict[str, str], folder: Path) -> RunningProgram:
+    """Prepare `paddlex --serve` with the pipeline as it ships, but for where its VLM is."""
+    package = importlib.util.find_spec("paddlex")
+    assert package is not None and package.origin is not None
+    shipped = Path(package.origin).parent / "configs/pipelines/PaddleOCR-VL-1.6.yaml"
+    config = yaml.safe_load(shipped.read_text())
+    config["SubModules"]["VLRecognition"]["genai_config"] = {
+        "backend": "vllm-server",
+        "server_url": vllm.api,
+    }
+    pipeline = folder / "pipeline.yaml"
+    pipeline.write_text(yaml.safe_dump(config))
+    options = ["--pipeline", str(pipeline), "--engine", "onnxruntime", "--device", "cpu"]
+    address = ["--host", "127.0.0.1", "--port", str(free_port())]
+    return RunningProgram(
+        [str(Path(sys.executable).with_name("paddlex")), "--serve", *options, *address], **models
+    )
+
+
+def send_to_service(url: str, files: list[bytes]) -> Send:
+    """Read a page with `POST /ocr`."""
+
+    async def send(session: aiohttp.ClientSession, number: int) -> None:
+        form = aiohttp.FormData()
+        form.add_field("file", files[number], filename="page.jpg")
+        async with session.post(f"{url}/ocr", data=form) as answer:
+            assert answer.status == 200, await answer.text()
+            [page] = (await answer.json())["pages"]
+        assert sum(bool(block["content"]) for block in page["blocks"]) == BLOCKS
+
+    return send
+
+
+def send_to_official(url: str, files: list[bytes]) -> Send:
+    """Read a page with `POST /layout-parsing`."""
+    encoded = [base64.b64encode(file).decode() for file in files]
+
+    async def send(session: aiohttp.ClientSession, number: int) -> None:
+        request = {"file": encoded[number], "fileType": 1, "visualize": False}
+        async with session.post(f"{url}/layout-parsing", json=request) as answer:
+            assert answer.status == 200, await answer.text()
+            [page] = (await answer.json())["result"]["layoutParsingResults"]
+        blocks = page["prunedResult"]["parsing_res_list"]
+        assert sum(bool(block["block_content"]) for block in blocks) == BLOCKS
+
+    return send
+
+
+def replay(api: str, calls: list[list[bytes]]) -> Send:
+    """Send the calls of a page, all at once, and nothing else."""
+
+    async def call(session: aiohttp.ClientSession, body: bytes) -> None:
+        headers = {"Content-Type": "application/json"}
+        async with session.post(f"{api}/chat/completions", data=body, headers=headers) as answer:
+            assert answer.status == 200
+            await answer.read()
+
+    async def send(session: aiohttp.ClientSession, number: int) -> None:
+        await asyncio.gather(*(call(session, body) for body in calls[number]))
+
+    return send
+
+
+def calls_of_each_page(service: RunningService, vllm: RunningVllm, files: list[bytes]) -> list[list[bytes]]:
+    """Let the service read each page alone; return the bodies that it sent to the VLM."""
+    calls = []
+    for file in files:
+        vllm.record()
+        service.client.post("/ocr", files={"file": file}).raise_for_status()
+        calls.append([body.encode() for body in vllm.recorded()])
+        assert len(calls[-1]) == BLOCKS
+    return calls
+
+
+async def contest(contender: Contender, clients: int, pages: int) -> Score:
+    """Let so many clients, each with one page at a time, have so many pages read."""
+    numbers = iter([number % DIFFERENT_PAGES for number in range(pages)])
+    times: list[float] = []
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        for number in numbers:
+            began = time.perf_counter()
+            await contender.send(session, number)
+            times.append(time.perf_counter() - began)
+
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0), timeout=timeout, trust_env=False
+    ) as session:
+        cpu = cpu_seconds(contender.pid) if contender.pid else 0.0
+        began = time.perf_counter()
+        await asyncio.gather(*(client(session) for _ in range(clients)))
+        taken = time.perf_counter() - began
+    spent = (cpu_seconds(contender.pid) - cpu) / pages * 1000 if contender.pid else None
+    return Score(pages / taken, times, spent)
+
+
+def run(contenders: list[Contender]) -> dict[int, dict[str, Score]]:
+    """Let all contend at every level, one after the other."""
+    scores: dict[int, dict[str, Score]] = {}
+    for clients in LEVELS:
+        scores[clients] = {}
+        for contender in contenders:
+            print(f"{clients} clients: {contender.name} …", end=" ", file=sys.stderr, flush=True)
+            score = asyncio.run(contest(contender, clients, contender.levels[clients]))
+            print(f"{score.speed:.2f} pages/s", file=sys.stderr, flush=True)
+            scores[clients][contender.name] = score
+    return scores
+
+
+def main() -> None:
+    """Start everybody, let them contend, print the table."""
+    files = page_files()
+    with tempfile.TemporaryDirectory() as folder, RunningVllm() as vllm:
+        models = make_model_cache(Path(folder))
+        settings = {
+            "OCR_ENGINE": "paddleocr-vl",
+            "OCR_LAYOUT_ENGINE": "onnxruntime",
+            "OCR_VLM_URL": vllm.api,
+        }
+        with (
+            RunningService(**models, **settings) as service,
+            official_server(vllm, models, Path(folder)) as official,
+        ):
+            httpx.get(f"{official.url}/health").raise_for_status()
+            calls = calls_of_each_page(service, vllm, files)
+            contenders = [
+                Contender("the VLM alone", replay(vllm.api, calls), LEVELS),
+                Contender("this service", send_to_service(service.url, files), LEVELS, service.process.pid),
+                Contender(
+                    "paddlex --serve",
+                    send_to_official(official.url, files),
+                    OFFICIAL_LEVELS,
+                    official.process.pid,
+                ),
+            ]
+            scores = run(contenders)
+            peaks = {c.name: peak_rss_mib(c.pid) for c in contenders if c.pid}
+    print_table(scores, peaks)
+
+
+def print_table(scores: dict[int, dict[str, Score]], peaks: dict[str, float]) -> None:
+    """Print what was seen, and this service against the others."""
+    print(f"\n{BLOCKS} blocks a page, {usable_cores()} cores for everybody together\n")
+    print("| clients | | pages/s | p50 ms | p95 ms | CPU ms a page | this service / this |")
+    print("|---|---|---|---|---|---|---|")
+    for clients, level in scores.items():
+        ours = level["this service"].speed
+        for name, score in level.items():
+            cpu = "" if score.cpu is None else f"{score.cpu:.0f}"
+            ratio = "" if name == "this service" else f"{ours / score.speed:.2f}"
+            figures = f"{score.speed:.2f} | {score.median:.0f} | {score.p95:.0f} | {cpu} | {ratio}"
+            print(f"| {clients} | {name} | {figures} |")
+    alone = scores[1]["the VLM alone"].median
+    print()
+    for name, peak in peaks.items():
+        over = scores[1][name].median - alone
+        print(f"{name}: {over:.0f} ms over the VLM's own time for one client (p50); peak RSS {peak:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""What a process has used so far, as the kernel counts it."""
+
+import os
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor seconds of all its threads, in user and in kernel mode."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / _TICKS
+
+
+def rss_mib(pid: int) -> float:
+    """Memory that is resident now, in MiB."""
+    return _memory(pid, "VmRSS")
+
+
+def peak_rss_mib(pid: int) -> float:
+    """Memory that was resident at the most so far, in MiB."""
+    return _memory(pid, "VmHWM")
+
+
+def _memory(pid: int, name: str) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(name)

@@ -1,0 +1,58 @@
+"""The real pipeline on stand-ins: models for ONNX Runtime, and a vLLM server in a process of its own."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from ocr_engine import PaddleOcrVlEngine
+from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
+from tests.running import RunningVllm
+from tests.stand_ins.models import make_model_cache
+
+FAST = ("--step-ms", "0.1", "--step-ms-each", "0", "--prefill-ms", "0")
+
+StartEngine = Callable[..., AbstractAsyncContextManager[PaddleOcrVlEngine]]
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Put the models where this process's paddlex will look for them; return the environment that says so."""
+    assert "paddlex" not in sys.modules, "paddlex has read its environment already"
+    environment = make_model_cache(tmp_path_factory.mktemp("paddlex"), masks=True)
+    os.environ.update(environment)
+    return environment
+
+
+@pytest.fixture(scope="session")
+def fast_vllm() -> Iterator[RunningVllm]:
+    with RunningVllm(*FAST) as vllm:
+        yield vllm
+
+
+@pytest.fixture
+def vllm(fast_vllm: RunningVllm) -> Iterator[RunningVllm]:
+    """The stand-in, well again after each test."""
+    yield fast_vllm
+    fast_vllm.fault(None)
+
+
+@pytest.fixture
+def start_engine(models: dict[str, str]) -> StartEngine:
+    """Start an engine for the length of a `with` block, with the settings that differ from the usual ones."""
+
+    @asynccontextmanager
+    async def started(vllm: RunningVllm, **settings: Any) -> AsyncIterator[PaddleOcrVlEngine]:
+        engine = PaddleOcrVlEngine(
+            PaddleOcrVlSettings(layout_engine="onnxruntime", device="cpu", vlm_url=vllm.api, **settings)
+        )
+        try:
+            await engine.start()
+            yield engine
+        finally:
+            await engine.close()
+
+    return started

@@ -1,0 +1,37 @@
+"""The official pipeline, called as its own documentation shows: one page after the other."""
+
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+MODEL = "PaddleOCR-VL-1.6-0.9B"
+
+# The quality at which the stock client sends its crops.
+STOCK_QUALITY = 75
+
+
+@cache
+def pipeline(vlm_url: str, version: str = "v1.6", **settings: Any) -> Any:
+    """Build it once for each way in which it is wanted."""
+    # Here, as it takes seconds and reads the environment that the fixture `models` sets.
+    from paddleocr import PaddleOCRVL
+
+    return PaddleOCRVL(
+        pipeline_version=version,
+        vl_rec_backend="vllm-server",
+        vl_rec_server_url=vlm_url,
+        vl_rec_api_model_name=MODEL,
+        engine="onnxruntime",
+        device="cpu",
+        **settings,
+    )
+
+
+def read(official: Any, image: Image.Image, **options: Any) -> Any:
+    """Read one page; the result is a `PaddleOCRVLResult`."""
+    pixels = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR)
+    [result] = official.predict(pixels, use_queues=False, **options)
+    return result

@@ -1,0 +1,146 @@
+"""The engine itself: its start, its end, pages that are given up, and what it keeps of them."""
+
+import asyncio
+import gc
+import logging
+import threading
+import weakref
+
+import pytest
+from PIL import Image
+
+from ocr_engine import PaddleOcrVlEngine
+from ocr_service.documents import EngineState, Options, Page
+from ocr_service.errors import ModelNotLoaded, RequestError
+from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
+from tests.http.serving import serving
+from tests.paddleocr_vl.conftest import StartEngine
+from tests.paddleocr_vl.test_faults import SLOW, until
+from tests.running import RunningVllm
+from tests.stand_ins.pages import text_page
+
+pytestmark = pytest.mark.anyio
+
+BLOCKS = 12
+
+
+def page() -> Page:
+    return Page(1, text_page(BLOCKS), None)
+
+
+def threads_that_read() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("paddleocr-vl_")}
+
+
+async def test_whoever_asks_first_waits_for_one_build(
+    vllm: RunningVllm, models: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings = PaddleOcrVlSettings(layout_engine="onnxruntime", device="cpu", vlm_url=vllm.api)
+    engine = PaddleOcrVlEngine(settings)
+    assert (engine.state, engine.version) == (EngineState.NOT_INITIALIZED, None)
+    starts = [asyncio.create_task(engine.start()) for _ in range(5)]
+    await asyncio.sleep(0)
+    assert engine.state is EngineState.INITIALIZING
+    await asyncio.gather(*starts)
+    assert (engine.state, engine.version) == (EngineState.READY, "3.7.0")
+    assert caplog.text.count("PaddleOCR-VL is ready after") == 1
+    await engine.close()
+
+
+async def test_preload_builds_beside_the_service(vllm: RunningVllm, models: dict[str, str]) -> None:
+    settings = PaddleOcrVlSettings(layout_engine="onnxruntime", device="cpu", vlm_url=vllm.api)
+    engine = PaddleOcrVlEngine(settings)
+    async with serving(engine, ocr_preload=True) as client:
+        while (await client.get("/health")).json()["paddleocr"] != "ready":
+            pass
+
+
+async def test_build_that_fails_says_why_and_is_tried_again_later(
+    vllm: RunningVllm, models: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    # Paddle itself is not installed where the tests run.
+    engine = PaddleOcrVlEngine(PaddleOcrVlSettings(layout_engine="paddle", vlm_url=vllm.api))
+    file = {"file": b"GIF89a"}
+    async with serving(engine) as client:
+        from tests.paddleocr_vl.test_faults import scan
+
+        first = await client.post("/ocr", files=scan(1))
+        health = (await client.get("/health")).json()
+        second = await client.post("/ocr", files=scan(1))
+    assert (first.status_code, first.json()["code"]) == (503, "engine_unavailable")
+    assert 0 < int(second.headers["retry-after"]) <= 10
+    assert health["paddleocr"] == "unavailable"
+    assert caplog.text.count("Failed to initialize PaddleOCR-VL: ") == 1
+    assert "addle" in caplog.text.partition("Failed to initialize PaddleOCR-VL: ")[2]
+    del file
+
+
+async def test_page_that_is_given_up_leaves_nothing(start_engine: StartEngine) -> None:
+    with RunningVllm(*SLOW) as vllm:
+        async with start_engine(vllm) as engine:
+            given_up = page()
+            image = weakref.ref(given_up.image)
+            reading = asyncio.create_task(engine.recognize(given_up, Options()))
+            await until(vllm, lambda stats: stats["in_flight"] == BLOCKS)
+            del given_up
+            reading.cancel()
+            await until(vllm, lambda stats: stats["aborted"] == BLOCKS)
+            await asyncio.gather(reading, return_exceptions=True)
+            del reading
+            await gone(image)
+
+
+async def gone(image: "weakref.ref[Image.Image]") -> None:
+    """Return once nobody holds the image: its thread may be on its way out."""
+    while image() is not None:
+        gc.collect()
+        await asyncio.sleep(0.01)
+
+
+async def test_page_that_was_read_leaves_nothing(vllm: RunningVllm, start_engine: StartEngine) -> None:
+    async with start_engine(vllm) as engine:
+        read = page()
+        image = weakref.ref(read.image)
+        result = await engine.recognize(read, Options())
+        del read
+        await gone(image)
+    assert len(result.blocks) == BLOCKS
+
+
+async def test_engine_that_closes_ends_its_pages(start_engine: StartEngine) -> None:
+    with RunningVllm(*SLOW) as vllm:
+        async with start_engine(vllm) as engine:
+            reading = asyncio.create_task(engine.recognize(page(), Options()))
+            await until(vllm, lambda stats: stats["in_flight"] == BLOCKS)
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await until(vllm, lambda stats: stats["in_flight"] == 0)
+    while threads_that_read():
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("name", ["use_doc_orientation_classify", "use_doc_unwarping"])
+async def test_option_whose_model_is_not_loaded_names_the_setting(name: str) -> None:
+    engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
+    with pytest.raises(ModelNotLoaded, match=f"OCR_{name.upper()}=true"):
+        engine.check(Options(**{name: True}))
+    engine.check(Options(**{name: False}))
+    await engine.close()
+    loaded = PaddleOcrVlEngine(PaddleOcrVlSettings(**{name: True}))
+    loaded.check(Options(**{name: True}))
+    await loaded.close()
+
+
+async def test_pixel_limit_that_does_not_exist() -> None:
+    engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
+    with pytest.raises(RequestError, match="no 'tabel_max_pixels'; there are chart_max"):
+        engine.check(Options(vlm_extra_args={"tabel_max_pixels": 1}))
+    await engine.close()
+
+
+async def test_paddles_log_lines_go_our_way(
+    vllm: RunningVllm, start_engine: StartEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with start_engine(vllm):
+        assert logging.getLogger("paddlex").handlers == []

@@ -1,0 +1,203 @@
+"""What callers see when vLLM fails, over HTTP, with the real pipeline and a stand-in for vLLM that fails."""
+
+import asyncio
+import io
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.http.serving import serving
+from tests.paddleocr_vl.conftest import FAST, StartEngine
+from tests.running import RunningVllm, free_port
+from tests.stand_ins.pages import text_page
+
+pytestmark = pytest.mark.anyio
+
+# Slow enough that a page is still on its way whenever a test looks.
+SLOW = ("--step-ms", "1000")
+
+BLOCKS = 12
+
+
+def scan(blocks: int = BLOCKS, seed: int = 0) -> dict[str, tuple[str, bytes]]:
+    file = io.BytesIO()
+    text_page(blocks, seed).save(file, "PNG")
+    return {"file": ("scan.png", file.getvalue())}
+
+
+async def until(vllm: RunningVllm, holds: Callable[[dict[str, int]], bool]) -> None:
+    """Wait until the stand-in has seen what is asked for."""
+    while not holds(await asyncio.to_thread(vllm.stats)):
+        await asyncio.sleep(0.01)
+
+
+async def health(client: httpx.AsyncClient) -> str:
+    answer: str = (await client.get("/health")).json()["vllm"]
+    return answer
+
+
+async def test_all_is_well(vllm: RunningVllm, start_engine: StartEngine) -> None:
+    async with start_engine(vllm) as engine, serving(engine) as client:
+        answer = await client.post("/ocr", files=scan())
+        [page] = answer.json()["pages"]
+        assert answer.status_code == 200
+        assert page["error"] is None and len(page["blocks"]) == BLOCKS
+        assert all(block["content"] and block["error"] is None for block in page["blocks"])
+        assert await health(client) == "ready"
+        detail = await client.get("/health/vllm")
+        assert detail.status_code == 200
+        seen = detail.json()
+        assert seen.pop("latency_ms") > 0
+        assert seen == {
+            "status": "ready",
+            "url": vllm.api,
+            "model": "PaddleOCR-VL-1.6-0.9B",
+            "error": None,
+        }
+
+
+async def test_vllm_dies_in_the_middle_of_a_page(start_engine: StartEngine) -> None:
+    port = free_port()
+    with RunningVllm(*SLOW, port=port) as vllm:
+        async with start_engine(vllm) as engine, serving(engine) as client:
+            request = asyncio.create_task(client.post("/ocr", files=scan()))
+            await until(vllm, lambda stats: stats["in_flight"] == BLOCKS)
+            vllm.kill()
+            answer = await request
+            assert (answer.status_code, answer.json()["code"]) == (503, "vlm_unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+            answer = await client.post("/ocr", files=scan())
+            assert (answer.status_code, answer.json()["code"]) == (503, "vlm_unavailable")
+            assert (await client.get("/health/vllm")).status_code == 503
+            with RunningVllm(*FAST, port=port):
+                assert (await client.post("/ocr", files=scan())).status_code == 200
+                assert await health(client) == "ready"
+
+
+async def test_vllm_is_slow_to_come_up(start_engine: StartEngine) -> None:
+    port = free_port()
+    absent = RunningVllm(*FAST, port=port)
+    absent.url = f"http://127.0.0.1:{port}"
+    async with start_engine(absent) as engine, serving(engine) as client:
+        answer = await client.post("/ocr", files=scan())
+        assert (answer.status_code, answer.json()["code"]) == (503, "vlm_unavailable")
+        assert "starting" in answer.json()["detail"]
+        assert await health(client) == "starting"
+        with absent:
+            assert (await client.post("/ocr", files=scan())).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "fault", ["500", "404", "invalid json", "no choices", "html", "redirect", "break", "unhealthy"]
+)
+async def test_vllm_fails_for_a_while(vllm: RunningVllm, start_engine: StartEngine, fault: str) -> None:
+    async with start_engine(vllm) as engine, serving(engine) as client:
+        vllm.fault(fault)
+        for _ in range(3):
+            answer = await client.post("/ocr", files=scan())
+            assert (answer.status_code, answer.json()["code"]) == (503, "vlm_unavailable")
+        vllm.fault(None)
+        assert (await client.post("/ocr", files=scan())).status_code == 200
+
+
+async def test_vllm_accepts_and_never_answers(vllm: RunningVllm, start_engine: StartEngine) -> None:
+    async with start_engine(vllm, vlm_timeout=0.3) as engine, serving(engine) as client:
+        assert (await client.post("/ocr", files=scan())).status_code == 200
+        vllm.fault("silence")
+        answer = await client.post("/ocr", files=scan())
+        assert (answer.status_code, answer.json()["code"]) == (504, "vlm_timeout")
+        vllm.fault(None)
+        assert (await client.post("/ocr", files=scan())).status_code == 200
+
+
+async def test_vllm_that_hangs_altogether_is_refused_at_once(
+    vllm: RunningVllm, start_engine: StartEngine
+) -> None:
+    vllm.fault("hang")
+    async with start_engine(vllm) as engine, serving(engine) as client:
+        answer = await client.post("/ocr", files=scan())
+        assert (answer.status_code, answer.json()["code"]) == (503, "vlm_unavailable")
+        assert "no answer in time" in answer.json()["detail"]
+
+
+async def test_others_are_read_while_one_hangs(vllm: RunningVllm, start_engine: StartEngine) -> None:
+    async with start_engine(vllm, vlm_timeout=5) as engine, serving(engine) as client:
+        vllm.fault("silence")
+        before = vllm.stats()["failed"]
+        hanging = asyncio.create_task(client.post("/ocr", files=scan()))
+        await until(vllm, lambda stats: stats["failed"] == before + BLOCKS)
+        vllm.fault(None)
+        answers = await asyncio.gather(*(client.post("/ocr", files=scan(3, seed)) for seed in range(8)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert not hanging.done()
+        assert (await hanging).status_code == 504
+
+
+@pytest.mark.parametrize("fault", ["empty", "null"])
+async def test_vllm_that_finds_nothing_to_read(
+    vllm: RunningVllm, start_engine: StartEngine, fault: str
+) -> None:
+    vllm.fault(fault)
+    async with start_engine(vllm) as engine, serving(engine) as client:
+        answer = (await client.post("/ocr", files=scan())).json()
+    [page] = answer["pages"]
+    assert page["error"] is None and answer["text"] == ""
+    assert [block["content"] for block in page["blocks"]] == [""] * BLOCKS
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [("500", "vlm_unavailable"), ("400", "recognition_failed"), ("silence", "vlm_timeout")]
+)
+async def test_blocks_that_fail_leave_the_page_whole(
+    vllm: RunningVllm, start_engine: StartEngine, fault: str, code: str
+) -> None:
+    async with (
+        start_engine(vllm, vlm_timeout=0.5, vlm_max_concurrency=1) as engine,
+        serving(engine) as client,
+    ):
+        whole = (await client.post("/ocr", files=scan(4))).json()["pages"][0]
+        vllm.fault(fault, after=3)
+        answer = await client.post("/ocr", files=scan(4))
+        assert answer.status_code == 200
+        page = answer.json()["pages"][0]
+        assert page["error"]["code"] == "partly_recognized"
+        assert "1 of 4 blocks" in page["error"]["detail"]
+        assert page["blocks"][:3] == whole["blocks"][:3]
+        assert page["blocks"][3]["content"] == "" and page["blocks"][3]["error"]["code"] == code
+        assert page["markdown"] == "\n\n".join(block["content"] for block in whole["blocks"][:3]) + "\n\n"
+        vllm.fault(fault, after=3)
+        stream = await client.post("/ocr", files=scan(4), headers={"Accept": "application/x-ndjson"})
+        assert '"failed_pages":[1]' in stream.text
+
+
+async def test_every_block_refused_is_the_pages_failure(vllm: RunningVllm, start_engine: StartEngine) -> None:
+    vllm.fault("400")
+    async with start_engine(vllm) as engine, serving(engine) as client:
+        answer = await client.post("/ocr", files=scan())
+    assert (answer.status_code, answer.json()["code"]) == (500, "recognition_failed")
+
+
+async def test_page_without_blocks_needs_no_words(vllm: RunningVllm, start_engine: StartEngine) -> None:
+    before = vllm.stats()["calls"]
+    async with start_engine(vllm) as engine, serving(engine) as client:
+        answer = (await client.post("/ocr", files=scan(1) | {"file": ("blank.png", blank())})).json()
+    assert answer["pages"][0]["blocks"] == [] and answer["pages"][0]["error"] is None
+    assert vllm.stats()["calls"] == before
+
+
+def blank() -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (800, 1000), "white").save(file, "PNG")
+    return file.getvalue()
+
+
+async def test_caller_that_leaves_frees_the_vlm(start_engine: StartEngine) -> None:
+    with RunningVllm(*SLOW) as vllm:
+        async with start_engine(vllm) as engine, serving(engine) as client:
+            request = asyncio.create_task(client.post("/ocr", files=scan()))
+            await until(vllm, lambda stats: stats["in_flight"] == BLOCKS)
+            request.cancel()
+            await until(vllm, lambda stats: stats["aborted"] == BLOCKS and stats["in_flight"] == 0)

@@ -1,0 +1,205 @@
+"""This engine, with many pages in flight, says what the official pipeline says of each page alone."""
+
+import asyncio
+import json
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocr_engine import PaddleOcrVlEngine
+from ocr_service.documents import Options, Page, PageResult
+from tests.paddleocr_vl import official
+from tests.paddleocr_vl.conftest import StartEngine
+from tests.running import RunningVllm
+from tests.stand_ins.pages import Box, draw_page, text_page, various_pages
+
+pytestmark = pytest.mark.anyio
+
+PAGES = dict(various_pages())
+CONCURRENT = 32
+
+
+def assert_same(ours: PageResult, theirs: Any, **markdown: Any) -> None:
+    assert ours.raw == theirs.json["res"]
+    said = theirs._to_markdown(**markdown)
+    assert ours.markdown == said["markdown_texts"]
+    assert ours.images.keys() == said["markdown_images"].keys()
+    for path, image in said["markdown_images"].items():
+        pixels = cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
+        assert ours.images[path] == cv2.imencode(".jpg", pixels)[1].tobytes(), path
+
+
+async def read_together(
+    engine: PaddleOcrVlEngine, images: list[Image.Image], options: Options
+) -> list[PageResult]:
+    """Read pages, CONCURRENT at a time, for as many callers."""
+    places = asyncio.Semaphore(CONCURRENT)
+
+    async def read(index: int, image: Image.Image) -> PageResult:
+        async with places:
+            return await engine.recognize(Page(index, image, None), options)
+
+    return await asyncio.gather(*(read(index, image) for index, image in enumerate(images, start=1)))
+
+
+async def test_every_page_under_32_callers(vllm: RunningVllm, start_engine: StartEngine) -> None:
+    assert len(PAGES) >= 30
+    reference = official.pipeline(vllm.api)
+    expected = {name: official.read(reference, image) for name, image in PAGES.items()}
+    async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
+        results = await read_together(engine, list(PAGES.values()) * 2, Options())
+    for name, result in zip(list(PAGES) * 2, results, strict=True):
+        assert_same(result, expected[name])
+    assert any(result.images for result in results)
+    assert any("<table" in result.markdown for result in results)
+    assert {len(result.blocks) for result in results} >= {0, 1, 12, 80}
+
+
+@pytest.mark.parametrize("version", ["v1", "v1.5"])
+async def test_other_releases(vllm: RunningVllm, start_engine: StartEngine, version: str) -> None:
+    images = [PAGES["with table"], PAGES["with display_formula"], PAGES["12 blocks 0"], PAGES["empty"]]
+    reference = official.pipeline(vllm.api, version)
+    async with start_engine(vllm, pipeline_version=version, jpeg_quality=official.STOCK_QUALITY) as engine:
+        results = await read_together(engine, images, Options())
+    for result, image in zip(results, images, strict=True):
+        assert_same(result, official.read(reference, image))
+
+
+# Each with a page on which it makes a difference.
+OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("with chart", {"use_chart_recognition": True}),
+    ("with seal", {"use_seal_recognition": True}),
+    ("with image", {"use_ocr_for_image_block": True}),
+    ("12 blocks 0", {"use_layout_detection": False}),
+    ("with table", {"use_layout_detection": False, "prompt_label": "table"}),
+    ("with display_formula", {"use_layout_detection": False, "prompt_label": "formula"}),
+    ("with chart", {"use_layout_detection": False, "prompt_label": "chart"}),
+    ("with seal", {"use_layout_detection": False, "prompt_label": "seal"}),
+    ("one block 0", {"use_layout_detection": False, "prompt_label": "spotting"}),
+    ("12 blocks 0", {"layout_threshold": 0.95}),
+    ("with table", {"layout_threshold": {21: 0.95, 22: 0.3, 6: 0.3}}),
+    ("with text", {"layout_nms": False}),
+    ("with text", {"layout_unclip_ratio": 1.1}),
+    ("with text", {"layout_unclip_ratio": (1.0, 1.2)}),
+    ("with text", {"layout_unclip_ratio": {22: (1.1, 1.2)}}),
+    ("picture in a table", {"layout_merge_bboxes_mode": "large"}),
+    ("picture in a table", {"layout_merge_bboxes_mode": {21: "large"}}),
+    ("with text", {"layout_shape_mode": "rect"}),
+    ("with text", {"layout_shape_mode": "quad"}),
+    ("two columns", {"merge_layout_blocks": False}),
+    ("with table", {"format_block_content": True}),
+    ("with header", {"markdown_ignore_labels": ("text",)}),
+    ("with header_image", {"markdown_ignore_labels": ()}),
+    ("with text", {"repetition_penalty": 1.2}),
+    ("with text", {"temperature": 0.4, "top_p": 0.8}),
+    ("with text", {"min_pixels": 1000, "max_pixels": 90000}),
+    ("with text", {"max_new_tokens": 77}),
+    ("with table", {"vlm_extra_args": {"table_max_pixels": 50000, "ocr_min_pixels": 2000}}),
+]
+
+
+@pytest.mark.parametrize(("page", "options"), OPTIONS, ids=[f"{page}: {given}" for page, given in OPTIONS])
+async def test_every_option(
+    vllm: RunningVllm, start_engine: StartEngine, page: str, options: dict[str, Any]
+) -> None:
+    """The results are the same, and so is what is asked of the VLM, to the byte of each picture."""
+    reference = official.pipeline(vllm.api)
+    image = PAGES[page]
+    vllm.record()
+    theirs = official.read(reference, image, **options)
+    their_calls = vllm.recorded()
+    async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
+        vllm.record()
+        ours = await engine.recognize(Page(1, image, None), Options(**options))
+    assert calls(vllm.recorded()) == calls(their_calls)
+    assert_same(ours, theirs)
+
+
+def calls(bodies: list[str]) -> list[str]:
+    """Return the calls in an order of their own, as they are sent side by side."""
+    return sorted(json.dumps(json.loads(body), sort_keys=True) for body in bodies)
+
+
+@pytest.mark.parametrize(
+    "options", [{"prettify_markdown": False}, {"show_formula_number": True}], ids=lambda given: str(given)
+)
+async def test_markdowns_own_options(
+    vllm: RunningVllm, start_engine: StartEngine, options: dict[str, Any]
+) -> None:
+    image = PAGES["with display_formula"]
+    theirs = official.read(official.pipeline(vllm.api), image)
+    async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
+        ours = await engine.recognize(Page(1, image, None), Options(**options))
+        plain = await engine.recognize(Page(1, image, None), Options())
+    assert_same(
+        ours,
+        theirs,
+        pretty=options.get("prettify_markdown", True),
+        show_formula_number=options.get("show_formula_number", False),
+    )
+    assert ours.markdown != plain.markdown
+
+
+@pytest.mark.parametrize("angle", [0, 90, 180, 270])
+async def test_pages_are_turned_upright_and_flattened(
+    vllm: RunningVllm, start_engine: StartEngine, angle: int
+) -> None:
+    image = draw_page([Box("text", 4, 10, 59, 30), Box("table", 4, 33, 59, 50)], seed=7, marked=True)
+    image = image.rotate(-angle, expand=True)
+    loaded = {"use_doc_orientation_classify": True, "use_doc_unwarping": True}
+    reference = official.pipeline(vllm.api, **loaded)
+    async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY, **loaded) as engine:
+        by_default, without = await read_together(engine, [image] * 2, Options()), None
+        without = await engine.recognize(
+            Page(1, image, None), Options(use_doc_orientation_classify=False, use_doc_unwarping=False)
+        )
+    for ours in by_default:
+        assert_same(ours, official.read(reference, image))
+        assert [block.label for block in ours.blocks] == ["text", "table"]
+        assert (ours.width, ours.height) == (1654, 2339)
+        assert ours.raw is not None and ours.raw["doc_preprocessor_res"]["angle"] == angle
+    assert_same(
+        without,
+        official.read(reference, image, use_doc_orientation_classify=False, use_doc_unwarping=False),
+    )
+
+
+async def test_png_reaches_the_vlm_without_loss(vllm: RunningVllm, start_engine: StartEngine) -> None:
+    async with start_engine(vllm, image_format="png") as engine:
+        vllm.record()
+        await engine.recognize(Page(1, text_page(1, seed=5), None), Options())
+    [body] = vllm.recorded()
+    assert '"data:image/png;base64,iVBOR' in body
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"merge_tables": False}, {"relevel_titles": False}, {"format_block_content": True}],
+    ids=lambda given: str(given),
+)
+async def test_pages_are_restructured_as_the_official_pipeline_does(
+    vllm: RunningVllm, start_engine: StartEngine, options: dict[str, Any]
+) -> None:
+    images = [
+        draw_page([Box("doc_title", 10, 7, 50, 10), Box("table", 5, 30, 58, 61)], seed=1),
+        draw_page([Box("table", 5, 7, 58, 20), Box("paragraph_title", 5, 25, 40, 27)], seed=2),
+        draw_page([Box("paragraph_title", 5, 8, 40, 9), Box("image", 5, 12, 30, 30)], seed=3),
+    ]
+    reference = official.pipeline(vllm.api)
+    read_with = {name: value for name, value in options.items() if name == "format_block_content"}
+    joined_with = {name: value for name, value in options.items() if name != "format_block_content"}
+    theirs = reference.restructure_pages(
+        [official.read(reference, image, **read_with) for image in images], **joined_with
+    )
+    asked = Options(restructure_pages=True, **options)
+    async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
+        pages = await read_together(engine, images, asked)
+        ours = await engine.restructure(pages, asked)
+    for our_page, their_page in zip(ours, theirs, strict=True):
+        assert our_page.raw == their_page.json["res"]
+        assert our_page.markdown == their_page._to_markdown()["markdown_texts"]
+    assert ours[2].images
+    assert options or ours[1].markdown != pages[1].markdown

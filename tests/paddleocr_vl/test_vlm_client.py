@@ -1,0 +1,254 @@
+"""The client of vLLM, against a server that misbehaves on a real socket."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ocr_service.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
+from ocr_service.paddleocr_vl.vlm_client import VlmAddress, VlmClient
+
+pytestmark = pytest.mark.anyio
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+COMPLETION = json.dumps({"choices": [{"message": {"content": "текст"}}]}).encode()
+
+
+class Server:
+    """Reads requests whole, answers as it is told, and keeps what it was asked.
+
+    respond: called with the number of the request, from 1; returns the whole answer, or None to hang up.
+    """
+
+    def __init__(self, respond: Callable[[int], Awaitable[bytes | None]]) -> None:
+        self._respond = respond
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.hung_up = asyncio.Event()
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or b"0")
+                self.requests.append(head + await reader.readexactly(length))
+                answering = asyncio.ensure_future(self._respond(len(self.requests)))
+                leaving = asyncio.ensure_future(reader.read(1))
+                await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+                if not answering.done():
+                    answering.cancel()
+                    self.hung_up.set()
+                    return
+                leaving.cancel()
+                await asyncio.gather(leaving, return_exceptions=True)
+                answer = answering.result()
+                if answer is None:
+                    return
+                writer.write(answer)
+                await writer.drain()
+        except asyncio.IncompleteReadError:
+            self.hung_up.set()
+        finally:
+            writer.close()
+
+
+def http(status: str, body: bytes = b"", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def always(answer: bytes | None) -> Callable[[int], Awaitable[bytes | None]]:
+    async def respond(_: int) -> bytes | None:
+        return answer
+
+    return respond
+
+
+async def never(_: int) -> bytes | None:
+    await asyncio.Event().wait()
+    return None
+
+
+@asynccontextmanager
+async def talking(
+    respond: Callable[[int], Awaitable[bytes | None]],
+    limit: float = 30,
+    at_once: int = 4,
+    key: str | None = None,
+) -> AsyncIterator[tuple[VlmClient, Server]]:
+    server = Server(respond)
+    listening = await asyncio.start_server(server.handle, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    client = VlmClient(VlmAddress(f"http://127.0.0.1:{port}/v1", key), limit, at_once)
+    try:
+        yield client, server
+    finally:
+        await client.close()
+        listening.close()
+        await listening.wait_closed()
+
+
+async def test_answer_is_the_completions_text() -> None:
+    async with talking(always(http("200 OK", COMPLETION)), key="a key") as (client, server):
+        assert await client.complete(b'{"asked": 1}') == "текст"
+        assert await client.complete(b'{"asked": 2}') == "текст"
+    assert server.connections == 1, "connections are kept"
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/chat/completions HTTP/1.1")
+    assert b"authorization: bearer a key" in head.lower()
+    assert body == b'{"asked": 1}'
+
+
+@pytest.mark.parametrize("content", [b'""', b"null"])
+async def test_no_words_are_no_error(content: bytes) -> None:
+    answer = b'{"choices": [{"message": {"content": ' + content + b"}}]}"
+    async with talking(always(http("200 OK", answer))) as (client, _):
+        assert await client.complete(b"{}") == ""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http("200 OK", b'{"choices": ['),
+        http("200 OK", b'{"choices": []}'),
+        http("200 OK", b"<html>"),
+        http("200 OK", b"[]"),
+        http("307 Temporary Redirect", b"", "Location: http://127.0.0.1:9/"),
+        http("401 Unauthorized"),
+        http("404 Not Found"),
+        http("429 Too Many Requests"),
+        http("500 Internal Server Error", b'{"error": "out of memory"}'),
+        http("503 Service Unavailable"),
+        b"garbage\r\n\r\n",
+    ],
+    ids=lambda answer: answer[:40].decode(),
+)
+async def test_answers_that_concern_every_call(answer: bytes) -> None:
+    async with talking(always(answer)) as (client, server):
+        with pytest.raises(VlmUnavailable):
+            await client.complete(b"{}")
+    assert len(server.requests) == 1, "only a broken connection is tried again"
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "413 Too Large", "422 Unprocessable"])
+async def test_refusal_of_one_picture(status: str) -> None:
+    async with talking(always(http(status))) as (client, server):
+        with pytest.raises(RecognitionFailed):
+            await client.complete(b"{}")
+    assert len(server.requests) == 1
+
+
+async def test_connection_that_breaks_before_any_answer_is_tried_once_more() -> None:
+    async def second_time(number: int) -> bytes | None:
+        return http("200 OK", COMPLETION) if number > 1 else None
+
+    async with talking(second_time) as (client, server):
+        assert await client.complete(b"{}") == "текст"
+    assert len(server.requests) == 2
+    async with talking(always(None)) as (client, server):
+        with pytest.raises(VlmUnavailable):
+            await client.complete(b"{}")
+    assert len(server.requests) == 2
+
+
+async def test_answer_that_breaks_off_is_not_asked_for_again() -> None:
+    cut = http("200 OK", COMPLETION)[:-5]
+
+    async def break_off(_: int) -> bytes | None:
+        return cut
+
+    server = Server(break_off)
+
+    async def answer_and_leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server.requests.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(cut)
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(answer_and_leave, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    client = VlmClient(VlmAddress(f"http://127.0.0.1:{port}/v1"), 30, 4)
+    with pytest.raises(VlmUnavailable):
+        await client.complete(b"{}")
+    assert len(server.requests) == 1
+    await client.close()
+    listening.close()
+
+
+async def test_nobody_listens() -> None:
+    client = VlmClient(VlmAddress("http://127.0.0.1:9/v1"), 30, 4)
+    with pytest.raises(VlmUnavailable, match="refused"):
+        await client.complete(b"{}")
+    await client.close()
+
+
+async def test_call_that_is_never_answered_ends_at_its_deadline() -> None:
+    async with talking(never, limit=0.05) as (client, server):
+        with pytest.raises(VlmTimeout, match=r"0\.05 s"):
+            await client.complete(b"{}")
+        await server.hung_up.wait()
+
+
+async def test_cancelled_call_hangs_up() -> None:
+    async with talking(never) as (client, server):
+        call = asyncio.create_task(client.complete(b"{}"))
+        while not server.requests:
+            await asyncio.sleep(0)
+        call.cancel()
+        await server.hung_up.wait()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+
+async def test_calls_are_given_up_when_nobody_is_there() -> None:
+    async with talking(never) as (client, server):
+        call = asyncio.create_task(client.complete(b"{}"))
+        while not server.requests:
+            await asyncio.sleep(0)
+        client.give_up("it is silent")
+        with pytest.raises(VlmUnavailable, match="it is silent"):
+            await call
+
+
+async def test_no_more_calls_at_once_than_allowed() -> None:
+    inside, most = 0, 0
+    release = asyncio.Event()
+
+    async def count(_: int) -> bytes | None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        if inside == 3:
+            release.set()
+        await release.wait()
+        inside -= 1
+        return http("200 OK", COMPLETION)
+
+    async with talking(count, at_once=3) as (client, _):
+        assert await asyncio.gather(*(client.complete(b"{}") for _ in range(9))) == ["текст"] * 9
+    assert most == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "health"),
+    [
+        ("http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/health"),
+        ("http://host/v1/", "http://host/v1/", "http://host/health"),
+        ("http://me:secret@host:1/v1", "http://host:1/v1", "http://me:secret@host:1/health"),
+        ("http://host/v1?key=secret", "http://host/v1", "http://host/health?key=secret"),
+        ("https://host/gateway", "https://host/gateway", "https://host/gateway/health"),
+    ],
+)
+def test_addresses(url: str, shown: str, health: str) -> None:
+    address = VlmAddress(url)
+    assert (address.shown, address.health) == (shown, health)
+    assert "secret" not in repr(VlmAddress("http://me:secret@host/v1", "secret"))
+
+
+def test_every_kind_of_error_has_words() -> None:
+    assert issubclass(VlmUnavailable, OcrError) and VlmUnavailable.status == 503
+    assert issubclass(VlmTimeout, OcrError) and VlmTimeout.status == 504

@@ -1,0 +1,134 @@
+"""The eye on vLLM: what it says, and how soon it notices."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ocr_service.documents import VlmState
+from ocr_service.errors import VlmUnavailable
+from ocr_service.paddleocr_vl.vlm_client import VlmAddress, VlmClient
+from ocr_service.paddleocr_vl.vlm_watch import STARTUP_SECONDS, VlmWatch
+from tests.paddleocr_vl.conftest import FAST
+from tests.running import RunningVllm, free_port
+
+pytestmark = pytest.mark.anyio
+
+
+class Clock:
+    """Time that a test sets."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def watching(url: str, clock: Clock | None = None, patience: float = 5) -> AsyncIterator[VlmWatch]:
+    client = VlmClient(VlmAddress(url), 30, 4)
+    watch = VlmWatch(client, patience=patience, clock=clock or Clock())
+    try:
+        yield watch
+    finally:
+        await watch.close()
+        await client.close()
+
+
+async def test_server_that_is_well(vllm: RunningVllm, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with watching(vllm.api.replace("http://", "http://user:secret@")) as watch:
+        assert watch.status.state is VlmState.STARTING
+        await watch.ensure_ready()
+        await watch.check()
+        status = watch.status
+    assert (status.state, status.model) == (VlmState.READY, "PaddleOCR-VL-1.6-0.9B")
+    assert status.url == vllm.api
+    assert status.latency == 0 and status.error is None
+    assert caplog.text.count("is ready: it serves PaddleOCR-VL-1.6-0.9B") == 1
+    assert "secret" not in caplog.text
+
+
+async def test_server_that_never_was_there_is_starting_for_a_while() -> None:
+    clock = Clock()
+    async with watching(f"http://127.0.0.1:{free_port()}/v1", clock) as watch:
+        with pytest.raises(VlmUnavailable, match="starting.*refused"):
+            await watch.ensure_ready()
+        assert watch.status.state is VlmState.STARTING
+        clock.now += STARTUP_SECONDS + 1
+        with pytest.raises(VlmUnavailable, match="unavailable.*refused"):
+            await watch.ensure_ready()
+    assert watch.status.state is VlmState.UNAVAILABLE
+
+
+async def test_server_that_goes_and_comes_back() -> None:
+    port = free_port()
+    async with watching(f"http://127.0.0.1:{port}/v1") as watch:
+        with RunningVllm(*FAST, port=port):
+            await watch.check()
+            assert watch.status.state is VlmState.READY
+        await watch.check()
+        assert watch.status.state is VlmState.UNAVAILABLE
+        assert watch.status.error is not None and watch.status.latency is None
+        with RunningVllm(*FAST, "--model", "PaddleOCR-VL-1.5-0.9B", port=port):
+            # Without waiting for the next check.
+            await watch.ensure_ready()
+    assert watch.status.state is VlmState.READY
+    assert watch.status.model == "PaddleOCR-VL-1.5-0.9B"
+
+
+async def test_server_that_says_it_is_not_well(vllm: RunningVllm) -> None:
+    vllm.fault("unhealthy")
+    async with watching(vllm.api) as watch:
+        with pytest.raises(VlmUnavailable, match="503"):
+            await watch.ensure_ready()
+
+
+async def test_server_of_another_model() -> None:
+    with RunningVllm(*FAST, "--model", "another-model") as vllm:
+        async with watching(vllm.api) as watch:
+            with pytest.raises(VlmUnavailable, match="serves no PaddleOCR-VL"):
+                await watch.ensure_ready()
+
+
+async def test_server_that_falls_silent(vllm: RunningVllm) -> None:
+    """Calls that are under way are given up once it has been silent for long."""
+    clock = Clock()
+    async with watching(vllm.api, clock, patience=0.05) as watch:
+        vllm.fault("hang")
+        client = watch._client
+        body = b'{"model": "PaddleOCR-VL-1.6-0.9B", "messages": []}'
+        call = asyncio.create_task(client.complete(body))
+        await watch.check()
+        assert watch.status.error == "no answer in time"
+        clock.now += 10
+        await watch.check()
+        assert not call.done()
+        clock.now += 11
+        await watch.check()
+        with pytest.raises(VlmUnavailable, match="stopped answering"):
+            await call
+        vllm.fault(None)
+        await watch.check(patience=5)
+        assert watch.status.state is VlmState.READY
+
+
+async def test_many_who_ask_share_one_check(vllm: RunningVllm) -> None:
+    before = vllm.stats()["health_checks"]
+    async with watching(vllm.api) as watch:
+        await asyncio.gather(*(watch.ensure_ready() for _ in range(20)))
+    assert vllm.stats()["health_checks"] == before + 1
+
+
+async def test_it_looks_again_and_again(vllm: RunningVllm) -> None:
+    client = VlmClient(VlmAddress(vllm.api), 30, 4)
+    watch = VlmWatch(client, interval=0.01)
+    before = vllm.stats()["health_checks"]
+    running = asyncio.create_task(watch.run())
+    while await asyncio.to_thread(vllm.stats) == {} or vllm.stats()["health_checks"] < before + 3:
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await watch.close()
+    await client.close()
