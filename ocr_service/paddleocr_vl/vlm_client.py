@@ -5,6 +5,8 @@ aiohttp, because it answers for hundreds of calls at once at 0.2 ms of CPU each;
 
 import asyncio
 import json
+import os
+import socket
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -155,11 +157,11 @@ def reason(error: BaseException) -> str:
     """Say in a few words, without addresses and credentials, what kept two machines from talking."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or type(error.os_error).__name__
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    # The system's own words: asyncio's hold the address.
+    if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
+        return os.strerror(cause.errno)
+    return "its name is not known" if isinstance(cause, socket.gaierror) else type(cause).__name__
 
 
 def _text(content: bytes) -> str:

@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.request_context": set(),
     "ocr_service.workers": set(),
     "ocr_service.cores": set(),
+    "ocr_service.memory": set(),
     "ocr_service.logs": {"request_context"},
     "ocr_service.documents": {"errors"},
     "ocr_service.selection": {"errors"},
