@@ -125,6 +125,8 @@ class PaddleOcrVlEngine:
         finally:
             self._reading.discard(calls)
             calls.cancel()
+            if any(isinstance(error, VlmUnavailable) for error in calls.failures.values()):
+                self._watch.doubt()
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         assert self._pipeline is not None

@@ -46,7 +46,7 @@ class PaddleOcrVlSettings:
 class BuiltPipeline:
     """What a page needs once PaddleOCR is there.
 
-    official: paddlex's pipeline, with our parts in it. version: PaddleOCR's.
+    official: a `paddleocr.PaddleOCRVL`, with our parts in it. version: PaddleOCR's.
     to_bgr: Pillow image → pixels. encode_crop, encode_picture: pixels, or a Pillow image, → a file.
     """
 
@@ -62,7 +62,7 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
     try:
         paddleocr = importlib.import_module("paddleocr")
         _log_as_we_do("paddlex")
-        pipeline = paddleocr.PaddleOCRVL(
+        official = paddleocr.PaddleOCRVL(
             pipeline_version=settings.pipeline_version,
             vl_rec_backend="vllm-server",
             vl_rec_server_url=settings.vlm_url,
@@ -72,8 +72,8 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
             # None keeps these out: False would turn them off where a request asks for one alone.
             use_doc_orientation_classify=settings.use_doc_orientation_classify or None,
             use_doc_unwarping=settings.use_doc_unwarping or None,
-        ).paddlex_pipeline
-        install(pipeline._pipeline, models)
+        )
+        install(official.paddlex_pipeline._pipeline, models)
         # What was imported and built stays: the garbage collector need not look through it again and again.
         gc.freeze()
     except ImportError as error:
@@ -83,7 +83,7 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
     except Exception as error:
         raise EngineUnavailable("PaddleOCR-VL could not be started; the log says why.") from error
     return BuiltPipeline(
-        pipeline,
+        official,
         importlib.metadata.version("paddleocr"),
         bgr_converter(),
         crop_encoder(settings.image_format, settings.jpeg_quality),

@@ -62,16 +62,23 @@ class VlmWatch:
 
     async def check(self, patience: float | None = None) -> None:
         """Look once, whoever asks; a caller that is cancelled does not end it for others."""
-        if self._checking is None:
-            self._checking = asyncio.create_task(self._check(patience or self._patience))
-            self._checking.add_done_callback(self._checked)
-        await asyncio.shield(self._checking)
+        await asyncio.shield(self._begin(patience or self._patience))
+
+    def doubt(self) -> None:
+        """Look again soon, as somebody has had no luck with the server."""
+        self._begin(self._patience)
 
     async def close(self) -> None:
         """End a check that is under way."""
         if self._checking is not None:
             self._checking.cancel()
             await asyncio.gather(self._checking, return_exceptions=True)
+
+    def _begin(self, patience: float) -> "asyncio.Task[None]":
+        if self._checking is None:
+            self._checking = asyncio.create_task(self._check(patience))
+            self._checking.add_done_callback(self._checked)
+        return self._checking
 
     def _checked(self, _: "asyncio.Task[None]") -> None:
         self._checking = None

@@ -5,6 +5,7 @@ import gc
 import logging
 import threading
 import weakref
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -15,7 +16,7 @@ from ocr_service.errors import ModelNotLoaded, RequestError
 from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
 from tests.http.serving import serving
 from tests.paddleocr_vl.conftest import StartEngine
-from tests.paddleocr_vl.test_faults import SLOW, until
+from tests.paddleocr_vl.test_faults import SLOW, scan, until
 from tests.running import RunningVllm
 from tests.stand_ins.pages import text_page
 
@@ -28,8 +29,8 @@ def page() -> Page:
     return Page(1, text_page(BLOCKS), None)
 
 
-def threads_that_read() -> set[str]:
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("paddleocr-vl_")}
+def threads_that_read() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("paddleocr-vl_")]
 
 
 async def test_whoever_asks_first_waits_for_one_build(
@@ -40,7 +41,8 @@ async def test_whoever_asks_first_waits_for_one_build(
     engine = PaddleOcrVlEngine(settings)
     assert (engine.state, engine.version) == (EngineState.NOT_INITIALIZED, None)
     starts = [asyncio.create_task(engine.start()) for _ in range(5)]
-    await asyncio.sleep(0)
+    while engine.state is EngineState.NOT_INITIALIZED:
+        await asyncio.sleep(0)
     assert engine.state is EngineState.INITIALIZING
     await asyncio.gather(*starts)
     assert (engine.state, engine.version) == (EngineState.READY, "3.7.0")
@@ -53,7 +55,7 @@ async def test_preload_builds_beside_the_service(vllm: RunningVllm, models: dict
     engine = PaddleOcrVlEngine(settings)
     async with serving(engine, ocr_preload=True) as client:
         while (await client.get("/health")).json()["paddleocr"] != "ready":
-            pass
+            assert engine.state is not EngineState.UNAVAILABLE
 
 
 async def test_build_that_fails_says_why_and_is_tried_again_later(
@@ -61,10 +63,7 @@ async def test_build_that_fails_says_why_and_is_tried_again_later(
 ) -> None:
     # Paddle itself is not installed where the tests run.
     engine = PaddleOcrVlEngine(PaddleOcrVlSettings(layout_engine="paddle", vlm_url=vllm.api))
-    file = {"file": b"GIF89a"}
     async with serving(engine) as client:
-        from tests.paddleocr_vl.test_faults import scan
-
         first = await client.post("/ocr", files=scan(1))
         health = (await client.get("/health")).json()
         second = await client.post("/ocr", files=scan(1))
@@ -73,7 +72,6 @@ async def test_build_that_fails_says_why_and_is_tried_again_later(
     assert health["paddleocr"] == "unavailable"
     assert caplog.text.count("Failed to initialize PaddleOCR-VL: ") == 1
     assert "addle" in caplog.text.partition("Failed to initialize PaddleOCR-VL: ")[2]
-    del file
 
 
 async def test_page_that_is_given_up_leaves_nothing(start_engine: StartEngine) -> None:
@@ -116,19 +114,19 @@ async def test_engine_that_closes_ends_its_pages(start_engine: StartEngine) -> N
         with pytest.raises(asyncio.CancelledError):
             await reading
         await until(vllm, lambda stats: stats["in_flight"] == 0)
-    while threads_that_read():
-        await asyncio.sleep(0.01)
+    for thread in threads_that_read():
+        await asyncio.to_thread(thread.join)
 
 
 @pytest.mark.parametrize("name", ["use_doc_orientation_classify", "use_doc_unwarping"])
 async def test_option_whose_model_is_not_loaded_names_the_setting(name: str) -> None:
     engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
     with pytest.raises(ModelNotLoaded, match=f"OCR_{name.upper()}=true"):
-        engine.check(Options(**{name: True}))
-    engine.check(Options(**{name: False}))
+        engine.check(replace(Options(), **{name: True}))
+    engine.check(replace(Options(), **{name: False}))
     await engine.close()
-    loaded = PaddleOcrVlEngine(PaddleOcrVlSettings(**{name: True}))
-    loaded.check(Options(**{name: True}))
+    loaded = PaddleOcrVlEngine(replace(PaddleOcrVlSettings(), **{name: True}))
+    loaded.check(replace(Options(), **{name: True}))
     await loaded.close()
 
 

@@ -109,7 +109,7 @@ async def test_every_option(
     reference = official.pipeline(vllm.api)
     image = PAGES[page]
     vllm.record()
-    theirs = official.read(reference, image, **options)
+    theirs = official.read(reference, image, **as_lists(options))
     their_calls = vllm.recorded()
     async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
         vllm.record()
@@ -118,18 +118,29 @@ async def test_every_option(
     assert_same(ours, theirs)
 
 
+def as_lists(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options in the types that the official pipeline asks for."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
+
+
 def calls(bodies: list[str]) -> list[str]:
     """Return the calls in an order of their own, as they are sent side by side."""
     return sorted(json.dumps(json.loads(body), sort_keys=True) for body in bodies)
 
 
 @pytest.mark.parametrize(
-    "options", [{"prettify_markdown": False}, {"show_formula_number": True}], ids=lambda given: str(given)
+    ("page", "options"),
+    [
+        ("with table", {"prettify_markdown": False}),
+        ("with image", {"prettify_markdown": False}),
+        ("with display_formula", {"show_formula_number": True}),
+    ],
+    ids=str,
 )
 async def test_markdowns_own_options(
-    vllm: RunningVllm, start_engine: StartEngine, options: dict[str, Any]
+    vllm: RunningVllm, start_engine: StartEngine, page: str, options: dict[str, Any]
 ) -> None:
-    image = PAGES["with display_formula"]
+    image = PAGES[page]
     theirs = official.read(official.pipeline(vllm.api), image)
     async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
         ours = await engine.recognize(Page(1, image, None), Options(**options))

@@ -25,6 +25,7 @@ from tests.stand_ins.pages import (
 
 _ORIENTATION_SIDE = 224
 _MASK_SIDE = 200
+_BOXES = ROWS * BOXES_A_ROW
 _FLOAT = TensorProto.FLOAT
 
 
@@ -35,7 +36,8 @@ def make_model_cache(home: Path, masks: bool = False) -> dict[str, str]:
     """
     models = home / "official_models"
     _save(models / "PP-DocLayoutV3_onnx", _layout(masks), _LAYOUT_CONFIG)
-    _save(models / "PP-DocLayoutV2_onnx", _layout(masks), _named("PP-DocLayoutV2", _LAYOUT_CONFIG))
+    # The older model gives no masks.
+    _save(models / "PP-DocLayoutV2_onnx", _layout(masks=False), _named("PP-DocLayoutV2", _LAYOUT_CONFIG))
     _save(models / "PP-LCNet_x1_0_doc_ori_onnx", _orientation(), _ORIENTATION_CONFIG)
     _save(models / "UVDoc_onnx", _unwarping(), {"Global": {"model_name": "UVDoc"}})
     return {
@@ -116,7 +118,10 @@ class _Graph:
 
 
 def _layout(masks: bool) -> onnx.ModelProto:
-    """Read the cells that `pages` prints: boxes (class, score, x0, y0, x1, y1, order), their count a page."""
+    """Read the cells that `pages` prints: boxes (class, score, x0, y0, x1, y1, order), their count a page.
+
+    As the real model it always gives the same number of boxes; those that are none have a score of zero.
+    """
     graph = _Graph()
     second = graph.constant([1], np.int64)
     middles = [CELL * n + CELL // 2 for n in range(max(ROWS, BOXES_A_ROW * CELLS_A_BOX))]
@@ -124,27 +129,28 @@ def _layout(masks: bool) -> onnx.ModelProto:
     rows = graph.pick(red, 1, middles[:ROWS])
     cells = graph.pick(rows, 2, middles[: BOXES_A_ROW * CELLS_A_BOX])
     values = graph.node("Round", graph.node("Mul", cells, graph.constant(255 / 4)))
-    shape = graph.constant([0, -1, CELLS_A_BOX], np.int64)
-    values = graph.node("Reshape", values, shape)  # [N, boxes, 6], in units
-    present = graph.node("Less", graph.pick(values, 2, 0), graph.constant(len(LABELS)))  # [N, boxes]
-    counts = graph.node("ReduceSum", graph.node("Cast", present, to=TensorProto.INT32), second, keepdims=0)
+    values = graph.node("Reshape", values, graph.constant([0, _BOXES, CELLS_A_BOX], np.int64))
+    present = graph.node("Less", graph.pick(values, 2, [0]), graph.constant(len(LABELS)))
+    values = graph.node("Where", present, values, graph.constant(0))  # [N, boxes, 6], in units
 
     # A unit in pixels of the page, y before x: the model's side over the scale, over a page's units. [N, 2]
     unit = graph.node("Div", graph.constant(MODEL_SIDE / UNITS), "scale_factor")
-    edges = graph.pick(unit, 1, [1, 0, 1, 0])
-    edges = graph.node("Mul", graph.pick(values, 2, [2, 3, 4, 5]), graph.node("Unsqueeze", edges, second))
+    unit = graph.node("Unsqueeze", graph.pick(unit, 1, [1, 0, 1, 0]), second)
+    edges = graph.node("Mul", graph.pick(values, 2, [2, 3, 4, 5]), unit)
     kinds = graph.node("Mul", graph.pick(values, 2, [0, 1]), graph.constant([1, 1 / 64]))
-    # Every page has as many places; their numbers are the reading order.
-    places = graph.constant(np.arange(ROWS * BOXES_A_ROW)[None, :, None])
-    order = graph.node("Add", graph.node("Mul", graph.pick(values, 2, [0]), graph.constant(0)), places)
+    nothing = graph.node("Mul", graph.pick(values, 2, [0]), graph.constant(0))
+    order = graph.node("Add", nothing, graph.constant(np.arange(_BOXES)[None, :, None]))
     boxes = graph.node("Concat", kinds, edges, order, axis=2)  # [N, boxes, 7]
 
-    chosen = graph.node("Reshape", present, graph.constant([-1], np.int64))
-    boxes = _chosen(graph, boxes, chosen, 7)
-    outputs: _Outputs = {"boxes": (boxes, _FLOAT, ["M", 7]), "num": (counts, TensorProto.INT32, ["N"])}
+    counted = graph.node("ReduceSum", nothing, graph.constant([1, 2], np.int64), keepdims=0)  # [N]
+    counts = graph.node("Cast", graph.node("Add", counted, graph.constant(_BOXES)), to=TensorProto.INT32)
+    outputs: _Outputs = {
+        "boxes": (_flat(graph, boxes, 7), _FLOAT, ["M", 7]),
+        "num": (counts, TensorProto.INT32, ["N"]),
+    }
     if masks:
-        in_units = _chosen(graph, values, chosen, CELLS_A_BOX)
-        outputs["masks"] = (_cut_corners(graph, in_units), TensorProto.INT32, ["M", _MASK_SIDE, _MASK_SIDE])
+        cut = _cut_corners(graph, _flat(graph, values, CELLS_A_BOX))
+        outputs["masks"] = (cut, TensorProto.INT32, ["M", _MASK_SIDE, _MASK_SIDE])
     inputs: dict[str, list[Any]] = {
         "im_shape": ["N", 2],
         "image": ["N", 3, MODEL_SIDE, MODEL_SIDE],
@@ -153,9 +159,8 @@ def _layout(masks: bool) -> onnx.ModelProto:
     return graph.model(inputs, outputs)
 
 
-def _chosen(graph: _Graph, boxes: str, chosen: str, columns: int) -> str:
-    flat = graph.node("Reshape", boxes, graph.constant([-1, columns], np.int64))
-    return graph.node("Compress", flat, chosen, axis=0)
+def _flat(graph: _Graph, boxes: str, columns: int) -> str:
+    return graph.node("Reshape", boxes, graph.constant([-1, columns], np.int64))
 
 
 def _cut_corners(graph: _Graph, boxes: str) -> str:
@@ -196,8 +201,8 @@ def _orientation() -> onnx.ModelProto:
 
 
 def _unwarping() -> onnx.ModelProto:
-    """Make the page a little darker, so that one can tell it was here."""
+    """Take a little green away, so that one can tell it was here; the layout is not printed in green."""
     graph = _Graph()
-    darker = graph.node("Mul", "image", graph.constant(0.9))
+    darker = graph.node("Mul", "image", graph.constant([[[1.0]], [[0.9]], [[1.0]]]))
     shape = ["N", 3, "height", "width"]
     return graph.model({"image": shape}, {"output": (darker, _FLOAT, shape)})
