@@ -58,7 +58,7 @@ class Reading:
                 if isinstance(outcome, Exception):
                     raise outcome
                 yield outcome
-            # Done but for its last step: cancelling it would leave a traceback behind, and all that hangs on it.
+            # Done but for its last step: cancelling it would leave a traceback, and all that hangs on it.
             await feeding
         finally:
             await _stopped(feeding)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ocr_service.cores import usable_cores
 from ocr_service.documents import (
     EngineState,
     ImageMode,
@@ -27,7 +28,6 @@ from ocr_service.errors import (
     RecognitionFailed,
 )
 from ocr_service.starting import LazyStart
-from ocr_service.cores import usable_cores
 from ocr_service.tesseract.layout import Line, compose
 from ocr_service.tesseract.markdown import to_markdown
 from ocr_service.workers import Workers

@@ -5,7 +5,7 @@ import gc
 import logging
 import threading
 import weakref
-from dataclasses import replace
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -120,13 +120,14 @@ async def test_engine_that_closes_ends_its_pages(start_engine: StartEngine) -> N
 
 @pytest.mark.parametrize("name", ["use_doc_orientation_classify", "use_doc_unwarping"])
 async def test_option_whose_model_is_not_loaded_names_the_setting(name: str) -> None:
+    asked: Any = {name: True}
     engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
     with pytest.raises(ModelNotLoaded, match=f"OCR_{name.upper()}=true"):
-        engine.check(replace(Options(), **{name: True}))
-    engine.check(replace(Options(), **{name: False}))
+        engine.check(Options(**asked))
+    engine.check(Options(**{**asked, name: False}))
     await engine.close()
-    loaded = PaddleOcrVlEngine(replace(PaddleOcrVlSettings(), **{name: True}))
-    loaded.check(replace(Options(), **{name: True}))
+    loaded = PaddleOcrVlEngine(PaddleOcrVlSettings(**asked))
+    loaded.check(Options(**asked))
     await loaded.close()
 
 

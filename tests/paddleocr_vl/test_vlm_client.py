@@ -27,6 +27,7 @@ class Server:
         self._respond = respond
         self.requests: list[bytes] = []
         self.connections = 0
+        self.asked = asyncio.Event()
         self.hung_up = asyncio.Event()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,6 +37,7 @@ class Server:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or b"0")
                 self.requests.append(head + await reader.readexactly(length))
+                self.asked.set()
                 answering = asyncio.ensure_future(self._respond(len(self.requests)))
                 leaving = asyncio.ensure_future(reader.read(1))
                 await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -196,8 +198,7 @@ async def test_call_that_is_never_answered_ends_at_its_deadline() -> None:
 async def test_cancelled_call_hangs_up() -> None:
     async with talking(never) as (client, server):
         call = asyncio.create_task(client.complete(b"{}"))
-        while not server.requests:
-            await asyncio.sleep(0)
+        await server.asked.wait()
         call.cancel()
         await server.hung_up.wait()
         with pytest.raises(asyncio.CancelledError):
@@ -207,8 +208,7 @@ async def test_cancelled_call_hangs_up() -> None:
 async def test_calls_are_given_up_when_nobody_is_there() -> None:
     async with talking(never) as (client, server):
         call = asyncio.create_task(client.complete(b"{}"))
-        while not server.requests:
-            await asyncio.sleep(0)
+        await server.asked.wait()
         client.give_up("it is silent")
         with pytest.raises(VlmUnavailable, match="it is silent"):
             await call

@@ -36,6 +36,11 @@ async def watching(url: str, clock: Clock | None = None, patience: float = 5) ->
         await client.close()
 
 
+async def state_after_check(watch: VlmWatch) -> VlmState:
+    await watch.check()
+    return watch.status.state
+
+
 async def test_server_that_is_well(vllm: RunningVllm, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     async with watching(vllm.api.replace("http://", "http://user:secret@")) as watch:
@@ -55,21 +60,19 @@ async def test_server_that_never_was_there_is_starting_for_a_while() -> None:
     async with watching(f"http://127.0.0.1:{free_port()}/v1", clock) as watch:
         with pytest.raises(VlmUnavailable, match="starting.*refused"):
             await watch.ensure_ready()
-        assert watch.status.state is VlmState.STARTING
-        clock.now += STARTUP_SECONDS + 1
+        clock.now += STARTUP_SECONDS - 1
+        assert await state_after_check(watch) is VlmState.STARTING
+        clock.now += 2
         with pytest.raises(VlmUnavailable, match="unavailable.*refused"):
             await watch.ensure_ready()
-    assert watch.status.state is VlmState.UNAVAILABLE
 
 
 async def test_server_that_goes_and_comes_back() -> None:
     port = free_port()
     async with watching(f"http://127.0.0.1:{port}/v1") as watch:
         with RunningVllm(*FAST, port=port):
-            await watch.check()
-            assert watch.status.state is VlmState.READY
-        await watch.check()
-        assert watch.status.state is VlmState.UNAVAILABLE
+            assert await state_after_check(watch) is VlmState.READY
+        assert await state_after_check(watch) is VlmState.UNAVAILABLE
         assert watch.status.error is not None and watch.status.latency is None
         with RunningVllm(*FAST, "--model", "PaddleOCR-VL-1.5-0.9B", port=port):
             # Without waiting for the next check.
@@ -126,8 +129,8 @@ async def test_it_looks_again_and_again(vllm: RunningVllm) -> None:
     watch = VlmWatch(client, interval=0.01)
     before = vllm.stats()["health_checks"]
     running = asyncio.create_task(watch.run())
-    while await asyncio.to_thread(vllm.stats) == {} or vllm.stats()["health_checks"] < before + 3:
-        await asyncio.sleep(0)
+    while (await asyncio.to_thread(vllm.stats))["health_checks"] < before + 3:
+        assert not running.done()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await watch.close()

@@ -13,13 +13,13 @@ from PIL import Image
 
 from ocr_engine import PaddleOcrVlEngine
 from ocr_service.config import Settings
+from ocr_service.cores import usable_cores
 from ocr_service.documents import EngineState, Options, Page
 from ocr_service.errors import EngineUnavailable, LanguageNotInstalled
 from ocr_service.paddleocr_vl import presence
 from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
 from ocr_service.paddleocr_vl.presence import found_here
 from ocr_service.tesseract import TesseractEngine
-from ocr_service.cores import usable_cores
 from server import choose_engine
 from tests.http.serving import serving
 
