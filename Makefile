@@ -4,7 +4,7 @@ PORT ?= 8081
 HOST ?= 0.0.0.0
 PYTHON = .venv/bin/python
 
-.PHONY: help run test lint check bench-tesseract bench-health pins clean
+.PHONY: help run test lint check bench-tesseract bench-health bench-vl bench-vl-health soak pins clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -32,6 +32,18 @@ bench-tesseract: ## pages a second over HTTP against bare tesserocr and OCRmyPDF
 bench-health: ## first answer after start, /health while every core recognises, refusal of a pixel bomb
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_health
+
+bench-vl: ## pages a second with PaddleOCR-VL against paddlex --serve and the VLM alone, on stand-ins
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.bench_vl
+
+bench-vl-health: ## /health while PaddleOCR-VL is imported and built, and while many pages are read
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.bench_vl_health
+
+soak: ## 2000 pages with PaddleOCR-VL on stand-ins: does memory grow?
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.soak
 
 pins: ## compile requirements*.txt from requirements*.in
 	@scripts/pins.sh

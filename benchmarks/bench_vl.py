@@ -8,7 +8,6 @@ this service made, from a bare client that does nothing else: behind the same VL
 import asyncio
 import base64
 import importlib.util
-import io
 import statistics
 import sys
 import tempfile
@@ -22,15 +21,13 @@ import httpx
 import yaml
 
 from benchmarks.processes import cpu_seconds, peak_rss_mib
+from benchmarks.vl_stage import BLOCKS, models_and_vllm, page_files, service_on
 from ocr_service.cores import usable_cores
 from tests.running import RunningProgram, RunningService, RunningVllm, free_port
-from tests.stand_ins.models import make_model_cache
-from tests.stand_ins.pages import text_page
 
-BLOCKS = 12
 DIFFERENT_PAGES = 32
 # Clients, and how many pages each contender reads with as many: enough to take half a minute.
-LEVELS = {1: 16, 4: 64, 16: 192, 32: 256}
+LEVELS = {1: 16, 4: 64, 16: 192, 32: 448}
 OFFICIAL_LEVELS = {1: 8, 4: 16, 16: 32, 32: 64}
 
 Send = Callable[[aiohttp.ClientSession, int], Awaitable[None]]
@@ -63,16 +60,6 @@ class Score:
     def p95(self) -> float:
         """Milliseconds that 95 of a hundred pages took at most."""
         return sorted(self.times)[int(len(self.times) * 0.95)] * 1000
-
-
-def page_files() -> list[bytes]:
-    """Make scans of 12 blocks each, as JPEG files."""
-    files = []
-    for seed in range(DIFFERENT_PAGES):
-        file = io.BytesIO()
-        text_page(BLOCKS, seed).save(file, "JPEG", quality=92)
-        files.append(file.getvalue())
-    return files
 
 
 def official_server(vllm: RunningVllm, models: dict[str, str], folder: Path) -> RunningProgram:
@@ -187,32 +174,27 @@ def run(contenders: list[Contender]) -> dict[int, dict[str, Score]]:
 
 def main() -> None:
     """Start everybody, let them contend, print the table."""
-    files = page_files()
-    with tempfile.TemporaryDirectory() as folder, RunningVllm() as vllm:
-        models = make_model_cache(Path(folder))
-        settings = {
-            "OCR_ENGINE": "paddleocr-vl",
-            "OCR_LAYOUT_ENGINE": "onnxruntime",
-            "OCR_VLM_URL": vllm.api,
-        }
-        with (
-            RunningService(**models, **settings) as service,
-            official_server(vllm, models, Path(folder)) as official,
-        ):
-            httpx.get(f"{official.url}/health").raise_for_status()
-            calls = calls_of_each_page(service, vllm, files)
-            contenders = [
-                Contender("the VLM alone", replay(vllm.api, calls), LEVELS),
-                Contender("this service", send_to_service(service.url, files), LEVELS, service.process.pid),
-                Contender(
-                    "paddlex --serve",
-                    send_to_official(official.url, files),
-                    OFFICIAL_LEVELS,
-                    official.process.pid,
-                ),
-            ]
-            scores = run(contenders)
-            peaks = {c.name: peak_rss_mib(c.pid) for c in contenders if c.pid}
+    files = page_files(DIFFERENT_PAGES)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        models_and_vllm() as (models, vllm),
+        service_on(models, vllm) as service,
+        official_server(vllm, models, Path(folder)) as official,
+    ):
+        httpx.get(f"{official.url}/health").raise_for_status()
+        calls = calls_of_each_page(service, vllm, files)
+        contenders = [
+            Contender("the VLM alone", replay(vllm.api, calls), LEVELS),
+            Contender("this service", send_to_service(service.url, files), LEVELS, service.process.pid),
+            Contender(
+                "paddlex --serve",
+                send_to_official(official.url, files),
+                OFFICIAL_LEVELS,
+                official.process.pid,
+            ),
+        ]
+        scores = run(contenders)
+        peaks = {c.name: peak_rss_mib(c.pid) for c in contenders if c.pid}
     print_table(scores, peaks)
 
 

@@ -1,0 +1,88 @@
+"""Whether memory grows: thousands of pages of many sizes, and what is resident after each batch of them."""
+
+import io
+import itertools
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+from PIL import Image
+
+from benchmarks.processes import peak_rss_mib, rss_mib
+from benchmarks.vl_stage import models_and_vllm, service_on
+from tests.samples import pdf_of_images
+from tests.stand_ins.pages import crowded_page, text_page, various_pages
+
+PAGES = 2000
+BATCH = 100
+WARM = 200
+CALLERS = 16
+MOST_GROWTH = 0.05
+
+
+def documents() -> list[tuple[bytes, int]]:
+    """Make files of many kinds and sizes, with their numbers of pages."""
+    images = [image for _, image in various_pages()]
+    images += [text_page(12, seed, (1240 + 200 * seed, 1754 + 200 * seed)) for seed in range(8)]
+    images.append(crowded_page(1))
+    kinds = itertools.cycle(("JPEG", "PNG"))
+    scans = [(_file(image, next(kinds)), 1) for image in images]
+    return [*scans, (pdf_of_images(images[3:8], 200), 5), (_tiff(images[:4]), 4)]
+
+
+def _file(image: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def _tiff(images: list[Image.Image]) -> bytes:
+    file = io.BytesIO()
+    # Copies: saving as JPEG leaves settings of its own in an image.
+    images = [image.copy() for image in images]
+    images[0].save(file, "TIFF", save_all=True, append_images=images[1:])
+    return file.getvalue()
+
+
+def batch(source: Iterator[tuple[bytes, int]]) -> list[bytes]:
+    """Take documents for about a batch of pages."""
+    chosen, pages = [], 0
+    while pages < BATCH:
+        data, count = next(source)
+        chosen.append(data)
+        pages += count
+    return chosen
+
+
+def main() -> None:
+    """Send the pages, print the curve, and end with an error where memory grew."""
+    source = itertools.cycle(documents())
+    resident: dict[int, float] = {}
+    with (
+        models_and_vllm("--step-ms", "0.1", "--step-ms-each", "0", "--prefill-ms", "0") as (models, vllm),
+        service_on(models, vllm) as service,
+        ThreadPoolExecutor(CALLERS) as callers,
+    ):
+
+        def read(data: bytes) -> int:
+            with httpx.Client(base_url=service.url, timeout=600) as client:
+                answer = client.post("/ocr", files={"file": data}).raise_for_status().json()
+            return len(answer["pages"])
+
+        print("| pages | resident MiB | peak MiB |\n|---|---|---|")
+        read_so_far = 0
+        while read_so_far < PAGES:
+            read_so_far += sum(callers.map(read, batch(source)))
+            resident[read_so_far] = rss_mib(service.process.pid)
+            peak = peak_rss_mib(service.process.pid)
+            print(f"| {read_so_far} | {resident[read_so_far]:.0f} | {peak:.0f} |", flush=True)
+    warm = next(mib for pages, mib in resident.items() if pages >= WARM)
+    growth = resident[read_so_far] / warm - 1
+    print(f"\nfrom {WARM} to {read_so_far} pages: {growth:+.1%}")
+    if growth > MOST_GROWTH:
+        sys.exit(f"memory grew by more than {MOST_GROWTH:.0%}")
+
+
+if __name__ == "__main__":
+    main()

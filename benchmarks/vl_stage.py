@@ -1,0 +1,40 @@
+"""The stage for measurements of PaddleOCR-VL: the service on stand-ins, and pages to send it."""
+
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.running import RunningService, RunningVllm
+from tests.stand_ins.models import make_model_cache
+from tests.stand_ins.pages import text_page
+
+BLOCKS = 12
+
+
+@contextmanager
+def models_and_vllm(*pace: str) -> Iterator[tuple[dict[str, str], RunningVllm]]:
+    """Make the models and start the VLM; give the environment that finds the models, and the VLM.
+
+    pace: options of the stand-in's command line; none for that of a real one.
+    """
+    with tempfile.TemporaryDirectory() as folder, RunningVllm(*pace) as vllm:
+        yield make_model_cache(Path(folder)), vllm
+
+
+def service_on(models: dict[str, str], vllm: RunningVllm) -> RunningService:
+    """Prepare the service with PaddleOCR-VL."""
+    return RunningService(
+        OCR_ENGINE="paddleocr-vl", OCR_LAYOUT_ENGINE="onnxruntime", OCR_VLM_URL=vllm.api, **models
+    )
+
+
+def page_files(count: int, blocks: int = BLOCKS) -> list[bytes]:
+    """Make scans, no two alike, as JPEG files."""
+    files = []
+    for seed in range(count):
+        file = io.BytesIO()
+        text_page(blocks, seed).save(file, "JPEG", quality=92)
+        files.append(file.getvalue())
+    return files
