@@ -18,7 +18,7 @@ from ocr_service.decoding import Limits
 from ocr_service.documents import Engine
 from ocr_service.errors import EngineUnavailable, OcrError
 from ocr_service.logs import configure_logging
-from ocr_service.memory import share_arenas
+from ocr_service.memory import give_back, share_arenas
 from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here
 from ocr_service.pipeline import Pipeline
 from ocr_service.routes import health, ocr, openapi
@@ -103,9 +103,11 @@ def create_app(settings: Settings, engine: Engine) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    engine: Engine = app.state.service.pipeline.engine
+    pipeline: Pipeline = app.state.service.pipeline
+    engine = pipeline.engine
     beside = [
         asyncio.create_task(engine.watch()),
+        asyncio.create_task(give_back(lambda: pipeline.pages_done)),
         asyncio.create_task(_start_early(engine, app.state.service.preload)),
     ]
     try:

@@ -23,6 +23,18 @@ from ocr_service.selection import select_pages
 log = logging.getLogger(__name__)
 
 
+class _PagesInFlight(asyncio.Semaphore):
+    """Places for pages between their decoding and their text; counts those that have become free."""
+
+    def __init__(self, places: int) -> None:
+        super().__init__(places)
+        self.released = 0
+
+    def release(self) -> None:
+        self.released += 1
+        super().release()
+
+
 class Reading:
     """A document being read: `pages` are the numbers of those that were asked for.
 
@@ -35,7 +47,7 @@ class Reading:
         pages: Sequence[int],
         options: Options,
         engine: Engine,
-        in_flight: asyncio.Semaphore,
+        in_flight: _PagesInFlight,
         decode: float,
     ) -> None:
         self.pages = pages
@@ -114,7 +126,12 @@ class Pipeline:
         self._limits = limits
         self._max_pages = max_pages
         self._dpi = pdf_dpi or engine.resolution
-        self._in_flight = asyncio.Semaphore(engine.max_pages_in_flight)
+        self._in_flight = _PagesInFlight(engine.max_pages_in_flight)
+
+    @property
+    def pages_done(self) -> int:
+        """Pages that have been worked on since the start, whatever came of them."""
+        return self._in_flight.released
 
     async def process(self, data: bytes, pages: str | None, options: Options) -> DocumentResult:
         """Read a document; raises the first page's failure where no page could be read."""

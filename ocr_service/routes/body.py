@@ -24,7 +24,7 @@ _HOW_TO_SEND = 'Send the document as multipart/form-data: curl -F "file=@scan.jp
 _MULTIPART = "multipart/form-data"
 _URLENCODED = "application/x-www-form-urlencoded"
 
-_MOST_FIELDS = 32
+_MOST_FIELDS = 64
 _MOST_BYTES_A_FIELD = 16 * 1024
 # Boundaries, part headers and the other fields, beside the file.
 _ENVELOPE = 1024 * 1024

@@ -15,7 +15,15 @@ _REFERENCE = "#/components/schemas/{model}"
 _STREAM_EVENTS = (StartEvent, PageEvent, EndEvent, ErrorEvent)
 _BEYOND_THE_ROUTES: tuple[type[BaseModel], ...] = (*_STREAM_EVENTS, Problem)
 
-_FIELDS = OcrFields.model_json_schema()["properties"]
+
+def _form_field(schema: dict[str, Any]) -> dict[str, Any]:
+    """Leave out that a field may be null: a form cannot say so, and the documentation page would."""
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    rest = {key: value for key, value in schema.items() if key != "anyOf" and value is not None}
+    return {**rest, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})}
+
+
+_FIELDS = {name: _form_field(schema) for name, schema in OcrFields.model_json_schema()["properties"].items()}
 _FILE = {
     "type": "string",
     "format": "binary",

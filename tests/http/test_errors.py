@@ -63,6 +63,7 @@ BAD = [
         "files": {"file": small_png()}, "params": {"file": "scan.png"}}),
     Bad("field of 20 kB", 400, "malformed_body", file(small_png(), lang="r" * 20_000)),
     Bad("unknown field", 422, "invalid_request", file(small_png(), page="1")),
+    Bad("value that the field cannot have", 422, "invalid_request", file(small_png(), layout_threshold="7")),
     Bad("unknown format", 422, "invalid_request", file(small_png(), format="docx")),
     Bad("pages that are no pages", 422, "invalid_request", file(small_png(), pages="one")),
     Bad("page off range", 422, "pages_out_of_range", file(pdf_of_text(["a"] * 3), pages="2-4")),

@@ -42,8 +42,10 @@ async def test_json_answer_has_everything_that_is_documented() -> None:
                         "content": "page 1",
                         "order": 1,
                         "confidence": 0.5,
+                        "error": None,
                     }
                 ],
+                "images": {},
                 "error": None,
             }
         ],

@@ -1,0 +1,162 @@
+"""PaddleOCR-VL's options: how they come in, what they mean, and who refuses them."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from ocr_service.documents import Block, Options, Page, PageResult
+from ocr_service.errors import OptionNotSupported, VlmTimeout
+from ocr_service.routes.recognition_fields import RecognitionFields
+from ocr_service.tesseract import TesseractEngine
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+from tests.samples import pdf_of_text, small_png
+
+pytestmark = pytest.mark.anyio
+
+
+def upload() -> dict[str, bytes]:
+    return {"file": small_png()}
+
+
+def test_every_option_is_a_field() -> None:
+    assert set(RecognitionFields.model_fields) == {field.name for field in fields(Options)} - {"lang"}
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "value"),
+    [
+        ("use_layout_detection", "false", False),
+        ("use_chart_recognition", "true", True),
+        ("use_seal_recognition", "1", True),
+        ("layout_threshold", "0.4", 0.4),
+        ("layout_threshold", '{"21": 0.5}', {21: 0.5}),
+        ("layout_unclip_ratio", "1.1", 1.1),
+        ("layout_unclip_ratio", "[1.0, 1.2]", (1.0, 1.2)),
+        ("layout_unclip_ratio", '{"22": [1.0, 1.2]}', {22: (1.0, 1.2)}),
+        ("layout_merge_bboxes_mode", "large", "large"),
+        ("layout_merge_bboxes_mode", '{"21": "small"}', {21: "small"}),
+        ("layout_shape_mode", "quad", "quad"),
+        ("prompt_label", "table", "table"),
+        ("markdown_ignore_labels", "number, footer", ("number", "footer")),
+        ("markdown_ignore_labels", "none", ()),
+        ("repetition_penalty", "1.3", 1.3),
+        ("max_new_tokens", "512", 512),
+        ("vlm_extra_args", '{"table_max_pixels": 5000}', {"table_max_pixels": 5000}),
+        ("use_doc_unwarping", "", None),
+    ],
+)
+async def test_values_reach_the_engine(name: str, sent: str, value: object) -> None:
+    engine = ScriptedEngine()
+    async with serving(engine) as client:
+        response = await client.post("/ocr", files=upload(), data={name: sent})
+    assert response.status_code == 200, response.text
+    [options] = engine.options
+    assert getattr(options, name) == value
+    assert replace(options, **{name: None}) == Options()
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("use_layout_detection", "perhaps"),
+        ("layout_threshold", "7"),
+        ("layout_threshold", "[0.5]"),
+        ("layout_unclip_ratio", "[1.0]"),
+        ("layout_merge_bboxes_mode", "both"),
+        ("prompt_label", "poem"),
+        ("repetition_penalty", "0"),
+        ("temperature", "-1"),
+        ("top_p", "2"),
+        ("max_pixels", "0"),
+        ("max_new_tokens", "many"),
+        ("vlm_extra_args", "not json"),
+        ("vlm_extra_args", '{"table_max_pixels": 0}'),
+        ("images", "perhaps"),
+    ],
+)
+async def test_values_that_cannot_be_are_refused_by_name(name: str, sent: str) -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/ocr", files=upload(), data={name: sent})
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert response.json()["detail"].startswith(f"{name}: ")
+    assert response.json()["detail"].count(name) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        ({"use_chart_recognition": True}, ["use_chart_recognition"]),
+        ({"use_layout_detection": False, "top_p": 0.5}, ["use_layout_detection", "top_p"]),
+        ({"max_new_tokens": 9}, ["max_new_tokens"]),
+        ({"markdown_ignore_labels": ()}, ["markdown_ignore_labels"]),
+        ({"use_chart_recognition": False, "use_layout_detection": True, "layout_shape_mode": "auto"}, []),
+    ],
+)
+async def test_tesseract_refuses_by_name_what_it_does_not_have(
+    asked: dict[str, Any], refused: list[str]
+) -> None:
+    engine = TesseractEngine("eng")
+    await engine.start()
+    if not refused:
+        engine.check(Options(**asked))
+    else:
+        with pytest.raises(OptionNotSupported, match=f"not have {', '.join(refused)};"):
+            engine.check(Options(**asked))
+    await engine.close()
+
+
+async def test_pages_are_restructured_where_that_is_asked_for() -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post(
+            "/ocr", files={"file": pdf_of_text(["a"] * 3)}, data={"restructure_pages": "true"}
+        )
+    assert [page["markdown"] for page in response.json()["pages"]] == [
+        f"**page {n}** of 3" for n in (1, 2, 3)
+    ]
+
+
+async def test_stream_cannot_be_restructured() -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post(
+            "/ocr",
+            files=upload(),
+            data={"restructure_pages": "true"},
+            headers={"Accept": "application/x-ndjson"},
+        )
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+
+
+class _Illustrated(ScriptedEngine):
+    """A page with a picture, and a block that could not be read."""
+
+    async def recognize(self, page: Page, options: Options) -> PageResult:
+        read = await super().recognize(page, options)
+        unread = Block("table", (5, 6, 7, 8), "", order=2, failure=VlmTimeout())
+        return replace(read, blocks=(*read.blocks, unread), images={"imgs/a.jpg": b"\xff\xd8"})
+
+
+async def test_pictures_and_failed_blocks_stand_in_the_answer() -> None:
+    async with serving(_Illustrated()) as client:
+        page = (await client.post("/ocr", files=upload())).json()["pages"][0]
+        plain = (await client.post("/ocr", files=upload(), data={"images": "false"})).json()["pages"][0]
+        stream = await client.post("/ocr", files=upload(), headers={"Accept": "application/x-ndjson"})
+    assert page["images"] == {"imgs/a.jpg": "/9g="}
+    assert plain["images"] == {}
+    assert page["error"]["code"] == "partly_recognized"
+    assert [block["error"] and block["error"]["code"] for block in page["blocks"]] == [None, "vlm_timeout"]
+    assert '"failed_pages":[1]' in stream.text
+
+
+async def test_health_of_a_vllm_that_nobody_needs() -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.get("/health/vllm")
+    assert response.status_code == 503
+    assert response.json() == {
+        "status": "disabled",
+        "url": None,
+        "model": None,
+        "latency_ms": None,
+        "error": None,
+    }

@@ -1,0 +1,30 @@
+"""Memory goes back to the system once pages have been read."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from ocr_service.memory import give_back
+
+MIB = 2**20
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+@pytest.mark.anyio
+async def test_what_lies_between_used_pieces_goes_back() -> None:
+    # Below the size from which glibc maps each piece by itself; the last one keeps the heap from shrinking.
+    pieces = [bytearray(100_000) for _ in range(2000)]
+    full = resident()
+    del pieces[:-1]
+    assert resident() > full - 50 * MIB
+    done = 0
+    tidying = asyncio.create_task(give_back(lambda: done, pause=0.001))
+    await asyncio.sleep(0)
+    done = 1
+    while resident() > full - 150 * MIB:
+        await asyncio.sleep(0.001)
+    tidying.cancel()
