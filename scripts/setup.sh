@@ -9,10 +9,12 @@ venv=.venv
 requirements=requirements.txt
 # tesserocr brings Tesseract itself; Debian brings the language data.
 packages="python3 python3-venv tesseract-ocr-rus tesseract-ocr-eng"
+# OpenCV, which PaddleOCR brings, loads OpenGL and GLib; the latter's own package has two names in Debian.
+opencv="libgl1 libglib2.0-bin"
 case $purpose in
 run) ;;
-test) requirements=requirements-dev.txt packages="$packages fonts-dejavu-core curl" ;;
-bench) requirements=requirements-dev.txt packages="$packages fonts-dejavu-core ocrmypdf" ;;
+test) requirements=requirements-dev.txt packages="$packages $opencv fonts-dejavu-core curl" ;;
+bench) requirements=requirements-dev.txt packages="$packages $opencv fonts-dejavu-core ocrmypdf" ;;
 *) echo "usage: $0 run|test|bench" >&2 && exit 2 ;;
 esac
 

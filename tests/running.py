@@ -114,6 +114,10 @@ class RunningVllm(RunningProgram):
         """Let completions fail, once `after` more have been answered; None ends it."""
         httpx.post(f"{self.url}/stand_in/fault", json={"fault": fault, "after": after}).raise_for_status()
 
+    def serve_as(self, model: str) -> None:
+        """Serve the model under another name from here on, as a restarted server may."""
+        httpx.post(f"{self.url}/stand_in/model", json={"model": model}).raise_for_status()
+
     def stats(self) -> dict[str, int]:
         """Tell what it has done."""
         answer: dict[str, int] = httpx.get(f"{self.url}/stand_in/stats").raise_for_status().json()

@@ -18,6 +18,9 @@ from ocr_service.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnava
 
 CONNECT_SECONDS = 10.0
 
+# Less than the 5 s after which vLLM closes a connection that is idle.
+_KEPT_SECONDS = 4.0
+
 # A connection that was kept open may have been closed by the other side just now; then the call never began.
 _BROKEN = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
 _ATTEMPTS = 2
@@ -141,7 +144,7 @@ class VlmClient:
                 # Not through a proxy that the environment names for the outside world.
                 trust_env=False,
                 headers={"Authorization": f"Bearer {key}"} if key else {},
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
                 timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )

@@ -43,6 +43,8 @@ class VlmWatch:
         self._clock = clock
         self._began = clock()
         self._was_ready = False
+        # It can be another after a restart.
+        self._model_is_certain = False
         self._silent_since: float | None = None
         self._checking: asyncio.Task[None] | None = None
         self.status = VlmStatus(VlmState.STARTING, client.address.shown)
@@ -65,7 +67,8 @@ class VlmWatch:
         await asyncio.shield(self._begin(patience or self._patience))
 
     def doubt(self) -> None:
-        """Look again soon, as somebody has had no luck with the server."""
+        """Look again at once, also at what it serves, as somebody has had no luck with the server."""
+        self._model_is_certain = False
         self._begin(self._patience)
 
     async def close(self) -> None:
@@ -104,7 +107,7 @@ class VlmWatch:
         status, _ = await self._client.get(self._client.address.health, patience)
         if status != HTTPStatus.OK:
             raise VlmUnavailable(f"its health check answers {status}.")
-        if self.status.state is VlmState.READY and self.status.model:
+        if self._model_is_certain and self.status.model:
             return self.status.model
         return await self._ask_model(patience)
 
@@ -129,6 +132,7 @@ class VlmWatch:
             self._client.give_up(f"no health check was answered for {silence:.0f} s")
 
     def _set_unavailable(self, error: str) -> None:
+        self._model_is_certain = False
         starting = not self._was_ready and self._clock() - self._began < STARTUP_SECONDS
         state = VlmState.STARTING if starting else VlmState.UNAVAILABLE
         if self.status.state is not state or self.status.error != error:
@@ -138,6 +142,6 @@ class VlmWatch:
     def _set_ready(self, model: str, latency: float) -> None:
         if self.status.state is not VlmState.READY:
             log.info("vLLM at %s is ready: it serves %s", self.status.url, model)
-        self._was_ready = True
+        self._was_ready = self._model_is_certain = True
         self._client.hope_again()
         self.status = replace(self.status, state=VlmState.READY, model=model, latency=latency, error=None)

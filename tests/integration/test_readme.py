@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from ocr_service.config import Settings
 from ocr_service.routes.openapi import error_kinds
+from ocr_service.routes.recognition_fields import RecognitionFields
 from tests.http.test_errors import BAD
 from tests.running import ROOT, RunningService
 
@@ -98,6 +99,16 @@ def default(field: FieldInfo) -> str:
 def test_table_of_settings_is_that_of_the_code() -> None:
     in_code = [[f"`{n.upper()}`", default(f), f.description] for n, f in Settings.model_fields.items()]
     assert setting_rows(ENGLISH, columns=3) == in_code
+
+
+def test_table_of_options_is_that_of_the_code() -> None:
+    in_code = [[f"`{name}`", field.description] for name, field in RecognitionFields.model_fields.items()]
+    english, russian = (
+        [row for row in rows(readme, 2) if row[0].strip("`") in RecognitionFields.model_fields]
+        for readme in (ENGLISH, RUSSIAN)
+    )
+    assert english == in_code
+    assert [row[0] for row in russian] == [row[0] for row in in_code]
 
 
 def test_table_of_errors_holds_every_bad_input_that_is_tested() -> None:

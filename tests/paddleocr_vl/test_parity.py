@@ -1,6 +1,7 @@
 """This engine, with many pages in flight, says what the official pipeline says of each page alone."""
 
 import asyncio
+import io
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from ocr_engine import PaddleOcrVlEngine
 from ocr_service.documents import Options, Page, PageResult
+from tests.http.serving import serving
 from tests.paddleocr_vl import official
 from tests.paddleocr_vl.conftest import StartEngine
 from tests.running import RunningVllm
@@ -56,6 +58,35 @@ async def test_every_page_under_32_callers(vllm: RunningVllm, start_engine: Star
     assert any(result.images for result in results)
     assert any("<table" in result.markdown for result in results)
     assert {len(result.blocks) for result in results} >= {0, 1, 12, 80}
+
+
+async def test_every_page_over_http(vllm: RunningVllm, start_engine: StartEngine) -> None:
+    """As many requests at a time, each a file that is decoded again."""
+    reference = official.pipeline(vllm.api)
+    async with (
+        start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine,
+        serving(engine) as client,
+    ):
+        places = asyncio.Semaphore(CONCURRENT)
+
+        async def post(image: Image.Image) -> dict[str, Any]:
+            file = io.BytesIO()
+            image.save(file, "PNG", compress_level=1)
+            async with places:
+                answer = await client.post("/ocr", files={"file": file.getvalue()})
+            assert answer.status_code == 200, answer.text
+            page: dict[str, Any] = answer.json()["pages"][0]
+            return page
+
+        pages = await asyncio.gather(*(post(image) for image in PAGES.values()))
+    for name, page in zip(PAGES, pages, strict=True):
+        theirs = official.read(reference, PAGES[name])
+        assert page["markdown"] == theirs.markdown["markdown_texts"], name
+        assert [(block["label"], block["bbox"], block["content"]) for block in page["blocks"]] == [
+            (block["block_label"], block["block_bbox"], block["block_content"])
+            for block in theirs.json["res"]["parsing_res_list"]
+        ]
+        assert page["images"].keys() == theirs.markdown["markdown_images"].keys()
 
 
 @pytest.mark.parametrize("version", ["v1", "v1.5"])

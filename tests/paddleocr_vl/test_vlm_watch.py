@@ -55,6 +55,18 @@ async def test_server_that_is_well(vllm: RunningVllm, caplog: pytest.LogCaptureF
     assert "secret" not in caplog.text
 
 
+async def test_server_that_serves_another_model_after_a_restart_that_nobody_saw(vllm: RunningVllm) -> None:
+    async with watching(vllm.api) as watch:
+        await watch.ensure_ready()
+        vllm.serve_as("PaddleOCR-VL-0.9B")
+        await watch.check()
+        assert watch.status.model == "PaddleOCR-VL-1.6-0.9B", "every check would cost a second question"
+        watch.doubt()
+        await watch.check()
+        assert watch.status.model == "PaddleOCR-VL-0.9B"
+        vllm.serve_as("PaddleOCR-VL-1.6-0.9B")
+
+
 async def test_server_that_never_was_there_is_starting_for_a_while() -> None:
     clock = Clock()
     async with watching(f"http://127.0.0.1:{free_port()}/v1", clock) as watch:

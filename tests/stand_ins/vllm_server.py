@@ -181,6 +181,7 @@ class StandIn:
                 web.get("/v1/models", self._models),
                 web.post("/v1/chat/completions", self._complete),
                 web.post("/stand_in/fault", self._set_fault),
+                web.post("/stand_in/model", self._set_model),
                 web.get("/stand_in/stats", self._get_stats),
                 web.post("/stand_in/record", self._record),
                 web.post("/stand_in/recorded", self._recorded),
@@ -243,6 +244,10 @@ class StandIn:
     async def _set_fault(self, request: web.Request) -> web.Response:
         asked = await request.json()
         self._fault, self._before_fault = asked["fault"], asked.get("after", 0)
+        return web.Response()
+
+    async def _set_model(self, request: web.Request) -> web.Response:
+        self._model = (await request.json())["model"]
         return web.Response()
 
     async def _get_stats(self, _: web.Request) -> web.Response:

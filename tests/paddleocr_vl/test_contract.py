@@ -1,0 +1,64 @@
+"""What we put into paddlex fits where it goes: these fail when a new release has other seams."""
+
+import inspect
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from ocr_service.paddleocr_vl.model_thread import MOST_GATHERED, ModelThread
+from ocr_service.paddleocr_vl.seams import Inference, LayoutDetection, LeanVlm, install
+from tests.paddleocr_vl import official
+from tests.running import RunningVllm
+
+
+@pytest.fixture
+def inner(vllm: RunningVllm, models: dict[str, str]) -> Any:
+    return official.pipeline(vllm.api, use_doc_orientation_classify=True).paddlex_pipeline._pipeline
+
+
+def test_versions_are_those_that_were_looked_at() -> None:
+    """With a new release, look at the seams again, then change this."""
+    assert (version("paddleocr"), version("paddlex")) == ("3.7.0", "3.7.2")
+
+
+def test_vlm_takes_what_the_stock_client_takes(inner: Any) -> None:
+    stock = set(inspect.signature(inner.vl_rec_model.process).parameters)
+    ours = set(inspect.signature(LeanVlm.predict).parameters)
+    # The pipeline passes use_cache, which the stock client swallows unnamed.
+    assert ours - {"self", "use_cache"} == stock - {"self", "kwargs"}
+
+
+def test_stock_vlm_is_the_one_for_servers(inner: Any) -> None:
+    assert type(inner.vl_rec_model).__name__ == "DocVLMGenAIClientPredictor"
+    assert inner.vl_rec_model.genai_client.backend == "vllm-server"
+
+
+def test_layout_model_gathers_as_many_as_we_do(inner: Any) -> None:
+    assert inner.layout_det_model.batch_sampler.batch_size == MOST_GATHERED
+
+
+def test_our_parts_take_their_places(inner: Any) -> None:
+    class Pipeline:
+        layout_det_model = inner.layout_det_model
+        vl_rec_model = inner.vl_rec_model
+        doc_preprocessor_pipeline = inner.doc_preprocessor_pipeline
+        use_doc_preprocessor = inner.use_doc_preprocessor
+
+    thread = ModelThread("models")
+    pipeline: Any = Pipeline()
+    install(pipeline, thread)
+    thread.close()
+    assert type(pipeline.layout_det_model) is LayoutDetection
+    assert type(pipeline.doc_preprocessor_pipeline) is Inference
+    assert type(pipeline.vl_rec_model) is LeanVlm
+
+
+def test_pipeline_without_the_seams_is_refused() -> None:
+    class Other:
+        """A pipeline whose parts have other names."""
+
+    thread = ModelThread("models")
+    with pytest.raises(AttributeError):
+        install(Other(), thread)
+    thread.close()
