@@ -18,7 +18,7 @@ from ocr_service.decoding import Limits
 from ocr_service.documents import Engine
 from ocr_service.errors import EngineUnavailable, OcrError
 from ocr_service.logs import configure_logging
-from ocr_service.memory import give_back, share_arenas
+from ocr_service.memory import give_back, keep_for_reuse
 from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here
 from ocr_service.pipeline import Pipeline
 from ocr_service.routes import health, ocr, openapi
@@ -107,7 +107,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     engine = pipeline.engine
     beside = [
         asyncio.create_task(engine.watch()),
-        asyncio.create_task(give_back(lambda: pipeline.pages_done)),
+        asyncio.create_task(give_back(pipeline)),
         asyncio.create_task(_start_early(engine, app.state.service.preload)),
     ]
     try:
@@ -134,7 +134,7 @@ def _app_from_environment() -> FastAPI:
         settings = load_settings()
     except ConfigurationError as error:
         sys.exit(f"The service cannot start: {error}")
-    share_arenas()
+    keep_for_reuse()
     configure_logging(settings.ocr_log_level)
     if settings.s3_configured:
         log.warning("CLOUDRU_S3_* is set, but this release does not store results yet")

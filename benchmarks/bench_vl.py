@@ -27,7 +27,7 @@ from tests.running import RunningProgram, RunningService, RunningVllm, free_port
 
 DIFFERENT_PAGES = 32
 # Clients, and how many pages each contender reads with as many: enough to take half a minute.
-LEVELS = {1: 16, 4: 64, 16: 192, 32: 448}
+LEVELS = {1: 16, 4: 64, 16: 192, 32: 960}
 OFFICIAL_LEVELS = {1: 8, 4: 16, 16: 32, 32: 64}
 
 Send = Callable[[aiohttp.ClientSession, int], Awaitable[None]]

@@ -2,35 +2,46 @@
 
 import asyncio
 import ctypes
-from collections.abc import Callable
+from typing import Protocol
 
-# From glibc's malloc.h.
-_M_ARENA_MAX = -8
-_ARENAS = 2
+# Numbers of glibc's malloc.h, and what they are set to.
+_SETTINGS = {
+    # One arena for all threads: else what one has let go of is of no use to the next.
+    -8: 1,  # M_ARENA_MAX
+    # Pages come from the heap and go back to it: mapping each anew costs more than decoding it.
+    -3: 32 * 2**20,  # M_MMAP_THRESHOLD, at its most
+    -1: 2**30,  # M_TRIM_THRESHOLD
+}
 
 _PAUSE_SECONDS = 5.0
 
 
-def share_arenas() -> None:
-    """Let all threads allocate from two arenas; call it before there are threads.
+class Work(Protocol):
+    """What is known of the pages that are read."""
 
-    Else glibc gives each an arena of its own, up to eight a core, and what one thread has let go of is of no
-    use to the next.
-    """
+    @property
+    def pages_done(self) -> int:
+        """Pages since the start."""
+
+    @property
+    def pages_in_flight(self) -> int:
+        """Pages just now."""
+
+
+def keep_for_reuse() -> None:
+    """Let what is freed serve the next page, whichever thread reads it; call it before there are threads."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_ARENA_MAX, _ARENAS)
+        for name, value in _SETTINGS.items():
+            mallopt(name, value)
 
 
-async def give_back(pages_read: Callable[[], int], pause: float = _PAUSE_SECONDS) -> None:
-    """Return freed memory to the system while pages are read and once after; runs until cancelled.
-
-    glibc keeps what lies between pieces still in use, and with pages of many sizes that grows for long.
-    """
+async def give_back(work: Work, pause: float = _PAUSE_SECONDS) -> None:
+    """Return freed memory to the system when no page is being read; runs until cancelled."""
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    seen = pages_read()
+    seen = 0
     while malloc_trim is not None:
         await asyncio.sleep(pause)
-        if (now := pages_read()) != seen:
-            seen = now
+        if work.pages_done != seen and not work.pages_in_flight:
+            seen = work.pages_done
             await asyncio.to_thread(malloc_trim, 0)

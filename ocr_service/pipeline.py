@@ -7,6 +7,7 @@ import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from typing import Literal
 
 from ocr_service.decoding import Document, Limits, opened
 from ocr_service.documents import DocumentResult, Engine, Options, PageResult, Timings
@@ -24,11 +25,16 @@ log = logging.getLogger(__name__)
 
 
 class _PagesInFlight(asyncio.Semaphore):
-    """Places for pages between their decoding and their text; counts those that have become free."""
+    """Places for pages between their decoding and their text; counts those that were taken and left."""
 
     def __init__(self, places: int) -> None:
         super().__init__(places)
-        self.released = 0
+        self.acquired = self.released = 0
+
+    async def acquire(self) -> Literal[True]:
+        await super().acquire()
+        self.acquired += 1
+        return True
 
     def release(self) -> None:
         self.released += 1
@@ -132,6 +138,11 @@ class Pipeline:
     def pages_done(self) -> int:
         """Pages that have been worked on since the start, whatever came of them."""
         return self._in_flight.released
+
+    @property
+    def pages_in_flight(self) -> int:
+        """Pages that are being decoded or read."""
+        return self._in_flight.acquired - self._in_flight.released
 
     async def process(self, data: bytes, pages: str | None, options: Options) -> DocumentResult:
         """Read a document; raises the first page's failure where no page could be read."""

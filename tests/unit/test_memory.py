@@ -10,6 +10,11 @@ from ocr_service.memory import give_back
 MIB = 2**20
 
 
+class Work:
+    pages_done = 0
+    pages_in_flight = 0
+
+
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
@@ -21,10 +26,10 @@ async def test_what_lies_between_used_pieces_goes_back() -> None:
     full = resident()
     del pieces[:-1]
     assert resident() > full - 50 * MIB
-    done = 0
-    tidying = asyncio.create_task(give_back(lambda: done, pause=0.001))
+    work = Work()
+    tidying = asyncio.create_task(give_back(work, pause=0.001))
     await asyncio.sleep(0)
-    done = 1
+    work.pages_done = 1
     while resident() > full - 150 * MIB:
         await asyncio.sleep(0.001)
     tidying.cancel()
