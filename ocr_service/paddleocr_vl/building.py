@@ -3,9 +3,11 @@
 import gc
 import importlib
 import importlib.metadata
+import importlib.util
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ocr_service.errors import EngineUnavailable
@@ -14,6 +16,10 @@ from ocr_service.paddleocr_vl.model_thread import ModelThread
 from ocr_service.paddleocr_vl.page_calls import Crop
 from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL
 from ocr_service.paddleocr_vl.seams import install
+
+# Loading a library holds the interpreter's lock, also while the disk is waited for; these are large.
+_READ_AHEAD = ("paddle", "onnxruntime", "cv2")
+_READ_AT_A_TIME = 16 * 2**20
 
 # Without network, and not asked for: every call names the model that vLLM says it serves.
 _ANY_MODEL_NAME = "unused"
@@ -59,6 +65,8 @@ class BuiltPipeline:
 
 def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
     """Build it all; raises EngineUnavailable. To be called on the thread on which the models will run."""
+    for package in _READ_AHEAD:
+        _read_ahead(package)
     try:
         paddleocr = importlib.import_module("paddleocr")
         _log_as_we_do("paddlex")
@@ -89,6 +97,17 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
         crop_encoder(settings.image_format, settings.jpeg_quality),
         picture_encoder(),
     )
+
+
+def _read_ahead(package: str) -> None:
+    """Have the system read a package's libraries, where it is installed, while other threads run."""
+    spec = importlib.util.find_spec(package)
+    buffer = bytearray(_READ_AT_A_TIME)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for library in Path(folder).rglob("*.so*"):
+            with library.open("rb", buffering=0) as file:
+                while file.readinto(buffer):
+                    pass
 
 
 def _log_as_we_do(name: str) -> None:
