@@ -11,7 +11,7 @@ help:
 
 run: ## set up, then serve on PORT (8081)
 	@scripts/setup.sh run
-	@exec $(PYTHON) -m uvicorn server:app --host $(HOST) --port $(PORT)
+	@exec $(PYTHON) -m uvicorn server:app --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 30
 
 test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 	@scripts/setup.sh test

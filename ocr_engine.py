@@ -130,9 +130,15 @@ class PaddleOcrVlEngine:
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         assert self._pipeline is not None
-        read = [page for page in pages if page.raw is not None]
-        again = iter(await asyncio.to_thread(restructured, read, self._pipeline.official, options))
-        return [page if page.raw is None else next(again) for page in pages]
+        try:
+            return await asyncio.to_thread(restructured, pages, self._pipeline.official, options)
+        except Exception as error:
+            # The error's own words may quote the document.
+            log.warning("restructuring %d pages failed: %s", len(pages), type(error).__name__)
+            failure = type(error).__name__
+        raise RecognitionFailed(
+            f"The pages were read, but not put together ({failure}); ask without restructure_pages."
+        )
 
     async def _start(self) -> None:
         if self._models is None:

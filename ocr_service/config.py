@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "OCR_"
@@ -73,7 +74,7 @@ class Settings(BaseSettings):
     ocr_pipeline_version: PipelineVersion = Field("v1.6", description="Release of the PaddleOCR-VL pipeline.")
     ocr_vlm_url: str | None = Field(
         None,
-        pattern=r"^https?://",
+        repr=False,
         description="Address of the vLLM server's API. Empty: `http://127.0.0.1:8080/v1`. "
         "Setting it makes `auto` choose PaddleOCR-VL.",
     )
@@ -122,6 +123,17 @@ class Settings(BaseSettings):
     cloudru_s3_secret_key: SecretStr | None = Field(
         None, description="Cloud.ru Object Storage: the key's secret."
     )
+
+    @field_validator("ocr_vlm_url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        if url is not None:
+            parts = urlsplit(url)
+            # Reading the port and encoding the name find what is wrong with them.
+            name = (parts.hostname or "").encode("idna")
+            if parts.scheme not in ("http", "https") or not name or parts.port == 0:
+                raise ValueError("it must be an address such as http://127.0.0.1:8080/v1")
+        return url
 
     @property
     def s3_configured(self) -> bool:

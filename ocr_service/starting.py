@@ -31,7 +31,7 @@ class LazyStart:
         self._start = start
         self._clock = clock
         self._attempt: asyncio.Task[None] | None = None
-        self._failure: EngineUnavailable | None = None
+        self._failure: str | None = None
         self._failed_at = 0.0
         self.state = EngineState.NOT_INITIALIZED
 
@@ -45,7 +45,13 @@ class LazyStart:
         if self._attempt is None:
             self._refuse_too_early()
             self._attempt = asyncio.create_task(self._try_once())
-        await asyncio.shield(self._attempt)
+        try:
+            await asyncio.shield(self._attempt)
+            return
+        except EngineUnavailable as error:
+            detail, retry_after = error.detail, error.retry_after
+        # An error of each caller's own: one shared by all would hold what each of them has in hand.
+        raise EngineUnavailable(detail, retry_after)
 
     async def cancel(self) -> None:
         """Give up an attempt that is under way."""
@@ -56,7 +62,7 @@ class LazyStart:
     def _refuse_too_early(self) -> None:
         wait = self._failed_at + RETRY_PAUSE - self._clock()
         if self._failure is not None and wait > 0:
-            raise EngineUnavailable(self._failure.detail, retry_after=max(1, round(wait)))
+            raise EngineUnavailable(self._failure, retry_after=max(1, round(wait)))
 
     async def _try_once(self) -> None:
         self.state = EngineState.INITIALIZING
@@ -74,13 +80,13 @@ class LazyStart:
             self._fail(failure, type(error).__name__, unexpected=error)
             raise failure from error
         else:
-            self.state = EngineState.READY
+            self.state, self._failure = EngineState.READY, None
             log.info("%s is ready after %.1f s", self._name, self._clock() - began)
         finally:
             self._attempt = None
 
     def _fail(self, failure: EngineUnavailable, reason: str, unexpected: Exception | None = None) -> None:
-        self._failure, self._failed_at = failure, self._clock()
+        self._failure, self._failed_at = failure.detail, self._clock()
         self.state = EngineState.UNAVAILABLE
         log.error("Failed to initialize %s: %s", self._name, reason, exc_info=unexpected)
 

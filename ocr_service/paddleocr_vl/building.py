@@ -83,6 +83,7 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
         )
         install(official.paddlex_pipeline._pipeline, models)
         # What was imported and built stays: the garbage collector need not look through it again and again.
+        gc.collect()
         gc.freeze()
     except ImportError as error:
         raise EngineUnavailable(

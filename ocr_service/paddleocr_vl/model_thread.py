@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -56,12 +57,14 @@ class ModelThread:
         self._jobs: queue.SimpleQueue[_Call | _Inference | None] = queue.SimpleQueue()
         # What was taken from the queue in gathering and did not go with the rest.
         self._held: deque[_Call | _Inference | None] = deque()
+        self._closing = threading.Lock()
+        self._closed = False
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         """Run something else here, such as what makes the models."""
         job = _Call(partial(function, *args, **kwargs))
-        self._jobs.put(job)
+        self._put(job)
         return job.done
 
     def infer(
@@ -69,12 +72,21 @@ class ModelThread:
     ) -> "Future[list[Any]]":
         """Run a model, together with others' images unless `alone`; cancelling drops what has not begun."""
         job = _Inference(model, images, options, alone)
-        self._jobs.put(job)
+        self._put(job)
         return job.done
 
     def close(self) -> None:
-        """End the thread once it has done what it was given."""
-        self._jobs.put(None)
+        """End the thread once it has done what it was given; what comes later is cancelled."""
+        with self._closing:
+            self._closed = True
+            self._jobs.put(None)
+
+    def _put(self, job: _Call | _Inference) -> None:
+        with self._closing:
+            if self._closed:
+                job.done.cancel()
+            else:
+                self._jobs.put(job)
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
@@ -108,10 +120,12 @@ def _infer_together(jobs: list[_Inference]) -> None:
     if not wanted:
         return
     first = wanted[0]
-    try:
-        results = _infer(first.model, [image for job in wanted for image in job.images], first.options)
-    except Exception:
-        # One bad page must fail alone.
+    results: list[Any] | None = None
+    if len(wanted) > 1:
+        # Where one is bad, all fail, and are tried again alone.
+        with suppress(Exception):
+            results = _infer(first.model, [image for job in wanted for image in job.images], first.options)
+    if results is None:
         for job in wanted:
             _settle(job.done, partial(_infer, job.model, job.images, job.options))
         return
@@ -134,3 +148,6 @@ def _settle(done: "Future[T]", function: Callable[[], T]) -> None:
         done.set_result(function())
     except Exception as error:
         done.set_exception(error)
+    finally:
+        # The error holds this frame: it must not hold the error in turn, nor the page.
+        del done, function

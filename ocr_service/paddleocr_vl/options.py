@@ -15,6 +15,8 @@ _NOT_FOR_PREDICT = {
     "merge_tables",
     "relevel_titles",
 }
+# The pipeline's own limits.
+_MIN_PIXELS, _MAX_PIXELS = 112_896, 1_003_520
 _VLM_EXTRA_ARGS = {
     f"{kind}_{limit}_pixels"
     for kind in ("ocr", "table", "chart", "formula", "seal")
@@ -41,6 +43,9 @@ def check_options(options: Options, orientation_loaded: bool, unwarping_loaded: 
     for name, is_loaded in loaded.items():
         if getattr(options, name) and not is_loaded:
             raise ModelNotLoaded(f"{name} needs a model that OCR_{name.upper()}=true loads with the service.")
+    least, most = options.min_pixels or _MIN_PIXELS, options.max_pixels or _MAX_PIXELS
+    if least > most:
+        raise RequestError(f"min_pixels is {least}, more than max_pixels, which is {most}.")
     unknown = set(options.vlm_extra_args or ()) - _VLM_EXTRA_ARGS
     if unknown:
         known = ", ".join(sorted(_VLM_EXTRA_ARGS))

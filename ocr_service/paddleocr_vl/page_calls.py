@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import secrets
 import threading
 from base64 import b64encode
@@ -13,6 +14,8 @@ from typing import Any, TypeVar
 
 from ocr_service.errors import OcrError, RecognitionFailed, bare
 from ocr_service.paddleocr_vl.vlm_client import VlmClient
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -66,6 +69,7 @@ class PageCalls:
         self._lock = threading.Lock()
         self._cancelled = False
         self._calls: list[Future[str]] = []
+        self._awaited: Future[Any] | None = None
         self.failures: dict[str, OcrError] = {}
         """What failed, by the mark that stands for the text."""
 
@@ -88,21 +92,33 @@ class PageCalls:
 
     def text_of(self, call: "Future[str]") -> str:
         """Wait for an answer; one that failed is a mark, which is found again in the finished block."""
+        failure: OcrError
         try:
             return self.wait_for(call)
+        except CancelledError:
+            raise
         except OcrError as error:
-            mark = f"[{secrets.token_hex(8)}]"
-            self.failures[mark] = bare(error)
-            return mark
+            failure = bare(error)
+        except Exception as error:
+            log.warning("a call to vLLM failed: %s", type(error).__name__)
+            failure = RecognitionFailed("The block's call to the vLLM server failed.")
+        mark = f"[{secrets.token_hex(8)}]"
+        self.failures[mark] = failure
+        return mark
 
     def wait_for(self, future: "Future[T]") -> T:
-        """Wait without keeping a core from another page."""
+        """Wait without keeping a core from another page; what is waited for ends with the page."""
         if future.done():
             return future.result()
+        with self._lock:
+            self._awaited = future
+            if self._cancelled:
+                future.cancel()
         self._cores.release()
         try:
             return future.result()
         finally:
+            self._awaited = None
             self._cores.acquire()
 
     def check(self) -> None:
@@ -114,8 +130,9 @@ class PageCalls:
         """Give the page up: calls on their way are cancelled, its thread ends at the next step."""
         with self._lock:
             self._cancelled = True
-            for call in self._calls:
-                call.cancel()
+            for call in (*self._calls, self._awaited):
+                if call is not None:
+                    call.cancel()
 
     def _keep(self, call: "Future[str]") -> Answer:
         with self._lock:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import groupby
 from typing import Any
 
 from ocr_service.documents import Block, Options, PageResult
@@ -30,7 +31,24 @@ def page_result(
 
 
 def restructured(pages: Sequence[PageResult], pipeline: Any, options: Options) -> list[PageResult]:
-    """Let the official pipeline look at pages that were read before; every page must have its `raw`."""
+    """Let the official pipeline look at pages that were read before; what could not be read stays apart.
+
+    Pages that are not neighbours in the document are none here: a table does not go on from 1 to 3.
+    """
+    again: list[PageResult] = []
+    for _, run in groupby(enumerate(pages), key=_place_in_run):
+        neighbours = [page for _, page in run]
+        read = all(page.raw is not None for page in neighbours)
+        again += _restructured(neighbours, pipeline, options) if read else neighbours
+    return again
+
+
+def _place_in_run(numbered: tuple[int, PageResult]) -> tuple[bool, int]:
+    number, page = numbered
+    return page.raw is not None, page.index - number
+
+
+def _restructured(pages: list[PageResult], pipeline: Any, options: Options) -> list[PageResult]:
     results = pipeline.restructure_pages(
         [{"res": _for_restructuring(page, options)} for page in pages],
         merge_tables=options.merge_tables is not False,
@@ -86,7 +104,7 @@ def _said_by(
         Block(
             label=block["block_label"],
             bbox=tuple(block["block_bbox"]),
-            content=block["block_content"],
+            content=_content(block["block_content"], number in failed),
             order=number + 1,
             failure=failed.get(number),
         )
@@ -102,6 +120,11 @@ def _said_by(
         blocks=blocks,
         raw=res,
     )
+
+
+def _content(content: str, failed: bool) -> str:
+    # What stands around a text that is missing is of no use, but a table's picture is.
+    return "" if failed and "<img" not in content else content
 
 
 def _for_restructuring(page: PageResult, options: Options) -> dict[str, Any]:

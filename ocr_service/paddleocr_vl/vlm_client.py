@@ -4,13 +4,15 @@ aiohttp, because it answers for hundreds of calls at once at 0.2 ms of CPU each;
 """
 
 import asyncio
+import errno
 import json
 import os
 import socket
+from base64 import b64encode
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
 
@@ -20,10 +22,6 @@ CONNECT_SECONDS = 10.0
 
 # Less than the 5 s after which vLLM closes a connection that is idle.
 _KEPT_SECONDS = 4.0
-
-# A connection that was kept open may have been closed by the other side just now; then the call never began.
-_BROKEN = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
-_ATTEMPTS = 2
 
 # Refusals of this one picture; whatever else is no success concerns every call.
 _REFUSED_FOR_ITS_CONTENT = (
@@ -46,6 +44,17 @@ class VlmAddress:
         parts = urlsplit(self.url)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header that lets us in: by the key, else by the address's user and password."""
+        parts = urlsplit(self.url)
+        if self.api_key:
+            return {"Authorization": f"Bearer {self.api_key}"}
+        if parts.username is None:
+            return {}
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return {"Authorization": f"Basic {b64encode(user.encode()).decode()}"}
+
     def api(self, path: str) -> str:
         """Return the address of a part of the API."""
         return self._below(urlsplit(self.url).path.rstrip("/"), path)
@@ -56,7 +65,8 @@ class VlmAddress:
         return self._below(urlsplit(self.url).path.rstrip("/").removesuffix("/v1"), "health")
 
     def _below(self, folder: str, name: str) -> str:
-        return urlsplit(self.url)._replace(path=f"{folder}/{name}").geturl()
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], path=f"{folder}/{name}").geturl()
 
 
 class VlmClient:
@@ -74,6 +84,8 @@ class VlmClient:
         self._deadlines: set[asyncio.Timeout] = set()
         self._session: aiohttp.ClientSession | None = None
         self._lost: str | None = None
+        # Calls so far that came back with words, and those that ran out of time.
+        self._answered = self._expired = 0
 
     async def complete(self, body: bytes) -> str:
         """Return what the VLM wrote; cancelling closes the connection, so that vLLM frees the slot.
@@ -81,18 +93,22 @@ class VlmClient:
         body: a chat completion request, as JSON. Raises VlmUnavailable, VlmTimeout, or RecognitionFailed
         where vLLM refuses this very picture.
         """
+        answered, expired = self._answered, self._expired
         async with self._places:
+            if self._lost is not None or (self._answered == answered and self._expired > expired):
+                # While this call waited for its turn, others had none but bad luck: why try the same again?
+                raise self._out_of_time()
             try:
-                async with asyncio.timeout(self._timeout) as deadline:
-                    self._deadlines.add(deadline)
-                    try:
-                        return await self._complete(body)
-                    finally:
-                        self._deadlines.discard(deadline)
+                text = await self._complete_in_time(body)
+            except aiohttp.ServerTimeoutError as error:
+                raise VlmUnavailable("The vLLM server cannot be reached: no connection in time.") from error
             except TimeoutError:
+                self._expired += 1
                 raise self._out_of_time() from None
             except (aiohttp.ClientError, OSError) as error:
                 raise VlmUnavailable(f"The vLLM server cannot be reached: {reason(error)}.") from error
+            self._answered += 1
+            return text
 
     async def get(self, url: str, patience: float) -> tuple[int, bytes]:
         """Ask something small for `patience` seconds; raises ClientError, OSError or TimeoutError."""
@@ -118,14 +134,21 @@ class VlmClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _complete(self, body: bytes) -> str:
-        for attempt in range(1, _ATTEMPTS + 1):
+    async def _complete_in_time(self, body: bytes) -> str:
+        async with asyncio.timeout(self._timeout) as deadline:
+            self._deadlines.add(deadline)
             try:
-                answer = await self._post(body)
-                break
-            except _BROKEN:
-                if attempt == _ATTEMPTS:
-                    raise
+                return await self._complete(body)
+            finally:
+                self._deadlines.discard(deadline)
+
+    async def _complete(self, body: bytes) -> str:
+        try:
+            answer = await self._post(body)
+        except (aiohttp.ClientError, OSError) as error:
+            if not _broke_before_any_answer(error):
+                raise
+            answer = await self._post(body)
         async with answer:
             content = await answer.read()
         if answer.status == HTTPStatus.OK:
@@ -139,11 +162,10 @@ class VlmClient:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            key = self.address.api_key
             self._session = aiohttp.ClientSession(
                 # Not through a proxy that the environment names for the outside world.
                 trust_env=False,
-                headers={"Authorization": f"Bearer {key}"} if key else {},
+                headers=self.address.authorization,
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
                 timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -154,6 +176,14 @@ class VlmClient:
         if self._lost is not None:
             return VlmUnavailable(f"The vLLM server has stopped answering: {self._lost}.")
         return VlmTimeout(f"The vLLM server did not answer within {self._timeout:g} s.")
+
+
+def _broke_before_any_answer(error: Exception) -> bool:
+    """Whether a connection that stood was closed: by the other side just now, say, as it was idle."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    broken = isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
+    return broken or isinstance(error, aiohttp.ServerDisconnectedError)
 
 
 def reason(error: BaseException) -> str:
@@ -172,15 +202,15 @@ def _text(content: bytes) -> str:
         text: Any = json.loads(content)["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError) as error:
         raise VlmUnavailable("The vLLM server's answer is not a completion.") from error
-    # Null stands for a completion of no words.
-    return text if isinstance(text, str) else ""
+    # Null stands for a completion of no words. JSON can hold halves of characters; our answers cannot.
+    return text.encode(errors="replace").decode() if isinstance(text, str) else ""
 
 
 def _refusal(status: int) -> OcrError:
     if status in _REFUSED_FOR_ITS_CONTENT:
         return RecognitionFailed(f"The vLLM server refused the block's picture ({status}).")
-    hint = {
+    hint: dict[int, str] = {
         HTTPStatus.UNAUTHORIZED: "; OCR_VLM_API_KEY must be its key",
         HTTPStatus.NOT_FOUND: "; it does not serve this model under OCR_VLM_URL",
     }
-    return VlmUnavailable(f"The vLLM server answered {status}{hint.get(HTTPStatus(status), '')}.")
+    return VlmUnavailable(f"The vLLM server answered {status}{hint.get(status, '')}.")

@@ -43,8 +43,9 @@ class VlmWatch:
         self._clock = clock
         self._began = clock()
         self._was_ready = False
-        # It can be another after a restart.
-        self._model_is_certain = False
+        # The model can be another after a restart: it is asked for again where there were new doubts.
+        self._doubts = 1
+        self._doubts_heard = 0
         self._silent_since: float | None = None
         self._checking: asyncio.Task[None] | None = None
         self.status = VlmStatus(VlmState.STARTING, client.address.shown)
@@ -68,7 +69,7 @@ class VlmWatch:
 
     def doubt(self) -> None:
         """Look again at once, also at what it serves, as somebody has had no luck with the server."""
-        self._model_is_certain = False
+        self._doubts += 1
         self._begin(self._patience)
 
     async def close(self) -> None:
@@ -87,7 +88,7 @@ class VlmWatch:
         self._checking = None
 
     async def _check(self, patience: float) -> None:
-        began = self._clock()
+        began, doubts = self._clock(), self._doubts
         try:
             model = await self._ask(patience)
         except TimeoutError as error:
@@ -99,15 +100,20 @@ class VlmWatch:
         except VlmUnavailable as error:
             self._silent_since = None
             self._set_unavailable(error.detail.rstrip("."))
+        except Exception as error:
+            # Whatever it is: the watch must go on.
+            log.exception("the check of vLLM failed")
+            self._set_unavailable(type(error).__name__)
         else:
             self._silent_since = None
+            self._doubts_heard = doubts
             self._set_ready(model, self._clock() - began)
 
     async def _ask(self, patience: float) -> str:
         status, _ = await self._client.get(self._client.address.health, patience)
         if status != HTTPStatus.OK:
             raise VlmUnavailable(f"its health check answers {status}.")
-        if self._model_is_certain and self.status.model:
+        if self.status.model and self._doubts == self._doubts_heard:
             return self.status.model
         return await self._ask_model(patience)
 
@@ -132,7 +138,7 @@ class VlmWatch:
             self._client.give_up(f"no health check was answered for {silence:.0f} s")
 
     def _set_unavailable(self, error: str) -> None:
-        self._model_is_certain = False
+        self._doubts += 1
         starting = not self._was_ready and self._clock() - self._began < STARTUP_SECONDS
         state = VlmState.STARTING if starting else VlmState.UNAVAILABLE
         if self.status.state is not state or self.status.error != error:
@@ -142,6 +148,6 @@ class VlmWatch:
     def _set_ready(self, model: str, latency: float) -> None:
         if self.status.state is not VlmState.READY:
             log.info("vLLM at %s is ready: it serves %s", self.status.url, model)
-        self._was_ready = self._model_is_certain = True
+        self._was_ready = True
         self._client.hope_again()
         self.status = replace(self.status, state=VlmState.READY, model=model, latency=latency, error=None)

@@ -57,14 +57,17 @@ def read_fields(query: dict[str, str], form: dict[str, str]) -> OcrFields:
     try:
         return OcrFields.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:
-        raise RequestError(_what_is_wrong(error)) from None
+        raise RequestError(_what_is_wrong(error, given)) from None
 
 
-def _what_is_wrong(error: ValidationError) -> str:
-    """Name each field once: one that may be several things fails as each of them."""
+def _what_is_wrong(error: ValidationError, given: dict[str, str]) -> str:
+    """Name each field once: one that may be a word, a number or JSON fails as each of them."""
     messages: dict[str, str] = {}
     for wrong in error.errors():
-        messages.setdefault(str(wrong["loc"][0]), wrong["msg"])
+        name = str(wrong["loc"][0])
+        is_json = any(part.startswith("json") for part in map(str, wrong["loc"]))
+        if name not in messages or (is_json and str(given[name])[:1] in "[{"):
+            messages[name] = wrong["msg"]
     return "; ".join(f"{name}: {message}" for name, message in messages.items())
 
 

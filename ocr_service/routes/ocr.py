@@ -117,7 +117,7 @@ class _OwningStream(StreamingResponse):
 async def _lines(reading: Reading, engine: EngineAnswer, images: bool, began: float) -> AsyncGenerator[str]:
     async with aclosing(_events(reading, engine, images, began)) as events:
         async for event in events:
-            yield to_line(event)
+            yield await asyncio.to_thread(to_line, event)
 
 
 async def _events(
@@ -130,7 +130,8 @@ async def _events(
         async with aclosing(reading.results()) as pages:
             async for page in pages:
                 timings += page.timings
-                answer = PageAnswer.of(page, images)
+                # In a thread, as below: pictures become base64.
+                answer = await asyncio.to_thread(PageAnswer.of, page, images)
                 if answer.error:
                     failed.append(page.index)
                 yield PageEvent(page=answer)

@@ -10,7 +10,7 @@ _NONE = "none"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(gt=0, le=10)]
-Pixels = Annotated[int, Field(ge=1, le=100_000_000)]
+Pixels = Annotated[int, Field(ge=1, le=12_000_000)]
 Pair = tuple[Factor, Factor]
 
 
@@ -46,7 +46,9 @@ class RecognitionFields(BaseModel):
     )
     layout_nms: bool | None = Field(None, description="Drop blocks that others cover. Default: true.")
     layout_unclip_ratio: Factor | Json[Pair | dict[int, Pair]] | None = Field(
-        None, description="Widen blocks: a factor, `[across, down]`, or a JSON object of these. Default: 1."
+        None,
+        description="Widen blocks: a factor, `[across, down]`, or a JSON object of such pairs "
+        "by label number. Default: 1.",
     )
     layout_merge_bboxes_mode: MergeMode | Json[dict[int, MergeMode]] | None = Field(
         None,
@@ -92,7 +94,7 @@ class RecognitionFields(BaseModel):
         None, description="Most pixels to which a block's picture is scaled for the VLM. Default: 1003520."
     )
     max_new_tokens: int | None = Field(
-        None, ge=1, le=131_072, description="Most tokens that the VLM writes for a block. Default: 4096."
+        None, ge=1, le=16_384, description="Most tokens that the VLM writes for a block. Default: 4096."
     )
     vlm_extra_args: Json[dict[str, Pixels]] | None = Field(
         None,

@@ -5,6 +5,7 @@ import gc
 import logging
 import threading
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 from ocr_engine import PaddleOcrVlEngine
 from ocr_service.documents import EngineState, Options, Page
-from ocr_service.errors import ModelNotLoaded, RequestError
+from ocr_service.errors import ModelNotLoaded, OcrError, RequestError, VlmUnavailable
 from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
 from tests.http.serving import serving
 from tests.paddleocr_vl.conftest import StartEngine
@@ -74,10 +75,24 @@ async def test_build_that_fails_says_why_and_is_tried_again_later(
     assert "addle" in caplog.text.partition("Failed to initialize PaddleOCR-VL: ")[2]
 
 
+def watched(engine: PaddleOcrVlEngine) -> list["weakref.ref[Any]"]:
+    """Let the engine note the pixels that it makes of pages."""
+    assert engine._pipeline is not None
+    to_bgr, seen = engine._pipeline.to_bgr, list["weakref.ref[Any]"]()
+
+    def noted(image: Image.Image) -> Any:
+        pixels = to_bgr(image)
+        seen.append(weakref.ref(pixels))
+        return pixels
+
+    engine._pipeline = replace(engine._pipeline, to_bgr=noted)
+    return seen
+
+
 async def test_page_that_is_given_up_leaves_nothing(start_engine: StartEngine) -> None:
     with RunningVllm(*SLOW) as vllm:
         async with start_engine(vllm) as engine:
-            given_up = page()
+            given_up, pixels = page(), watched(engine)
             image = weakref.ref(given_up.image)
             reading = asyncio.create_task(engine.recognize(given_up, Options()))
             await until(vllm, lambda stats: stats["in_flight"] == BLOCKS)
@@ -86,24 +101,88 @@ async def test_page_that_is_given_up_leaves_nothing(start_engine: StartEngine) -
             await until(vllm, lambda stats: stats["aborted"] == BLOCKS)
             await asyncio.gather(reading, return_exceptions=True)
             del reading
-            await gone(image)
+            await gone(image, *pixels)
+            assert len(pixels) == 1
 
 
-async def gone(image: "weakref.ref[Image.Image]") -> None:
-    """Return once nobody holds the image: its thread may be on its way out."""
-    while image() is not None:
+async def gone(*held: "weakref.ref[Any]") -> None:
+    """Return once nobody holds them any more: a thread may be on its way out."""
+    while any(each() is not None for each in held):
         gc.collect()
         await asyncio.sleep(0.01)
 
 
 async def test_page_that_was_read_leaves_nothing(vllm: RunningVllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm) as engine:
-        read = page()
+        read, pixels = page(), watched(engine)
         image = weakref.ref(read.image)
         result = await engine.recognize(read, Options())
         del read
-        await gone(image)
+        await gone(image, *pixels)
     assert len(result.blocks) == BLOCKS
+
+
+@pytest.mark.parametrize("fault", ["500", "400"])
+async def test_page_that_failed_leaves_nothing(
+    vllm: RunningVllm, start_engine: StartEngine, fault: str
+) -> None:
+    async with start_engine(vllm) as engine:
+        vllm.fault(fault)
+        pixels = watched(engine)
+        with pytest.raises(OcrError):
+            await engine.recognize(page(), Options())
+        await gone(*pixels)
+
+
+async def test_pages_that_nobody_waits_for_are_not_put_into_the_layout_model(
+    vllm: RunningVllm, start_engine: StartEngine
+) -> None:
+    async with start_engine(vllm) as engine:
+        assert engine._models is not None
+        busy, free = threading.Event(), threading.Event()
+
+        def hold() -> bool:
+            busy.set()
+            return free.wait(60)
+
+        held = engine._models.call(hold)
+        assert await asyncio.to_thread(busy.wait, 60)
+        waiting = [asyncio.create_task(engine.recognize(page(), Options())) for _ in range(3)]
+        while engine._models._jobs.qsize() < len(waiting):
+            await asyncio.sleep(0.01)
+        jobs = [engine._models._jobs.get() for _ in waiting]
+        for job in jobs:
+            engine._models._jobs.put(job)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(job is not None and job.done.cancelled() for job in jobs)
+        free.set()
+        assert await asyncio.wrap_future(held)
+
+
+async def test_vllm_that_came_back_with_another_name_is_asked_for_it(
+    vllm: RunningVllm, start_engine: StartEngine
+) -> None:
+    async with start_engine(vllm) as engine:
+        await engine.recognize(page(), Options())
+        vllm.serve_as("PaddleOCR-VL-0.9B")
+        try:
+            with pytest.raises(VlmUnavailable, match="404"):
+                await engine.recognize(page(), Options())
+            while engine.vlm.model != "PaddleOCR-VL-0.9B":
+                await asyncio.sleep(0.01)
+            await engine.recognize(page(), Options())
+        finally:
+            vllm.serve_as("PaddleOCR-VL-1.6-0.9B")
+
+
+async def test_limits_that_contradict_each_other() -> None:
+    engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
+    with pytest.raises(RequestError, match="min_pixels is 2000000, more than max_pixels, which is 1003520"):
+        engine.check(Options(min_pixels=2_000_000))
+    engine.check(Options(min_pixels=2_000_000, max_pixels=3_000_000))
+    await engine.close()
 
 
 async def test_engine_that_closes_ends_its_pages(start_engine: StartEngine) -> None:

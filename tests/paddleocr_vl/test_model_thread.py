@@ -133,6 +133,34 @@ def test_work_that_was_given_is_done_before_the_end(thread: ModelThread) -> None
     assert results([first, waiting]) == [[0], [2]]
 
 
+def test_what_comes_after_the_end_is_cancelled() -> None:
+    thread = ModelThread("models")
+    thread.close()
+    assert thread.infer(Model(), [1], {}).cancelled()
+    assert thread.call(int).cancelled()
+
+
+def test_pages_that_failed_are_let_go_without_the_garbage_collector(thread: ModelThread) -> None:
+    class Image:
+        pass
+
+    def fail(images: list[Image]) -> list[Image]:
+        raise ValueError
+
+    def read() -> "weakref.ref[Image]":
+        image = Image()
+        assert isinstance(thread.infer(fail, [image], {}).exception(30), ValueError)
+        return weakref.ref(image)
+
+    gc.disable()
+    try:
+        seen = read()
+        thread.call(int).result(30)
+        assert seen() is None
+    finally:
+        gc.enable()
+
+
 def test_pages_are_let_go(thread: ModelThread) -> None:
     class Image:
         def __mul__(self, _: int) -> int:

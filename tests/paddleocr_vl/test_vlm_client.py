@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -125,6 +127,7 @@ async def test_no_words_are_no_error(content: bytes) -> None:
         http("429 Too Many Requests"),
         http("500 Internal Server Error", b'{"error": "out of memory"}'),
         http("503 Service Unavailable"),
+        http("520 Web Server Returned an Unknown Error"),
         b"garbage\r\n\r\n",
     ],
     ids=lambda answer: answer[:40].decode(),
@@ -214,6 +217,72 @@ async def test_calls_are_given_up_when_nobody_is_there() -> None:
             await call
 
 
+async def test_those_that_wait_for_a_place_are_given_up_too() -> None:
+    async with talking(never, at_once=1) as (client, server):
+        calls = [asyncio.create_task(client.complete(b"{}")) for _ in range(4)]
+        await server.asked.wait()
+        client.give_up("it is silent")
+        for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(outcome, VlmUnavailable)
+        client.hope_again()
+    assert len(server.requests) == 1
+
+
+async def test_those_that_wait_do_not_repeat_the_bad_luck_of_all_others() -> None:
+    async with talking(never, limit=0.05, at_once=2) as (client, server):
+        calls = [client.complete(b"{}") for _ in range(20)]
+        for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(outcome, VlmTimeout)
+        assert len(server.requests) == 2
+        # One that comes later does try.
+        with pytest.raises(VlmTimeout):
+            await client.complete(b"{}")
+        assert len(server.requests) == 3
+
+
+async def test_connection_that_is_reset_before_any_answer_is_tried_once_more() -> None:
+    requests: list[bytes] = []
+
+    async def reset_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(requests) == 1:
+            # With no time to linger, closing sends a reset.
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        else:
+            writer.write(http("200 OK", COMPLETION))
+        writer.close()
+
+    listening = await asyncio.start_server(reset_first, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    client = VlmClient(VlmAddress(f"http://127.0.0.1:{port}/v1"), 30, 4)
+    assert await client.complete(b"{}") == "текст"
+    assert len(requests) == 2
+    await client.close()
+    listening.close()
+
+
+async def test_half_a_character_does_not_spoil_the_answer() -> None:
+    answer = rb'{"choices": [{"message": {"content": "a\ud800b"}}]}'
+    async with talking(always(http("200 OK", answer))) as (client, _):
+        assert await client.complete(b"{}") == "a?b"
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "header"),
+    [
+        ("http://host/v1", None, {}),
+        ("http://host/v1", "k", {"Authorization": "Bearer k"}),
+        ("http://me:p%40ss@host/v1", None, {"Authorization": "Basic bWU6cEBzcw=="}),
+        ("http://me:pass@host/v1", "k", {"Authorization": "Bearer k"}),
+    ],
+)
+def test_what_lets_us_in(url: str, key: str | None, header: dict[str, str]) -> None:
+    address = VlmAddress(url, key)
+    assert address.authorization == header
+    assert address.api("models") == "http://host/v1/models"
+
+
 async def test_no_more_calls_at_once_than_allowed() -> None:
     inside, most = 0, 0
     release = asyncio.Event()
@@ -238,7 +307,7 @@ async def test_no_more_calls_at_once_than_allowed() -> None:
     [
         ("http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/health"),
         ("http://host/v1/", "http://host/v1/", "http://host/health"),
-        ("http://me:secret@host:1/v1", "http://host:1/v1", "http://me:secret@host:1/health"),
+        ("http://me:secret@host:1/v1", "http://host:1/v1", "http://host:1/health"),
         ("http://host/v1?key=secret", "http://host/v1", "http://host/health?key=secret"),
         ("https://host/gateway", "https://host/gateway", "https://host/gateway/health"),
     ],

@@ -129,6 +129,13 @@ async def test_server_that_falls_silent(vllm: RunningVllm) -> None:
         assert watch.status.state is VlmState.READY
 
 
+async def test_watch_survives_what_nobody_thought_of(caplog: pytest.LogCaptureFixture) -> None:
+    async with watching("http://a..b/v1") as watch:
+        with pytest.raises(VlmUnavailable):
+            await watch.ensure_ready()
+        assert watch.status.error is not None
+
+
 async def test_many_who_ask_share_one_check(vllm: RunningVllm) -> None:
     before = vllm.stats()["health_checks"]
     async with watching(vllm.api) as watch:

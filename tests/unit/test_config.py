@@ -70,3 +70,33 @@ def test_secrets_do_not_show(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("CLOUDRU_S3_ACCESS_KEY", "tenant-id:key-id")
     shown = repr(load_settings()) + str(load_settings()) + load_settings().model_dump_json()
     assert "not-a-real" not in shown and "tenant-id" not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "127.0.0.1:8080",
+        "ftp://host/v1",
+        "http://",
+        "http://host:port/v1",
+        "http://[bad/v1",
+        "http://a..b/v1",
+    ],
+)
+def test_address_that_is_none_is_refused_without_quoting_it(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("OCR_VLM_URL", url.replace("://", "://me:SECRET@") if url.startswith("http") else url)
+    if not url:
+        assert load_settings().ocr_vlm_url is None
+        return
+    with pytest.raises(ConfigurationError, match="OCR_VLM_URL") as refusal:
+        load_settings()
+    assert "SECRET" not in str(refusal.value)
+
+
+def test_addresss_password_is_not_in_the_settings_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCR_VLM_URL", "http://me:SECRET@host/v1")
+    assert load_settings().ocr_vlm_url is not None
+    assert "SECRET" not in repr(load_settings())
