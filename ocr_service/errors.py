@@ -53,7 +53,7 @@ class OcrError(Exception):
         return {}
 
 
-Error = TypeVar("Error", bound=OcrError)
+Error = TypeVar("Error", bound=Exception)
 
 
 def bare(error: Error) -> Error:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+from ocr_service.errors import bare
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -29,8 +31,12 @@ class _Call:
     done: "Future[Any]" = field(default_factory=Future)
 
     def run(self) -> None:
-        if self.done.set_running_or_notify_cancel():
-            _settle(self.done, self.function)
+        if not self.done.set_running_or_notify_cancel():
+            return
+        try:
+            self.done.set_result(self.function())
+        except Exception as error:
+            self.done.set_exception(error)
 
 
 @dataclass(eq=False)
@@ -127,7 +133,7 @@ def _infer_together(jobs: list[_Inference]) -> None:
             results = _infer(first.model, [image for job in wanted for image in job.images], first.options)
     if results is None:
         for job in wanted:
-            _settle(job.done, partial(_infer, job.model, job.images, job.options))
+            _infer_alone(job)
         return
     begin = 0
     for job in wanted:
@@ -143,11 +149,8 @@ def _infer(model: Model, images: Sequence[Any], options: Mapping[str, Any]) -> l
     return results
 
 
-def _settle(done: "Future[T]", function: Callable[[], T]) -> None:
+def _infer_alone(job: _Inference) -> None:
     try:
-        done.set_result(function())
+        job.done.set_result(_infer(job.model, job.images, job.options))
     except Exception as error:
-        done.set_exception(error)
-    finally:
-        # The error holds this frame: it must not hold the error in turn, nor the page.
-        del done, function
+        job.done.set_exception(bare(error))
