@@ -79,7 +79,6 @@ class VlmClient:
     def __init__(self, address: VlmAddress, timeout: float, max_concurrency: int) -> None:
         self.address = address
         self._timeout = timeout
-        self._max_concurrency = max_concurrency
         self._places = asyncio.Semaphore(max_concurrency)
         self._deadlines: set[asyncio.Timeout] = set()
         self._session: aiohttp.ClientSession | None = None
