@@ -12,6 +12,7 @@ from PIL import Image
 
 from benchmarks.processes import peak_rss_mib, rss_mib
 from benchmarks.vl_stage import models_and_vllm, service_on
+from tests.running import FAST
 from tests.samples import pdf_of_images
 from tests.stand_ins.pages import crowded_page, text_page, various_pages
 
@@ -63,7 +64,7 @@ def main() -> None:
     source = itertools.cycle(documents())
     resident: dict[int, float] = {}
     with (
-        models_and_vllm("--step-ms", "0.1", "--step-ms-each", "0", "--prefill-ms", "0") as (models, vllm),
+        models_and_vllm(*FAST) as (models, vllm),
         service_on(models, vllm) as service,
         ThreadPoolExecutor(CALLERS) as callers,
     ):

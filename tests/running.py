@@ -96,6 +96,10 @@ class RunningService(RunningProgram):
         super().__exit__(kind, error, trace)
 
 
+# Options of the stand-in for vLLM with which it hardly takes time.
+FAST = ("--step-ms", "0.1", "--step-ms-each", "0", "--prefill-ms", "0")
+
+
 class RunningVllm(RunningProgram):
     """Runs the stand-in for vLLM; `api` is what `OCR_VLM_URL` takes.
 

@@ -1,6 +1,7 @@
 """Whether PaddleOCR-VL can be expected to work here; light, as every start asks it."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -24,10 +25,19 @@ def found_here(vlm_url: str | None) -> str | None:
     return None
 
 
+def served_model(listed: Any) -> str | None:
+    """Return the name under which our model stands in the answer of `/v1/models`, or None.
+
+    Raises LookupError or TypeError for an answer of another form.
+    """
+    names = [str(model["id"]) for model in listed["data"]]
+    return next((name for name in names if MODEL_FAMILY in name), None)
+
+
 def _serves_our_model(url: str) -> bool:
     try:
         # Not through a proxy that the environment names for the outside world.
         answer = httpx.get(f"{url}/models", timeout=_PROBE_SECONDS, trust_env=False)
-        return any(MODEL_FAMILY in model["id"] for model in answer.raise_for_status().json()["data"])
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return served_model(answer.raise_for_status().json()) is not None
+    except (httpx.HTTPError, ValueError, LookupError, TypeError):
         return False

@@ -12,7 +12,7 @@ import aiohttp
 
 from ocr_service.documents import VlmState, VlmStatus
 from ocr_service.errors import VlmUnavailable
-from ocr_service.paddleocr_vl.presence import MODEL_FAMILY
+from ocr_service.paddleocr_vl.presence import MODEL_FAMILY, served_model
 from ocr_service.paddleocr_vl.vlm_client import VlmClient, reason
 
 log = logging.getLogger(__name__)
@@ -122,13 +122,12 @@ class VlmWatch:
         if status != HTTPStatus.OK:
             raise VlmUnavailable(f"its list of models answers {status}.")
         try:
-            names = [str(model["id"]) for model in json.loads(body)["data"]]
+            model = served_model(json.loads(body))
         except (ValueError, LookupError, TypeError) as error:
             raise VlmUnavailable("its list of models cannot be read.") from error
-        for name in names:
-            if MODEL_FAMILY in name:
-                return name
-        raise VlmUnavailable(f"it serves no {MODEL_FAMILY}.")
+        if model is None:
+            raise VlmUnavailable(f"it serves no {MODEL_FAMILY}.")
+        return model
 
     def _hear_nothing(self, began: float) -> None:
         if self._silent_since is None:

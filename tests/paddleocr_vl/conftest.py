@@ -10,12 +10,15 @@ import pytest
 
 from ocr_engine import PaddleOcrVlEngine
 from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
-from tests.running import RunningVllm
+from tests.running import FAST, RunningVllm
 from tests.stand_ins.models import make_model_cache
 
-FAST = ("--step-ms", "0.1", "--step-ms-each", "0", "--prefill-ms", "0")
-
 StartEngine = Callable[..., AbstractAsyncContextManager[PaddleOcrVlEngine]]
+
+
+def settings_on(vllm: RunningVllm, **settings: Any) -> PaddleOcrVlSettings:
+    """Settings of an engine on the stand-ins."""
+    return PaddleOcrVlSettings(layout_engine="onnxruntime", device="cpu", vlm_url=vllm.api, **settings)
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +49,7 @@ def start_engine(models: dict[str, str]) -> StartEngine:
 
     @asynccontextmanager
     async def started(vllm: RunningVllm, **settings: Any) -> AsyncIterator[PaddleOcrVlEngine]:
-        engine = PaddleOcrVlEngine(
-            PaddleOcrVlSettings(layout_engine="onnxruntime", device="cpu", vlm_url=vllm.api, **settings)
-        )
+        engine = PaddleOcrVlEngine(settings_on(vllm, **settings))
         try:
             await engine.start()
             yield engine

@@ -16,7 +16,7 @@ from ocr_service.documents import EngineState, Options, Page
 from ocr_service.errors import ModelNotLoaded, OcrError, RequestError, VlmUnavailable
 from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
 from tests.http.serving import serving
-from tests.paddleocr_vl.conftest import StartEngine
+from tests.paddleocr_vl.conftest import StartEngine, settings_on
 from tests.paddleocr_vl.test_faults import SLOW, scan, until
 from tests.running import RunningVllm
 from tests.stand_ins.pages import text_page
@@ -38,8 +38,7 @@ async def test_whoever_asks_first_waits_for_one_build(
     vllm: RunningVllm, models: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    settings = PaddleOcrVlSettings(layout_engine="onnxruntime", device="cpu", vlm_url=vllm.api)
-    engine = PaddleOcrVlEngine(settings)
+    engine = PaddleOcrVlEngine(settings_on(vllm))
     assert (engine.state, engine.version) == (EngineState.NOT_INITIALIZED, None)
     starts = [asyncio.create_task(engine.start()) for _ in range(5)]
     while engine.state is EngineState.NOT_INITIALIZED:
@@ -52,8 +51,7 @@ async def test_whoever_asks_first_waits_for_one_build(
 
 
 async def test_preload_builds_beside_the_service(vllm: RunningVllm, models: dict[str, str]) -> None:
-    settings = PaddleOcrVlSettings(layout_engine="onnxruntime", device="cpu", vlm_url=vllm.api)
-    engine = PaddleOcrVlEngine(settings)
+    engine = PaddleOcrVlEngine(settings_on(vllm))
     async with serving(engine, ocr_preload=True) as client:
         while (await client.get("/health")).json()["paddleocr"] != "ready":
             assert engine.state is not EngineState.UNAVAILABLE

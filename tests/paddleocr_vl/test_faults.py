@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.http.serving import serving
-from tests.paddleocr_vl.conftest import FAST, StartEngine
-from tests.running import RunningVllm, free_port
+from tests.paddleocr_vl.conftest import StartEngine
+from tests.running import FAST, RunningVllm, free_port
 from tests.stand_ins.pages import text_page
 
 pytestmark = pytest.mark.anyio

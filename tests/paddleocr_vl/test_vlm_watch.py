@@ -10,8 +10,7 @@ from ocr_service.documents import VlmState
 from ocr_service.errors import VlmUnavailable
 from ocr_service.paddleocr_vl.vlm_client import VlmAddress, VlmClient
 from ocr_service.paddleocr_vl.vlm_watch import STARTUP_SECONDS, VlmWatch
-from tests.paddleocr_vl.conftest import FAST
-from tests.running import RunningVllm, free_port
+from tests.running import FAST, RunningVllm, free_port
 
 pytestmark = pytest.mark.anyio
 

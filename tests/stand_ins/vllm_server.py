@@ -46,7 +46,6 @@ class Stats:
     failed: int = 0
     tokens: int = 0
     in_flight: int = 0
-    most_in_flight: int = 0
     health_checks: int = 0
 
 
@@ -210,7 +209,6 @@ class StandIn:
             self._recording.append(body)
         self._stats.calls += 1
         self._stats.in_flight += 1
-        self._stats.most_in_flight = max(self._stats.most_in_flight, self._stats.in_flight)
         try:
             return await self._answer(request, json.loads(body))
         except asyncio.CancelledError:

@@ -1,0 +1,55 @@
+"""`/health` asked at a steady pace, alone or beside callers that keep the service busy."""
+
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import httpx
+
+from benchmarks import seconds
+
+PROBES_A_SECOND = 100
+
+
+def probed(client: httpx.Client, count: int) -> list[float]:
+    """Ask for `/health` at a steady pace; return the seconds of each answer."""
+    taken = []
+    due = time.perf_counter()
+    for number in range(count):
+        taken.append(seconds(lambda: client.get("/health").raise_for_status()))
+        if number % (count // 5) == 0:
+            print(f"probe {number} of {count}", file=sys.stderr)
+        due += 1 / PROBES_A_SECOND
+        time.sleep(max(0.0, due - time.perf_counter()))
+    return taken
+
+
+def probed_beside(url: str, count: int, work: Callable[[httpx.Client], object], callers: int) -> list[float]:
+    """Probe while so many callers do their work again and again; return the seconds of each answer."""
+    stop = threading.Event()
+
+    def call() -> None:
+        with httpx.Client(base_url=url, timeout=600) as client:
+            while not stop.is_set():
+                work(client)
+
+    threads = [threading.Thread(target=call) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+    with httpx.Client(base_url=url, timeout=600) as prober:
+        taken = probed(prober, count)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    return taken
+
+
+def print_milliseconds(rows: Mapping[str, Sequence[float]]) -> None:
+    """Print a table of times that were taken in seconds."""
+    print("| milliseconds | median | p99 | max |")
+    print("|---|---|---|---|")
+    for name, taken in rows.items():
+        p99 = statistics.quantiles(taken, n=100, method="inclusive")[-1]
+        print(f"| {name} | {statistics.median(taken) * 1e3:.1f} | {p99 * 1e3:.1f} | {max(taken) * 1e3:.1f} |")
