@@ -29,6 +29,7 @@ class RunningProgram:
         self._command = command
         self._environment = environment
         self.log: list[str] = []
+        self._one_more = threading.Condition()
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
@@ -51,6 +52,13 @@ class RunningProgram:
         self.exit_code = self.process.wait(timeout=60)
         self._reader.join()
 
+    def wait_for(self, pattern: str, timeout: float = 30) -> re.Match[str]:
+        """Wait until a line of the log matches, and return the match."""
+        with self._one_more:
+            seen = self._one_more.wait_for(lambda: re.search(pattern, "".join(self.log)), timeout)
+        assert seen, f"no line with {pattern!r}:\n" + "".join(self.log)
+        return seen
+
     def kill(self) -> None:
         """End it at once, as a crash does."""
         self.process.kill()
@@ -66,7 +74,10 @@ class RunningProgram:
 
     def _read_on(self) -> None:
         assert self.process.stdout is not None
-        self.log.extend(self.process.stdout)
+        for line in self.process.stdout:
+            with self._one_more:
+                self.log.append(line)
+                self._one_more.notify_all()
         self.process.stdout.close()
 
 
@@ -94,6 +105,22 @@ class RunningService(RunningProgram):
     ) -> None:
         self.client.close()
         super().__exit__(kind, error, trace)
+
+
+START = ["./start.sh"]
+
+
+def start_environment(**settings: str) -> dict[str, str]:
+    """What start.sh needs here beside this process's environment: the programs, and a port that is free."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {"PATH": path, "UVICORN_HOST": "127.0.0.1", "UVICORN_PORT": "0", **settings}
+
+
+class RunningStart(RunningProgram):
+    """Runs start.sh, as a container does."""
+
+    def __init__(self, **settings: str) -> None:
+        super().__init__(START, **start_environment(**settings))
 
 
 # Options of the stand-in for vLLM with which it hardly takes time.

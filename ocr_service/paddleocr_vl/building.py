@@ -5,6 +5,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,8 @@ class BuiltPipeline:
 
 def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
     """Build it all; raises EngineUnavailable. To be called on the thread on which the models will run."""
+    # ONNX Runtime would otherwise send its makers what it does here.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     for package in _READ_AHEAD:
         _read_ahead(package)
     try:

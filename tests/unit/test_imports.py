@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.cores": set(),
     "ocr_service.memory": set(),
     "ocr_service.logs": {"request_context"},
+    "ocr_service.supervisor": {"logs"},
     "ocr_service.documents": {"errors"},
     "ocr_service.selection": {"errors"},
     "ocr_service.starting": {"documents", "errors"},

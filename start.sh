@@ -1,0 +1,149 @@
+#!/bin/bash
+# Starts vLLM for PaddleOCR-VL where it can run, and always the service: as a container's first process, or by `make run`.
+# `start.sh vllm` becomes vLLM alone; that is how ocr_service/supervisor.py runs it beside the service.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit
+
+# The settings and their defaults; README.md says what they mean. uvicorn reads its own from the environment.
+: "${UVICORN_HOST:=0.0.0.0}"
+: "${UVICORN_PORT:=8081}"
+: "${UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN:=30}"
+: "${VLLM_ENABLED:=auto}"
+: "${VLLM_COMMAND:=}"
+: "${VLLM_VENV:=/opt/vllm}"
+: "${VLLM_MODEL:=}"
+: "${VLLM_SERVER_HOST:=127.0.0.1}"
+: "${VLLM_SERVER_PORT:=8080}"
+: "${VLLM_GPU_MEMORY_UTILIZATION:=0.5}"
+: "${VLLM_MAX_MODEL_LEN:=16384}"
+: "${VLLM_EXTRA_ARGS:=}"
+: "${VLLM_STOP_TIMEOUT:=10}"
+: "${MODELS_DIR:=}"
+export UVICORN_HOST UVICORN_PORT UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN
+
+# vLLM and the hub's client tell nobody about this machine.
+export DO_NOT_TRACK=1 HF_HUB_DISABLE_TELEMETRY=1
+
+# PaddleX's own, for the models that it has downloaded.
+export PADDLE_PDX_CACHE_HOME="${PADDLE_PDX_CACHE_HOME:-${HOME:-/tmp}/.paddlex}"
+
+say() { printf '%(%Y-%m-%d %H:%M:%S)T %s start.sh %s\n' -1 "$1" "$2" >&2; }
+
+main() {
+    case $VLLM_ENABLED in
+    auto | true | false) ;;
+    *) say ERROR "VLLM_ENABLED must be auto, true or false" && exit 1 ;;
+    esac
+    [ -z "$MODELS_DIR" ] || link_models
+    local beside=() reason
+    reason=$(why_no_vllm)
+    if [ -n "$reason" ]; then
+        say WARNING "vLLM is not started: $reason"
+    else
+        beside=(-- "$BASH" "$PWD/start.sh" vllm)
+        export OCR_VLM_URL="${OCR_VLM_URL:-$(vllm_address)}"
+    fi
+    say INFO "Starting FastAPI handler on port $UVICORN_PORT..."
+    # One worker: all requests share what it has loaded and take turns in it.
+    exec python3 -m ocr_service.supervisor "$VLLM_STOP_TIMEOUT" uvicorn server:app --workers 1 "${beside[@]}"
+}
+
+# PaddleX also writes where it keeps models, and those may be read-only: what it writes goes elsewhere.
+link_models() {
+    mkdir -p "$PADDLE_PDX_CACHE_HOME"
+    ln -sfn "$MODELS_DIR" "$PADDLE_PDX_CACHE_HOME/official_models"
+}
+
+why_no_vllm() {
+    if [ "$VLLM_ENABLED" = false ]; then
+        echo "VLLM_ENABLED=false"
+    elif [ "$VLLM_ENABLED" = auto ] && [ "${OCR_ENGINE:-auto}" = tesseract ]; then
+        echo "OCR_ENGINE=tesseract does without"
+    elif [ "$VLLM_ENABLED" = auto ] && [ -n "${OCR_VLM_URL:-}" ]; then
+        echo "OCR_VLM_URL names a server that is there already"
+    elif [ "$VLLM_ENABLED" = auto ] && ! compgen -G "/dev/nvidia[0-9]*" >/dev/null; then
+        echo "no GPU is visible"
+    elif [ -z "$VLLM_COMMAND" ] && ! [ -x "$VLLM_VENV/bin/vllm" ]; then
+        echo "it is not installed in $VLLM_VENV"
+    fi
+}
+
+vllm_address() {
+    local host=$VLLM_SERVER_HOST
+    [ "$host" != 0.0.0.0 ] || host=127.0.0.1
+    echo "http://$host:$VLLM_SERVER_PORT/v1"
+}
+
+become_vllm() {
+    [ -z "${OCR_VLM_API_KEY:-}" ] || export VLLM_API_KEY="$OCR_VLM_API_KEY"
+    # The service's secrets are not vLLM's business, and it warns of every VLLM_* that is not its own.
+    export -n "${!OCR_@}" "${!CLOUDRU_@}" VLLM_ENABLED VLLM_COMMAND VLLM_VENV VLLM_MODEL VLLM_SERVER_HOST \
+        VLLM_SERVER_PORT VLLM_GPU_MEMORY_UTILIZATION VLLM_MAX_MODEL_LEN VLLM_EXTRA_ARGS VLLM_STOP_TIMEOUT
+    if [ -n "$VLLM_COMMAND" ]; then
+        say INFO "starting vLLM by VLLM_COMMAND"
+        eval "exec $VLLM_COMMAND"
+    fi
+    local version=${OCR_PIPELINE_VERSION:-v1.6} release=PaddleOCR-VL extra
+    [ "$version" = v1 ] || release=PaddleOCR-VL-${version#v}
+    eval "extra=($VLLM_EXTRA_ARGS)"
+    if paddlex_can_start; then
+        become_paddlex_genai_server "$release-0.9B" "${extra[@]}"
+    else
+        become_vllm_serve "$release" "${extra[@]}"
+    fi
+}
+
+# On a GPU it gives up unless xformers and flash-attn are there, so it is asked before it is chosen.
+paddlex_can_start() {
+    [ -x "$VLLM_VENV/bin/paddlex_genai_server" ] && "$VLLM_VENV/bin/python" -c '
+import sys
+from paddlex.utils.deps import is_genai_engine_plugin_available
+sys.exit(not is_genai_engine_plugin_available("vllm-server"))'
+}
+
+become_paddlex_genai_server() {
+    local model_name=$1 model_dir=()
+    shift
+    [ -z "$VLLM_MODEL" ] || model_dir=(--model_dir "$VLLM_MODEL")
+    say INFO "starting vLLM by paddlex_genai_server"
+    exec "$VLLM_VENV/bin/paddlex_genai_server" --model_name "$model_name" "${model_dir[@]}" --backend vllm \
+        --host "$VLLM_SERVER_HOST" --port "$VLLM_SERVER_PORT" --backend_config /dev/stdin <<<"$(paddlex_config "$@")"
+}
+
+# It takes vLLM's arguments from a file alone: `--name value` becomes `name: 'value'`, `--name` becomes `name: true`.
+paddlex_config() {
+    local name
+    echo "gpu-memory-utilization: $VLLM_GPU_MEMORY_UTILIZATION"
+    echo "max-model-len: $VLLM_MAX_MODEL_LEN"
+    while [ $# -gt 0 ]; do
+        name=${1#--}
+        shift
+        if [[ $name = *=* ]]; then
+            echo "${name%%=*}: '${name#*=}'"
+        elif [[ $# -gt 0 && $1 != --* ]]; then
+            echo "$name: '$1'"
+            shift
+        else
+            echo "$name: true"
+        fi
+    done
+}
+
+# The arguments are those of vLLM's own recipe for this model; the name is the one by which PaddleX asks for it.
+become_vllm_serve() {
+    local release=$1 weights=$PADDLE_PDX_CACHE_HOME/official_models/$1
+    shift
+    [ -d "$weights" ] || weights=PaddlePaddle/$release
+    say INFO "starting vLLM by vllm serve"
+    exec "$VLLM_VENV/bin/vllm" serve "${VLLM_MODEL:-$weights}" --served-model-name "$release-0.9B" \
+        --host "$VLLM_SERVER_HOST" --port "$VLLM_SERVER_PORT" --trust-remote-code \
+        --gpu-memory-utilization "$VLLM_GPU_MEMORY_UTILIZATION" --max-model-len "$VLLM_MAX_MODEL_LEN" \
+        --max-num-batched-tokens 16384 --no-enable-prefix-caching --mm-processor-cache-gb 0 \
+        --disable-uvicorn-access-log "$@"
+}
+
+if [ "${1-}" = vllm ]; then
+    become_vllm
+else
+    main
+fi

@@ -1,0 +1,48 @@
+"""start.sh with vLLM beside it, end to end: the real pipeline, and stand-ins for the weights and vLLM."""
+
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from tests.running import RunningStart, free_port
+from tests.stand_ins.models import make_model_cache
+from tests.stand_ins.pages import Box, draw_page
+
+# Seconds until vLLM answers, and milliseconds that it takes for each word.
+SLOW_START, SLOW_STEP = "1", "20"
+
+
+def test_accepted_page_is_read_to_its_end_before_vllm_is_stopped(tmp_path: Path) -> None:
+    port = free_port()
+    serve = f"python -m tests.stand_ins.vllm_server --port {port} --step-ms {SLOW_STEP}"
+    settings = {
+        "VLLM_ENABLED": "true",
+        "VLLM_COMMAND": f"sh -c 'sleep {SLOW_START}; exec {serve}'",
+        "VLLM_SERVER_PORT": str(port),
+        "OCR_LAYOUT_ENGINE": "onnxruntime",
+        "OCR_DEVICE": "cpu",
+        "OCR_PRELOAD": "true",
+        # The weights are kept in one place, which may be read-only, and PaddleX writes in another.
+        **make_model_cache(tmp_path / "models"),
+        "MODELS_DIR": str(tmp_path / "models/official_models"),
+        "PADDLE_PDX_CACHE_HOME": str(tmp_path / "cache"),
+        "HOME": str(tmp_path / "home"),
+    }
+    page = io.BytesIO()
+    draw_page([Box("text", 5, 8, 58, 20)]).save(page, "PNG")
+    with RunningStart(**settings) as start, ThreadPoolExecutor() as pool:
+        assert httpx.get(f"{start.url}/health").json()["vllm"] == "starting"
+        start.wait_for("PaddleOCR-VL is ready after", timeout=90)
+        start.wait_for("vLLM at .* is ready")
+        reading = pool.submit(httpx.post, f"{start.url}/ocr", files={"file": page.getvalue()}, timeout=60)
+        while not httpx.get(f"http://127.0.0.1:{port}/stand_in/stats").json()["in_flight"]:
+            time.sleep(0.01)
+        start.process.terminate()
+        answer = reading.result()
+        assert start.process.wait(30) == 0
+    assert answer.status_code == 200 and answer.json()["text"]
+    assert not (tmp_path / "home/.cache/Microsoft").exists(), "ONNX Runtime prepares to call home"
+    start.wait_for("Finished server process(.*\n)*.*vLLM ended")

@@ -1,0 +1,46 @@
+"""Stands in for the command that starts vLLM, where only its life as a process matters.
+
+Usage: python -m tests.stand_ins.vllm_process crash | crash-later | deaf | family
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from typing import NoReturn
+
+
+def crash() -> NoReturn:
+    """Fail as vLLM does without its libraries."""
+    print("ImportError: torch")
+    sys.exit(3)
+
+
+def crash_later() -> NoReturn:
+    """Run until something kills it."""
+    _run()
+
+
+def deaf() -> NoReturn:
+    """Ignore SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _run()
+
+
+def family() -> NoReturn:
+    """Have a child that ignores SIGTERM, an orphan in a session of its own, and one that ends soon."""
+    ignore = "trap '' TERM; echo child $$; while :; do sleep 1; done"
+    subprocess.Popen(["sh", "-c", ignore])
+    subprocess.Popen(["sh", "-c", "setsid sh -c 'echo orphan $$; exec sleep 3600' & exit"]).wait()
+    subprocess.Popen(["sh", "-c", "sh -c 'echo short-lived $$; sleep 0.2' & exit"]).wait()
+    _run()
+
+
+def _run() -> NoReturn:
+    print("running", os.getpid(), flush=True)
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    {"crash": crash, "crash-later": crash_later, "deaf": deaf, "family": family}[sys.argv[1]]()

@@ -1,0 +1,119 @@
+"""By which command vLLM is started, seen through stand-ins that print what they are given."""
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT
+
+PRINT_WHAT_IS_GIVEN = """#!/bin/bash
+printf '%s\\n' "$(basename "$0")" "$@"
+[[ " $* " != *" /dev/stdin "* ]] || sed 's/^/config: /'
+"""
+
+
+@pytest.fixture
+def venv(tmp_path: Path) -> Path:
+    """An environment with `vllm` alone."""
+    (tmp_path / "bin").mkdir()
+    program(tmp_path, "vllm", PRINT_WHAT_IS_GIVEN)
+    return tmp_path
+
+
+def program(venv: Path, name: str, script: str) -> None:
+    path = venv / "bin" / name
+    path.write_text(script)
+    path.chmod(0o755)
+
+
+def with_paddlex(venv: Path, can_start: bool) -> None:
+    """Add PaddleX's launcher, and a Python that tells whether it can start."""
+    program(venv, "paddlex_genai_server", PRINT_WHAT_IS_GIVEN)
+    program(venv, "python", f"#!/bin/sh\nexit {0 if can_start else 1}\n")
+
+
+def launched(venv: Path, **settings: str) -> list[str]:
+    """Become vLLM; return the command, and the lines of its configuration."""
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(venv), "VLLM_VENV": str(venv), **settings}
+    run = subprocess.run(
+        ["./start.sh", "vllm"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    return run.stdout.splitlines()
+
+
+def test_vllm_serves_the_model_as_its_recipe_says_under_the_name_that_paddlex_asks_for(venv: Path) -> None:
+    recipe = """vllm serve PaddlePaddle/PaddleOCR-VL-1.6 --served-model-name PaddleOCR-VL-1.6-0.9B
+        --host 127.0.0.1 --port 8080 --trust-remote-code --gpu-memory-utilization 0.5 --max-model-len 16384
+        --max-num-batched-tokens 16384 --no-enable-prefix-caching --mm-processor-cache-gb 0
+        --disable-uvicorn-access-log"""
+    assert launched(venv) == shlex.split(recipe)
+
+
+def test_settings_go_to_vllm(venv: Path) -> None:
+    settings = {
+        "VLLM_SERVER_HOST": "0.0.0.0",
+        "VLLM_SERVER_PORT": "9000",
+        "VLLM_GPU_MEMORY_UTILIZATION": "0.8",
+        "VLLM_MAX_MODEL_LEN": "8192",
+        "VLLM_MODEL": "/models/mine",
+        "VLLM_EXTRA_ARGS": """--enforce-eager --limit-mm-per-prompt '{"image": 1}'""",
+    }
+    command = launched(venv, **settings)
+    assert command[2] == "/models/mine"
+    for pair in ("--host 0.0.0.0", "--port 9000", "--gpu-memory-utilization 0.8", "--max-model-len 8192"):
+        name, value = pair.split()
+        assert command[command.index(name) + 1] == value
+    assert command[-3:] == ["--enforce-eager", "--limit-mm-per-prompt", '{"image": 1}']
+
+
+@pytest.mark.parametrize(
+    ("version", "repository", "served"),
+    [
+        ("v1", "PaddlePaddle/PaddleOCR-VL", "PaddleOCR-VL-0.9B"),
+        ("v1.5", "PaddlePaddle/PaddleOCR-VL-1.5", "PaddleOCR-VL-1.5-0.9B"),
+    ],
+)
+def test_model_is_that_of_the_pipeline(venv: Path, version: str, repository: str, served: str) -> None:
+    command = launched(venv, OCR_PIPELINE_VERSION=version)
+    assert command[2] == repository and command[command.index("--served-model-name") + 1] == served
+
+
+def test_weights_that_are_there_are_not_downloaded(venv: Path) -> None:
+    weights = venv / "cache/official_models/PaddleOCR-VL-1.6"
+    weights.mkdir(parents=True)
+    assert launched(venv, PADDLE_PDX_CACHE_HOME=str(venv / "cache"))[2] == str(weights)
+
+
+def test_paddlex_launcher_is_chosen_where_it_can_start(venv: Path) -> None:
+    with_paddlex(venv, can_start=True)
+    assert launched(venv) == [
+        *shlex.split("paddlex_genai_server --model_name PaddleOCR-VL-1.6-0.9B --backend vllm"),
+        *shlex.split("--host 127.0.0.1 --port 8080 --backend_config /dev/stdin"),
+        "config: gpu-memory-utilization: 0.5",
+        "config: max-model-len: 16384",
+    ]
+
+
+def test_paddlex_launcher_gets_extra_arguments_in_its_configuration(venv: Path) -> None:
+    with_paddlex(venv, can_start=True)
+    extra = """--enforce-eager --max-num-seqs 64 --limit-mm-per-prompt='{"image": 1}'"""
+    command = launched(venv, VLLM_EXTRA_ARGS=extra, VLLM_MODEL="/models/mine")
+    assert command[command.index("--model_dir") + 1] == "/models/mine"
+    assert command[-3:] == [
+        "config: enforce-eager: true",
+        "config: max-num-seqs: '64'",
+        """config: limit-mm-per-prompt: '{"image": 1}'""",
+    ]
+
+
+def test_vllm_itself_where_paddlex_launcher_would_give_up(venv: Path) -> None:
+    with_paddlex(venv, can_start=False)
+    assert launched(venv)[:2] == ["vllm", "serve"]
+
+
+def test_a_command_of_ones_own(venv: Path) -> None:
+    assert launched(venv, VLLM_COMMAND="""printf '%s|' "$VLLM_SERVER_PORT" 'two words'""") == [
+        "8080|two words|"
+    ]

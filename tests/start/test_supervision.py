@@ -1,0 +1,149 @@
+"""start.sh as a container runs it: the service always, vLLM beside it, signals, and nothing left behind."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.running import ROOT, START, RunningStart, start_environment
+
+NO_GPU_HERE = not any(Path("/dev").glob("nvidia[0-9]*"))
+FIRST_LINES = "Starting FastAPI handler on port 0\\.\\.\\.\n(.*\n)*.*Uvicorn running on http://127.0.0.1:"
+
+
+def stand_in(behaviour: str, **settings: str) -> dict[str, str]:
+    """Settings that put a stand-in in the place of the command that starts vLLM."""
+    command = f"python -m tests.stand_ins.vllm_process {behaviour}"
+    return {"VLLM_ENABLED": "true", "VLLM_COMMAND": command, **settings}
+
+
+def failed_start(**settings: str) -> str:
+    """Run start.sh with what it cannot start with; return what it says."""
+    run = subprocess.run(
+        START,
+        cwd=ROOT,
+        env={**os.environ, **start_environment(**settings)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 1
+    return run.stderr
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Ask again until it holds; what other processes do makes no sound here."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def is_there(pid: str) -> bool:
+    return Path("/proc", pid).exists()
+
+
+@pytest.mark.skipif(not NO_GPU_HERE, reason="a GPU is visible here")
+def test_without_a_gpu_one_warning_says_so_and_the_service_runs() -> None:
+    with RunningStart() as start:
+        answer = httpx.get(f"{start.url}/health")
+    assert answer.status_code == 200 and answer.json()["engine"] == "tesseract"
+    assert start.exit_code == 0
+    start.wait_for(FIRST_LINES)
+    warnings = [line for line in start.log if "WARNING" in line]
+    assert len(warnings) == 1 and "vLLM is not started: no GPU is visible" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"VLLM_ENABLED": "false"}, "VLLM_ENABLED=false"),
+        ({"OCR_ENGINE": "tesseract"}, "OCR_ENGINE=tesseract does without"),
+        ({"OCR_VLM_URL": "http://127.0.0.1:9/v1"}, "OCR_VLM_URL names a server that is there already"),
+        ({"VLLM_ENABLED": "true", "VLLM_VENV": "/nowhere"}, "it is not installed in /nowhere"),
+    ],
+    ids=str,
+)
+def test_vllm_is_not_started_and_a_warning_says_why(environment: dict[str, str], reason: str) -> None:
+    with RunningStart(**environment) as start:
+        assert httpx.get(f"{start.url}/health").status_code == 200
+    assert [line for line in start.log if "vLLM is not started" in line][0].endswith(f": {reason}\n")
+
+
+def test_wrong_value_stops_the_start() -> None:
+    assert "VLLM_ENABLED must be auto, true or false" in failed_start(VLLM_ENABLED="yes")
+
+
+def test_wrong_setting_of_the_service_stops_vllm_as_well() -> None:
+    assert "OCR_ENGINE" in failed_start(**stand_in("crash-later"), OCR_ENGINE="best")
+
+
+def test_vllm_that_crashes_at_once_is_started_again_and_again() -> None:
+    with RunningStart(**stand_in("crash")) as start:
+        for pause in ("1", "2", "4"):
+            start.wait_for(rf"vLLM ended after \d+ s, with exit code 3; it is started again in {pause} s")
+        start.wait_for(r"Its last lines:\n(  \| .*\n)*  \| ImportError: torch\n")
+        assert httpx.get(f"{start.url}/health").json()["status"] == "healthy"
+    assert start.exit_code == 0
+
+
+def test_vllm_that_crashes_later_is_started_again() -> None:
+    with RunningStart(**stand_in("crash-later")) as start:
+        first = start.wait_for(r"running (\d+)")[1]
+        os.kill(int(first), signal.SIGKILL)
+        start.wait_for(r"vLLM ended after \d+ s, with SIGKILL; it is started again in 1 s")
+        start.wait_for(rf"running (?!{first}\b)\d+")
+        assert httpx.get(f"{start.url}/health").status_code == 200
+    assert start.exit_code == 0
+
+
+def test_vllm_that_ignores_sigterm_is_killed_after_the_service_has_ended() -> None:
+    with RunningStart(**stand_in("deaf", VLLM_STOP_TIMEOUT="0.5")) as start:
+        pid = start.wait_for(r"running (\d+)")[1]
+    assert start.exit_code == 0
+    assert not is_there(pid)
+    start.wait_for(r"Finished server process(.*\n)*.*vLLM did not stop within 0.5 s and is killed")
+
+
+def test_nothing_that_vllm_started_is_left() -> None:
+    with RunningStart(**stand_in("family", VLLM_STOP_TIMEOUT="0.5")) as start:
+        start.wait_for(r"running \d+")
+        family = [start.wait_for(rf"{name} (\d+)")[1] for name in ("child", "orphan", "short-lived")]
+        child, orphan, short_lived = family
+        assert is_there(child) and is_there(orphan)
+        # No zombie either: whoever adopts an orphan has to take leave of it.
+        until(lambda: not is_there(short_lived))
+    assert not any(is_there(pid) for pid in family)
+
+
+def test_second_signal_ends_at_once() -> None:
+    with RunningStart(**stand_in("deaf", VLLM_STOP_TIMEOUT="600")) as start:
+        pid = start.wait_for(r"running (\d+)")[1]
+        start.process.send_signal(signal.SIGINT)
+        start.wait_for("Finished server process")
+        start.process.send_signal(signal.SIGTERM)
+        assert start.process.wait(10) == 128 + signal.SIGTERM
+    assert not is_there(pid)
+
+
+def test_end_of_the_service_ends_the_container_with_its_code() -> None:
+    with RunningStart(**stand_in("crash-later")) as start:
+        pid = start.wait_for(r"running (\d+)")[1]
+        service = start.wait_for(r"Started server process \[(\d+)\]")[1]
+        os.kill(int(service), signal.SIGKILL)
+        assert start.process.wait(30) == 128 + signal.SIGKILL
+    assert not is_there(pid)
+
+
+def test_vllm_is_told_no_secret_but_its_key() -> None:
+    secrets = {"CLOUDRU_S3_SECRET_KEY": "placeholder", "OCR_VLM_API_KEY": "placeholder"}
+    with RunningStart(VLLM_ENABLED="true", VLLM_COMMAND="sh -c 'env; exec sleep 60'", **secrets) as start:
+        start.wait_for("PATH=")
+        start.wait_for("VLLM_API_KEY=placeholder")
+    not_its_business = ("CLOUDRU_", "OCR_", "VLLM_ENABLED", "VLLM_COMMAND")
+    assert not any(line.startswith(not_its_business) for line in start.log)
