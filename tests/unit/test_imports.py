@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.workers": set(),
     "ocr_service.cores": set(),
     "ocr_service.memory": set(),
+    "ocr_service.healthcheck": set(),
     "ocr_service.logs": {"request_context"},
     "ocr_service.supervisor": {"logs"},
     "ocr_service.documents": {"errors"},

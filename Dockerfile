@@ -1,0 +1,122 @@
+# The OCR service as a container, in two targets that differ in their environments alone:
+#   gpu (the default)  PaddleOCR-VL on vLLM        docker build -t paddleocr-vl-service .
+#   cpu                Tesseract, for any machine  docker build --target cpu -t paddleocr-vl-service:latest-cpu .
+# Platform: linux/amd64. CUDA's libraries come from PyPI with the packages; the driver from the NVIDIA runtime.
+
+# A slim Debian with Python 3.11 or newer as `python3`, and its venv module.
+ARG BASE_IMAGE=python:3.11-slim-bookworm
+# true: the models are part of the image, and a pod starts without the network. false: they are downloaded to
+# /models, a mounted volume, when they are first needed.
+ARG BAKE_MODELS=true
+
+
+# What both targets are, but for their environments and the code. tesserocr brings Tesseract; Debian its languages.
+FROM ${BASE_IMAGE} AS base
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends tesseract-ocr-rus tesseract-ocr-eng \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --gid 10001 ocr \
+    && useradd --uid 10001 --gid ocr --home-dir /tmp --no-create-home --shell /usr/sbin/nologin ocr \
+    && install -d -o ocr -g ocr /app /app/output /models
+# The root file system may be read-only: what is written apart from results and models goes to /tmp.
+ENV PATH=/opt/service/bin:$PATH \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /app
+EXPOSE 8080 8081
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
+    CMD ["python3", "-m", "ocr_service.healthcheck"]
+ENTRYPOINT ["/app/start.sh"]
+LABEL org.opencontainers.image.title="paddleocr-vl-service" \
+      org.opencontainers.image.description="Document OCR over HTTP: PaddleOCR-VL on vLLM, or Tesseract"
+
+
+# The code, compiled once here, as nothing can be written beside it later.
+FROM ${BASE_IMAGE} AS code
+COPY start.sh *.py /app/
+COPY ocr_service /app/ocr_service
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app
+
+
+# The service's environment without PaddleOCR.
+FROM base AS service
+COPY requirements.txt /build/
+RUN python3 -m venv /opt/service \
+    && /opt/service/bin/pip install --no-cache-dir --require-hashes -r /build/requirements.txt
+
+
+FROM base AS cpu
+COPY --from=service /opt/service /opt/service
+ENV OCR_ENGINE=tesseract
+COPY --from=code /app /app
+USER 10001:10001
+ARG VERSION=1.0.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+
+# The service's environment with PaddleOCR, and with what runs its layout model. paddlepaddle-gpu is on Paddle's own
+# index alone, so it is pinned by its version and not by hashes; what it needs of PyPI's packages is pinned with the
+# others, and `pip check` tells whether all fit together.
+FROM service AS service-gpu
+ARG LAYOUT_ENGINE=paddle
+ARG PADDLE_VERSION=3.3.1
+ARG PADDLE_INDEX=https://www.paddlepaddle.org.cn/packages/stable/cu126/
+COPY requirements-paddleocr.txt /build/
+RUN /opt/service/bin/pip install --no-cache-dir --require-hashes -r /build/requirements-paddleocr.txt \
+    && case "$LAYOUT_ENGINE" in \
+        paddle) /opt/service/bin/pip install --no-cache-dir --index-url "$PADDLE_INDEX" \
+            "paddlepaddle-gpu==$PADDLE_VERSION" ;; \
+        onnxruntime) ;; \
+        *) echo "LAYOUT_ENGINE must be paddle or onnxruntime" >&2; exit 1 ;; \
+    esac \
+    && /opt/service/bin/pip check
+
+
+# vLLM's environment: it and PaddleOCR ask for different versions of the same packages.
+FROM base AS vllm
+COPY requirements-vllm.txt /build/
+RUN python3 -m venv /opt/vllm \
+    && /opt/vllm/bin/pip install --no-cache-dir --require-hashes -r /build/requirements-vllm.txt \
+    && /opt/vllm/bin/pip check
+
+
+FROM service-gpu AS models-true
+ARG LAYOUT_ENGINE=paddle
+ARG PIPELINE_VERSION=v1.6
+COPY scripts/download_models.py /build/
+RUN python3 /build/download_models.py "$PIPELINE_VERSION" "$LAYOUT_ENGINE" /models
+
+FROM base AS models-false
+
+# hadolint ignore=DL3006
+FROM models-${BAKE_MODELS} AS models
+
+
+FROM base AS gpu
+# OpenCV loads OpenGL and GLib. Triton, which vLLM stands on, compiles a launcher for its kernels when it starts.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libgl1 libglib2.0-bin gcc libc6-dev python3-dev \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=vllm /opt/vllm /opt/vllm
+COPY --from=models --chown=10001:10001 /models /models
+COPY --from=service-gpu /opt/service /opt/service
+ARG LAYOUT_ENGINE=paddle
+ARG PIPELINE_VERSION=v1.6
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    MODELS_DIR=/models \
+    HF_HOME=/models/huggingface \
+    HF_MODULES_CACHE=/tmp/huggingface/modules \
+    PADDLE_PDX_CACHE_HOME=/tmp/paddlex \
+    PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK=True \
+    OCR_LAYOUT_ENGINE=${LAYOUT_ENGINE} \
+    OCR_PIPELINE_VERSION=${PIPELINE_VERSION}
+COPY --from=code /app /app
+USER 10001:10001
+ARG VERSION=1.0.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

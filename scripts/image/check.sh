@@ -1,0 +1,250 @@
+#!/bin/bash
+# Build the image's cpu target without Docker, run it as strictly as Kubernetes does, and see that it does its work.
+# Needs root on Debian. Everything it makes is below .cache/image; the base image stays there for the next time.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+here=$PWD/scripts/image
+work=$PWD/.cache/image
+image=localhost/paddleocr-vl-service:latest-cpu
+
+say() { echo "image: $*" >&2; }
+
+ok() { echo "ok    $*"; }
+
+# wrong WHAT [FILE]: the last lines of the file may say why.
+wrong() {
+    echo "WRONG $1" >&2
+    [ -z "${2:-}" ] || tail -n 30 "$2" >&2
+    exit 1
+}
+
+# until_true COMMAND...: what other processes do can only be asked again.
+until_true() {
+    local tries=600
+    until "$@"; do
+        [ $((tries -= 1)) -gt 0 ] || wrong "this did not come true: $*"
+        sleep 0.05
+    done
+}
+
+install_tools() {
+    [ "$(id -u)" -eq 0 ] || wrong "root is needed, for buildah and podman"
+    local missing=() tool
+    for tool in buildah debootstrap podman runc docker-registry; do
+        dpkg -s "$tool" >/dev/null 2>&1 || missing+=("$tool")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# buildah and podman keep what they have below $work.
+configure() {
+    mkdir -p "$work"
+    export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_REGISTRIES_CONF=$work/registries.conf
+    printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' \
+        "$work/storage" "$work/run" >"$CONTAINERS_STORAGE_CONF"
+    printf '[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n' >"$CONTAINERS_REGISTRIES_CONF"
+}
+
+# Without systemd it complains of health checks that it cannot run by the clock.
+podman() {
+    command podman --log-level fatal --cgroup-manager cgroupfs --events-backend none --runtime "$here/runc" "$@"
+}
+
+# A Debian with Python: what the Dockerfile's BASE_IMAGE asks for, made of Debian's packages.
+make_base() {
+    ! buildah inspect localhost/base >/dev/null 2>&1 || return 0
+    say "making a base image of Debian's packages"
+    local mirror suite container
+    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    mirror=$(awk '/^URIs:/ {print $2; exit} /^deb / {print $2; exit}' \
+        /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null || true)
+    rm -rf "$work/rootfs"
+    debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates \
+        "$suite" "$work/rootfs" "${mirror:-http://deb.debian.org/debian}" >"$work/log"
+    # How this machine reaches its packages: its sources, its certificates, its settings of apt and pip.
+    rm -f "$work/rootfs/etc/apt/sources.list"
+    cp -r /etc/apt/sources.list* /etc/apt/apt.conf.d "$work/rootfs/etc/apt/"
+    cp /etc/ssl/certs/ca-certificates.crt "$work/rootfs/etc/ssl/certs/"
+    [ ! -f /etc/pip.conf ] || cp /etc/pip.conf "$work/rootfs/etc/"
+    container=$(buildah from scratch)
+    buildah add -q "$container" "$work/rootfs" / >/dev/null
+    buildah config --cmd /bin/bash "$container"
+    buildah commit -q "$container" localhost/base >/dev/null
+    buildah rm "$container" >/dev/null
+    rm -rf "$work/rootfs"
+}
+
+# build CONTEXT NAME REVISION. Without --format docker, buildah drops HEALTHCHECK.
+build() {
+    buildah bud --isolation chroot --pull-never --format docker --layers --target cpu \
+        --build-arg BASE_IMAGE=localhost/base --build-arg REVISION="$3" \
+        --tag "$2" --file "$1/Dockerfile" "$1" >"$work/log" 2>&1 || wrong "the image cannot be built" "$work/log"
+}
+
+about_image() { podman image inspect --format "{{json $2}}" "$1"; }
+
+# The file changes and the revision with it, as they do from one release to the next.
+check_layers() {
+    local changed=$work/changed added
+    rm -rf "$changed"
+    mkdir "$changed"
+    git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$changed"
+    echo "# A change." >>"$changed/server.py"
+    build "$changed" localhost/changed another
+    added=$(diff <(about_image "$image" .RootFS.Layers | tr , '\n') \
+        <(about_image localhost/changed .RootFS.Layers | tr , '\n') | grep -c '^>' || true)
+    [ "$added" = 1 ] || wrong "a change of code makes $added layers anew"
+    ok "a change of code makes one layer anew, the last"
+}
+
+check_config() {
+    local all
+    all=$(about_image "$image" .Config)$(about_image "$image" .HealthCheck)
+    for part in '"User":"10001:10001"' '"ExposedPorts":{"8080/tcp":{},"8081/tcp":{}}' '"ocr_service.healthcheck"' \
+        "\"org.opencontainers.image.version\":\"$(version)\"" '"Entrypoint":["/app/start.sh"]'; do
+        [[ $all = *"$part"* ]] || wrong "the image's configuration has no $part"
+    done
+    [ "$(about_image "$image" .Architecture)" = '"amd64"' ] || wrong "it is not for amd64"
+    ok "user, ports, health check, entry point and labels are in the image"
+}
+
+version() { sed -n 's/^__version__ = "\(.*\)"/\1/p' ocr_service/__init__.py; }
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# run [podman's options]: as the `restricted` standard of Kubernetes does, with the root file system read-only.
+run() {
+    port=$(free_port)
+    podman rm --force --ignore ocr >/dev/null 2>&1
+    install -d -o 10001 -g 10001 "$work/output"
+    began=$(date +%s%N)
+    podman run --detach --name ocr --network host --env UVICORN_PORT="$port" --env UVICORN_HOST=127.0.0.1 \
+        --read-only --tmpfs /tmp --cap-drop all --security-opt no-new-privileges \
+        --volume "$work/output:/app/output" --health-interval=disable "$@" "$image" >/dev/null
+    until curl --silent --fail --output /dev/null "http://127.0.0.1:$port/health"; do
+        [ "$(podman inspect --format '{{.State.Running}}' ocr)" = true ] || not_running
+        sleep 0.05
+    done
+}
+
+not_running() {
+    podman logs ocr >"$work/log" 2>&1
+    wrong "the container ended" "$work/log"
+}
+
+inside() { podman exec ocr "$@"; }
+
+log_has() { podman logs ocr 2>&1 | grep -q "$1"; }
+
+check_service() {
+    run
+    ok "/health answers $((($(date +%s%N) - began) / 1000000)) ms after \`podman run\`"
+    until_true log_has "Starting FastAPI handler on port $port\.\.\."
+    until_true log_has "Uvicorn running on http://127.0.0.1:$port"
+    curl --silent --form file=@examples/scan.jpg "http://127.0.0.1:$port/ocr?format=markdown" |
+        grep -q "# Договор поставки № 17" || wrong "the scan was not read"
+    ok "a scan is read"
+    deploy/smoke.sh "http://127.0.0.1:$port"
+    podman healthcheck run ocr >/dev/null || wrong "the health check fails on a service that is well"
+    ! inside env UVICORN_PORT=9 python3 -m ocr_service.healthcheck || wrong "the health check passes where nothing answers"
+    ok "the health check tells well from unwell"
+}
+
+check_confinement() {
+    [ "$(inside id -u)" = 10001 ] || wrong "it runs as $(inside id -u)"
+    inside grep -q "^CapEff:\s*0*$" /proc/1/status || wrong "it has capabilities"
+    inside grep -q "^NoNewPrivs:\s*1$" /proc/1/status || wrong "it may gain privileges"
+    ! inside touch /app/file 2>/dev/null || wrong "the root file system can be written"
+    inside touch /tmp/file /app/output/file || wrong "/tmp or /app/output cannot be written"
+    ! inside sh -c 'command -v gcc' >/dev/null || wrong "there is a compiler in the image"
+    ok "it runs as an ordinary user, without capabilities, on a read-only file system"
+}
+
+exit_code() { podman inspect --format '{{.State.ExitCode}}' ocr; }
+
+check_stop() {
+    local answer=$work/answer reading began took
+    curl --silent --no-buffer --header "Accept: application/x-ndjson" --form file=@examples/contract.pdf \
+        "http://127.0.0.1:$port/ocr" >"$answer" &
+    reading=$!
+    until_true grep -q '"event":"start"' "$answer"
+    began=$(date +%s%N)
+    podman stop --time 60 ocr >/dev/null
+    took=$((($(date +%s%N) - began) / 1000000))
+    [ "$(exit_code)" = 0 ] || wrong "SIGTERM ended it with exit code $(exit_code)"
+    wait $reading || wrong "a request was lost"
+    grep -q '"event":"end"' "$answer" || wrong "a request was cut off"
+    ok "SIGTERM ends it after $took ms, with exit code 0, and the request that was being read got its answer"
+}
+
+no_zombies() { ! inside sh -c 'cat /proc/[0-9]*/stat' 2>/dev/null | grep -q ") Z "; }
+
+# What vLLM starts and leaves behind is the first process's to bury.
+check_first_process() {
+    local leave_orphans='sh -c "for i in 1 2 3 4 5; do (sleep 0.1 & exit); done; echo orphans; exec sleep 600"'
+    run --device /dev/null:/dev/nvidia0 --env OCR_ENGINE=auto --env VLLM_COMMAND="$leave_orphans"
+    until_true log_has orphans
+    until_true no_zombies
+    podman stop --time 30 ocr >/dev/null
+    [ "$(exit_code)" = 0 ] || wrong "SIGTERM did not end it in order"
+    ok "where a GPU is visible vLLM is started beside; no zombies; SIGTERM ends both"
+}
+
+# A real registry on this machine, which asks for a key.
+start_registry() {
+    registry_address=127.0.0.1:$(free_port)
+    rm -rf "$work/registry"
+    mkdir -p "$work/registry"
+    perl -e 'print "key-id:", crypt("placeholder", "\$2b\$05\$abcdefghijklmnopqrstuv"), "\n"' >"$work/htpasswd"
+    cat >"$work/registry.yml" <<YAML
+version: 0.1
+storage: {filesystem: {rootdirectory: $work/registry}}
+http: {addr: "$registry_address"}
+auth: {htpasswd: {realm: test, path: $work/htpasswd}}
+YAML
+    docker-registry serve "$work/registry.yml" >"$work/registry.log" 2>&1 &
+    registry=$!
+    until_true curl --silent --output /dev/null "http://$registry_address/v2/"
+}
+
+# push SECRET
+push() {
+    CONTAINER_TOOL=podman REGISTRY_ENDPOINT=$registry_address KEY_ID=key-id KEY_SECRET=$1 \
+        deploy/push.sh cpu >"$work/log" 2>&1
+}
+
+check_push() {
+    start_registry
+    ! push wrong-secret || wrong "a wrong key is accepted"
+    grep -q "does not accept this key" "$work/log" || wrong "a wrong key is not told" "$work/log"
+    push placeholder || wrong "the image cannot be pushed" "$work/log"
+    ! grep -q "placeholder\|key-id" "$work/log" || wrong "the key is in the log"
+    local tags
+    tags=$(curl --silent --user key-id:placeholder "http://$registry_address/v2/paddleocr-vl-service/tags/list")
+    for tag in latest-cpu "$(version)-cpu"; do
+        [[ $tags = *"\"$tag\""* ]] || wrong "the registry has no $tag"
+    done
+    ok "deploy/push.sh pushes to a registry that asks for a key, and does not tell it"
+}
+
+finish() {
+    podman rm --force --ignore ocr >/dev/null 2>&1 || true
+    [ -z "${registry:-}" ] || kill "$registry" || true
+}
+
+install_tools
+configure
+trap finish EXIT
+make_base
+say "building"
+build . "$image" "$(git rev-parse HEAD)"
+check_config
+check_layers
+check_service
+check_confinement
+check_stop
+check_first_process
+check_push

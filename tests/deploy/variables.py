@@ -1,0 +1,34 @@
+"""The variables that a container may be given: the settings, and those of start.sh."""
+
+import re
+from functools import cache
+
+import pytest
+
+from ocr_service.config import Settings, load_settings
+from tests.running import ROOT
+
+
+@cache
+def start_script() -> dict[str, str]:
+    """Return the start script's variables and their defaults."""
+    lines = (ROOT / "start.sh").read_text()
+    return dict(re.findall(r'^: "\$\{(\w+):=(.*)\}"$', lines, re.MULTILINE))
+
+
+def known_variables() -> set[str]:
+    return {name.upper() for name in Settings.model_fields} | set(start_script())
+
+
+def seconds_to_stop(environment: dict[str, str]) -> int:
+    """Return how long the container may take from SIGTERM to its end."""
+    variables = start_script() | environment
+    return int(variables["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"]) + int(variables["VLLM_STOP_TIMEOUT"])
+
+
+def check_settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name in known_variables():
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
