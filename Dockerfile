@@ -21,6 +21,7 @@ RUN apt-get update \
 # The root file system may be read-only: what is written apart from results and models goes to /tmp.
 ENV PATH=/opt/service/bin:$PATH \
     HOME=/tmp \
+    USER=ocr \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /app
@@ -75,11 +76,12 @@ RUN /opt/service/bin/pip install --no-cache-dir --require-hashes -r /build/requi
     && /opt/service/bin/pip check
 
 
-# vLLM's environment: it and PaddleOCR ask for different versions of the same packages.
+# vLLM's environment: it and PaddleOCR ask for different versions of the same packages. --no-deps, as older pips do
+# not see that a package pinned as `uvicorn` also answers for `uvicorn[standard]`; `pip check` sees what is missing.
 FROM base AS vllm
 COPY requirements-vllm.txt /build/
 RUN python3 -m venv /opt/vllm \
-    && /opt/vllm/bin/pip install --no-cache-dir --require-hashes -r /build/requirements-vllm.txt \
+    && /opt/vllm/bin/pip install --no-cache-dir --no-deps --require-hashes -r /build/requirements-vllm.txt \
     && /opt/vllm/bin/pip check
 
 
@@ -96,9 +98,13 @@ FROM models-${BAKE_MODELS} AS models
 
 
 FROM base AS gpu
-# OpenCV loads OpenGL and GLib. Triton, which vLLM stands on, compiles a launcher for its kernels when it starts.
+# OpenCV loads OpenGL and GLib. vLLM compiles kernels on the machine where it runs: Triton wants a C compiler and
+# Python's headers, which a python image has already, and torch's inductor a compiler of C++.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libgl1 libglib2.0-bin gcc libc6-dev python3-dev \
+    && apt-get install -y --no-install-recommends libgl1 libglib2.0-bin g++ \
+    && if [ ! -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; then \
+        apt-get install -y --no-install-recommends python3-dev; \
+    fi \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=vllm /opt/vllm /opt/vllm
 COPY --from=models --chown=10001:10001 /models /models

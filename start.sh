@@ -75,6 +75,8 @@ vllm_address() {
 }
 
 become_vllm() {
+    # Without it, vLLM looks for this machine's address in the world outside.
+    export VLLM_HOST_IP=127.0.0.1
     [ -z "${OCR_VLM_API_KEY:-}" ] || export VLLM_API_KEY="$OCR_VLM_API_KEY"
     # The service's secrets are not vLLM's business, and it warns of every VLLM_* that is not its own.
     export -n "${!OCR_@}" "${!CLOUDRU_@}" VLLM_ENABLED VLLM_COMMAND VLLM_VENV VLLM_MODEL VLLM_SERVER_HOST \
@@ -133,7 +135,11 @@ paddlex_config() {
 become_vllm_serve() {
     local release=$1 weights=$PADDLE_PDX_CACHE_HOME/official_models/$1
     shift
-    [ -d "$weights" ] || weights=PaddlePaddle/$release
+    if [ -d "$weights" ]; then
+        export HF_HUB_OFFLINE=1
+    else
+        weights=PaddlePaddle/$release
+    fi
     say INFO "starting vLLM by vllm serve"
     exec "$VLLM_VENV/bin/vllm" serve "${VLLM_MODEL:-$weights}" --served-model-name "$release-0.9B" \
         --host "$VLLM_SERVER_HOST" --port "$VLLM_SERVER_PORT" --trust-remote-code \

@@ -58,6 +58,7 @@ make_base() {
     ! buildah inspect localhost/base >/dev/null 2>&1 || return 0
     say "making a base image of Debian's packages"
     local mirror suite container
+    # shellcheck disable=SC1091
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
     mirror=$(awk '/^URIs:/ {print $2; exit} /^deb / {print $2; exit}' \
         /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null || true)
@@ -238,6 +239,7 @@ finish() {
 install_tools
 configure
 trap finish EXIT
+scripts/pins.sh --check
 make_base
 say "building"
 build . "$image" "$(git rev-parse HEAD)"
