@@ -78,11 +78,30 @@ make_base() {
     rm -rf "$work/rootfs"
 }
 
-# build CONTEXT NAME REVISION. Without --format docker, buildah drops HEALTHCHECK.
-build() {
-    buildah bud --isolation chroot --pull-never --format docker --layers --target cpu \
-        --build-arg BASE_IMAGE=localhost/base --build-arg REVISION="$3" \
-        --tag "$2" --file "$1/Dockerfile" "$1" >"$work/log" 2>&1 || wrong "the image cannot be built" "$work/log"
+# docker, as far as it is used here, by buildah and podman. Without --format docker, buildah drops HEALTHCHECK.
+docker() {
+    local command=$1
+    shift
+    case $command in
+    build)
+        buildah bud --isolation chroot --pull-never --format docker --layers \
+            --build-arg BASE_IMAGE=localhost/base "$@" >"$work/log" 2>&1 || wrong "the image cannot be built" "$work/log"
+        ;;
+    run)
+        podman run --network host --env UVICORN_PORT="$port" --env UVICORN_HOST=127.0.0.1 \
+            --health-interval=disable "$@" >/dev/null
+        ;;
+    *) podman "$command" "$@" >/dev/null ;;
+    esac
+}
+
+# The guide's own commands, on another port.
+check_guide() {
+    port=$(free_port)
+    # shellcheck disable=SC1090
+    source <(awk '/^```/ {on = 0} on; /^# needs Docker$/ {on = 1}' deploy/README.md | sed "s/8081/$port/g")
+    echo
+    ok "what deploy/README.md does with Docker works"
 }
 
 about_image() { podman image inspect --format "{{json $2}}" "$1"; }
@@ -94,7 +113,7 @@ check_layers() {
     mkdir "$changed"
     git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$changed"
     echo "# A change." >>"$changed/server.py"
-    build "$changed" localhost/changed another
+    docker build --target cpu --build-arg REVISION=another --tag localhost/changed "$changed"
     added=$(diff <(about_image "$image" .RootFS.Layers | tr , '\n') \
         <(about_image localhost/changed .RootFS.Layers | tr , '\n') | grep -c '^>' || true)
     [ "$added" = 1 ] || wrong "a change of code makes $added layers anew"
@@ -122,9 +141,8 @@ run() {
     podman rm --force --ignore ocr >/dev/null 2>&1
     install -d -o 10001 -g 10001 "$work/output"
     began=$(date +%s%N)
-    podman run --detach --name ocr --network host --env UVICORN_PORT="$port" --env UVICORN_HOST=127.0.0.1 \
-        --read-only --tmpfs /tmp --cap-drop all --security-opt no-new-privileges \
-        --volume "$work/output:/app/output" --health-interval=disable "$@" "$image" >/dev/null
+    docker run --detach --name ocr --read-only --tmpfs /tmp --volume "$work/output:/app/output" \
+        --cap-drop all --security-opt no-new-privileges "$@" "$image"
     until curl --silent --fail --output /dev/null "http://127.0.0.1:$port/health"; do
         [ "$(podman inspect --format '{{.State.Running}}' ocr)" = true ] || not_running
         sleep 0.05
@@ -242,7 +260,7 @@ trap finish EXIT
 scripts/pins.sh --check
 make_base
 say "building"
-build . "$image" "$(git rev-parse HEAD)"
+docker build --target cpu --build-arg REVISION="$(git rev-parse HEAD)" --tag "$image" .
 check_config
 check_layers
 check_service
@@ -250,3 +268,4 @@ check_confinement
 check_stop
 check_first_process
 check_push
+check_guide

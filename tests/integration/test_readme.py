@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from ocr_service.config import Settings
 from ocr_service.routes.openapi import error_kinds
 from ocr_service.routes.recognition_fields import RecognitionFields
+from tests.deploy.variables import start_script
 from tests.http.test_errors import BAD
 from tests.running import ROOT, RunningService
 
@@ -92,6 +93,10 @@ def setting_rows(readme: str, columns: int) -> list[list[str]]:
     return [row[:columns] for row in rows(readme, 3) if re.match("`(OCR|CLOUDRU)_", row[0])]
 
 
+def start_rows(readme: str) -> list[list[str]]:
+    return [row[:2] for row in rows(readme, 3) if row[0].strip("`") in start_script()]
+
+
 def default(field: FieldInfo) -> str:
     return "" if field.default is None else f"`{field.default}`"
 
@@ -99,6 +104,12 @@ def default(field: FieldInfo) -> str:
 def test_table_of_settings_is_that_of_the_code() -> None:
     in_code = [[f"`{n.upper()}`", default(f), f.description] for n, f in Settings.model_fields.items()]
     assert setting_rows(ENGLISH, columns=3) == in_code
+
+
+@pytest.mark.parametrize("readme", [ENGLISH, RUSSIAN], ids=["English", "Russian"])
+def test_table_of_the_start_script_is_that_of_the_script(readme: str) -> None:
+    in_script = [[f"`{name}`", f"`{value}`" if value else ""] for name, value in start_script().items()]
+    assert start_rows(readme) == in_script
 
 
 def test_table_of_options_is_that_of_the_code() -> None:

@@ -1,0 +1,136 @@
+"""The guides say what is so: their commands run, their tables match the code, in both languages."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.test_manifests import DEPLOY, KUSTOMIZE, PROBE_FIELDS, PROBES, RESOURCES
+from tests.running import ROOT, RunningService
+
+ENGLISH = (DEPLOY / "README.md").read_text()
+RUSSIAN = (DEPLOY / "README.ru.md").read_text()
+
+# The first is not run; the second is by `make image-check`.
+MARKS = ("# needs the cloud\n", "# needs Docker\n")
+
+# What PaddleOCR, vLLM, uvicorn and the system say themselves.
+OTHERS_LINES = {
+    "Uvicorn running on http://0.0.0.0:8081",
+    "Failed to infer device type",
+    "CUDA out of memory",
+    "failed to map segment from shared object",
+    "ImportError: libcuda.so.1",
+}
+
+
+def blocks(guide: str) -> list[str]:
+    return re.findall(r"^```bash\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+
+
+def tables(guide: str) -> Iterator[list[list[str]]]:
+    """Yield each table's rows, without its head."""
+    for table in re.findall(r"(?:^\|.*\n)+", guide, re.MULTILINE):
+        yield [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def in_code(row: list[str]) -> list[str]:
+    """Return what stands as code in a row; its order is the language's."""
+    return sorted(re.findall("`[^`]+`", " ".join(row)))
+
+
+def table_with(text: str) -> list[list[str]]:
+    (table,) = [rows for rows in tables(ENGLISH) if any(row[0] == text for row in rows)]
+    return table
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[RunningService]:
+    with RunningService() as running:
+        yield running
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path) -> Path:
+    """A folder with a kubectl that knows `kustomize` alone, by the real kustomize."""
+    program = tmp_path / "kubectl"
+    program.write_text(f'#!/bin/sh\n[ "$1" = kustomize ] && exec {KUSTOMIZE} build "$2"\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", [each for each in blocks(ENGLISH) if not each.startswith(MARKS)])
+def test_commands_run(service: RunningService, kubectl: Path, block: str) -> None:
+    here = block.replace("http://localhost:8081", service.url)
+    environment = {**os.environ, "PATH": f"{kubectl}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", here],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout
+
+
+def test_few_commands_are_left_to_the_cloud() -> None:
+    marked = [block for block in blocks(ENGLISH) if block.startswith("# needs the cloud")]
+    assert len(marked) < len(blocks(ENGLISH)) / 2 + 1
+    for block in marked:
+        assert re.search(r"kubectl (apply|create)|compose|push|ML_ENDPOINT|docker build -t", block), block
+
+
+def test_build_arguments_are_the_dockerfiles() -> None:
+    arguments = dict(re.findall(r"^ARG (\w+)=(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    table = {row[0]: row[1] for row in table_with("`BAKE_MODELS`")}
+    assert {name for cell in table for name in re.findall(r"`(\w+)`", cell)} == set(arguments)
+    for cell, shown in table.items():
+        if "`" in shown:
+            names = re.findall(r"`(\w+)`", cell)
+            assert re.findall(r"`([^`]+)`", shown) == [arguments[name] for name in names]
+
+
+def test_probes_and_resources_are_the_manifests() -> None:
+    shown = {
+        row[0]: tuple(int(re.sub(r"\D", "", cell)) for cell in row[1:5]) for row in table_with("startup")
+    }
+    assert {f"{probe}Probe" for probe in shown} == {probe for _, probe in PROBES}
+    for probe, numbers in shown.items():
+        assert numbers == PROBES["gpu", f"{probe}Probe"][: len(PROBE_FIELDS) - 1]
+    for target in RESOURCES:
+        (row,) = [
+            row for rows in tables(ENGLISH) for row in rows if row[0] == f"`{target}`" and "GiB" in row[1]
+        ]
+        for cell, kind in zip(row[1:], ("requests", "limits"), strict=True):
+            resources = RESOURCES[target][kind]
+            assert cell.startswith(f"{resources['cpu']} CPU, {resources['memory'].removesuffix('Gi')} GiB")
+
+
+def test_log_lines_are_those_of_the_code() -> None:
+    sources = [ROOT / "start.sh", ROOT / "server.py", *(ROOT / "ocr_service").rglob("*.py")]
+    code = "".join(path.read_text() for path in sources)
+    lines = {row[0].strip("`") for row in table_with("`vLLM ended after`")}
+    assert lines > OTHERS_LINES
+    for line in lines - OTHERS_LINES:
+        for part in re.split(r": |8081|/opt/vllm|PaddleOCR-VL ", line):
+            assert part in code, line
+
+
+def test_push_and_smoke_take_what_the_guide_says() -> None:
+    push, smoke = (DEPLOY / "push.sh").read_text(), (DEPLOY / "smoke.sh").read_text()
+    assert all(name in push for name in ("REGISTRY_ENDPOINT", "KEY_ID", "KEY_SECRET", "CONTAINER_TOOL"))
+    assert all(name in smoke for name in ("ML_TOKEN", "IMAGE_URL"))
+
+
+def test_russian_guide_has_the_same_commands_and_tables() -> None:
+    assert blocks(RUSSIAN) == blocks(ENGLISH)
+    english, russian = list(tables(ENGLISH)), list(tables(RUSSIAN))
+    assert [len(rows) for rows in russian] == [len(rows) for rows in english]
+    for ours, theirs in zip(english, russian, strict=True):
+        for row, translated in zip(ours, theirs, strict=True):
+            assert in_code(translated) == in_code(row)

@@ -1,0 +1,176 @@
+"""push.sh and smoke.sh: what they refuse, what they tell, and that they keep secrets to themselves."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.running import ROOT, RunningService
+
+REGISTRY = {"REGISTRY_ENDPOINT": "registry-xxxxx.cr.cloud.ru", "KEY_ID": "key-id", "KEY_SECRET": "key-secret"}
+TELLING_DOCKER = """#!/bin/bash
+echo "$@" >>"$DOCKER_LOG"
+case $1 in
+context) echo unix:///var/run/docker.sock ;;
+login) cp "$DOCKER_CONFIG/config.json" "$DOCKER_LOG.config"; echo "$DOCKER_CONFIG" >"$DOCKER_LOG.folder" ;;
+esac
+"""
+
+
+def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {
+        name: value for name, value in os.environ.items() if name not in {*REGISTRY, "ML_TOKEN", "IMAGE_URL"}
+    }
+    return subprocess.run(
+        [f"deploy/{script}", *arguments],
+        cwd=ROOT,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> dict[str, str]:
+    """Settings with which `docker` is a stand-in that notes what it is told, where there is no Docker."""
+    program = tmp_path / "docker"
+    program.write_text(TELLING_DOCKER)
+    program.chmod(0o755)
+    return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "DOCKER_LOG": str(tmp_path / "log")}
+
+
+@pytest.mark.parametrize("missing", REGISTRY)
+def test_push_refuses_a_missing_variable_with_a_sentence(missing: str) -> None:
+    there = {name: value for name, value in REGISTRY.items() if name != missing}
+    done = run("push.sh", "--dry-run", **there)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith(f"push.sh: {missing} is not set: it is the ")
+
+
+def test_push_refuses_an_unknown_option() -> None:
+    done = run("push.sh", "--dryrun", **REGISTRY)
+    assert done.returncode == 1 and "--dryrun" in done.stderr
+
+
+@pytest.mark.parametrize(("target", "suffix"), [("gpu", ""), ("cpu", "-cpu")])
+def test_push_logs_in_tags_and_pushes_version_and_latest(
+    docker: dict[str, str], target: str, suffix: str
+) -> None:
+    done = run("push.sh", target, **REGISTRY, **docker)
+    assert done.returncode == 0, done.stderr
+    remote = "registry-xxxxx.cr.cloud.ru/paddleocr-vl-service"
+    told = Path(docker["DOCKER_LOG"]).read_text().splitlines()
+    assert [line for line in told if not line.startswith("context")] == [
+        "login registry-xxxxx.cr.cloud.ru",
+        f"tag paddleocr-vl-service:latest{suffix} {remote}:1.0.0{suffix}",
+        f"push {remote}:1.0.0{suffix}",
+        f"tag paddleocr-vl-service:latest{suffix} {remote}:latest{suffix}",
+        f"push {remote}:latest{suffix}",
+    ]
+
+
+def test_push_keeps_the_key_off_command_lines_and_logs_and_removes_it(docker: dict[str, str]) -> None:
+    done = run("push.sh", **REGISTRY, **docker)
+    log = Path(docker["DOCKER_LOG"])
+    for secret in ("key-id", "key-secret"):
+        assert secret not in log.read_text() + done.stdout + done.stderr
+    # "key-id:key-secret" in base 64: docker did find it.
+    assert "a2V5LWlkOmtleS1zZWNyZXQ=" in Path(f"{log}.config").read_text()
+    assert not Path(Path(f"{log}.folder").read_text().strip()).exists()
+
+
+def test_dry_run_tells_and_does_nothing(docker: dict[str, str]) -> None:
+    done = run("push.sh", "--dry-run", **REGISTRY, **docker)
+    assert done.returncode == 0 and "+ docker push" in done.stdout
+    assert "key-" not in done.stdout + done.stderr
+    assert not Path(docker["DOCKER_LOG"]).exists()
+
+
+class _Service(BaseHTTPRequestHandler):
+    """Stands in for a service with vLLM behind a platform that asks for a token; it also reads by address."""
+
+    ready = True
+
+    def do_GET(self) -> None:
+        vllm = b'{"status": "ready", "model": "PaddleOCR-VL-1.6-0.9B"}'
+        if self.path == "/health":
+            self._answer(200, b'{"status": "healthy", "engine": "paddleocr-vl"}')
+        elif self.ready:
+            self._answer(200, vllm)
+        else:
+            self._answer(503, b'{"status": "starting", "model": null}')
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        by_address = self.headers["Content-Type"] == "application/x-www-form-urlencoded"
+        self._answer(200, body if by_address else "Текст".encode())
+
+    def _answer(self, status: int, body: bytes) -> None:
+        if self.headers["Authorization"] != "Bearer token-of-the-platform":
+            status, body = 401, b"no token"
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def guarded() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Service) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_smoke_passes_on_this_service() -> None:
+    with RunningService() as service:
+        done = run("smoke.sh", f"{service.url}/")
+    assert done.returncode == 0
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
+        "pass  health",
+        "pass  health/vllm",
+        "pass  multipart",
+        "skip  image_url",
+    ]
+
+
+def test_smoke_sends_token_and_address(guarded: str) -> None:
+    done = run(
+        "smoke.sh", guarded, ML_TOKEN="token-of-the-platform", IMAGE_URL="https://example.com/a.jpg?b=1&c=2"
+    )
+    assert done.returncode == 0
+    assert "pass  health/vllm: ready, serves PaddleOCR-VL-1.6-0.9B" in done.stdout
+    assert "pass  image_url" in done.stdout
+    assert "token-of" not in done.stdout + done.stderr
+
+
+def test_smoke_fails_without_the_token(guarded: str) -> None:
+    done = run("smoke.sh", guarded)
+    assert done.returncode == 1
+    assert done.stdout.count("FAIL") == 3 and "HTTP 401, no token" in done.stdout
+
+
+def test_smoke_fails_while_vllm_is_not_ready(guarded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Service, "ready", False)
+    done = run("smoke.sh", guarded, ML_TOKEN="token-of-the-platform")
+    assert done.returncode == 1
+    assert 'FAIL  health/vllm: HTTP 503, {"status": "starting"' in done.stdout
+
+
+def test_smoke_fails_where_nothing_answers() -> None:
+    done = run("smoke.sh", "http://127.0.0.1:9")
+    assert done.returncode == 1 and done.stdout.count("FAIL") == 3 and "HTTP 000" in done.stdout
+
+
+def test_smoke_says_how_it_is_used() -> None:
+    done = run("smoke.sh")
+    assert done.returncode == 2 and "usage" in done.stderr
