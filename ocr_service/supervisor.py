@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,11 +25,20 @@ from ocr_service.logs import configure_logging
 log = logging.getLogger("supervisor")
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_FIRST_PAUSE = 1.0
+_SHORTEST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 _LAST_LINES = 20
 _LAST_BYTES = 16_384
+# How long what was killed may take to be gone: the GPU's driver may hold a process for a while.
+_KILL_TIMEOUT = 5.0
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+def pause_before_restart(last: float | None, ran_for: float) -> float:
+    """Return for how many seconds to wait: twice as long as the last time, unless it had run for long."""
+    if last is None or ran_for >= _LONGEST_PAUSE:
+        return _SHORTEST_PAUSE
+    return min(2 * last, _LONGEST_PAUSE)
 
 
 class _EndNow(Exception):
@@ -51,8 +61,8 @@ class Supervisor:
 
     def run(self) -> int:
         """Return the exit code, once nothing that was started is left."""
-        _adopt_orphans()
         self._wakeup = _listen()
+        _adopt_orphans()
         try:
             self._service = _spawn(self._command)
             self._run_service()
@@ -61,13 +71,15 @@ class Supervisor:
             log.warning("a second signal: ending at once")
             self._exit_code = 128 + impatient.args[0]
         finally:
-            _kill_all()
+            self._kill_what_is_left()
         assert self._exit_code is not None
         return self._exit_code
 
     def _run_service(self) -> None:
         while self._exit_code is None:
             if self._companion and self._companion.due():
+                # Not even those of the last one that left its process group: they may hold the GPU's memory.
+                _kill_children(but=self._service)
                 self._companion.start()
             self._turn(self._companion.seconds_to_start() if self._companion else None)
 
@@ -80,19 +92,25 @@ class Supervisor:
         if self._companion.running:
             log.warning("vLLM did not stop within %g s and is killed", self._stop_timeout)
 
+    def _kill_what_is_left(self) -> None:
+        deadline = time.monotonic() + _KILL_TIMEOUT
+        while _kill_children() and time.monotonic() < deadline:
+            self._wait(0.1)
+            for _ in _ended():
+                pass
+
     def _turn(self, timeout: float | None) -> None:
         """Wait for something to happen, `timeout` seconds at most, and deal with it."""
-        output = self._companion.output if self._companion else None
-        readable = [self._wakeup] if output is None else [self._wakeup, output]
-        ready, _, _ = select.select(readable, [], [], timeout)
-        if output in ready and self._companion:
-            self._companion.pass_output_on()
-        if self._wakeup in ready:
-            for number in os.read(self._wakeup, 4096):
-                if number in _STOP_SIGNALS:
-                    self._on_signal(signal.Signals(number))
-            for pid, code in _ended():
-                self._on_end(pid, code)
+        for number in self._wait(timeout):
+            if number in _STOP_SIGNALS:
+                self._on_signal(signal.Signals(number))
+        for pid, code in _ended():
+            self._on_end(pid, code)
+
+    def _wait(self, timeout: float | None) -> bytes:
+        """Return the numbers of the signals that came, one a byte."""
+        ready, _, _ = select.select([self._wakeup], [], [], timeout)
+        return os.read(self._wakeup, 4096) if ready else b""
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stopping is not None:
@@ -114,17 +132,14 @@ class Supervisor:
 class _Companion:
     """One process that is started again whenever it ends.
 
-    pid: the running process's, which leads a process group; None while there is none. output: the end of
-    the pipe from which its standard output and error come.
+    pid: the running process's, which leads a process group; None while there is none.
     """
 
     def __init__(self, command: list[str]) -> None:
         self._command = command
         self.pid: int | None = None
-        self.output: int | None = None
-        self._pause = _FIRST_PAUSE
+        self._pause: float | None = None
         self._start_at = time.monotonic()
-        self._tail = b""
 
     @property
     def running(self) -> bool:
@@ -138,12 +153,10 @@ class _Companion:
         return None if self.running else max(0.0, self._start_at - time.monotonic())
 
     def start(self) -> None:
-        self.output, its_end = os.pipe()
-        os.set_blocking(self.output, False)
-        self._tail = b""
         self._started_at = time.monotonic()
-        self.pid = _spawn(self._command, its_end)
-        os.close(its_end)
+        self._output = _Output()
+        self.pid = _spawn(self._command, self._output.its_end)
+        os.close(self._output.its_end)
 
     def stop(self) -> bool:
         """Ask it, and all that it started, to stop; False if it does not run."""
@@ -152,44 +165,53 @@ class _Companion:
         os.killpg(self.pid, signal.SIGTERM)
         return True
 
-    def pass_output_on(self) -> None:
-        """Copy what it has written to our own output, and remember the last of it."""
-        while self.output is not None and (some := _read_some(self.output)) is not None:
-            if not some:
-                os.close(self.output)
-                self.output = None
-            self._tail = (self._tail + some)[-_LAST_BYTES:]
-            sys.stdout.buffer.write(some)
-            sys.stdout.buffer.flush()
-
     def on_end(self, code: int, again: bool) -> None:
         """Clear away what it left, and plan its next start, if it is to run again."""
         assert self.pid is not None
-        # What it started may still hold the GPU's memory, or the port.
-        _kill_group(self.pid)
-        self.pass_output_on()
-        if self.output is not None:
-            os.close(self.output)
-        self.pid = self.output = None
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.pid = None
         if not again:
             log.info("vLLM ended, with %s", _in_words(code))
             return
         ran_for = time.monotonic() - self._started_at
-        if ran_for >= _LONGEST_PAUSE:
-            self._pause = _FIRST_PAUSE
+        self._pause = pause_before_restart(self._pause, ran_for)
+        self._start_at = time.monotonic() + self._pause
         log.warning(
             "vLLM ended after %.0f s, with %s; it is started again in %g s. Its last lines:\n%s",
             ran_for,
             _in_words(code),
             self._pause,
-            self._last_lines(),
+            self._output.last_lines(),
         )
-        self._start_at = time.monotonic() + self._pause
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
-    def _last_lines(self) -> str:
+
+class _Output:
+    """A pipe to our own standard output, which remembers the last of what went through.
+
+    In a thread, as whoever reads our output may be slow. its_end: what to write to.
+    """
+
+    def __init__(self) -> None:
+        self._our_end, self.its_end = os.pipe()
+        self._tail = b""
+        self._copying = threading.Thread(target=self._copy, daemon=True)
+        self._copying.start()
+
+    def last_lines(self) -> str:
+        """Return the last lines of a process that has ended."""
+        self._copying.join(timeout=1)
         lines = self._tail.decode(errors="replace").splitlines()[-_LAST_LINES:]
         return "\n".join(f"  | {line}" for line in lines)
+
+    def _copy(self) -> None:
+        while some := os.read(self._our_end, 65_536):
+            self._tail = (self._tail + some)[-_LAST_BYTES:]
+            # Nobody may be there to read it any more; whoever writes shall not notice.
+            with suppress(OSError):
+                while some:
+                    some = some[os.write(sys.stdout.fileno(), some) :]
+        os.close(self._our_end)
 
 
 def _adopt_orphans() -> None:
@@ -222,14 +244,6 @@ def _spawn(command: list[str], output: int | None = None) -> int:
     )
 
 
-def _read_some(end: int) -> bytes | None:
-    """Return what a pipe holds: b"" at its end, None where nothing is there yet."""
-    try:
-        return os.read(end, 65_536)
-    except BlockingIOError:
-        return None
-
-
 def _ended() -> Iterator[tuple[int, int]]:
     """Take leave of the children that have ended, adopted ones too: process id, and exit code or -signal."""
     while True:
@@ -242,17 +256,12 @@ def _ended() -> Iterator[tuple[int, int]]:
         yield pid, os.waitstatus_to_exitcode(status)
 
 
-def _kill_group(leader: int) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
-
-
-def _kill_all() -> None:
-    """End every process that descends from this one: orphans become children, so none is left out."""
-    while children := _children():
-        for child in children:
-            os.kill(child, signal.SIGKILL)
-        os.waitpid(-1, 0)
+def _kill_children(but: int | None = None) -> bool:
+    """Kill all child processes but one; say whether there were any. Orphans become children, too."""
+    doomed = [child for child in _children() if child != but]
+    for child in doomed:
+        os.kill(child, signal.SIGKILL)
+    return bool(doomed)
 
 
 def _children() -> list[int]:

@@ -1,6 +1,7 @@
 """start.sh as a container runs it: the service always, vLLM beside it, signals, and nothing left behind."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ocr_service.supervisor import pause_before_restart
 from tests.running import ROOT, START, RunningStart, start_environment
 
 NO_GPU_HERE = not any(Path("/dev").glob("nvidia[0-9]*"))
@@ -92,6 +94,31 @@ def test_vllm_that_crashes_at_once_is_started_again_and_again() -> None:
     assert start.exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("last", "ran_for", "pause"), [(None, 0, 1), (1, 0, 2), (32, 59, 60), (60, 0, 60), (60, 60, 1)]
+)
+def test_pauses_grow_to_a_minute_and_begin_anew_after_a_long_run(
+    last: float | None, ran_for: float, pause: float
+) -> None:
+    assert pause_before_restart(last, ran_for) == pause
+
+
+def test_reader_of_the_output_that_has_gone_does_not_end_the_service() -> None:
+    talk = "while :; do echo something; sleep 0.01; done"
+    environment = {**os.environ, **start_environment(VLLM_ENABLED="true", VLLM_COMMAND=f"sh -c '{talk}'")}
+    with subprocess.Popen(
+        START, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as start:
+        assert start.stdout and start.stderr
+        start.stdout.readline()
+        start.stdout.close()
+        address = next(line for line in start.stderr if "Uvicorn running" in line)
+        assert httpx.get(re.findall(r"http://\S+", address)[0] + "/health").status_code == 200
+        start.terminate()
+        start.stderr.read()
+    assert start.returncode == 0
+
+
 def test_vllm_that_crashes_later_is_started_again() -> None:
     with RunningStart(**stand_in("crash-later")) as start:
         first = start.wait_for(r"running (\d+)")[1]
@@ -100,6 +127,15 @@ def test_vllm_that_crashes_later_is_started_again() -> None:
         start.wait_for(rf"running (?!{first}\b)\d+")
         assert httpx.get(f"{start.url}/health").status_code == 200
     assert start.exit_code == 0
+
+
+def test_what_a_crashed_vllm_left_behind_is_gone_before_the_next_one_starts() -> None:
+    with RunningStart(**stand_in("family")) as start:
+        first = start.wait_for(r"running (\d+)")[1]
+        left = [start.wait_for(rf"{name} (\d+)")[1] for name in ("child", "orphan")]
+        os.kill(int(first), signal.SIGKILL)
+        start.wait_for(rf"running (?!{first}\b)\d+")
+        assert not any(is_there(pid) for pid in left)
 
 
 def test_vllm_that_ignores_sigterm_is_killed_after_the_service_has_ended() -> None:
