@@ -40,7 +40,16 @@ log_in() {
     key=$(printf '%s:%s' "$KEY_ID" "$KEY_SECRET" | base64 | tr -d '\n')
     (umask 077 && printf '{"auths": {"%s": {"auth": "%s"}}}\n' "$REGISTRY_ENDPOINT" "$key" >"$private/config.json")
     export DOCKER_CONFIG=$private REGISTRY_AUTH_FILE=$private/config.json
-    do_it "$tool" login "$REGISTRY_ENDPOINT" </dev/null || fail "$REGISTRY_ENDPOINT does not accept this key"
+    do_it "$tool" login "$REGISTRY_ENDPOINT" </dev/null 2>&1 | without_key || fail "$tool cannot log in to $REGISTRY_ENDPOINT"
+}
+
+# docker tells whose key it tries.
+without_key() {
+    local line
+    while read -r line; do
+        line=${line//"$KEY_ID"/***}
+        echo "${line//"$KEY_SECRET"/***}"
+    done
 }
 
 push_as() {

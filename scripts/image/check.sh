@@ -238,7 +238,7 @@ push() {
 check_push() {
     start_registry
     ! push wrong-secret || wrong "a wrong key is accepted"
-    grep -q "does not accept this key" "$work/log" || wrong "a wrong key is not told" "$work/log"
+    grep -q "push.sh: podman cannot log in" "$work/log" || wrong "a wrong key is not told" "$work/log"
     push placeholder || wrong "the image cannot be pushed" "$work/log"
     ! grep -q "placeholder\|key-id" "$work/log" || wrong "the key is in the log"
     local tags

@@ -16,7 +16,11 @@ TELLING_DOCKER = """#!/bin/bash
 echo "$@" >>"$DOCKER_LOG"
 case $1 in
 context) echo unix:///var/run/docker.sock ;;
-login) cp "$DOCKER_CONFIG/config.json" "$DOCKER_LOG.config"; echo "$DOCKER_CONFIG" >"$DOCKER_LOG.folder" ;;
+login)
+    echo "Authenticating with existing credentials... [Username: key-id]"
+    cp "$DOCKER_CONFIG/config.json" "$DOCKER_LOG.config"
+    echo "$DOCKER_CONFIG" >"$DOCKER_LOG.folder"
+    ;;
 esac
 """
 
@@ -82,6 +86,13 @@ def test_push_keeps_the_key_off_command_lines_and_logs_and_removes_it(docker: di
     # "key-id:key-secret" in base 64: docker did find it.
     assert "a2V5LWlkOmtleS1zZWNyZXQ=" in Path(f"{log}.config").read_text()
     assert not Path(Path(f"{log}.folder").read_text().strip()).exists()
+
+
+def test_push_stops_where_the_key_is_refused(docker: dict[str, str]) -> None:
+    Path(docker["PATH"].split(":")[0], "docker").write_text("#!/bin/sh\n[ $1 != login ]\n")
+    done = run("push.sh", **REGISTRY, **docker)
+    assert done.returncode == 1 and "push" not in done.stdout
+    assert done.stderr == "push.sh: docker cannot log in to registry-xxxxx.cr.cloud.ru\n"
 
 
 def test_dry_run_tells_and_does_nothing(docker: dict[str, str]) -> None:
