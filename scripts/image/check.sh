@@ -41,7 +41,8 @@ install_tools() {
 
 # buildah and podman keep what they have below $work.
 configure() {
-    mkdir -p "$work"
+    mkdir -p "$work/tmp"
+    export TMPDIR=$work/tmp
     export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_REGISTRIES_CONF=$work/registries.conf
     printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' \
         "$work/storage" "$work/run" >"$CONTAINERS_STORAGE_CONF"
@@ -57,14 +58,15 @@ podman() {
 make_base() {
     ! buildah inspect localhost/base >/dev/null 2>&1 || return 0
     say "making a base image of Debian's packages"
-    local mirror suite container
+    local suite mirror container
     # shellcheck disable=SC1091
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    mirror=$(awk '/^URIs:/ {print $2; exit} /^deb / {print $2; exit}' \
-        /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null || true)
+    # This machine's, if it names one; else debootstrap's own.
+    mapfile -t mirror < <(awk '/^URIs:|^deb / {print $2; exit}' \
+        /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null)
     rm -rf "$work/rootfs"
     debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates \
-        "$suite" "$work/rootfs" "${mirror:-http://deb.debian.org/debian}" >"$work/log"
+        "$suite" "$work/rootfs" "${mirror[@]}" >"$work/log"
     # How this machine reaches its packages: its sources, its certificates, its settings of apt and pip.
     rm -f "$work/rootfs/etc/apt/sources.list"
     cp -r /etc/apt/sources.list* /etc/apt/apt.conf.d "$work/rootfs/etc/apt/"
@@ -98,6 +100,7 @@ docker() {
 # The guide's own commands, on another port.
 check_guide() {
     port=$(free_port)
+    podman rm --force ocr >/dev/null
     # shellcheck disable=SC1090
     source <(awk '/^```/ {on = 0} on; /^# needs Docker$/ {on = 1}' deploy/README.md | sed "s/8081/$port/g")
     echo
