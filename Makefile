@@ -4,7 +4,7 @@ PORT ?= 8081
 HOST ?= 0.0.0.0
 PYTHON = .venv/bin/python
 
-.PHONY: help run test lint check image-check bench-tesseract bench-health bench-vl bench-vl-health soak pins clean
+.PHONY: help run test lint lint-image check image-check bench-tesseract bench-health bench-vl bench-vl-health soak pins clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -17,17 +17,19 @@ test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 	@scripts/setup.sh test
 	@$(PYTHON) -m pytest $(ARGS)
 
-lint: ## linters of the code, the scripts and the Dockerfile; formatter and types
-	@scripts/setup.sh test
+lint: lint-image ## linters of everything; formatter and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+
+lint-image: ## linters of the scripts and the Dockerfile
+	@scripts/setup.sh test
 	.venv/bin/shellcheck $$(git ls-files '*.sh') .ci/run
 	.venv/bin/hadolint Dockerfile
 
 check: lint test ## lint and test
 
-image-check: ## build the image's cpu target without Docker, run it, and see that it works (root)
+image-check: lint-image ## build the image's cpu target without Docker, run it, and see that it works (root)
 	@scripts/image/check.sh
 
 bench-tesseract: ## pages a second over HTTP against bare tesserocr and OCRmyPDF
