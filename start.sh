@@ -29,11 +29,14 @@ export PADDLE_PDX_CACHE_HOME="${PADDLE_PDX_CACHE_HOME:-${HOME:-/tmp}/.paddlex}"
 
 say() { printf '%(%Y-%m-%d %H:%M:%S)T %s start.sh %s\n' -1 "$1" "$2" >&2; }
 
+give_up() {
+    say ERROR "$1"
+    exit 1
+}
+
 main() {
-    case $VLLM_ENABLED in
-    auto | true | false) ;;
-    *) say ERROR "VLLM_ENABLED must be auto, true or false" && exit 1 ;;
-    esac
+    [[ $VLLM_ENABLED =~ ^(auto|true|false)$ ]] || give_up "VLLM_ENABLED must be auto, true or false"
+    [[ $VLLM_STOP_TIMEOUT =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] || give_up "VLLM_STOP_TIMEOUT must be a number of seconds"
     [ -z "$MODELS_DIR" ] || link_models
     local beside=() reason
     reason=$(why_no_vllm)
@@ -50,8 +53,10 @@ main() {
 
 # PaddleX also writes where it keeps models, and those may be read-only: what it writes goes elsewhere.
 link_models() {
+    local link=$PADDLE_PDX_CACHE_HOME/official_models
+    [ -d "$MODELS_DIR" ] || give_up "MODELS_DIR: there is no folder $MODELS_DIR"
     mkdir -p "$PADDLE_PDX_CACHE_HOME"
-    ln -sfn "$MODELS_DIR" "$PADDLE_PDX_CACHE_HOME/official_models"
+    ln -sfnT "$(realpath "$MODELS_DIR")" "$link" || give_up "MODELS_DIR: $link cannot be made a link to it"
 }
 
 why_no_vllm() {
@@ -70,7 +75,11 @@ why_no_vllm() {
 
 vllm_address() {
     local host=$VLLM_SERVER_HOST
-    [ "$host" != 0.0.0.0 ] || host=127.0.0.1
+    case $host in
+    0.0.0.0) host=127.0.0.1 ;;
+    ::) host="[::1]" ;;
+    *:*) host="[$host]" ;;
+    esac
     echo "http://$host:$VLLM_SERVER_PORT/v1"
 }
 
@@ -81,13 +90,16 @@ become_vllm() {
     # The service's secrets are not vLLM's business, and it warns of every VLLM_* that is not its own.
     export -n "${!OCR_@}" "${!CLOUDRU_@}" VLLM_ENABLED VLLM_COMMAND VLLM_VENV VLLM_MODEL VLLM_SERVER_HOST \
         VLLM_SERVER_PORT VLLM_GPU_MEMORY_UTILIZATION VLLM_MAX_MODEL_LEN VLLM_EXTRA_ARGS VLLM_STOP_TIMEOUT
+    # What it compiles kernels with is installed there, too.
+    export PATH="$VLLM_VENV/bin:$PATH"
     if [ -n "$VLLM_COMMAND" ]; then
         say INFO "starting vLLM by VLLM_COMMAND"
-        eval "exec $VLLM_COMMAND"
+        export VLLM_SERVER_HOST VLLM_SERVER_PORT
+        exec "$BASH" -c "$VLLM_COMMAND"
     fi
     local version=${OCR_PIPELINE_VERSION:-v1.6} release=PaddleOCR-VL extra
     [ "$version" = v1 ] || release=PaddleOCR-VL-${version#v}
-    eval "extra=($VLLM_EXTRA_ARGS)"
+    eval "extra=($VLLM_EXTRA_ARGS)" || give_up "VLLM_EXTRA_ARGS cannot be understood"
     if paddlex_can_start; then
         become_paddlex_genai_server "$release-0.9B" "${extra[@]}"
     else

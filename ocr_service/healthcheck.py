@@ -5,13 +5,15 @@ import os
 import sys
 
 _TIMEOUT = 5  # seconds
+# Where one that listens everywhere can be asked.
+_LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def answers() -> bool:
-    """Ask `/health` of the service on this machine."""
-    connection = http.client.HTTPConnection(
-        "127.0.0.1", int(os.environ.get("UVICORN_PORT") or 8081), timeout=_TIMEOUT
-    )
+    """Ask `/health` of the service where start.sh's settings have it listen."""
+    host = os.environ.get("UVICORN_HOST", "")
+    port = int(os.environ.get("UVICORN_PORT") or 8081)
+    connection = http.client.HTTPConnection(_LOOPBACK.get(host, host), port, timeout=_TIMEOUT)
     try:
         connection.request("GET", "/health")
         return connection.getresponse().status == 200

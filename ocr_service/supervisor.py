@@ -27,6 +27,8 @@ log = logging.getLogger("supervisor")
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _SHORTEST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
+# Longer than loading takes: what runs out of memory while it loads has not run for long.
+_LONG_RUN = 600.0
 _LAST_LINES = 20
 _LAST_BYTES = 16_384
 # How long what was killed may take to be gone: the GPU's driver may hold a process for a while.
@@ -36,7 +38,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def pause_before_restart(last: float | None, ran_for: float) -> float:
     """Return for how many seconds to wait: twice as long as the last time, unless it had run for long."""
-    if last is None or ran_for >= _LONGEST_PAUSE:
+    if last is None or ran_for >= _LONG_RUN:
         return _SHORTEST_PAUSE
     return min(2 * last, _LONGEST_PAUSE)
 
@@ -69,7 +71,8 @@ class Supervisor:
             self._stop_companion()
         except _EndNow as impatient:
             log.warning("a second signal: ending at once")
-            self._exit_code = 128 + impatient.args[0]
+            if self._exit_code is None:
+                self._exit_code = 128 + impatient.args[0]
         finally:
             self._kill_what_is_left()
         assert self._exit_code is not None
@@ -116,17 +119,18 @@ class Supervisor:
         if self._stopping is not None:
             raise _EndNow(number)
         self._stopping = number
-        log.info("%s: the service finishes what it has begun", number.name)
         if self._exit_code is None:
+            log.info("%s: the service finishes what it has begun", number.name)
             os.kill(self._service, signal.SIGTERM)
 
     def _on_end(self, pid: int, code: int) -> None:
         if pid == self._service:
             # uvicorn shuts down in order and then lets the signal that we sent take its course.
-            self._exit_code = 0 if self._stopping and code == -signal.SIGTERM else _shell_code(code)
-            log.info("the service ended, with %s", _in_words(code))
+            in_order = self._stopping and code == -signal.SIGTERM
+            self._exit_code = 0 if in_order else _shell_code(code)
+            log.info("the service ended, %s", "in order" if in_order else f"with {_in_words(code)}")
         elif self._companion and pid == self._companion.pid:
-            self._companion.on_end(code, again=self._exit_code is None)
+            self._companion.on_end(_in_words(code), again=not (self._stopping or self._exit_code))
 
 
 class _Companion:
@@ -139,79 +143,96 @@ class _Companion:
         self._command = command
         self.pid: int | None = None
         self._pause: float | None = None
-        self._start_at = time.monotonic()
+        # On the clock of time.monotonic; None while it runs, and when it is not to run again.
+        self._start_at: float | None = time.monotonic()
 
     @property
     def running(self) -> bool:
         return self.pid is not None
 
     def due(self) -> bool:
-        return not self.running and time.monotonic() >= self._start_at
+        return self.seconds_to_start() == 0.0
 
     def seconds_to_start(self) -> float | None:
-        """Return None while it runs."""
-        return None if self.running else max(0.0, self._start_at - time.monotonic())
+        """Return None while it runs, and when it is not to run again."""
+        return None if self._start_at is None else max(0.0, self._start_at - time.monotonic())
 
     def start(self) -> None:
-        self._started_at = time.monotonic()
+        """Start it; where even that fails, it has ended at once."""
+        self._start_at, self._started_at = None, time.monotonic()
         self._output = _Output()
-        self.pid = _spawn(self._command, self._output.its_end)
-        os.close(self._output.its_end)
+        try:
+            self.pid = self._output.of(self._command)
+        except (OSError, RuntimeError) as error:
+            self._start_later(str(error))
 
     def stop(self) -> bool:
         """Ask it, and all that it started, to stop; False if it does not run."""
+        self._start_at = None
         if self.pid is None:
             return False
         os.killpg(self.pid, signal.SIGTERM)
         return True
 
-    def on_end(self, code: int, again: bool) -> None:
+    def on_end(self, how: str, again: bool) -> None:
         """Clear away what it left, and plan its next start, if it is to run again."""
         assert self.pid is not None
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.pid = None
-        if not again:
-            log.info("vLLM ended, with %s", _in_words(code))
-            return
+        if again:
+            self._start_later(how)
+        else:
+            log.info("vLLM ended, with %s", how)
+
+    def _start_later(self, how: str) -> None:
         ran_for = time.monotonic() - self._started_at
         self._pause = pause_before_restart(self._pause, ran_for)
         self._start_at = time.monotonic() + self._pause
         log.warning(
             "vLLM ended after %.0f s, with %s; it is started again in %g s. Its last lines:\n%s",
             ran_for,
-            _in_words(code),
+            how,
             self._pause,
             self._output.last_lines(),
         )
 
 
 class _Output:
-    """A pipe to our own standard output, which remembers the last of what went through.
+    """What a process writes, passed on to our own standard output, and the last of it remembered.
 
-    In a thread, as whoever reads our output may be slow. its_end: what to write to.
+    In a thread, as whoever reads our output may be slow.
     """
 
     def __init__(self) -> None:
-        self._our_end, self.its_end = os.pipe()
         self._tail = b""
-        self._copying = threading.Thread(target=self._copy, daemon=True)
-        self._copying.start()
+        self._copying: threading.Thread | None = None
+
+    def of(self, command: list[str]) -> int:
+        """Start a command whose output this is; return its process id. Raises OSError or RuntimeError."""
+        ours, its = os.pipe()
+        try:
+            self._copying = threading.Thread(target=self._copy, args=(ours,), daemon=True)
+            self._copying.start()
+            return _spawn(command, output=its)
+        finally:
+            os.close(its)
 
     def last_lines(self) -> str:
         """Return the last lines of a process that has ended."""
-        self._copying.join(timeout=1)
+        if self._copying and self._copying.ident:
+            self._copying.join(timeout=1)
         lines = self._tail.decode(errors="replace").splitlines()[-_LAST_LINES:]
         return "\n".join(f"  | {line}" for line in lines)
 
-    def _copy(self) -> None:
-        while some := os.read(self._our_end, 65_536):
+    def _copy(self, end: int) -> None:
+        while some := os.read(end, 65_536):
             self._tail = (self._tail + some)[-_LAST_BYTES:]
             # Nobody may be there to read it any more; whoever writes shall not notice.
             with suppress(OSError):
                 while some:
-                    some = some[os.write(sys.stdout.fileno(), some) :]
-        os.close(self._our_end)
+                    some = some[os.write(1, some) :]
+        os.close(end)
 
 
 def _adopt_orphans() -> None:
@@ -226,12 +247,18 @@ def _listen() -> int:
         os.set_blocking(end, False)
     signal.set_wakeup_fd(signals)
     for number in (*_STOP_SIGNALS, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)
+        # What was ignored from the start, as nohup has it, stays so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
     return wakeup
 
 
 def _spawn(command: list[str], output: int | None = None) -> int:
-    """Start a command as the leader of a process group of its own; return its process id."""
+    """Start a command as the leader of a process group of its own; return its process id.
+
+    Should this process be killed, the command is asked to stop.
+    """
+    command = ["setpriv", "--pdeathsig", "TERM", "--", *command]
     redirected = [] if output is None else [(os.POSIX_SPAWN_DUP2, output, fd) for fd in (1, 2)]
     return os.posix_spawnp(
         command[0],
@@ -284,6 +311,7 @@ def _in_words(code: int) -> str:
 
 def main() -> NoReturn:
     """Run what the command line says; its form stands at the top of this file."""
+    _open_standard_files()
     configure_logging("info")
     try:
         stop_timeout, service, companion = _parsed(sys.argv[1:])
@@ -292,6 +320,13 @@ def main() -> NoReturn:
         log.error("%s", error)
         code = 1
     sys.exit(code)
+
+
+def _open_standard_files() -> None:
+    """Open the standard files that were closed: a pipe of ours would get their numbers, and uvicorn fails."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(opened, True)
+    os.close(opened)
 
 
 def _parsed(arguments: list[str]) -> tuple[float, list[str], list[str]]:

@@ -12,7 +12,8 @@ from typing import NoReturn
 
 def crash() -> NoReturn:
     """Fail as vLLM does without its libraries."""
-    print("ImportError: torch")
+    _say("Traceback (most recent call last):")
+    _say("ImportError: torch")
     sys.exit(3)
 
 
@@ -37,9 +38,14 @@ def family() -> NoReturn:
 
 
 def _run() -> NoReturn:
-    print("running", os.getpid(), flush=True)
+    _say(f"running {os.getpid()}")
     while True:
         signal.pause()
+
+
+def _say(line: str) -> None:
+    # At once, as children write to the same pipe.
+    os.write(1, f"{line}\n".encode())
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """By which command vLLM is started, seen through stand-ins that print what they are given."""
 
+import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT
+from tests.running import ROOT, START, start_environment
 
 PRINT_WHAT_IS_GIVEN = """#!/bin/bash
 printf '%s\\n' "$(basename "$0")" "$@"
@@ -34,13 +36,30 @@ def with_paddlex(venv: Path, can_start: bool) -> None:
     program(venv, "python", f"#!/bin/sh\nexit {0 if can_start else 1}\n")
 
 
+def with_real_paddlex(venv: Path) -> None:
+    """Add PaddleX's launcher, and a Python that has PaddleX, but not what it starts vLLM with."""
+    program(venv, "paddlex_genai_server", PRINT_WHAT_IS_GIVEN)
+    program(venv, "python", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+
+
+def become_vllm(venv: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(venv), "VLLM_VENV": str(venv), **settings}
+    return subprocess.run(["./start.sh", "vllm"], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
 def launched(venv: Path, **settings: str) -> list[str]:
     """Become vLLM; return the command, and the lines of its configuration."""
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(venv), "VLLM_VENV": str(venv), **settings}
-    run = subprocess.run(
-        ["./start.sh", "vllm"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
+    run = become_vllm(venv, **settings)
+    assert run.returncode == 0, run.stderr
     return run.stdout.splitlines()
+
+
+def refused(**settings: str) -> str:
+    """Run start.sh with what it cannot start with; return what it says."""
+    environment = {**os.environ, **start_environment(**settings)}
+    run = subprocess.run(START, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1
+    return run.stderr
 
 
 def test_vllm_serves_the_model_as_its_recipe_says_under_the_name_that_paddlex_asks_for(venv: Path) -> None:
@@ -113,7 +132,60 @@ def test_vllm_itself_where_paddlex_launcher_would_give_up(venv: Path) -> None:
     assert launched(venv)[:2] == ["vllm", "serve"]
 
 
-def test_a_command_of_ones_own(venv: Path) -> None:
-    assert launched(venv, VLLM_COMMAND="""printf '%s|' "$VLLM_SERVER_PORT" 'two words'""") == [
-        "8080|two words|"
-    ]
+def test_paddlex_itself_is_asked_whether_it_can_start(venv: Path) -> None:
+    with_real_paddlex(venv)
+    run = become_vllm(venv)
+    assert run.stdout.splitlines()[:2] == ["vllm", "serve"]
+    assert "Traceback" not in run.stderr
+
+
+def test_nothing_calls_home_nor_looks_for_what_is_there(venv: Path) -> None:
+    program(venv, "vllm", "#!/bin/sh\nenv\n")
+    (venv / ".paddlex/official_models/PaddleOCR-VL-1.6").mkdir(parents=True)
+    told = set(launched(venv))
+    assert {
+        "DO_NOT_TRACK=1",
+        "HF_HUB_DISABLE_TELEMETRY=1",
+        "HF_HUB_OFFLINE=1",
+        "VLLM_HOST_IP=127.0.0.1",
+    } <= told
+    assert f"PATH={venv}/bin:/usr/bin:/bin" in told
+
+
+@pytest.mark.parametrize("wrong", ["'unclosed", "$(", "a)"])
+def test_extra_arguments_that_cannot_be_understood_are_not_left_out(venv: Path, wrong: str) -> None:
+    run = become_vllm(venv, VLLM_EXTRA_ARGS=wrong)
+    assert run.returncode == 1 and run.stdout == ""
+    assert "VLLM_EXTRA_ARGS cannot be understood" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [
+        ("""printf '%s|' "$VLLM_SERVER_PORT" 'two words'""", "8080|two words|"),
+        ("WHO=me env | grep WHO", "WHO=me"),
+        ("cd / && pwd; echo twice", "/\ntwice"),
+    ],
+)
+def test_a_command_of_ones_own_is_a_line_of_shell(venv: Path, command: str, output: str) -> None:
+    assert "\n".join(launched(venv, VLLM_COMMAND=command)) == output
+
+
+def test_a_wrong_command_of_ones_own_starts_nothing_else(venv: Path) -> None:
+    run = become_vllm(venv, VLLM_COMMAND="'unclosed")
+    assert run.returncode != 0 and run.stdout == ""
+
+
+def test_models_dir_is_where_paddlex_looks_and_does_not_write(venv: Path) -> None:
+    models, cache = venv / "models", venv / "cache"
+    assert "there is no folder" in refused(MODELS_DIR=str(models), PADDLE_PDX_CACHE_HOME=str(cache))
+    models.mkdir()
+    (cache / "official_models/of-old").mkdir(parents=True)
+    assert "cannot be made a link" in refused(MODELS_DIR=str(models), PADDLE_PDX_CACHE_HOME=str(cache))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("VLLM_ENABLED", "yes"), ("VLLM_STOP_TIMEOUT", "10s"), ("VLLM_STOP_TIMEOUT", "-1")]
+)
+def test_wrong_value_stops_the_start_by_its_name(setting: str, value: str) -> None:
+    assert f"ERROR start.sh {setting} must be" in refused(**{setting: value})

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,7 +13,8 @@ import httpx
 import pytest
 
 from ocr_service.supervisor import pause_before_restart
-from tests.running import ROOT, START, RunningStart, start_environment
+from tests.running import ROOT, START, RunningProgram, RunningStart, start_environment
+from tests.start.test_launchers import refused
 
 NO_GPU_HERE = not any(Path("/dev").glob("nvidia[0-9]*"))
 FIRST_LINES = "Starting FastAPI handler on port 0\\.\\.\\.\n(.*\n)*.*Uvicorn running on http://127.0.0.1:"
@@ -24,26 +26,22 @@ def stand_in(behaviour: str, **settings: str) -> dict[str, str]:
     return {"VLLM_ENABLED": "true", "VLLM_COMMAND": command, **settings}
 
 
-def failed_start(**settings: str) -> str:
-    """Run start.sh with what it cannot start with; return what it says."""
-    run = subprocess.run(
-        START,
-        cwd=ROOT,
-        env={**os.environ, **start_environment(**settings)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert run.returncode == 1
-    return run.stderr
-
-
 def until(holds: Callable[[], bool]) -> None:
     """Ask again until it holds; what other processes do makes no sound here."""
     deadline = time.monotonic() + 30
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def children_of(pid: int) -> str:
+    """Return the commands of a process's children and theirs, one a line."""
+    return subprocess.run(["ps", "-o", "comm=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+
+
+def address_of(start: RunningStart) -> tuple[str, int]:
+    host, port = start.url.removeprefix("http://").split(":")
+    return host, int(port)
 
 
 def is_there(pid: str) -> bool:
@@ -77,25 +75,33 @@ def test_vllm_is_not_started_and_a_warning_says_why(environment: dict[str, str],
     assert [line for line in start.log if "vLLM is not started" in line][0].endswith(f": {reason}\n")
 
 
-def test_wrong_value_stops_the_start() -> None:
-    assert "VLLM_ENABLED must be auto, true or false" in failed_start(VLLM_ENABLED="yes")
-
-
 def test_wrong_setting_of_the_service_stops_vllm_as_well() -> None:
-    assert "OCR_ENGINE" in failed_start(**stand_in("crash-later"), OCR_ENGINE="best")
+    assert "OCR_ENGINE" in refused(**stand_in("crash-later"), OCR_ENGINE="best")
 
 
 def test_vllm_that_crashes_at_once_is_started_again_and_again() -> None:
     with RunningStart(**stand_in("crash")) as start:
         for pause in ("1", "2", "4"):
             start.wait_for(rf"vLLM ended after \d+ s, with exit code 3; it is started again in {pause} s")
-        start.wait_for(r"Its last lines:\n(  \| .*\n)*  \| ImportError: torch\n")
+        start.wait_for(r"Its last lines:\n(  \| .*\n)*  \| Traceback .*\n  \| ImportError: torch\n")
         assert httpx.get(f"{start.url}/health").json()["status"] == "healthy"
     assert start.exit_code == 0
 
 
+def test_vllm_that_cannot_even_be_started_does_not_end_the_service() -> None:
+    # Room for what the supervisor has open, and none for a pipe.
+    command = "ulimit -n 6; exec python3 -m ocr_service.supervisor 1 sleep 600 -- true"
+    with subprocess.Popen(["bash", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stderr
+        again = next(line for line in supervisor.stderr if "started again in 2 s" in line)
+        assert "Too many open files" in again
+        supervisor.terminate()
+        supervisor.stderr.read()
+    assert supervisor.returncode == 0
+
+
 @pytest.mark.parametrize(
-    ("last", "ran_for", "pause"), [(None, 0, 1), (1, 0, 2), (32, 59, 60), (60, 0, 60), (60, 60, 1)]
+    ("last", "ran_for", "pause"), [(None, 0, 1), (1, 0, 2), (32, 599, 60), (60, 0, 60), (60, 600, 1)]
 )
 def test_pauses_grow_to_a_minute_and_begin_anew_after_a_long_run(
     last: float | None, ran_for: float, pause: float
@@ -117,6 +123,45 @@ def test_reader_of_the_output_that_has_gone_does_not_end_the_service() -> None:
         start.terminate()
         start.stderr.read()
     assert start.returncode == 0
+
+
+def test_closed_output_does_not_hold_vllm_up() -> None:
+    more_than_a_pipe_holds = "head -c 200000 /dev/zero; exec sleep 600"
+    command = ["bash", "-c", "exec ./start.sh >&-"]
+    with RunningProgram(
+        command, **start_environment(VLLM_ENABLED="true", VLLM_COMMAND=more_than_a_pipe_holds)
+    ) as start:
+        until(lambda: "sleep" in children_of(start.process.pid))
+
+
+def test_vllm_that_ends_while_the_service_finishes_is_not_started_again() -> None:
+    with RunningStart(**stand_in("crash-later")) as start:
+        pid = start.wait_for(r"running (\d+)")[1]
+        with socket.create_connection(address_of(start)) as unfinished:
+            unfinished.sendall(b"POST /ocr HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n")
+            unfinished.sendall(b"Content-Type: multipart/form-data; boundary=b\r\n\r\n")
+            start.process.terminate()
+            start.wait_for("the service finishes what it has begun")
+            os.kill(int(pid), signal.SIGKILL)
+            start.wait_for("vLLM ended, with SIGKILL")
+        assert start.process.wait(60) == 0
+    assert "it is started again" not in "".join(start.log)
+
+
+def test_hangup_ends_it_in_order_unless_it_was_ignored_from_the_start() -> None:
+    with RunningStart() as start:
+        start.process.send_signal(signal.SIGHUP)
+        assert start.process.wait(30) == 0
+    with RunningProgram(["nohup", *START], **start_environment()) as start:
+        start.process.send_signal(signal.SIGHUP)
+        assert httpx.get(f"{start.url}/health").status_code == 200
+
+
+def test_killed_supervisor_takes_both_with_it() -> None:
+    with RunningStart(**stand_in("crash-later")) as start:
+        left = [start.wait_for(rf"{what}(\d+)")[1] for what in ("running ", r"Started server process \[")]
+        start.kill()
+        until(lambda: not any(is_there(pid) for pid in left))
 
 
 def test_vllm_that_crashes_later_is_started_again() -> None:
