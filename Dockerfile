@@ -1,7 +1,8 @@
 # The OCR service as a container, in two targets that differ in their environments alone:
-#   gpu (the default)  PaddleOCR-VL on vLLM        docker build -t paddleocr-vl-service .
-#   cpu                Tesseract, for any machine  docker build --target cpu -t paddleocr-vl-service:latest-cpu .
+#   gpu (the default)  PaddleOCR-VL on vLLM
+#   cpu                Tesseract, for any machine
 # Platform: linux/amd64. CUDA's libraries come from PyPI with the packages; the driver from the NVIDIA runtime.
+# deploy/README.md says how to build and run it.
 
 # A slim Debian with Python 3.11 or newer as `python3`, and its venv module.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
@@ -17,7 +18,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 ocr \
     && useradd --uid 10001 --gid ocr --home-dir /tmp --no-create-home --shell /usr/sbin/nologin ocr \
-    && install -d -o ocr -g ocr /app /app/output /models
+    && install -d /app \
+    && install -d -o ocr -g ocr /app/output /models
 # The root file system may be read-only: what is written apart from results and models goes to /tmp.
 ENV PATH=/opt/service/bin:$PATH \
     HOME=/tmp \
@@ -33,11 +35,13 @@ LABEL org.opencontainers.image.title="paddleocr-vl-service" \
       org.opencontainers.image.description="Document OCR over HTTP: PaddleOCR-VL on vLLM, or Tesseract"
 
 
-# The code, compiled once here, as nothing can be written beside it later.
+# The code: compiled here, as nothing can be written beside it later, and readable whatever the checkout's modes are.
 FROM ${BASE_IMAGE} AS code
 COPY start.sh *.py /app/
 COPY ocr_service /app/ocr_service
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app \
+    && chmod -R u=rwX,go=rX /app \
+    && chmod 755 /app/start.sh
 
 
 # The service's environment without PaddleOCR.
@@ -85,10 +89,25 @@ RUN python3 -m venv /opt/vllm \
     && /opt/vllm/bin/pip check
 
 
-FROM service-gpu AS models-true
+# What the gpu target has beside the environments. OpenCV loads OpenGL and GLib. vLLM compiles kernels on the machine
+# where it runs: Triton wants a C compiler and Python's headers, which a python image has already, and torch's inductor
+# a compiler of C++.
+FROM base AS base-gpu
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libgl1 libglib2.0-bin g++ \
+    && if [ ! -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; then \
+        apt-get install -y --no-install-recommends python3-dev; \
+    fi \
+    && rm -rf /var/lib/apt/lists/*
+
+
+FROM base-gpu AS paddleocr
+COPY --from=service-gpu /opt/service /opt/service
+COPY scripts/download_models.py /build/
+
+FROM paddleocr AS models-true
 ARG LAYOUT_ENGINE=paddle
 ARG PIPELINE_VERSION=v1.6
-COPY scripts/download_models.py /build/
 RUN python3 /build/download_models.py "$PIPELINE_VERSION" "$LAYOUT_ENGINE" /models
 
 FROM base AS models-false
@@ -97,15 +116,7 @@ FROM base AS models-false
 FROM models-${BAKE_MODELS} AS models
 
 
-FROM base AS gpu
-# OpenCV loads OpenGL and GLib. vLLM compiles kernels on the machine where it runs: Triton wants a C compiler and
-# Python's headers, which a python image has already, and torch's inductor a compiler of C++.
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends libgl1 libglib2.0-bin g++ \
-    && if [ ! -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; then \
-        apt-get install -y --no-install-recommends python3-dev; \
-    fi \
-    && rm -rf /var/lib/apt/lists/*
+FROM base-gpu AS gpu
 COPY --from=vllm /opt/vllm /opt/vllm
 COPY --from=models --chown=10001:10001 /models /models
 COPY --from=service-gpu /opt/service /opt/service

@@ -29,18 +29,23 @@ do_it() {
 
 # docker and podman both find the key in such a file, and `login` without a user tries what is there.
 log_in() {
-    private=$(mktemp -d)
-    trap 'rm -rf "$private"' EXIT
-    if [ "$tool" = docker ] && [ -z "$dry_run" ]; then
+    [ -n "$dry_run" ] || put_key_where_tools_look
+    do_it "$tool" login "$REGISTRY_ENDPOINT" </dev/null 2>&1 | without_key || fail "$tool cannot log in to $REGISTRY_ENDPOINT"
+}
+
+put_key_where_tools_look() {
+    local private key
+    if [ "$tool" = docker ]; then
         # The user's own configuration says where docker's server is; ours does not.
         DOCKER_HOST=${DOCKER_HOST:-$(docker context inspect --format '{{.Endpoints.docker.Host}}')}
         export DOCKER_HOST
     fi
-    local key
+    private=$(mktemp -d)
+    # shellcheck disable=SC2064 # the folder of now
+    trap "rm -rf '$private'" EXIT
     key=$(printf '%s:%s' "$KEY_ID" "$KEY_SECRET" | base64 | tr -d '\n')
     (umask 077 && printf '{"auths": {"%s": {"auth": "%s"}}}\n' "$REGISTRY_ENDPOINT" "$key" >"$private/config.json")
     export DOCKER_CONFIG=$private REGISTRY_AUTH_FILE=$private/config.json
-    do_it "$tool" login "$REGISTRY_ENDPOINT" </dev/null 2>&1 | without_key || fail "$tool cannot log in to $REGISTRY_ENDPOINT"
 }
 
 # docker tells whose key it tries.
@@ -50,6 +55,14 @@ without_key() {
         line=${line//"$KEY_ID"/***}
         echo "${line//"$KEY_SECRET"/***}"
     done
+}
+
+# An image that was built before the version was raised must not get its tag.
+check_version() {
+    local label
+    label=$("$tool" image inspect --format '{{index .Config.Labels "org.opencontainers.image.version"}}' \
+        "$name:latest$suffix") || fail "there is no image $name:latest$suffix; build it first"
+    [ "$label" = "$version" ] || fail "$name:latest$suffix is of version $label and not $version; build it anew"
 }
 
 push_as() {
@@ -70,10 +83,13 @@ done
 need REGISTRY_ENDPOINT "it is the registry's address, such as registry-xxxxx.cr.cloud.ru"
 need KEY_ID "it is the ID of an access key for the registry"
 need KEY_SECRET "it is the secret of that access key"
+[[ $REGISTRY_ENDPOINT =~ ^[A-Za-z0-9.-]+(:[0-9]+)?$ ]] ||
+    fail "REGISTRY_ENDPOINT must be a name such as registry-xxxxx.cr.cloud.ru, without https:// and without a path"
 [ -n "$dry_run" ] || command -v "$tool" >/dev/null || fail "$tool is not installed; CONTAINER_TOOL names another"
 
 suffix=
 [ "$target" = gpu ] || suffix=-$target
+[ -n "$dry_run" ] || check_version
 log_in
 push_as "$version$suffix"
 push_as "latest$suffix"

@@ -8,25 +8,29 @@ set -u
 
 url=${1:-}
 file=${2:-$(dirname "${BASH_SOURCE[0]}")/../examples/scan.jpg}
-if [ -z "$url" ]; then
-    echo "usage: deploy/smoke.sh URL [FILE]" >&2
+if [[ $url != http://* && $url != https://* ]]; then
+    echo "usage: deploy/smoke.sh URL [FILE], with a URL such as http://localhost:8081" >&2
     exit 2
 fi
 url=${url%/}
 failed=0
 # The first request may have to wait for models that are being loaded.
 longest=300
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
-# ask PATH [curl's options]: leaves the answer in $status and $body.
+# ask PATH [curl's options]: leaves the answer's $status, $type and $body; status 000 and curl's words if there is none.
 ask() {
-    local path=$1 answer
+    local path=$1 told
     shift
     # In a file of its own, the token is on no command line.
-    answer=$(curl --silent --show-error --max-time "$longest" --write-out '\n%{http_code}' \
-        --header @<([ -z "${ML_TOKEN:-}" ] || echo "Authorization: Bearer $ML_TOKEN") \
-        "$@" "$url$path" 2>&1)
-    status=${answer##*$'\n'}
-    body=${answer%$'\n'*}
+    if told=$(curl --silent --show-error --max-time "$longest" --output "$work/body" --stderr "$work/error" \
+        --write-out '%{http_code} %{content_type}' \
+        --header @<([ -z "${ML_TOKEN:-}" ] || echo "Authorization: Bearer $ML_TOKEN") "$@" -- "$url$path"); then
+        status=${told%% *} type=${told#* } body=$(<"$work/body")
+    else
+        status=000 type="" body=$(<"$work/error")
+    fi
 }
 
 pass() { echo "pass  $1: $2"; }
@@ -36,7 +40,8 @@ fail() {
     failed=1
 }
 
-field() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" <<<"$body" | head -1; }
+# The first field of that name; ours stand on the answer's top level, before anything nested.
+field() { grep -o "\"$1\": *\"[^\"]*\"" <<<"$body" | head -1 | cut -d '"' -f 4; }
 
 check_health() {
     ask /health
@@ -49,9 +54,9 @@ check_health() {
 
 check_vllm() {
     ask /health/vllm
-    if [ "$status" = 200 ]; then
+    if [ "$status" = 200 ] && [ "$(field status)" = ready ]; then
         pass health/vllm "ready, serves $(field model)"
-    elif [ "$(field status)" = disabled ]; then
+    elif [ "$status" = 503 ] && [ "$(field status)" = disabled ]; then
         pass health/vllm "this engine does without"
     else
         fail health/vllm
@@ -63,7 +68,7 @@ check_text() {
     local name=$1
     shift
     ask "/ocr?format=text" "$@"
-    if [ "$status" = 200 ] && [ -n "${body//[[:space:]]/}" ]; then
+    if [ "$status" = 200 ] && [[ $type = text/plain* ]] && [ -n "${body//[[:space:]]/}" ]; then
         pass "$name" "$(wc -m <<<"$body") characters of text"
     else
         fail "$name"
@@ -72,7 +77,7 @@ check_text() {
 
 check_health
 check_vllm
-check_text multipart --form "file=@$file"
+check_text multipart --form "file=@\"${file//\"/\\\"}\""
 if [ -n "${IMAGE_URL:-}" ]; then
     check_text image_url --data-urlencode "image_url=$IMAGE_URL"
 else

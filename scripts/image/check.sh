@@ -144,7 +144,7 @@ run() {
     podman rm --force --ignore ocr >/dev/null 2>&1
     install -d -o 10001 -g 10001 "$work/output"
     began=$(date +%s%N)
-    docker run --detach --name ocr --read-only --tmpfs /tmp --volume "$work/output:/app/output" \
+    docker run --detach --name ocr --read-only --tmpfs /tmp:exec --volume "$work/output:/app/output" \
         --cap-drop all --security-opt no-new-privileges "$@" "$image"
     until curl --silent --fail --output /dev/null "http://127.0.0.1:$port/health"; do
         [ "$(podman inspect --format '{{.State.Running}}' ocr)" = true ] || not_running
@@ -202,14 +202,31 @@ check_stop() {
     ok "SIGTERM ends it after $took ms, with exit code 0, and the request that was being read got its answer"
 }
 
-no_zombies() { ! inside sh -c 'cat /proc/[0-9]*/stat' 2>/dev/null | grep -q ") Z "; }
+# What can be had of the gpu target in minutes: its environment with PaddleOCR, on the libraries that it will have.
+check_paddleocr() {
+    docker build --target paddleocr --build-arg LAYOUT_ENGINE=onnxruntime --tag localhost/paddleocr .
+    podman run --rm --network none --health-interval=disable --entrypoint python3 localhost/paddleocr -c "
+import sys
+sys.path.insert(0, '/build')
+import cv2, onnxruntime, paddleocr
+from download_models import formats
+assert formats('PP-DocLayoutV3', 'onnxruntime') == ('onnx',)" >"$work/log" 2>&1 ||
+        wrong "PaddleOCR cannot be imported in the gpu target" "$work/log"
+    ok "the gpu target's environment with PaddleOCR can be built, and PaddleOCR imported on its libraries"
+}
+
+# All of them have ended, and none is a zombie.
+orphans_are_buried() {
+    local processes
+    processes=$(inside sh -c 'cat /proc/[0-9]*/stat' 2>/dev/null) || return 1
+    [[ $processes = *"(sleep)"* && $processes != *") Z "* && $processes != *"(orphan)"* ]]
+}
 
 # What vLLM starts and leaves behind is the first process's to bury.
 check_first_process() {
-    local leave_orphans='sh -c "for i in 1 2 3 4 5; do (sleep 0.1 & exit); done; echo orphans; exec sleep 600"'
+    local leave_orphans='cp /bin/sleep /tmp/orphan; for i in 1 2 3 4 5; do (/tmp/orphan 0.5 & exit); done; exec sleep 600'
     run --device /dev/null:/dev/nvidia0 --env OCR_ENGINE=auto --env VLLM_COMMAND="$leave_orphans"
-    until_true log_has orphans
-    until_true no_zombies
+    until_true orphans_are_buried
     podman stop --time 30 ocr >/dev/null
     [ "$(exit_code)" = 0 ] || wrong "SIGTERM did not end it in order"
     ok "where a GPU is visible vLLM is started beside; no zombies; SIGTERM ends both"
@@ -272,3 +289,4 @@ check_stop
 check_first_process
 check_push
 check_guide
+check_paddleocr

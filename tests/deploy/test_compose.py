@@ -44,6 +44,7 @@ def test_compose_images(compose: Any, name: str, target: str) -> None:
     service = compose["services"][name]
     assert service["image"] == f"paddleocr-vl-service:latest{SUFFIXES[target]}"
     assert service["build"] == {"context": "..", "target": target}
+    assert service["platform"] == "linux/amd64"
     assert target in re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests, held against the code, the documents' numbers and Kubernetes' rules."""
+"""The Kubernetes manifests, held against the code, the platform's numbers and Kubernetes' rules."""
 
 import re
 import subprocess
@@ -29,12 +29,7 @@ NAME = "paddleocr-vl-service"
 LABELS = {"app": "paddleocr-vl"}
 USER = 10001
 IMAGE_TAGS = {"gpu": __version__, "cpu": f"{__version__}-cpu"}
-S3_VARIABLES = {
-    "CLOUDRU_S3_ENDPOINT": "endpoint",
-    "CLOUDRU_S3_BUCKET": "bucket",
-    "CLOUDRU_S3_ACCESS_KEY": "access-key",
-    "CLOUDRU_S3_SECRET_KEY": "secret-key",
-}
+S3_KEYS = {"CLOUDRU_S3_ACCESS_KEY": "access-key", "CLOUDRU_S3_SECRET_KEY": "secret-key"}
 
 PROBE_FIELDS = (
     "initialDelaySeconds",
@@ -167,7 +162,7 @@ def test_ports_exist(overlay: Overlay) -> None:
         assert port in overlay.ports if isinstance(port, str) else 0 < port < 65536, port
 
 
-def test_names_are_those_of_the_documents(overlay: Overlay) -> None:
+def test_names_are_those_that_operators_use(overlay: Overlay) -> None:
     assert overlay.one("Deployment")["metadata"]["name"] == NAME
     assert overlay.one("Service")["metadata"]["name"] == NAME
     assert overlay.container["name"] == "paddleocr-vl"
@@ -181,6 +176,7 @@ def test_image_is_this_release(overlay: Overlay) -> None:
     registry = "registry-xxxxx.cr.cloud.ru"
     assert overlay.container["image"] == f"{registry}/{NAME}:{IMAGE_TAGS[overlay.name]}"
     assert overlay.container["imagePullPolicy"] == "Always"
+    assert overlay.pod["imagePullSecrets"] == [{"name": "artifact-registry"}]
 
 
 def test_container_ports_are_the_start_scripts(overlay: Overlay) -> None:
@@ -217,7 +213,7 @@ def test_environment_is_known_and_accepted(overlay: Overlay, monkeypatch: pytest
     assert settings.ocr_preload == (overlay.name == "gpu")
 
 
-def test_s3_is_optional_and_comes_from_one_secret(overlay: Overlay) -> None:
+def test_s3_is_optional_and_its_keys_come_from_one_secret(overlay: Overlay) -> None:
     references = {
         each["name"]: each["valueFrom"]["secretKeyRef"]
         for each in overlay.container["env"]
@@ -225,13 +221,15 @@ def test_s3_is_optional_and_comes_from_one_secret(overlay: Overlay) -> None:
     }
     assert references == {
         variable: {"name": SECRET["metadata"]["name"], "key": key, "optional": True}
-        for variable, key in S3_VARIABLES.items()
+        for variable, key in S3_KEYS.items()
     }
-    assert set(SECRET["stringData"]) == set(S3_VARIABLES.values())
+    assert set(SECRET["stringData"]) == set(S3_KEYS.values())
+    assert overlay.environment["CLOUDRU_S3_ENDPOINT"] == "https://s3.cloud.ru"
+    assert overlay.environment["CLOUDRU_S3_BUCKET"] == "your-bucket-name"
 
 
 @pytest.mark.parametrize("probe", ["startupProbe", "livenessProbe", "readinessProbe"])
-def test_probes_are_those_of_the_documents(overlay: Overlay, probe: str) -> None:
+def test_probes_have_the_platforms_numbers(overlay: Overlay, probe: str) -> None:
     settings = overlay.container[probe]
     assert tuple(settings[field] for field in PROBE_FIELDS) == PROBES[overlay.name, probe]
     assert settings["httpGet"] == {"path": "/health", "port": "http-api"}
@@ -390,8 +388,6 @@ def test_network_leads_to_dns(overlay: Overlay) -> None:
 
 def test_secret_is_an_example() -> None:
     assert SECRET["stringData"] == {
-        "endpoint": "https://s3.cloud.ru",
-        "bucket": "your-bucket-name",
         "access-key": "<tenant_id>:<key_id>",
         "secret-key": "<key_secret>",
     }

@@ -3,9 +3,11 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ REGISTRY = {"REGISTRY_ENDPOINT": "registry-xxxxx.cr.cloud.ru", "KEY_ID": "key-id
 TELLING_DOCKER = """#!/bin/bash
 echo "$@" >>"$DOCKER_LOG"
 case $1 in
+image) echo "${IMAGE_VERSION:-1.0.0}" ;;
 context) echo unix:///var/run/docker.sock ;;
 login)
     echo "Authenticating with existing credentials... [Username: key-id]"
@@ -69,7 +72,7 @@ def test_push_logs_in_tags_and_pushes_version_and_latest(
     assert done.returncode == 0, done.stderr
     remote = "registry-xxxxx.cr.cloud.ru/paddleocr-vl-service"
     told = Path(docker["DOCKER_LOG"]).read_text().splitlines()
-    assert [line for line in told if not line.startswith("context")] == [
+    assert [line for line in told if not line.startswith(("context", "image"))] == [
         "login registry-xxxxx.cr.cloud.ru",
         f"tag paddleocr-vl-service:latest{suffix} {remote}:1.0.0{suffix}",
         f"push {remote}:1.0.0{suffix}",
@@ -88,8 +91,24 @@ def test_push_keeps_the_key_off_command_lines_and_logs_and_removes_it(docker: di
     assert not Path(Path(f"{log}.folder").read_text().strip()).exists()
 
 
+@pytest.mark.parametrize(
+    "address", ["https://registry-xxxxx.cr.cloud.ru", "registry-xxxxx.cr.cloud.ru/", "a b"]
+)
+def test_push_refuses_what_is_not_a_registrys_name(address: str) -> None:
+    done = run("push.sh", "--dry-run", **{**REGISTRY, "REGISTRY_ENDPOINT": address})
+    assert done.returncode == 1 and "REGISTRY_ENDPOINT must be a name" in done.stderr
+
+
+def test_push_refuses_an_image_of_another_version(docker: dict[str, str]) -> None:
+    done = run("push.sh", **REGISTRY, **docker, IMAGE_VERSION="0.9.0")
+    assert done.returncode == 1 and "is of version 0.9.0 and not 1.0.0" in done.stderr
+    assert "push" not in Path(docker["DOCKER_LOG"]).read_text()
+
+
 def test_push_stops_where_the_key_is_refused(docker: dict[str, str]) -> None:
-    Path(docker["PATH"].split(":")[0], "docker").write_text("#!/bin/sh\n[ $1 != login ]\n")
+    Path(docker["PATH"].split(":")[0], "docker").write_text(
+        "#!/bin/sh\n[ $1 = image ] && echo 1.0.0\n[ $1 != login ]\n"
+    )
     done = run("push.sh", **REGISTRY, **docker)
     assert done.returncode == 1 and "push" not in done.stdout
     assert done.stderr == "push.sh: docker cannot log in to registry-xxxxx.cr.cloud.ru\n"
@@ -125,6 +144,7 @@ class _Service(BaseHTTPRequestHandler):
         if self.headers["Authorization"] != "Bearer token-of-the-platform":
             status, body = 401, b"no token"
         self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
         self.end_headers()
         self.wfile.write(body)
 
@@ -132,14 +152,20 @@ class _Service(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
-@pytest.fixture
-def guarded() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Service) as server:
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def guarded() -> Iterator[str]:
+    with serving(_Service) as url:
+        yield url
 
 
 def test_smoke_passes_on_this_service() -> None:
@@ -182,6 +208,51 @@ def test_smoke_fails_where_nothing_answers() -> None:
     assert done.returncode == 1 and done.stdout.count("FAIL") == 3 and "HTTP 000" in done.stdout
 
 
+class _Odd(BaseHTTPRequestHandler):
+    """Answers everything with one answer, which is not the service's."""
+
+    status, kind, body, announced = 200, "application/json", b"", None
+
+    def do_GET(self) -> None:
+        self.send_response(self.status)
+        self.send_header("Content-Type", self.kind)
+        self.send_header("Content-Length", str(self.announced or len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"kind": "text/html", "body": b"<html>Please log in</html>"},
+        {"kind": "text/plain", "body": b"text", "announced": 10_000},
+        {"body": b'{"status": "unhealthy", "parts": {"status": "healthy"}}'},
+        {"status": 500, "body": b'{"status": "disabled"}'},
+        {"kind": "text/plain", "body": b" \n"},
+    ],
+    ids=["login page", "cut off", "unhealthy", "broken", "empty"],
+)
+def test_smoke_does_not_take_other_answers_for_ours(odd: dict[str, Any]) -> None:
+    with serving(type("Odd", (_Odd,), odd)) as url:
+        done = run("smoke.sh", url)
+    assert done.returncode == 1 and done.stdout.count("FAIL") == 3, done.stdout
+
+
+def test_smoke_sends_files_with_odd_names(guarded: str, tmp_path: Path) -> None:
+    file = tmp_path / 'a,b;type=c "d.jpg'
+    file.write_bytes(b"some bytes")
+    done = run("smoke.sh", guarded, str(file), ML_TOKEN="token-of-the-platform")
+    assert "pass  multipart" in done.stdout
+
+
 def test_smoke_says_how_it_is_used() -> None:
-    done = run("smoke.sh")
-    assert done.returncode == 2 and "usage" in done.stderr
+    for arguments in ((), ("--help",), ("localhost:8081",)):
+        done = run("smoke.sh", *arguments)
+        assert done.returncode == 2 and "usage" in done.stderr
