@@ -1,0 +1,40 @@
+"""What the image's build downloads is what the pipeline will look for: with stand-ins, and no network."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT
+from tests.stand_ins.models import make_model_cache
+
+# Nothing is listening there: what is not in the folder already cannot be had.
+NOWHERE = "http://127.0.0.1:9"
+
+
+def download(folder: Path) -> subprocess.CompletedProcess[str]:
+    offline = {"HTTPS_PROXY": NOWHERE, "HTTP_PROXY": NOWHERE, "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True"}
+    return subprocess.run(
+        [sys.executable, "scripts/download_models.py", "v1.6", "onnxruntime", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, **offline},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make_model_cache(tmp_path)
+    (tmp_path / "official_models/PaddleOCR-VL-1.6").mkdir()
+    return tmp_path / "official_models"
+
+
+def test_every_model_of_the_pipeline_is_asked_for_in_the_form_that_the_engine_reads(folder: Path) -> None:
+    done = download(folder)
+    assert done.returncode == 0, done.stderr
+    there = {line for line in done.stdout.splitlines() if line.endswith(": there")}
+    models = ("PP-DocLayoutV3", "PP-LCNet_x1_0_doc_ori", "PaddleOCR-VL-1.6-0.9B", "UVDoc")
+    assert there == {f"{name}: there" for name in models}
