@@ -25,7 +25,8 @@ ENV PATH=/opt/service/bin:$PATH \
     HOME=/tmp \
     USER=ocr \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    OCR_OUTPUT_DIR=/app/output
 WORKDIR /app
 EXPOSE 8080 8081
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \

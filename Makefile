@@ -4,7 +4,7 @@ PORT ?= 8081
 HOST ?= 0.0.0.0
 PYTHON = .venv/bin/python
 
-.PHONY: help run test lint lint-image check image-check bench-tesseract bench-health bench-vl bench-vl-health soak pins clean
+.PHONY: help run test lint lint-image check image-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health soak pins clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,14 @@ bench-tesseract: ## pages a second over HTTP against bare tesserocr and OCRmyPDF
 bench-health: ## first answer after start, /health while every core recognises, refusal of a pixel bomb
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_health
+
+bench-storage: ## what storing in S3 on loopback adds to a request
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.bench_storage
+
+bench-cache: ## a repeated document: read anew, from memory, from the store, as a 304
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.bench_cache
 
 bench-vl: ## pages a second with PaddleOCR-VL against paddlex --serve and the VLM alone, on stand-ins
 	@scripts/setup.sh test

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,12 @@ from ocr_service.documents import (
     VlmStatus,
 )
 from ocr_service.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
-from ocr_service.paddleocr_vl.building import BuiltPipeline, PaddleOcrVlSettings, build
+from ocr_service.paddleocr_vl.building import (
+    BuiltPipeline,
+    PaddleOcrVlSettings,
+    build,
+    installed_versions,
+)
 from ocr_service.paddleocr_vl.model_thread import ModelThread
 from ocr_service.paddleocr_vl.options import check_options, predict_options
 from ocr_service.paddleocr_vl.page_calls import PageCalls, current
@@ -73,6 +78,13 @@ class PaddleOcrVlEngine:
     @property
     def version(self) -> str | None:
         return self._pipeline.version if self._pipeline else None
+
+    @property
+    def reads_by(self) -> Mapping[str, object] | None:
+        packages = installed_versions()
+        if packages is None or self.vlm.model is None:
+            return None
+        return {**packages, "vlm": self.vlm.model, **self._settings.shape_results}
 
     @property
     def state(self) -> EngineState:

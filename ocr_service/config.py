@@ -5,19 +5,26 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ocr_service.addresses import Allowlist
 
 PREFIX = "OCR_"
 
 # What Kubernetes sets in every container for a Service whose name begins with "ocr".
 _SERVICE_LINK = re.compile(r"OCR(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?)")
 
+# The object storage is used when all of them are there.
+_S3_SETTINGS = ("cloudru_s3_endpoint", "cloudru_s3_bucket", "cloudru_s3_access_key", "cloudru_s3_secret_key")
+_PORTS = re.compile(r"[\s,]*[0-9]{1,5}([\s,]+[0-9]{1,5})*[\s,]*")
+
 ImageFormat = Literal["jpeg", "png"]
 LayoutEngine = Literal["paddle", "onnxruntime"]
+AddressingStyle = Literal["path", "virtual"]
 EngineChoice = Literal["auto", "tesseract", "paddleocr-vl"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 PipelineVersion = Literal["v1", "v1.5", "v1.6"]
@@ -40,6 +47,26 @@ class Settings(BaseSettings):
         "else Tesseract.",
     )
     ocr_max_upload_mb: int = Field(50, ge=1, le=2048, description="Largest file accepted, in MiB.")
+    ocr_url_allowlist: str | None = Field(
+        None,
+        description="What an `image_url` may lead to beside the public internet: host names, "
+        "`*.example.com`, addresses and networks, joined by commas.",
+    )
+    ocr_url_ports: str = Field(
+        "80,443", description="Ports that an `image_url` may lead to, joined by commas."
+    )
+    ocr_url_credentials: bool = Field(
+        False, description="Whether an `image_url` may hold a user and a password."
+    )
+    ocr_url_connect_timeout: float = Field(
+        10, gt=0, le=3600, description="Seconds for the look-up of its host's name, and for connecting to it."
+    )
+    ocr_url_read_timeout: float = Field(
+        30, gt=0, le=3600, description="Seconds that the other side may send nothing."
+    )
+    ocr_url_timeout: float = Field(
+        120, gt=0, le=3600, description="Seconds for fetching a document, redirects included."
+    )
     ocr_max_page_megapixels: int = Field(
         100,
         ge=1,
@@ -112,7 +139,39 @@ class Settings(BaseSettings):
     ocr_preload: bool = Field(
         False, description="Build PaddleOCR-VL in the background at start, not with the first request."
     )
+    ocr_url_s3: bool = Field(
+        True,
+        description="Whether `image_url` may name a document of the object storage's bucket: `s3://bucket/key`.",
+    )
+    ocr_cache_memory_mb: int = Field(
+        128, ge=0, le=65_536, description="Results kept in memory, to answer repeated documents, in MiB."
+    )
+    ocr_cache_store: bool = Field(
+        True,
+        description="Keep them in the storage, too, below `cache/`: for other replicas, and after a restart.",
+    )
+    ocr_cache_lifetime: float = Field(
+        604_800, ge=0, description="Seconds for which a result is kept; 0 keeps none."
+    )
     ocr_log_level: LogLevel = Field("info", description="Least severe log lines that are written.")
+    ocr_output_dir: Path | None = Field(
+        None,
+        description="Folder for results where there is no object storage, and below it, in `spool`, for what "
+        "waits for one that is away; `/app/output` in the image. Empty: nothing is written to disk.",
+    )
+    ocr_store_timeout: float = Field(
+        5,
+        gt=0,
+        le=600,
+        description="Seconds that a caller waits at most for the object storage to take the result.",
+    )
+    ocr_spool_max_mb: int = Field(
+        1024,
+        ge=1,
+        le=1_000_000,
+        description="Most that may wait for an object storage that is away, in MiB; "
+        "replicas with one folder share it.",
+    )
     cloudru_s3_endpoint: str | None = Field(
         None, description="Cloud.ru Object Storage: its address, `https://s3.cloud.ru`."
     )
@@ -123,8 +182,33 @@ class Settings(BaseSettings):
     cloudru_s3_secret_key: SecretStr | None = Field(
         None, description="Cloud.ru Object Storage: the key's secret."
     )
+    cloudru_s3_region: str = Field(
+        "ru-central-1", min_length=1, description="Cloud.ru Object Storage: the region."
+    )
+    cloudru_s3_prefix: str = Field(
+        "ocr",
+        pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$",
+        max_length=256,
+        description="What the keys of all that is stored begin with; a slash follows it.",
+    )
+    cloudru_s3_addressing_style: AddressingStyle = Field(
+        "path",
+        description="Where the bucket's name stands in addresses: `path`, or `virtual` for the host's name.",
+    )
+    cloudru_s3_url_lifetime: int = Field(
+        86400,
+        ge=1,
+        le=604_800,
+        description="Seconds for which the addresses in an answer's `storage` can be fetched.",
+    )
 
-    @field_validator("ocr_vlm_url")
+    @field_validator(*_S3_SETTINGS, mode="before")
+    @classmethod
+    def _without_line_end(cls, value: Any) -> Any:
+        # A Secret of Kubernetes often holds the line end that an editor left in it.
+        return (value.strip() or None) if isinstance(value, str) else value
+
+    @field_validator("ocr_vlm_url", "cloudru_s3_endpoint")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
         if url is not None:
@@ -135,15 +219,43 @@ class Settings(BaseSettings):
                 raise ValueError("it must be an address such as http://127.0.0.1:8080/v1")
         return url
 
+    @field_validator("ocr_url_allowlist")
+    @classmethod
+    def _is_an_allowlist(cls, text: str | None) -> str | None:
+        Allowlist.parse(text or "")
+        return text
+
+    @field_validator("ocr_url_ports")
+    @classmethod
+    def _are_ports(cls, text: str) -> str:
+        if not _PORTS.fullmatch(text) or not all(1 <= port <= 65535 for port in _numbers(text)):
+            raise ValueError("a port is a number from 1 to 65535")
+        return text
+
+    @property
+    def url_allowlist(self) -> Allowlist:
+        """What may be fetched from beside the public internet."""
+        return Allowlist.parse(self.ocr_url_allowlist or "")
+
+    @property
+    def url_ports(self) -> frozenset[int]:
+        """The ports that may be fetched from."""
+        return frozenset(_numbers(self.ocr_url_ports))
+
     @property
     def s3_configured(self) -> bool:
         """Whether all four settings of the object storage are there."""
-        return None not in (
-            self.cloudru_s3_endpoint,
-            self.cloudru_s3_bucket,
-            self.cloudru_s3_access_key,
-            self.cloudru_s3_secret_key,
-        )
+        return all(getattr(self, name) is not None for name in _S3_SETTINGS)
+
+    @property
+    def s3_missing(self) -> list[str]:
+        """Which of the four are missing while others are there."""
+        missing = [name.upper() for name in _S3_SETTINGS if getattr(self, name) is None]
+        return missing if len(missing) < len(_S3_SETTINGS) else []
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in re.findall(r"[0-9]+", text)]
 
 
 def load_settings() -> Settings:

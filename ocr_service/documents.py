@@ -1,4 +1,4 @@
-"""The words of the service: what flows from one room to the next, and the seam an engine fills.
+"""The words of the service: what flows from one room to the next, and the seams between them.
 
 Everything here is frozen: a stage takes a value and returns a value.
 """
@@ -6,7 +6,7 @@ Everything here is frozen: a stage takes a value and returns a value.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -16,6 +16,7 @@ ImageMode = Literal["L", "RGB"]
 PromptLabel = Literal["ocr", "formula", "table", "chart", "spotting", "seal"]
 ShapeMode = Literal["rect", "quad", "poly", "auto"]
 MergeMode = Literal["large", "small", "union"]
+StorageKind = Literal["s3", "local"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +161,16 @@ class PageResult:
 
 @dataclass(frozen=True, slots=True)
 class DocumentResult:
-    """A whole document: its pages in order, and how long it took from the first byte decoded, in seconds."""
+    """A whole document.
+
+    pages: in order. total: seconds from the first byte decoded to the result. cached: whether its text was
+    read for an earlier request, or for another one at the same time; then nothing but `total` was spent.
+    """
 
     pages: tuple[PageResult, ...]
     timings: Timings
     total: float
+    cached: bool = False
 
 
 class EngineState(StrEnum):
@@ -236,6 +242,13 @@ class Engine(Protocol):
         """How many decoded pages keep the engine busy; more would only hold memory."""
 
     @property
+    def reads_by(self) -> Mapping[str, object] | None:
+        """Everything that a result depends on beside page and options: models, versions, defaults.
+
+        None while it is not known; what is read then is not kept for others.
+        """
+
+    @property
     def starts_early(self) -> bool:
         """Whether starting is cheap enough to do with the service rather than with the first request."""
 
@@ -260,3 +273,53 @@ class Engine(Protocol):
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         """Look at the pages of a whole document together, where `options.restructure_pages` asks for it."""
+
+
+class Storage(Protocol):
+    """The seam between the service and where its files stay.
+
+    A key is a path with slashes between its parts. Whatever fails raises StorageOutage or StorageRefusal;
+    their sentences hold no secret. An object appears whole or not at all.
+    """
+
+    @property
+    def kind(self) -> StorageKind:
+        """What it is."""
+
+    @property
+    def bucket(self) -> str | None:
+        """The bucket's name, None where there are none."""
+
+    @property
+    def prefix(self) -> str:
+        """What every key that the service makes begins with: empty, or with a slash at its end."""
+
+    async def put(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
+        """Store an object in place of any that is there; metadata, in ASCII, is kept where it can be."""
+
+    async def get(self, key: str, max_bytes: int | None = None) -> bytes | None:
+        """Return an object, None where there is none; raises TooManyBytes for a larger one, unread."""
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+
+    async def url(self, key: str) -> str | None:
+        """Return an address where anyone may fetch the object for a while, None where there are none."""
+
+    async def check(self) -> None:
+        """Find out whether it can be used; heavy imports happen here or at the first use."""
+
+    async def close(self) -> None:
+        """Let go of threads and connections."""
+
+
+@runtime_checkable
+class Forgetful(Protocol):
+    """A storage that does not let go of old objects by itself, but can be told to."""
+
+    @property
+    def prefix(self) -> str:
+        """As of any storage."""
+
+    async def forget(self, folder: str, older_than: float) -> int:
+        """Remove the folder's objects that were put more than so many seconds ago; return how many."""

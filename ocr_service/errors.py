@@ -10,7 +10,10 @@ OcrError                        500 internal_error
 │   ├── PagesOutOfRange         422 pages_out_of_range
 │   ├── LanguageNotInstalled    422 language_not_installed
 │   ├── OptionNotSupported      422 option_not_supported
-│   └── ModelNotLoaded          422 model_not_loaded
+│   ├── ModelNotLoaded          422 model_not_loaded
+│   ├── InvalidUrl              422 invalid_url
+│   ├── UrlNotAllowed           422 url_not_allowed
+│   └── FetchFailed             424 fetch_failed
 ├── DocumentError               422
 │   ├── NotADocument            422 not_a_document
 │   ├── TypeNotSupported        415 type_not_supported
@@ -22,14 +25,17 @@ OcrError                        500 internal_error
 │       ├── RecognitionFailed   500 recognition_failed
 │       ├── PartlyRecognized    500 partly_recognized, beside the blocks that were read
 │       └── VlmTimeout          504 vlm_timeout
-└── EngineError
-    └── EngineUnavailable       503 engine_unavailable, with Retry-After
-        └── VlmUnavailable      503 vlm_unavailable
+├── EngineError
+│   └── EngineUnavailable       503 engine_unavailable, with Retry-After
+│       └── VlmUnavailable      503 vlm_unavailable
+└── StorageError                in the answer's `storage`, never the answer itself
+    ├── StorageOutage           it may be well again in a moment
+    └── StorageRefusal          it will stay so until somebody mends it
 
 An error's sentence is for the caller: no internal path, no traceback, nothing of the document's text.
 """
 
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 
 class OcrError(Exception):
@@ -84,7 +90,7 @@ class MediaTypeNotSupported(RequestError):
 
 class NoFile(RequestError):
     code = "no_file"
-    title = "The request has no file"
+    title = "The request has no file and no address of one"
 
 
 class EmptyFile(RequestError):
@@ -96,6 +102,10 @@ class TooManyBytes(RequestError):
     status = 413
     code = "too_many_bytes"
     title = "The file is too large"
+
+    @classmethod
+    def beyond(cls, max_bytes: int) -> Self:
+        return cls(f"Files of up to {max_bytes // 2**20} MiB are accepted.")
 
 
 class PagesOutOfRange(RequestError):
@@ -116,6 +126,22 @@ class OptionNotSupported(RequestError):
 class ModelNotLoaded(RequestError):
     code = "model_not_loaded"
     title = "The option's model is not loaded"
+
+
+class InvalidUrl(RequestError):
+    code = "invalid_url"
+    title = "The document's address is not a URL"
+
+
+class UrlNotAllowed(RequestError):
+    code = "url_not_allowed"
+    title = "Nothing is fetched from this address"
+
+
+class FetchFailed(RequestError):
+    status = 424
+    code = "fetch_failed"
+    title = "The document could not be fetched from its address"
 
 
 class DocumentError(OcrError):
@@ -201,3 +227,17 @@ class EngineUnavailable(EngineError):
 class VlmUnavailable(EngineUnavailable):
     code = "vlm_unavailable"
     title = "The vLLM server is not available"
+
+
+class StorageError(OcrError):
+    """A file could not be stored or fetched; whoever asked for a document's text gets it all the same."""
+
+    title = "The storage failed"
+
+
+class StorageOutage(StorageError):
+    """The storage is away, or busy: trying again later may help."""
+
+
+class StorageRefusal(StorageError):
+    """The storage says no, by wrong credentials, no bucket, a full disk: somebody must mend it first."""

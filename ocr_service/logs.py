@@ -5,6 +5,9 @@ import sys
 
 from ocr_service.request_context import request_id
 
+_TALKATIVE = ("PIL", "python_multipart", "httpx", "httpcore", "httpx2", "httpcore2", "openai")
+_INDISCREET = ("boto3", "botocore", "s3transfer", "urllib3")
+
 _FORM = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 
 
@@ -22,8 +25,8 @@ def configure_logging(level: str) -> None:
         logging.getLogger(name).setLevel(level.upper())
     # The service writes its own line for every request, with the time it took.
     logging.getLogger("uvicorn.access").disabled = True
-    # These write a line for every chunk of a file or every call of a model.
-    for name in ("PIL", "python_multipart", "httpx", "httpcore", "httpx2", "httpcore2", "openai"):
+    # These write a line for every chunk of a file or call of a model; those of S3 also keys and signatures.
+    for name in (*_TALKATIVE, *_INDISCREET):
         logging.getLogger(name).setLevel("WARNING")
 
 

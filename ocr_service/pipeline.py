@@ -1,14 +1,18 @@
 """From a file's bytes to its text: the stages in order, and every page on its way at once."""
 
 import asyncio
+import importlib.metadata
 import logging
 import time
 import traceback
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Literal
+from functools import cache, partial
+from typing import Literal, Protocol
 
+from ocr_service import __version__
+from ocr_service.cache import ResultCache, result_key
 from ocr_service.decoding import Document, Limits, opened
 from ocr_service.documents import DocumentResult, Engine, Options, PageResult, Timings
 from ocr_service.errors import (
@@ -41,11 +45,60 @@ class _PagesInFlight(asyncio.Semaphore):
         super().release()
 
 
-class Reading:
+class Reading(Protocol):
     """A document being read: `pages` are the numbers of those that were asked for.
 
-    decode: seconds that opening the document took.
+    decode: seconds that opening the document took. cached: whether it was read before.
     """
+
+    pages: Sequence[int]
+    decode: float
+    cached: bool
+
+    def results(self) -> AsyncGenerator[PageResult]:
+        """Yield each page as it is done; a page's own failure is in its result, an engine's is raised.
+
+        Closing the generator stops the pages that are still on their way.
+        """
+
+
+class _KeptReading:
+    """A document that was read before."""
+
+    decode = 0.0
+    cached = True
+
+    def __init__(self, kept: DocumentResult) -> None:
+        self.pages: Sequence[int] = [page.index for page in kept.pages]
+        self._kept = kept
+
+    async def results(self) -> AsyncGenerator[PageResult]:
+        for page in self._kept.pages:
+            yield page
+
+
+class _KeepingReading:
+    """A document being read, whose pages are kept once all are there."""
+
+    cached = False
+
+    def __init__(self, reading: "_LiveReading", keep: Callable[[DocumentResult], None]) -> None:
+        self.pages, self.decode = reading.pages, reading.decode
+        self._reading = reading
+        self._keep = keep
+
+    async def results(self) -> AsyncGenerator[PageResult]:
+        finished = []
+        async with aclosing(self._reading.results()) as results:
+            async for page in results:
+                finished.append(page)
+                yield page
+        finished.sort(key=lambda page: page.index)
+        self._keep(DocumentResult(tuple(finished), Timings(), total=0.0))
+
+
+class _LiveReading:
+    cached = False
 
     def __init__(
         self,
@@ -64,10 +117,6 @@ class Reading:
         self._in_flight = in_flight
 
     async def results(self) -> AsyncGenerator[PageResult]:
-        """Yield each page as it is done; a page's own failure is in its result, an engine's is raised.
-
-        Closing the generator stops the pages that are still on their way.
-        """
         finished: asyncio.Queue[PageResult | Exception] = asyncio.Queue()
         feeding = asyncio.create_task(self._feed(finished))
         try:
@@ -125,10 +174,19 @@ class Pipeline:
     """Everything between a route and the engine; one for the whole service.
 
     max_pages: most pages of one request. pdf_dpi: pixels per inch for PDF pages, None for the engine's own.
+    cache: where results are kept, None for nowhere.
     """
 
-    def __init__(self, engine: Engine, limits: Limits, max_pages: int, pdf_dpi: int | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Limits,
+        max_pages: int,
+        pdf_dpi: int | None = None,
+        cache: ResultCache | None = None,
+    ) -> None:
         self.engine = engine
+        self._cache = cache
         self._limits = limits
         self._max_pages = max_pages
         self._dpi = pdf_dpi or engine.resolution
@@ -144,11 +202,84 @@ class Pipeline:
         """Pages that are being decoded or read."""
         return self._in_flight.acquired - self._in_flight.released
 
-    async def process(self, data: bytes, pages: str | None, options: Options) -> DocumentResult:
-        """Read a document; raises the first page's failure where no page could be read."""
+    async def key(self, data: bytes, pages: str | None, options: Options) -> str | None:
+        """Return the key under which the result is kept, None where nothing is kept.
+
+        Documents of equal bytes, of which the same is asked, have the same key as long as what reads them is
+        the same: its version, its models, its settings.
+        """
+        read_by = self.engine.reads_by
+        # Above 0, the model is asked for another text each time.
+        if self._cache is None or read_by is None or options.temperature:
+            return None
+        depends_on = {
+            "service": __version__,
+            "engine": [self.engine.name, read_by],
+            "decoding": [self._dpi, self._limits, self._max_pages, _decoders()],
+            "asked": [pages, options],
+        }
+        return await asyncio.to_thread(result_key, data, depends_on)
+
+    async def process(
+        self,
+        data: bytes,
+        pages: str | None,
+        options: Options,
+        key: str | None = None,
+        shared: bool = True,
+    ) -> DocumentResult:
+        """Read a document; raises the first page's failure where no page could be read.
+
+        key: as `key` gives it, to answer with what is kept and to keep what is read; None to do neither.
+        shared: keep it in the store as well, not in this process's memory alone.
+        """
+        if self._cache is None or key is None:
+            return await self._read_all(data, pages, options)
+        began = time.perf_counter()
+        result, spared = await self._cache.read_once(
+            key, lambda: self._read_all(data, pages, options), shared
+        )
+        total = time.perf_counter() - began
+        if not spared:
+            return replace(result, total=total)
+        return replace(result, timings=Timings(), total=total, cached=True)
+
+    @asynccontextmanager
+    async def reading(
+        self,
+        data: bytes,
+        pages: str | None,
+        options: Options,
+        key: str | None = None,
+        shared: bool = True,
+    ) -> AsyncIterator[Reading]:
+        """Open a document and make the engine ready: what fails here fails before any page is read.
+
+        key: as in `process`, but equal requests at the same time are each read.
+        """
+        if self._cache is None or key is None:
+            async with self._opened(data, pages, options) as reading:
+                yield reading
+        elif kept := await self._cache.get(key):
+            yield _KeptReading(kept)
+        else:
+            async with self._opened(data, pages, options) as reading:
+                yield _KeepingReading(reading, partial(self._cache.keep_later, key, shared=shared))
+
+    async def tend_cache(self) -> None:
+        """Keep the cache's part of a volume from growing without end, until cancelled."""
+        if self._cache is not None:
+            await self._cache.tend()
+
+    async def close(self) -> None:
+        """Wait for results that are on their way into the store."""
+        if self._cache is not None:
+            await self._cache.close()
+
+    async def _read_all(self, data: bytes, pages: str | None, options: Options) -> DocumentResult:
         began = time.perf_counter()
         async with (
-            self.reading(data, pages, options) as reading,
+            self._opened(data, pages, options) as reading,
             aclosing(reading.results()) as results,
         ):
             finished = [page async for page in results]
@@ -160,8 +291,7 @@ class Pipeline:
         return DocumentResult(tuple(finished), timings, time.perf_counter() - began)
 
     @asynccontextmanager
-    async def reading(self, data: bytes, pages: str | None, options: Options) -> AsyncIterator[Reading]:
-        """Open a document and make the engine ready: what fails here fails before any page is read."""
+    async def _opened(self, data: bytes, pages: str | None, options: Options) -> AsyncIterator[_LiveReading]:
         began = time.perf_counter()
         async with opened(data, dpi=self._dpi, mode=self.engine.image_mode, limits=self._limits) as document:
             decode = time.perf_counter() - began
@@ -169,7 +299,7 @@ class Pipeline:
             self._refuse_too_many(selected)
             await self.engine.start()
             self.engine.check(options)
-            yield Reading(document, selected, options, self.engine, self._in_flight, decode)
+            yield _LiveReading(document, selected, options, self.engine, self._in_flight, decode)
 
     def _refuse_too_many(self, selected: Sequence[int]) -> None:
         if len(selected) > self._max_pages:
@@ -177,6 +307,12 @@ class Pipeline:
                 f"{len(selected)} pages are asked for, {self._max_pages} are allowed in one request; "
                 "choose some with the field `pages`."
             )
+
+
+@cache
+def _decoders() -> list[str]:
+    """Return the versions of what makes pages of bytes."""
+    return [importlib.metadata.version(name) for name in ("pillow", "pillow-heif", "pypdfium2")]
 
 
 def _failed(index: int, error: PageError) -> PageResult:

@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ocr_service.documents import Block, DocumentResult, Engine, PageResult, Timings
+from ocr_service.documents import Block, DocumentResult, Engine, PageResult, StorageKind, Timings
 from ocr_service.errors import OcrError, PartlyRecognized
+from ocr_service.parcels import DISABLED, KeepStatus, Kept, KeptFile
 
 # Between the pages of one document, in `markdown` and `text` alike.
 PAGE_BREAK = "\n\n"
@@ -33,6 +34,21 @@ _EXAMPLE_PAGE = {
     "text": "Договор поставки № 17",
     "blocks": [_EXAMPLE_BLOCK],
     "images": {},
+    "error": None,
+}
+_EXAMPLE_FOLDER = f"ocr/2026/03/15/{_EXAMPLE_ID}/"
+_EXAMPLE_FILE = {
+    "key": f"{_EXAMPLE_FOLDER}result.json",
+    "content_type": "application/json; charset=utf-8",
+    "size": 5312,
+    "url": f"https://s3.cloud.ru/scans/{_EXAMPLE_FOLDER}result.json?X-Amz-Algorithm=AWS4-HMAC-SHA256&…",
+}
+_EXAMPLE_STORAGE = {
+    "status": "stored",
+    "kind": "s3",
+    "bucket": "scans",
+    "folder": _EXAMPLE_FOLDER,
+    "files": [_EXAMPLE_FILE],
     "error": None,
 }
 _EXAMPLE_TEXT = "Договор поставки № 17\n\nНастоящий договор заключён…"
@@ -183,6 +199,59 @@ class PageAnswer(Answer):
         )
 
 
+class FileAnswer(Answer):
+    """A stored file."""
+
+    key: str = Field(
+        description="Its key in the bucket, or its path below `OCR_OUTPUT_DIR`.",
+        examples=[_EXAMPLE_FILE["key"]],
+    )
+    content_type: str = Field(description="What it is.", examples=[_EXAMPLE_FILE["content_type"]])
+    size: int = Field(description="Its bytes.", examples=[_EXAMPLE_FILE["size"]])
+    url: str | None = Field(
+        description="An address where it can be fetched for a while without a key; null where it is not in "
+        "a bucket, or not yet.",
+        examples=[_EXAMPLE_FILE["url"]],
+    )
+
+    @classmethod
+    def of(cls, file: KeptFile) -> "FileAnswer":
+        return cls(key=file.key, content_type=file.content_type, size=file.size, url=file.url)
+
+
+class StorageAnswer(Answer):
+    """Where the document's files stay."""
+
+    status: KeepStatus = Field(
+        description="`stored`; `pending` while they wait for a storage that is away; `failed`; or `disabled` "
+        "where there is no storage, or with `store=false`.",
+        examples=[KeepStatus.STORED],
+    )
+    kind: StorageKind | None = Field(
+        description="What they are stored in: `s3`, or `local` for a folder of the service's.",
+        examples=["s3"],
+    )
+    bucket: str | None = Field(description="The bucket, null where there is none.", examples=["scans"])
+    folder: str | None = Field(
+        description="What the keys of all files begin with.", examples=[_EXAMPLE_FOLDER]
+    )
+    files: list[FileAnswer] = Field(
+        description="The files that are stored, or wait to be.", examples=[[_EXAMPLE_FILE]]
+    )
+    error: str | None = Field(description="Why they are not stored, or null.", examples=[None])
+
+    @classmethod
+    def of(cls, kept: Kept) -> "StorageAnswer":
+        return cls(
+            status=kept.status,
+            kind=kept.kind,
+            bucket=kept.bucket,
+            folder=kept.folder,
+            files=[FileAnswer.of(file) for file in kept.files],
+            error=kept.error,
+        )
+
+
 class DocumentAnswer(Answer):
     """A whole document."""
 
@@ -191,6 +260,10 @@ class DocumentAnswer(Answer):
         examples=[_EXAMPLE_ID],
     )
     engine: EngineAnswer = Field(description="Who read it.", examples=[_EXAMPLE_ENGINE])
+    cached: bool = Field(
+        description="Whether it was read for an earlier request, or for an equal one at the same time.",
+        examples=[False],
+    )
     pages: list[PageAnswer] = Field(
         description="The pages that were asked for, in order.",
         examples=[[_EXAMPLE_PAGE]],
@@ -206,6 +279,10 @@ class DocumentAnswer(Answer):
         description="Where the time went, in milliseconds.",
         examples=[_EXAMPLE_TIMINGS],
     )
+    storage: StorageAnswer = Field(
+        description="Where its files stay.",
+        examples=[_EXAMPLE_STORAGE],
+    )
 
     @classmethod
     def of(
@@ -214,11 +291,21 @@ class DocumentAnswer(Answer):
         return cls(
             request_id=request_id,
             engine=EngineAnswer.of(engine),
+            cached=result.cached,
             pages=[PageAnswer.of(page, images) for page in result.pages],
             markdown=whole_markdown(result),
             text=whole_text(result),
             timings=TimingsAnswer.of(result.timings, result.total),
+            storage=StorageAnswer.of(DISABLED),
         )
+
+    def to_store(self) -> str:
+        """Return the JSON that is stored: all but where it is stored."""
+        return self.model_dump_json(exclude={"storage"})
+
+    def kept(self, kept: Kept) -> "DocumentAnswer":
+        """Return the answer that also says where the document's files are."""
+        return self.model_copy(update={"storage": StorageAnswer.of(kept)})
 
 
 class Problem(Answer):
@@ -267,6 +354,7 @@ class StartEvent(Answer):
         examples=[_EXAMPLE_ENGINE],
     )
     page_count: int = Field(description="How many pages will follow.", examples=[12])
+    cached: bool = Field(description="Whether they were read for an earlier request.", examples=[False])
 
 
 class PageEvent(Answer):
@@ -287,6 +375,10 @@ class EndEvent(Answer):
     timings: TimingsAnswer = Field(
         description="Where the time went, in milliseconds.",
         examples=[_EXAMPLE_TIMINGS],
+    )
+    storage: StorageAnswer = Field(
+        description="Where the document's files stay, the result as the JSON answer would have it.",
+        examples=[_EXAMPLE_STORAGE],
     )
 
 

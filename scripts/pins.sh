@@ -52,5 +52,6 @@ else
     compile requirements "${everywhere[@]}" "$@"
     compile requirements-paddleocr "${everywhere[@]}" --constraints requirements.txt "$@"
     compile requirements-dev "${everywhere[@]}" --constraints requirements.txt "$@"
+    compile requirements-s3-servers "${everywhere[@]}" "$@"
     compile requirements-vllm "${in_the_image[@]}" "${of_vllms_days[@]}" "$@"
 fi

@@ -5,7 +5,6 @@ set -eu
 cd "$(dirname "$0")/.."
 
 purpose=$1
-venv=.venv
 requirements=requirements.txt
 # tesserocr brings Tesseract itself; Debian brings the language data.
 packages="python3 python3-venv tesseract-ocr-rus tesseract-ocr-eng"
@@ -61,7 +60,9 @@ find_python() {
     exit 1
 }
 
+# install_requirements LIST ENVIRONMENT
 install_requirements() {
+    requirements=$1 venv=$2
     # The stamp is written last, so a run that was cut short starts over.
     stamp="$venv/.installed-$requirements"
     cmp -s "$requirements" "$stamp" && [ -x "$venv/bin/python" ] && return
@@ -83,5 +84,6 @@ install_node_modules() {
 
 [ "$purpose" != test ] || needs_program npm
 install_packages
-install_requirements
+install_requirements "$requirements" .venv
 [ "$purpose" != test ] || install_node_modules
+[ "$purpose" != test ] || install_requirements requirements-s3-servers.txt .cache/s3-servers

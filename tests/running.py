@@ -90,7 +90,7 @@ class RunningService(RunningProgram):
 
     def __init__(self, **settings: str) -> None:
         command = [sys.executable, "-m", "uvicorn", "server:app", "--port", "0"]
-        super().__init__(command, **{"OCR_ENGINE": "tesseract", **settings})
+        super().__init__(command, **{"OCR_ENGINE": "tesseract", "OCR_CACHE_LIFETIME": "0", **settings})
 
     def __enter__(self) -> Self:
         began = time.perf_counter()

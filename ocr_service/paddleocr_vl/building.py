@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ocr_service.paddleocr_vl.seams import install
 
 # Loading a library holds the interpreter's lock, also while the disk is waited for; these are large.
 _READ_AHEAD = ("paddle", "onnxruntime", "cv2")
+_RUNTIMES = ("onnxruntime", "paddlepaddle", "paddlepaddle-gpu")
 _READ_AT_A_TIME = 16 * 2**20
 
 # Without network, and not asked for: every call names the model that vLLM says it serves.
@@ -47,6 +49,18 @@ class PaddleOcrVlSettings:
     vlm_max_concurrency: int = 256
     image_format: str = "jpeg"
     jpeg_quality: int = 95
+
+    @property
+    def shape_results(self) -> dict[str, object]:
+        """Those that a page's text depends on."""
+        return {
+            "pipeline": self.pipeline_version,
+            "layout_engine": self.layout_engine,
+            "use_doc_orientation_classify": self.use_doc_orientation_classify,
+            "use_doc_unwarping": self.use_doc_unwarping,
+            "image_format": self.image_format,
+            "jpeg_quality": self.jpeg_quality,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,21 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
         crop_encoder(settings.image_format, settings.jpeg_quality),
         picture_encoder(),
     )
+
+
+@cache
+def installed_versions() -> dict[str, str] | None:
+    """Return the versions of what reads pages, without importing it; None where it is not installed."""
+    versions = {name: _version(name) for name in ("paddleocr", "paddlex", *_RUNTIMES)}
+    found = {name: version for name, version in versions.items() if version is not None}
+    return found if {"paddleocr", "paddlex"} <= found.keys() else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _read_ahead(package: str) -> None:

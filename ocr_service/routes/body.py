@@ -1,12 +1,14 @@
-"""A request's form, read within the limit: bytes are counted while they arrive."""
+"""A request's body, read within the limit: bytes are counted while they arrive."""
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
 from ocr_service.errors import (
     EmptyFile,
@@ -17,53 +19,128 @@ from ocr_service.errors import (
     TooManyBytes,
 )
 
-FILE_FIELD = "file"
+T = TypeVar("T")
 
-_HOW_TO_SEND = 'Send the document as multipart/form-data: curl -F "file=@scan.jpg" …/ocr'
+FILE_FIELD = "file"
+URL_FIELD = "image_url"
+
+_HOW_TO_SEND = (
+    'Send the document as multipart/form-data: curl -F "file=@scan.jpg" …/ocr, '
+    'or its address: curl -d "image_url=https://…" …/ocr'
+)
 
 _MULTIPART = "multipart/form-data"
 _URLENCODED = "application/x-www-form-urlencoded"
+_JSON = "application/json"
 
 _MOST_FIELDS = 64
 _MOST_BYTES_A_FIELD = 16 * 1024
-# Boundaries, part headers and the other fields, beside the file.
+# Boundaries, part headers and the other fields, beside the file; a body without a file has no more.
 _ENVELOPE = 1024 * 1024
 # The last boundary's two hyphens, and a line end or two.
 _LONGEST_END = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """data: the file's bytes. fields: the form's other fields, each given once."""
+class Body:
+    """What was sent.
 
-    data: bytes
+    document: its bytes, or its address. fields: the other fields, each given once. name: the file's, or "".
+    """
+
+    document: bytes | str
     fields: dict[str, str]
+    name: str = ""
 
 
-async def read_upload(request: Request, max_bytes: int) -> Upload:
-    """Read the one file of a multipart form; raises RequestError, TooManyBytes as soon as it is passed."""
-    async with _form(request, max_bytes) as form:
-        uploads = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
-        fields = each_once((name, value) for name, value in form.multi_items() if isinstance(value, str))
-        if not uploads:
-            raise NoFile(_no_file_advice(fields))
-        if len(uploads) > 1 or uploads[0][0] != FILE_FIELD:
-            raise RequestError('Send one document a request, in the field "file".')
-        data = await uploads[0][1].read()
+async def read_body(request: Request, max_bytes: int) -> Body:
+    """Read a form or JSON; raises RequestError, and TooManyBytes as soon as the limit is passed."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == _MULTIPART:
+        async with _multipart(request, max_bytes) as form:
+            return await _body_of(form.multi_items(), max_bytes)
+    if media_type == _URLENCODED:
+        return await _body_of((await _urlencoded(request)).multi_items(), max_bytes)
+    if media_type == _JSON:
+        return await _body_of(await _json_items(request), max_bytes)
+    if media_type:
+        raise MediaTypeNotSupported(f"The content type is {media_type}. {_HOW_TO_SEND}")
+    raise NoFile(_HOW_TO_SEND)
+
+
+async def _body_of(items: Iterable[tuple[str, UploadFile | str]], max_bytes: int) -> Body:
+    """Tell the document, or its address, from the other fields: exactly one of the two must be there."""
+    items = list(items)
+    uploads = [(name, value) for name, value in items if isinstance(value, UploadFile) and _is_chosen(value)]
+    fields = each_once((name, value) for name, value in items if isinstance(value, str))
+    url = fields.pop(URL_FIELD, "").strip()
+    if not uploads and not url:
+        raise NoFile(_no_file_advice(fields))
+    if url and (uploads or fields.pop(FILE_FIELD, "")):
+        raise RequestError(f'Send the document as "{FILE_FIELD}" or its address as "{URL_FIELD}", not both.')
+    if url:
+        return Body(url, fields)
+    return Body(await _bytes_of(uploads, max_bytes), fields, uploads[0][1].filename or "")
+
+
+def _is_chosen(upload: UploadFile) -> bool:
+    """Whether there is a file: where nobody chose one, browsers send one without a name and without bytes."""
+    return bool(upload.filename or upload.size)
+
+
+async def _bytes_of(uploads: list[tuple[str, UploadFile]], max_bytes: int) -> bytes:
+    if len(uploads) > 1 or uploads[0][0] != FILE_FIELD:
+        raise RequestError(f'Send one document a request, in the field "{FILE_FIELD}".')
+    data = await uploads[0][1].read()
     if not data:
         raise EmptyFile("The file has no bytes.")
     if len(data) > max_bytes:
-        raise _too_many(max_bytes)
-    return Upload(data, fields)
+        raise TooManyBytes.beyond(max_bytes)
+    return data
+
+
+async def _json_items(request: Request) -> list[tuple[str, str]]:
+    raw = b"".join([chunk async for chunk in _counted(request, _ENVELOPE, _too_long())])
+    try:
+        return _as_a_forms(json.loads(raw, object_pairs_hook=each_once))
+    except (ValueError, RecursionError):
+        raise MalformedBody("The body is not well-formed JSON.") from None
+
+
+def _as_a_forms(fields: Any) -> list[tuple[str, str]]:
+    """Return an object's fields, each as a form would have it: a list of words joined by commas, say."""
+    if not isinstance(fields, dict) or FILE_FIELD in fields:
+        raise RequestError(
+            f'A JSON body is an object with "{URL_FIELD}" and other fields; '
+            "a file goes as multipart/form-data."
+        )
+    if not isinstance(fields.get(URL_FIELD) or "", str):
+        raise RequestError(f'"{URL_FIELD}" is one address, as a string.')
+    items = [(name, _text(value)) for name, value in fields.items()]
+    # Halves of characters, which JSON can hold, would fail wherever the text goes on.
+    "".join(name + text for name, text in items).encode()
+    return items
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ",".join(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+async def _urlencoded(request: Request) -> FormData:
+    body = _counted(request, _ENVELOPE, _too_long())
+    parser = FormParser(request.headers, body, max_fields=_MOST_FIELDS, max_part_size=_MOST_BYTES_A_FIELD)
+    try:
+        return await parser.parse()
+    except MultiPartException as error:
+        raise MalformedBody("The form has too many fields, or one that is too long.") from error
 
 
 @asynccontextmanager
-async def _form(request: Request, max_bytes: int) -> AsyncIterator[FormData]:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type in ("", _URLENCODED):
-        raise NoFile(_HOW_TO_SEND)
-    if media_type != _MULTIPART:
-        raise MediaTypeNotSupported(f"The content type is {media_type}. {_HOW_TO_SEND}")
+async def _multipart(request: Request, max_bytes: int) -> AsyncIterator[FormData]:
     form = await _parse_multipart(request, _whole_form(request, max_bytes), max_bytes)
     try:
         yield form
@@ -90,27 +167,34 @@ async def _parse_multipart(request: Request, body: AsyncGenerator[bytes], max_by
 
 
 async def _whole_form(request: Request, max_bytes: int) -> AsyncGenerator[bytes]:
-    """Yield the body's chunks; raises TooManyBytes before the one that passes the limit is kept.
+    """Yield the form's chunks.
 
     A form whose last boundary never came raises MalformedBody: its parser would only miss the file.
     """
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > max_bytes + _ENVELOPE:
-        raise _too_many(max_bytes)
-    arrived, tail = 0, b""
-    async for chunk in request.stream():
-        arrived += len(chunk)
-        if arrived > max_bytes + _ENVELOPE:
-            raise _too_many(max_bytes)
+    tail = b""
+    async for chunk in _counted(request, max_bytes + _ENVELOPE, TooManyBytes.beyond(max_bytes)):
         tail = (tail + chunk[-_LONGEST_END:])[-_LONGEST_END:]
         yield chunk
     if not tail.rstrip(b"\r\n").endswith(b"--"):
         raise MalformedBody("The multipart form is cut off: its last boundary is missing.")
 
 
-def each_once(items: Iterable[tuple[str, str]]) -> dict[str, str]:
+async def _counted(request: Request, max_bytes: int, refusal: TooManyBytes) -> AsyncGenerator[bytes]:
+    """Yield the body's chunks; raises the refusal before the one that passes the limit is kept."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > max_bytes:
+        raise refusal
+    arrived = 0
+    async for chunk in request.stream():
+        arrived += len(chunk)
+        if arrived > max_bytes:
+            raise refusal
+        yield chunk
+
+
+def each_once(items: Iterable[tuple[str, T]]) -> dict[str, T]:
     """Return the fields by name; raises RequestError for one given twice, as either could be meant."""
-    fields: dict[str, str] = {}
+    fields: dict[str, T] = {}
     for name, value in items:
         if name in fields:
             raise RequestError(f"The field {name!r} is given twice.")
@@ -124,5 +208,5 @@ def _no_file_advice(fields: dict[str, str]) -> str:
     return _HOW_TO_SEND
 
 
-def _too_many(max_bytes: int) -> TooManyBytes:
-    return TooManyBytes(f"Files of up to {max_bytes // 2**20} MiB are accepted.")
+def _too_long() -> TooManyBytes:
+    return TooManyBytes("A body without a file is at most 1 MiB long; a file goes as multipart/form-data.")

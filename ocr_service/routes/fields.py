@@ -1,4 +1,4 @@
-"""The fields of a request to `/ocr`, from its query and its form together."""
+"""The fields of a request to `/ocr`, from its query and its body together."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError
 
 from ocr_service.documents import Options
 from ocr_service.errors import RequestError
-from ocr_service.routes.body import FILE_FIELD
+from ocr_service.routes.body import FILE_FIELD, URL_FIELD
 from ocr_service.routes.recognition_fields import RecognitionFields
 
 
@@ -37,6 +37,21 @@ class OcrFields(RecognitionFields):
         description="Whether a JSON answer holds the pictures that the Markdown refers to.",
         examples=[True],
     )
+    cache: bool = Field(
+        True,
+        description="Whether a result that was read before will do, and this one is kept for others.",
+        examples=[True],
+    )
+    store: bool = Field(
+        True,
+        description="Whether the result is stored, for the cache too, where the service has a storage.",
+        examples=[True],
+    )
+    store_source: bool = Field(
+        False,
+        description="Whether the document itself is stored beside its result.",
+        examples=[False],
+    )
 
     @property
     def selection(self) -> str | None:
@@ -49,9 +64,9 @@ class OcrFields(RecognitionFields):
         return self.options(self.lang or None)
 
 
-def read_fields(query: dict[str, str], form: dict[str, str]) -> OcrFields:
-    """Check the fields, the form's before the query's; raises RequestError that names the field."""
-    given = {**query, **form}
+def read_fields(query: dict[str, str], body: dict[str, str]) -> OcrFields:
+    """Check the fields, the body's before the query's; raises RequestError that names the field."""
+    given = {**query, **body}
     if unknown := given.keys() - OcrFields.model_fields.keys():
         raise RequestError(_no_such_field(min(unknown)))
     try:
@@ -72,6 +87,7 @@ def _what_is_wrong(error: ValidationError, given: dict[str, str]) -> str:
 
 
 def _no_such_field(name: str) -> str:
-    if name == FILE_FIELD:
-        return "The document itself goes into the form, not into the query."
-    return f"There is no field {name!r}; there are {FILE_FIELD}, {', '.join(OcrFields.model_fields)}."
+    if name in (FILE_FIELD, URL_FIELD):
+        return "The document, or its address, goes into the body, not into the query."
+    known = ", ".join((FILE_FIELD, URL_FIELD, *OcrFields.model_fields))
+    return f"There is no field {name!r}; there are {known}."

@@ -1,6 +1,7 @@
 """Is it alive, what is it: `/health`, `/version` and the way to the documentation."""
 
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -8,13 +9,82 @@ from fastapi.responses import RedirectResponse
 from pydantic import Field
 
 from ocr_service import __version__
-from ocr_service.documents import EngineState, VlmState, VlmStatus
+from ocr_service.documents import EngineState, StorageKind, VlmState, VlmStatus
+from ocr_service.errors import StorageOutage
 from ocr_service.rendering import Answer, EngineAnswer
 from ocr_service.routes.service import service_of
+from ocr_service.storing import Storing
 
 router = APIRouter()
 
 PADDLEOCR_VL = "paddleocr-vl"
+
+
+class SpoolHealth(Answer):
+    """What waits for the object storage."""
+
+    documents: int = Field(description="How many documents wait.", examples=[0])
+    bytes: int = Field(description="How many bytes they have.", examples=[0])
+    max_bytes: int = Field(description="How many may wait.", examples=[1073741824])
+    error: str | None = Field(description="What is wrong with their disk, or null.", examples=[None])
+
+
+class StorageHealth(Answer):
+    """Where results stay, as last seen."""
+
+    kind: StorageKind | None = Field(
+        description="`s3`, `local` for the folder `OCR_OUTPUT_DIR`, or null where nothing is stored.",
+        examples=["s3"],
+    )
+    state: Literal["ready", "unknown", "unavailable", "refused", "disabled"] = Field(
+        description="`unknown` before it was first tried; `unavailable` while it is away; `refused` where "
+        "somebody must mend something, such as the key or the bucket; `disabled` where nothing is stored.",
+        examples=["ready"],
+    )
+    error: str | None = Field(
+        description="What is wrong, or null.", examples=["The object storage cannot be reached."]
+    )
+    missing: list[str] = Field(
+        description="Settings of the object storage that are missing while others are there.", examples=[[]]
+    )
+    spool: SpoolHealth | None = Field(
+        description="What waits for the object storage; null where nothing can.",
+        examples=[{"documents": 0, "bytes": 0, "max_bytes": 1073741824, "error": None}],
+    )
+
+    @classmethod
+    def of(cls, storing: Storing, missing: Sequence[str]) -> "StorageHealth":
+        """Make the answer of what is known."""
+        storage, trouble = storing.storage, storing.trouble
+        return cls(
+            kind=storage.kind if storage else None,
+            state=_storage_state(storing),
+            error=trouble.detail if trouble else None,
+            missing=list(missing),
+            spool=_spool_health(storing),
+        )
+
+
+def _storage_state(storing: Storing) -> Literal["ready", "unknown", "unavailable", "refused", "disabled"]:
+    if storing.storage is None:
+        return "disabled"
+    if not storing.tried:
+        return "unknown"
+    if storing.trouble is None:
+        return "ready"
+    return "unavailable" if isinstance(storing.trouble, StorageOutage) else "refused"
+
+
+def _spool_health(storing: Storing) -> SpoolHealth | None:
+    spool, trouble = storing.spool, storing.spool_trouble
+    if spool is None:
+        return None
+    return SpoolHealth(
+        documents=spool.depth.documents,
+        bytes=spool.depth.size,
+        max_bytes=spool.max_bytes,
+        error=trouble.detail if trouble else None,
+    )
 
 
 class Health(Answer):
@@ -33,6 +103,10 @@ class Health(Answer):
     s3_storage: Literal["configured", "not_configured"] = Field(
         description="Whether all settings of the object storage are there.",
         examples=["not_configured"],
+    )
+    storage: StorageHealth = Field(
+        description="Where results stay.",
+        examples=[{"kind": None, "state": "disabled", "error": None, "missing": [], "spool": None}],
     )
     engine: str = Field(description="The engine that reads the pages.", examples=["tesseract"])
     engine_state: EngineState = Field(description="Where that engine stands.", examples=["ready"])
@@ -88,6 +162,7 @@ async def health(request: Request) -> Health:
         paddleocr=engine.state if is_paddle else EngineState.NOT_INITIALIZED,
         vllm=engine.vlm.state,
         s3_storage="configured" if service.s3_configured else "not_configured",
+        storage=StorageHealth.of(service.storing, service.s3_missing),
         engine=engine.name,
         engine_state=engine.state,
         engine_version=engine.version,

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocr_service.errors import OcrError
-from ocr_service.request_context import request_id
+from ocr_service.request_context import request_id, unique_id
 from ocr_service.routes.problems import problem_response
 
 log = logging.getLogger("ocr_service.access")
@@ -37,7 +37,11 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        token = request_id.set(_take_or_make(scope))
+        given = _given_id(scope)
+        made = uuid.uuid4().hex
+        token = request_id.set(given or made)
+        # Callers may send the same id twice, and neither result may take the other's place.
+        unique_id.set(f"{given.replace(':', '_')}-{made}" if given else made)
         answer = _Answer(send)
         began = time.perf_counter()
         try:
@@ -84,13 +88,13 @@ class _Answer:
             self.ended = True
 
 
-def _take_or_make(scope: Scope) -> str:
+def _given_id(scope: Scope) -> str | None:
     for name, value in scope["headers"]:
         if name == HEADER.lower().encode():
             given = value.decode("latin-1")
             if _ACCEPTABLE.fullmatch(given):
                 return str(given)
-    return uuid.uuid4().hex
+    return None
 
 
 def _log_line(scope: Scope, status: int, seconds: float) -> None:

@@ -11,6 +11,10 @@ from ocr_service.rendering import EndEvent, ErrorEvent, PageEvent, Problem, Star
 from ocr_service.routes.fields import OcrFields
 from ocr_service.routes.problems import MEDIA_TYPE as PROBLEM
 
+# Where an answer has no `storage`.
+STORAGE_STATUS = "X-Storage-Status"
+STORAGE_FOLDER = "X-Storage-Folder"
+
 _REFERENCE = "#/components/schemas/{model}"
 _STREAM_EVENTS = (StartEvent, PageEvent, EndEvent, ErrorEvent)
 _BEYOND_THE_ROUTES: tuple[type[BaseModel], ...] = (*_STREAM_EVENTS, Problem)
@@ -31,13 +35,22 @@ _FILE = {
     "examples": ["@scan.jpg"],
 }
 
+_URL = {
+    "type": "string",
+    "description": "The document's address on the web, instead of a file.",
+}
+_BY_ADDRESS = {
+    "schema": {"type": "object", "required": ["image_url"], "properties": {"image_url": _URL, **_FIELDS}},
+    "example": {"image_url": "https://example.com/scan.jpg"},
+}
+
 OCR_REQUEST: dict[str, Any] = {
     "parameters": [
         {
             "name": name,
             "in": "query",
             "required": False,
-            "description": schema["description"] + " A field of the form goes before it.",
+            "description": schema["description"] + " A field of the body goes before it.",
             "schema": schema,
         }
         for name, schema in _FIELDS.items()
@@ -48,10 +61,12 @@ OCR_REQUEST: dict[str, Any] = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": _FILE, **_FIELDS},
+                    "oneOf": [{"required": ["file"]}, {"required": ["image_url"]}],
+                    "properties": {"file": _FILE, "image_url": _URL, **_FIELDS},
                 }
-            }
+            },
+            "application/x-www-form-urlencoded": _BY_ADDRESS,
+            "application/json": _BY_ADDRESS,
         },
     },
 }
@@ -78,12 +93,31 @@ def _problems(status: int) -> dict[str, Any]:
 OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The document's text, in the form that was asked for.",
+        "headers": {
+            "ETag": {
+                "description": "The answer's tag, for `If-None-Match`; a stream has none, nor has an "
+                "answer in which something failed.",
+                "schema": {"type": "string", "examples": ['W/"3f2b7c1d-json"']},
+            },
+            STORAGE_STATUS: {
+                "description": "With Markdown or text: what `storage.status` says in a JSON answer.",
+                "schema": {"type": "string", "examples": ["stored"]},
+            },
+            STORAGE_FOLDER: {
+                "description": "With Markdown or text: `storage.folder`.",
+                "schema": {
+                    "type": "string",
+                    "examples": ["ocr/2026/03/15/3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d/"],
+                },
+            },
+        },
         "content": {
             "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}},
             "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},
             "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
         },
     },
+    304: {"description": "The caller named the answer's tag in `If-None-Match`, and so has it."},
     **{status: _problems(status) for status in sorted({e.status for e in error_kinds()})},
 }
 

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -75,11 +75,19 @@ class TesseractEngine:
         self._local = threading.local()
         self._tesserocr: ModuleType | None = None
         self._languages: frozenset[str] = frozenset()
+        # Name and size of each file of language data: there are several of one language.
+        self._data: list[tuple[str, int]] = []
         self.version: str | None = None
 
     @property
     def state(self) -> EngineState:
         return self._starting.state
+
+    @property
+    def reads_by(self) -> Mapping[str, object] | None:
+        if self.version is None:
+            return None
+        return {"tesseract": self.version, "default_lang": self._default_lang, "data": self._data}
 
     @property
     def max_pages_in_flight(self) -> int:
@@ -136,6 +144,7 @@ class TesseractEngine:
             raise EngineUnavailable(f"Tesseract is not installed: {error}.") from error
         self._tessdata = self._tessdata or _find_tessdata()
         self._languages = self._find_languages()
+        self._data = sorted((file.name, file.stat().st_size) for file in self._tessdata.glob("*.traineddata"))
         self.version = self._tesserocr.tesseract_version().split()[1]
 
     def _find_languages(self) -> frozenset[str]:

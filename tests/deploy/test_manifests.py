@@ -286,7 +286,7 @@ def test_pod_has_time_to_stop(overlay: Overlay) -> None:
     command, pause = overlay.container["lifecycle"]["preStop"]["exec"]["command"]
     assert command == "sleep"
     needed = int(pause) + seconds_to_stop(overlay.environment)
-    assert needed < overlay.pod["terminationGracePeriodSeconds"] <= 60
+    assert needed < overlay.pod["terminationGracePeriodSeconds"] <= 120
     assert "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN" in overlay.environment
 
 

@@ -2,9 +2,10 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -153,7 +154,7 @@ class _Service(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
@@ -168,6 +169,12 @@ def guarded() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def examples() -> Iterator[str]:
+    with serving(partial(SimpleHTTPRequestHandler, directory=ROOT / "examples")) as url:
+        yield url
+
+
 def test_smoke_passes_on_this_service() -> None:
     with RunningService() as service:
         done = run("smoke.sh", f"{service.url}/")
@@ -178,6 +185,15 @@ def test_smoke_passes_on_this_service() -> None:
         "pass  multipart",
         "skip  image_url",
     ]
+
+
+def test_smoke_has_a_document_read_by_its_address(examples: str) -> None:
+    port = examples.rpartition(":")[2]
+    with RunningService(OCR_URL_ALLOWLIST="127.0.0.1", OCR_URL_PORTS=port) as service:
+        read = run("smoke.sh", service.url, IMAGE_URL=f"http://127.0.0.1:{port}/scan.jpg")
+        refused = run("smoke.sh", service.url, IMAGE_URL=f"http://127.0.0.2:{port}/scan.jpg")
+    assert read.returncode == 0 and "pass  image_url" in read.stdout
+    assert refused.returncode == 1 and "FAIL  image_url: HTTP 422" in refused.stdout
 
 
 def test_smoke_sends_token_and_address(guarded: str) -> None:

@@ -8,6 +8,9 @@ import pytest
 from ocr_service.config import Settings, load_settings
 from tests.running import ROOT
 
+# Seconds that results may take to be stored, or put into the spool, after the last answer.
+_STORING = 20
+
 
 @cache
 def start_script() -> dict[str, str]:
@@ -23,7 +26,9 @@ def known_variables() -> set[str]:
 def seconds_to_stop(environment: dict[str, str]) -> int:
     """Return how long the container may take from SIGTERM to its end."""
     variables = start_script() | environment
-    return int(variables["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"]) + int(variables["VLLM_STOP_TIMEOUT"])
+    return (
+        _STORING + int(variables["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"]) + int(variables["VLLM_STOP_TIMEOUT"])
+    )
 
 
 def check_settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:

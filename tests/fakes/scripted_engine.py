@@ -1,7 +1,8 @@
 """An engine that answers at once with what each page's size says, so that HTTP tests need no recognition."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from ocr_service.documents import Block, EngineState, ImageMode, Options, Page, PageResult, VlmStatus
 from ocr_service.errors import LanguageNotInstalled
@@ -16,6 +17,7 @@ class ScriptedEngine:
     max_page_side = 60_000
     max_pages_in_flight = 4
     starts_early = False
+    reads_by: Mapping[str, object] | None = MappingProxyType({"script": 1})
 
     def __init__(self) -> None:
         self.state = EngineState.READY

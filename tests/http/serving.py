@@ -10,13 +10,16 @@ import httpx
 import uvicorn
 
 from ocr_service.config import Settings
-from ocr_service.documents import Engine
+from ocr_service.documents import Engine, Storage
 from server import create_app
 
 
 @asynccontextmanager
-async def serving(engine: Engine, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(Settings(**settings), engine)
+async def serving(
+    engine: Engine, storage: Storage | None = None, **settings: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    # Each request is to reach the engine, unless a test is about the cache.
+    app = create_app(Settings(**{"ocr_cache_lifetime": 0, **settings}), engine, storage)
     # Named as TCP, which asyncio asks for before it turns Nagle's delay off.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))

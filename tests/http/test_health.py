@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.samples import pdf_of_text
 
 pytestmark = pytest.mark.anyio
 
-S3 = {
+S3: dict[str, Any] = {
     "cloudru_s3_endpoint": "https://s3.cloud.ru",
     "cloudru_s3_bucket": "scans",
     "cloudru_s3_access_key": "tenant:key",
@@ -32,6 +33,7 @@ async def test_health_says_what_the_platform_reads() -> None:
         "paddleocr": "not_initialized",
         "vllm": "disabled",
         "s3_storage": "not_configured",
+        "storage": {"kind": None, "state": "disabled", "error": None, "missing": [], "spool": None},
         "engine": "scripted",
         "engine_state": "ready",
         "engine_version": "1.2.3",
@@ -70,6 +72,7 @@ async def test_storage_with_a_setting_missing_is_not_configured() -> None:
     async with serving(ScriptedEngine(), **{**S3, "cloudru_s3_bucket": None}) as client:
         response = await client.get("/health")
     assert response.json()["s3_storage"] == "not_configured"
+    assert response.json()["storage"]["missing"] == ["CLOUDRU_S3_BUCKET"]
 
 
 async def test_health_answers_behind_a_full_engine() -> None:

@@ -28,6 +28,7 @@ async def test_json_answer_has_everything_that_is_documented() -> None:
     assert answer == {
         "request_id": response.headers["x-request-id"],
         "engine": {"name": "scripted", "version": "1.2.3"},
+        "cached": False,
         "pages": [
             {
                 "index": 1,
@@ -51,6 +52,14 @@ async def test_json_answer_has_everything_that_is_documented() -> None:
         ],
         "markdown": "**page 1**",
         "text": "page 1",
+        "storage": {
+            "status": "disabled",
+            "kind": None,
+            "bucket": None,
+            "folder": None,
+            "files": [],
+            "error": None,
+        },
     }
     assert set(timings) == {"decode", "queue", "recognize", "total"}
     assert 0 < timings["decode"] <= timings["total"]

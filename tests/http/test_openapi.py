@@ -29,13 +29,30 @@ def test_every_field_of_every_model_has_a_description_and_an_example(document: d
 
 def test_request_is_described(document: dict[str, Any]) -> None:
     operation = document["paths"]["/ocr"]["post"]
-    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+    forms = {name: form["schema"] for name, form in operation["requestBody"]["content"].items()}
     of_the_engine = {field.name for field in fields(Options)}
-    named = {"pages", "lang", "format", "images"} | of_the_engine
-    assert set(form["properties"]) == {"file"} | named
+    named = {"pages", "lang", "format", "images", "cache", "store", "store_source"} | of_the_engine
+    assert {name: set(form["properties"]) for name, form in forms.items()} == {
+        "multipart/form-data": {"file", "image_url"} | named,
+        "application/x-www-form-urlencoded": {"image_url"} | named,
+        "application/json": {"image_url"} | named,
+    }
     assert {parameter["name"] for parameter in operation["parameters"]} == named
-    for described in [*form["properties"].values(), *operation["parameters"]]:
-        assert described["description"]
+    for form in forms.values():
+        for described in [*form["properties"].values(), *operation["parameters"]]:
+            assert described["description"]
+
+
+def test_document_or_its_address_is_required(document: dict[str, Any]) -> None:
+    forms = document["paths"]["/ocr"]["post"]["requestBody"]["content"]
+    assert forms["multipart/form-data"]["schema"]["oneOf"] == [
+        {"required": ["file"]},
+        {"required": ["image_url"]},
+    ]
+    for by_address in ("application/x-www-form-urlencoded", "application/json"):
+        assert forms[by_address]["schema"]["required"] == ["image_url"]
+        # What the documentation page shows, instead of a value for every field there is.
+        assert set(forms[by_address]["example"]) == {"image_url"}
 
 
 @pytest.mark.anyio
@@ -45,7 +62,7 @@ async def test_examples_of_the_request_are_accepted_for_any_document(document: d
     examples = {name: field.get("examples", []) for name, field in form["properties"].items()}
     # What has none stays empty there, and changes nothing.
     shown = {name: some[0] for name, some in examples.items() if some and name != "file"}
-    assert set(shown) == {"pages", "lang", "format", "images"}
+    assert set(shown) == {"pages", "lang", "format", "images", "cache", "store", "store_source"}
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files={"file": small_png()}, data=shown)
     assert response.status_code == 200, response.text
@@ -53,7 +70,7 @@ async def test_examples_of_the_request_are_accepted_for_any_document(document: d
 
 def test_answers_are_described(document: dict[str, Any]) -> None:
     responses = document["paths"]["/ocr"]["post"]["responses"]
-    assert set(responses) == {"200", "400", "413", "415", "422", "500", "503", "504"}
+    assert set(responses) == {"200", "304", "400", "413", "415", "422", "424", "500", "503", "504"}
     assert set(responses["200"]["content"]) == {
         "application/json",
         "application/x-ndjson",

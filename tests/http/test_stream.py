@@ -36,6 +36,7 @@ async def test_each_page_is_sent_as_soon_as_it_is_done() -> None:
                 "request_id": response.headers["x-request-id"],
                 "engine": {"name": "scripted", "version": "1.2.3"},
                 "page_count": 3,
+                "cached": False,
             }
             # Page 3 arrives while pages 1 and 2 are still being read.
             for index in (3, 1, 2):

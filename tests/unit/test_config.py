@@ -1,5 +1,6 @@
 import pytest
 
+from ocr_service.addresses import Allowlist
 from ocr_service.config import ConfigurationError, Settings, load_settings
 
 
@@ -19,6 +20,31 @@ def test_defaults(environment: pytest.MonkeyPatch) -> None:
     )
     assert settings.ocr_lang == "rus+eng"
     assert not settings.s3_configured
+
+
+S3 = ("ENDPOINT", "BUCKET", "ACCESS_KEY", "SECRET_KEY")
+
+
+@pytest.mark.parametrize("given", range(5))
+def test_object_storage_needs_all_four_of_its_settings(environment: pytest.MonkeyPatch, given: int) -> None:
+    for name in S3[:given]:
+        environment.setenv(f"CLOUDRU_S3_{name}", "https://s3.cloud.ru")
+    settings = load_settings()
+    assert settings.s3_configured is (given == 4)
+    assert settings.s3_missing == ([f"CLOUDRU_S3_{name}" for name in S3[given:]] if given else [])
+
+
+def test_line_ends_around_the_object_storages_settings_are_none_of_theirs(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    for name in S3:
+        environment.setenv(f"CLOUDRU_S3_{name}", " https://s3.cloud.ru\n")
+    environment.setenv("CLOUDRU_S3_BUCKET", "\n")
+    settings = load_settings()
+    assert settings.cloudru_s3_endpoint == "https://s3.cloud.ru"
+    assert settings.cloudru_s3_secret_key is not None
+    assert settings.cloudru_s3_secret_key.get_secret_value() == "https://s3.cloud.ru"
+    assert settings.s3_missing == ["CLOUDRU_S3_BUCKET"]
 
 
 def test_environment_is_read(environment: pytest.MonkeyPatch) -> None:
@@ -51,6 +77,16 @@ def test_what_kubernetes_sets_for_a_service_is_no_setting(environment: pytest.Mo
         ("OCR_MAX_PAGES", "0"),
         ("OCR_ENGINE", "abbyy"),
         ("OCR_VLM_URL", "file:///etc/passwd"),
+        ("CLOUDRU_S3_ENDPOINT", "s3.cloud.ru"),
+        ("CLOUDRU_S3_PREFIX", "../up"),
+        ("CLOUDRU_S3_PREFIX", "/a/"),
+        ("CLOUDRU_S3_ADDRESSING_STYLE", "moon"),
+        ("CLOUDRU_S3_URL_LIFETIME", "604801"),
+        ("OCR_URL_ALLOWLIST", "localhost, http://10.0.0.1/"),
+        ("OCR_URL_PORTS", "https"),
+        ("OCR_URL_PORTS", "80,65536"),
+        ("OCR_URL_PORTS", "-80"),
+        ("OCR_URL_TIMEOUT", "-1"),
     ],
 )
 def test_wrong_value_is_refused_by_name(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -58,6 +94,16 @@ def test_wrong_value_is_refused_by_name(environment: pytest.MonkeyPatch, name: s
     with pytest.raises(ConfigurationError, match=name) as caught:
         load_settings()
     assert value not in str(caught.value)
+
+
+def test_lists_are_read(environment: pytest.MonkeyPatch) -> None:
+    assert load_settings().url_ports == {80, 443}
+    assert not load_settings().url_allowlist.names
+    environment.setenv("OCR_URL_PORTS", " 80, 8080 ,")
+    environment.setenv("OCR_URL_ALLOWLIST", "minio, *.example.com, 10.0.0.0/8")
+    settings = load_settings()
+    assert settings.url_ports == {80, 8080}
+    assert settings.url_allowlist == Allowlist.parse("10.0.0.0/8 *.example.com minio")
 
 
 def test_tesseracts_own_variable_names_its_data(environment: pytest.MonkeyPatch) -> None:

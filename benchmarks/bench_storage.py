@@ -1,0 +1,100 @@
+"""What storing costs a caller: the same document with and without it, by turns, in one run.
+
+The stores are OpenStack Swift, a Python program, and rclone, both on loopback and on the same cores; the time
+of each for one small object, without the service, is shown beside.
+"""
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from benchmarks import by_turns
+from tests.running import ROOT, RunningProgram, RunningService
+from tests.s3.stores import BUCKET, Store, Swift, rclone
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+TURNS = 100
+
+SCAN = (ROOT / "examples" / "scan.jpg").read_bytes()
+WAYS = ("store=false", "stored", "stored with its source")
+
+
+def ask(client: httpx.Client, way: str) -> None:
+    """Have the scan read and stored, or not, as the way says."""
+    fields = {"store": str(way != WAYS[0]).lower(), "store_source": str(way == WAYS[2]).lower()}
+    answer = client.post("/ocr", files={"file": ("scan.jpg", SCAN)}, data=fields).raise_for_status().json()
+    assert answer["storage"]["status"] == ("disabled" if way == WAYS[0] else "stored")
+
+
+def measured(store: Store, running: RunningProgram) -> dict[str, list[float]]:
+    """Measure every way through one service, and the store alone beside."""
+    s3 = store.client()
+    number = iter(range(10_000))
+    with httpx.Client(base_url=running.url, timeout=60) as client:
+        return by_turns(
+            {
+                **{way: partial(ask, client, way) for way in WAYS},
+                "the store alone, one small object": lambda: put(s3, f"bench/{next(number)}"),
+            },
+            TURNS,
+            warm_up=5,
+        )
+
+
+def put(s3: "S3Client", key: str) -> None:
+    """Store one small object apart from the service."""
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"x" * 3000)
+
+
+def print_table(title: str, taken: dict[str, list[float]]) -> None:
+    """Print the medians, and what each adds to the first."""
+    print(f"\n{title}; {TURNS} turns\n")
+    print("| milliseconds | p50 | p95 | added p50 |")
+    print("|---|---|---|---|")
+    base = statistics.median(taken[WAYS[0]])
+    for name, times in taken.items():
+        p50, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]
+        added = f"{(p50 - base) * 1e3:.1f}" if name in WAYS[1:] else ""
+        print(f"| {name} | {p50 * 1e3:.1f} | {p95 * 1e3:.1f} | {added} |")
+
+
+@contextmanager
+def stores(folder: Path) -> Iterator[dict[str, Store]]:
+    """Run both object stores, their files in memory: a store has disks of its own."""
+    swift = Swift(folder / "swift")
+    swift.start()
+    try:
+        with swift.front() as (over_http, _), swift.front(tls=True) as (over_https, _):
+            certificate = over_https.certificate
+            assert certificate is not None
+            with rclone(folder / "rclone", certificate, certificate.with_name("key.pem")) as over_tls:
+                yield {"Swift": over_http, "rclone, over TLS": over_tls}
+    finally:
+        swift.stop()
+
+
+def main() -> None:
+    """Run each engine with each store, and print a table for each pair."""
+    command = [sys.executable, "-m", "uvicorn", "tests.fakes.scripted_service:app", "--port", "0"]
+    engines: dict[str, Callable[..., RunningProgram]] = {
+        "an engine that takes no time": partial(RunningProgram, command),
+        "Tesseract": RunningService,
+    }
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, stores(Path(folder)) as found:
+        for engine, start in engines.items():
+            for name, store in found.items():
+                with start(**store.settings, OCR_CACHE_LIFETIME="0") as running:
+                    print_table(f"{engine}; {name}", measured(store, running))
+
+
+if __name__ == "__main__":
+    main()

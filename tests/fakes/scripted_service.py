@@ -1,0 +1,10 @@
+"""The service as it runs, but with an engine that takes no time: for uvicorn, as a process of its own."""
+
+from ocr_service.config import load_settings
+from ocr_service.logs import configure_logging
+from server import choose_storage, create_app
+from tests.fakes.scripted_engine import ScriptedEngine
+
+_SETTINGS = load_settings()
+configure_logging(_SETTINGS.ocr_log_level)
+app = create_app(_SETTINGS, ScriptedEngine(), choose_storage(_SETTINGS))

@@ -1,0 +1,225 @@
+"""What a caller sees of the cache: repeated documents, equal ones at a time, tags, and how to pass it by."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from ocr_service.errors import BrokenDocument, RecognitionFailed
+from tests.fakes.faulty_engine import FaultyEngine
+from tests.fakes.gated_engine import GatedEngine
+from tests.fakes.memory_storage import MemoryStorage
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+from tests.samples import pdf_of_text, small_png
+
+pytestmark = pytest.mark.anyio
+
+CACHE: dict[str, Any] = {"ocr_cache_lifetime": 3600}
+DOCUMENT = {"file": small_png()}
+
+
+async def read(
+    client: httpx.AsyncClient, headers: dict[str, str] | None = None, /, **fields: str
+) -> httpx.Response:
+    return await client.post("/ocr", files=DOCUMENT, data=fields, headers=headers)
+
+
+async def test_second_time_it_is_not_read_and_its_timings_are_its_own() -> None:
+    engine = ScriptedEngine()
+    async with serving(engine, **CACHE) as client:
+        first, second = [(await read(client)).json() for _ in range(2)]
+    assert (first["cached"], second["cached"], len(engine.seen)) == (False, True, 1)
+    assert second["pages"] == first["pages"] and second["request_id"] != first["request_id"]
+    assert [second["timings"][name] for name in ("decode", "queue", "recognize")] == [0, 0, 0]
+    assert 0 < second["timings"]["total"] < 10_000
+
+
+@pytest.mark.parametrize("form", ["markdown", "text"])
+async def test_other_forms_come_from_the_same_result(form: str) -> None:
+    engine = ScriptedEngine()
+    async with serving(engine, **CACHE) as client:
+        whole = (await read(client)).json()
+        assert (await read(client, format=form)).text == whole[form]
+    assert len(engine.seen) == 1
+
+
+async def test_stream_is_kept_and_comes_from_what_is_kept() -> None:
+    engine = ScriptedEngine()
+    ndjson = {"Accept": "application/x-ndjson"}
+    document = {"file": pdf_of_text(["a", "b"])}
+    async with serving(engine, **CACHE) as client:
+        streams = [await client.post("/ocr", files=document, headers=ndjson) for _ in range(2)]
+        whole = (await client.post("/ocr", files=document)).json()
+    first, second = [[json.loads(line) for line in stream.text.splitlines()] for stream in streams]
+    assert [events[0]["cached"] for events in (first, second)] == [False, True]
+    pages = [event["page"] for event in second if event["event"] == "page"]
+    assert pages == whole["pages"] == sorted(pages, key=lambda page: int(page["index"]))
+    assert whole["cached"] and len(engine.seen) == 2
+
+
+@pytest.mark.parametrize("fields", [{"lang": "eng"}, {"pages": "1"}, {"temperature": "0.5"}], ids=str)
+async def test_other_options_are_read_anew(fields: dict[str, str]) -> None:
+    engine = ScriptedEngine()
+    async with serving(engine, **CACHE) as client:
+        await read(client)
+        assert (await read(client, **fields)).json()["cached"] is False
+    assert len(engine.seen) == 2
+
+
+async def test_another_engine_reads_anew() -> None:
+    storage = MemoryStorage()
+    for version in (1, 2):
+        engine = ScriptedEngine()
+        engine.reads_by = {"script": version}
+        async with serving(engine, storage, **CACHE) as client:
+            assert (await read(client)).json()["cached"] is False
+
+
+async def test_cache_false_passes_it_by() -> None:
+    engine = ScriptedEngine()
+    async with serving(engine, **CACHE) as client:
+        unkept = await read(client, cache="false")
+        kept = await read(client)
+        passed_by = await read(client, cache="false")
+    assert [answer.json()["cached"] for answer in (unkept, kept, passed_by)] == [False] * 3
+    assert len(engine.seen) == 3 and "etag" not in passed_by.headers
+
+
+async def test_engine_of_which_nothing_is_known_keeps_nothing() -> None:
+    engine = ScriptedEngine()
+    engine.reads_by = None
+    async with serving(engine, **CACHE) as client:
+        assert [(await read(client)).json()["cached"] for _ in range(2)] == [False, False]
+
+
+async def test_other_replica_finds_it_in_the_storage() -> None:
+    storage, engine = MemoryStorage(), ScriptedEngine()
+    async with serving(ScriptedEngine(), storage, **CACHE) as client:
+        await read(client)
+    async with serving(engine, storage, **CACHE) as client:
+        assert (await read(client)).json()["cached"] is True
+    assert not engine.seen
+    async with serving(ScriptedEngine(), storage, **CACHE, ocr_cache_store=False) as client:
+        assert (await read(client)).json()["cached"] is False
+
+
+@pytest.mark.parametrize("fault", [BrokenDocument("no"), RecognitionFailed("no")], ids=str)
+async def test_failures_are_not_kept(fault: Exception) -> None:
+    faults: dict[int, BaseException] = {2: fault}
+    engine = FaultyEngine(faults)
+    document = {"file": pdf_of_text(["a", "b"])}
+    async with serving(engine, **CACHE) as client:
+        failed = await client.post("/ocr", files=document)
+        assert failed.json()["pages"][1]["error"] and "etag" not in failed.headers
+        engine.faults = {}
+        again = (await client.post("/ocr", files=document)).json()
+    assert again["cached"] is False and again["pages"][1]["error"] is None
+
+
+async def test_equal_requests_at_a_time_are_read_once() -> None:
+    engine = GatedEngine()
+    async with serving(engine, **CACHE) as client:
+        reading = [asyncio.create_task(read(client)) for _ in range(5)]
+        await engine.entered.get()
+        engine.open(1)
+        answers = [(await each).json() for each in reading]
+    assert len(engine.seen) == 1
+    assert sorted(answer["cached"] for answer in answers) == [False, True, True, True, True]
+
+
+async def test_total_counts_the_lookup_too() -> None:
+    storage = MemoryStorage()
+    async with serving(ScriptedEngine(), storage, **CACHE) as client:
+        began = time.perf_counter()
+        total = (await read(client)).json()["timings"]["total"]
+    assert 0 < total <= (time.perf_counter() - began) * 1e3
+
+
+async def test_unstored_result_stays_in_memory() -> None:
+    storage = MemoryStorage()
+    async with serving(ScriptedEngine(), storage, **CACHE) as client:
+        answers = [(await read(client, store="false")).json() for _ in range(2)]
+    assert [answer["cached"] for answer in answers] == [False, True]
+    assert not storage.objects
+
+
+async def test_unstored_stream_stays_in_memory() -> None:
+    storage = MemoryStorage()
+    async with serving(ScriptedEngine(), storage, **CACHE) as client:
+        await read(client, {"Accept": "application/x-ndjson"}, store="false")
+    assert not storage.objects
+
+
+async def test_what_the_model_is_asked_to_vary_is_not_kept() -> None:
+    async with serving(ScriptedEngine(), **CACHE) as client:
+        answers = [(await read(client, temperature="0.5")).json()["cached"] for _ in range(2)]
+    assert answers == [False, False]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"ocr_pdf_dpi": 100}, {"ocr_max_page_megapixels": 7}, {"ocr_max_pages": 7}], ids=str
+)
+async def test_service_that_decodes_otherwise_reads_anew(changed: dict[str, Any]) -> None:
+    storage = MemoryStorage()
+    for settings in ({}, changed):
+        async with serving(ScriptedEngine(), storage, **CACHE, **settings) as client:
+            assert (await read(client)).json()["cached"] is False
+
+
+async def test_another_release_reads_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = MemoryStorage()
+    for version in ("1", "2"):
+        monkeypatch.setattr("ocr_service.pipeline.__version__", version)
+        async with serving(ScriptedEngine(), storage, **CACHE) as client:
+            assert (await read(client)).json()["cached"] is False
+
+
+class TestTags:
+    async def test_known_answer_is_not_sent_again(self) -> None:
+        engine = ScriptedEngine()
+        async with serving(engine, **CACHE) as client:
+            first = await read(client)
+            tag = first.headers["etag"]
+            again = await read(client, {"If-None-Match": f'"other", {tag}'})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert len(engine.seen) == 1
+
+    async def test_known_answer_needs_no_cache_that_still_has_it(self) -> None:
+        async with serving(ScriptedEngine(), **CACHE) as client:
+            tag = (await read(client)).headers["etag"]
+        engine = ScriptedEngine()
+        async with serving(engine, **CACHE) as client:
+            assert (await read(client, {"If-None-Match": tag})).status_code == 304
+        assert not engine.seen
+
+    @pytest.mark.parametrize(
+        "other", [{"format": "text"}, {"images": "false"}, {"pages": "1"}, {"cache": "false"}], ids=str
+    )
+    async def test_other_answers_have_other_tags(self, other: dict[str, str]) -> None:
+        async with serving(ScriptedEngine(), **CACHE) as client:
+            tag = (await read(client)).headers["etag"]
+            answer = await read(client, {"If-None-Match": tag}, **other)
+        assert answer.status_code == 200 and answer.headers.get("etag") != tag
+
+    async def test_stream_is_no_answer_that_is_known(self) -> None:
+        async with serving(ScriptedEngine(), **CACHE) as client:
+            tag = (await read(client)).headers["etag"]
+            stream = await read(client, {"If-None-Match": tag, "Accept": "application/x-ndjson"})
+        assert stream.status_code == 200 and "etag" not in stream.headers
+
+    @pytest.mark.parametrize("header", ['"other"', "", "no tag at all"])
+    async def test_unknown_tags_change_nothing(self, header: str) -> None:
+        async with serving(ScriptedEngine(), **CACHE) as client:
+            assert (await read(client, {"If-None-Match": header})).status_code == 200
+
+
+async def test_cached_answers_are_stored_too() -> None:
+    storage = MemoryStorage()
+    async with serving(ScriptedEngine(), storage, **CACHE) as client:
+        answers: list[dict[str, Any]] = [(await read(client)).json() for _ in range(2)]
+    assert [answer["storage"]["status"] for answer in answers] == ["stored", "stored"]
+    assert len({answer["storage"]["folder"] for answer in answers}) == 2

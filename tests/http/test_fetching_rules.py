@@ -1,0 +1,228 @@
+"""Which addresses are fetched from: what the rules do not open is refused before anything connects."""
+
+import asyncio
+from base64 import b64encode
+
+import pytest
+
+from ocr_service.errors import FetchFailed, InvalidUrl, UrlNotAllowed
+from tests.http.peers import FILE, Resolver, answer, by_path, fetched, fetcher, peer, redirects, says
+from tests.running import free_port
+
+pytestmark = pytest.mark.anyio
+
+
+REFUSED = [
+    "http://127.0.0.1:{port}/",
+    "http://2130706433:{port}/",
+    "http://0x7f000001:{port}/",
+    "http://0x7f.1:{port}/",
+    "http://017700000001:{port}/",
+    "http://127.1:{port}/",
+    "http://0:{port}/",
+    "http://0.0.0.0:{port}/",
+    "http://localhost:{port}/",
+    "http://LOCALHOST:{port}/",
+    "http://[::1]:{port}/",
+    "http://[::]:{port}/",
+    "http://[::ffff:127.0.0.1]:{port}/",
+    "http://[::ffff:7f00:1]:{port}/",
+    "http://[::127.0.0.1]:{port}/",
+    "http://[64:ff9b::127.0.0.1]:{port}/",
+    "http://[2002:7f00:1::]:{port}/",
+    "http://169.254.169.254:{port}/latest/meta-data/",
+    "http://[fd00:ec2::254]:{port}/latest/meta-data/",
+    "http://100.100.100.200:{port}/",
+    "http://10.0.0.1:{port}/",
+    "http://224.0.0.1:{port}/",
+    "http://[fe80::1]:{port}/",
+    "https://127.0.0.1:{port}/",
+    "http://example.com@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}\\@example.com:{port}/",
+    "file:///etc/passwd",
+    "ftp://127.0.0.1:{port}/",
+    "s3://bucket/key",
+    "gopher://127.0.0.1:{port}/_x",
+]
+
+
+@pytest.mark.parametrize("url", REFUSED)
+async def test_nothing_connects_to_what_is_not_public(url: str) -> None:
+    async with peer(says(answer(FILE))) as other:
+        with pytest.raises(UrlNotAllowed) as caught:
+            await fetcher(other.port, opened="").fetch(url.format(port=other.port))
+    assert other.connections == 0
+    assert "127.0.0.1" not in caught.value.detail and "::" not in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["scan.pdf", "", "//127.0.0.1/a", "http://", "http:///a", "http://[::1", "http://127.0.0.1:port/",
+     "http://a\nb/", "http://0177.0.0.1/", "http://\ud800/", "http://127.0.0.1/\ud800",
+     "http://" + "a" * 99_999],
+)  # fmt: skip
+async def test_what_is_no_url(url: str) -> None:
+    with pytest.raises(InvalidUrl):
+        await fetcher(80).fetch(url)
+
+
+async def test_ports_that_are_not_open() -> None:
+    async with peer(says(answer(FILE))) as other:
+        with pytest.raises(UrlNotAllowed, match="port"):
+            await fetcher(443).fetch(f"{other.url}/")
+        with pytest.raises(UrlNotAllowed, match="port"):
+            await fetcher(other.port).fetch("https://127.0.0.1/")
+        with pytest.raises(UrlNotAllowed, match="port"):
+            await fetcher(other.port).fetch("http://127.0.0.1:0/")
+    assert other.connections == 0
+
+
+async def test_credentials_are_refused_unless_the_rules_allow_them() -> None:
+    async with peer(says(answer(FILE))) as other:
+        url = other.url.replace("http://", "http://me%40home:SECRET@") + "/"
+        with pytest.raises(UrlNotAllowed) as caught:
+            await fetcher(other.port).fetch(url)
+        assert "SECRET" not in caught.value.detail and other.connections == 0
+        assert await fetcher(other.port, credentials=True).fetch(url) == FILE
+    assert b"Authorization: Basic " + b64encode(b"me@home:SECRET") + b"\r\n" in other.requests[0]
+
+
+async def test_opened_name_may_lead_anywhere() -> None:
+    async with peer(says(answer(FILE))) as other:
+        url = f"http://localhost:{other.port}/"
+        assert await fetcher(other.port, opened="LOCALHOST").fetch(url) == FILE
+        with pytest.raises(UrlNotAllowed):
+            await fetcher(other.port, opened="*.localhost").fetch(url)
+
+
+async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with peer(says(answer(b"the proxy's"))) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert await fetched(says(answer(FILE))) == FILE
+    assert proxy.connections == 0
+
+
+# Names
+
+
+async def test_name_that_changes_its_address_is_looked_up_once() -> None:
+    """It leads to an allowed address first, and then to another, where a server waits for us in vain."""
+    resolver = Resolver(["127.0.0.1"], ["127.0.0.2"])
+    async with (
+        peer(says(answer(FILE))) as good,
+        peer(says(answer(b"inside")), "127.0.0.2", good.port) as inside,
+    ):
+        url = f"http://rebinding.test:{good.port}/"
+        assert await fetcher(good.port, resolver=resolver).fetch(url) == FILE
+        assert resolver.asked == ["rebinding.test"]
+        # And when it has changed, it is refused.
+        with pytest.raises(UrlNotAllowed):
+            await fetcher(good.port, resolver=resolver).fetch(url)
+    assert (good.connections, inside.connections) == (1, 0)
+    assert b"Host: rebinding.test:%d\r\n" % good.port in good.requests[0]
+
+
+async def test_each_redirect_is_looked_up_and_checked_anew() -> None:
+    resolver = Resolver(["127.0.0.1"], ["127.0.0.2"])
+    async with (
+        peer(redirects("/again")) as good,
+        peer(says(answer(b"inside")), "127.0.0.2", good.port) as inside,
+    ):
+        with pytest.raises(UrlNotAllowed):
+            await fetcher(good.port, resolver=resolver).fetch(f"http://rebinding.test:{good.port}/")
+    assert len(resolver.asked) == 2
+    assert (good.connections, inside.connections) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "addresses", [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "::1"]]
+)
+async def test_name_with_an_address_that_is_not_allowed_is_refused(addresses: list[str]) -> None:
+    async with peer(says(answer(FILE))) as other:
+        with pytest.raises(UrlNotAllowed):
+            await fetcher(other.port, resolver=Resolver(addresses)).fetch(f"http://two.test:{other.port}/")
+    assert other.connections == 0
+
+
+async def test_next_address_is_tried_where_one_does_not_answer() -> None:
+    async with peer(says(answer(FILE))) as other:
+        resolver = Resolver(["127.0.0.9", "127.0.0.1", "127.0.0.8"])
+        subject = fetcher(other.port, "127.0.0.0/8", resolver)
+        assert await subject.fetch(f"http://two.test:{other.port}/") == FILE
+
+
+async def test_name_in_cyrillic() -> None:
+    resolver = Resolver(["127.0.0.1"])
+    async with peer(says(answer(FILE))) as other:
+        subject = fetcher(other.port, "*.Пример.рф", resolver)
+        assert await subject.fetch(f"http://сканы.ПРИМЕР.рф:{other.port}/") == FILE
+    assert resolver.asked == ["xn--80atkn7c.xn--e1afmkfd.xn--p1ai"]
+    assert b"Host: xn--80atkn7c.xn--e1afmkfd.xn--p1ai" in other.requests[0]
+
+
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "a..b", "a" * 70 + ".com", "a%20b", "a%00b"])
+async def test_name_that_nobody_knows(name: str) -> None:
+    with pytest.raises(FetchFailed, match="name"):
+        await fetcher(80).fetch(f"http://{name}/")
+
+
+async def test_resolver_that_does_not_answer() -> None:
+    released = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def resolver(host: str, port: int) -> list[str]:
+        asyncio.run_coroutine_threadsafe(released.wait(), loop).result()
+        return []
+
+    with pytest.raises(FetchFailed, match="not found within 0.1 s"):
+        await fetcher(80, resolver=resolver, connect_seconds=0.1).fetch("http://slow.test/")
+    released.set()
+
+
+# Redirects
+
+
+async def test_redirects_are_followed_and_may_be_relative() -> None:
+    paths = {
+        "/a/1": answer(b"", "Location: ../b/2?x=1", status="301 Moved Permanently"),
+        "/b/2?x=1": answer(b"never read", "Location: 3", status="303 See Other"),
+        "/b/3": answer(b"", "Location: //127.0.0.1:{port}/4", status="308 Permanent Redirect"),
+        "/4": answer(FILE),
+    }
+
+    async def by_port(head: bytes, writer: asyncio.StreamWriter) -> None:
+        port = writer.get_extra_info("sockname")[1]
+        await by_path({p: a.replace(b"{port}", b"%d" % port) for p, a in paths.items()})(head, writer)
+
+    assert await fetched(by_port, "/a/1") == FILE
+
+
+async def test_fourth_redirect_is_one_too_many() -> None:
+    async with peer(redirects("/round")) as other:
+        with pytest.raises(FetchFailed, match="more than 3 times"):
+            await fetcher(other.port).fetch(f"{other.url}/round")
+    assert other.connections == 4
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://127.0.0.2:{port}/", "http://[::1]:{port}/", "//0x7f.2:{port}/", "http://127.0.0.1:1/",
+     "http://me:SECRET@127.0.0.1:{port}/", "file:///etc/passwd", "ftp://127.0.0.1/a", "s3://bucket/key"],
+)  # fmt: skip
+async def test_redirect_leads_nowhere_else(location: str) -> None:
+    port = free_port()
+    bait = says(answer(b"inside"))
+    async with (
+        peer(redirects(location.format(port=port)), port=port) as other,
+        peer(bait, "127.0.0.2", port) as inside,
+    ):
+        with pytest.raises(UrlNotAllowed):
+            await fetcher(port).fetch(f"{other.url}/")
+    assert (other.connections, inside.connections) == (1, 0)
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "https:", "http://a:b/"])
+async def test_redirect_to_what_is_no_url(location: str) -> None:
+    with pytest.raises(FetchFailed, match="redirects to what is no URL"):
+        await fetched(redirects(location))

@@ -1,0 +1,213 @@
+"""A document by its address, as a caller sees it: three forms of body, one way from there on."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from ocr_service.documents import Engine
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.peers import Peer, answer, by_path, never, peer, says
+from tests.http.serving import serving
+from tests.http.test_errors import assert_problem
+from tests.samples import pdf_of_text, small_png
+
+pytestmark = pytest.mark.anyio
+
+MIB = 2**20
+
+
+def open_to(other: Peer, **settings: Any) -> dict[str, Any]:
+    return {"ocr_url_allowlist": "127.0.0.1", "ocr_url_ports": f"443,{other.port}", **settings}
+
+
+async def asked(other: Peer, engine: Engine | None = None, /, **request: Any) -> httpx.Response:
+    async with serving(engine or ScriptedEngine(), **open_to(other)) as client:
+        return await client.post("/ocr", **request)
+
+
+def forms(fields: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"data": fields},
+        {"files": {name: (None, value) for name, value in fields.items()}},
+        {"json": fields},
+    ]
+
+
+@pytest.mark.parametrize("form", range(3), ids=["urlencoded", "multipart", "JSON"])
+async def test_document_is_read_by_its_address(form: int) -> None:
+    engine = ScriptedEngine()
+    async with peer(says(answer(pdf_of_text(["a"] * 3)))) as other:
+        fields = {"image_url": f" {other.url}/a.pdf?x=1 ", "pages": "2-3", "lang": "eng", "format": "text"}
+        response = await asked(other, engine, **forms(fields)[form])
+    assert response.text == "page 2\n\npage 3"
+    assert engine.options[0].lang == "eng"
+
+
+async def test_values_of_json_are_read_as_a_forms() -> None:
+    engine = ScriptedEngine()
+    fields: dict[str, Any] = {
+        "pages": 2,
+        "lang": None,
+        "images": False,
+        "use_layout_detection": True,
+        "layout_threshold": {"1": 0.5},
+        "layout_unclip_ratio": [1.5, 2],
+        "markdown_ignore_labels": ["footer", "header"],
+        "temperature": 0.25,
+    }
+    async with peer(says(answer(pdf_of_text(["a"] * 3)))) as other:
+        response = await asked(other, engine, json={"image_url": f"{other.url}/", **fields})
+    assert [page["index"] for page in response.json()["pages"]] == [2]
+    [options] = engine.options
+    assert (options.lang, options.use_layout_detection, options.temperature) == (None, True, 0.25)
+    assert options.layout_threshold == {1: 0.5}
+    assert options.layout_unclip_ratio == (1.5, 2)
+    assert options.markdown_ignore_labels == ("footer", "header")
+
+
+async def test_stream() -> None:
+    async with peer(says(answer(small_png()))) as other:
+        headers = {"Accept": "application/x-ndjson"}
+        response = await asked(other, data={"image_url": f"{other.url}/"}, headers=headers)
+    assert [line[:16] for line in response.text.splitlines()] == [
+        '{"event":"start"',
+        '{"event":"page",',
+        '{"event":"end","',
+    ]
+
+
+async def test_nobody_chose_a_file_in_the_browsers_form() -> None:
+    def part(name: str, filename: str, value: str) -> str:
+        return f'--b\r\nContent-Disposition: form-data; name="{name}"{filename}\r\n\r\n{value}\r\n'
+
+    async with peer(says(answer(small_png()))) as other:
+        body = part("file", '; filename=""', "") + part("image_url", "", f"{other.url}/") + "--b--\r\n"
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        by_address = await asked(other, content=body, headers=headers)
+        body = part("file", '; filename=""', "") + part("image_url", "", "") + "--b--\r\n"
+        neither = await asked(other, content=body, headers=headers)
+        body = part("file", '; filename="a.png"', "x") + part("image_url", "", "") + "--b--\r\n"
+        file = await asked(other, content=body, headers=headers)
+    assert by_address.status_code == 200
+    assert_problem(neither, 422, "no_file")
+    assert_problem(file, 422, "not_a_document")
+
+
+async def test_fields_are_checked_before_anything_is_fetched() -> None:
+    async with peer(says(answer(small_png()))) as other:
+        response = await asked(other, data={"image_url": f"{other.url}/", "format": "docx"})
+    assert_problem(response, 422, "invalid_request")
+    assert other.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "malformed_body"),
+        (b"", 400, "malformed_body"),
+        (b"[" * 100_000, 400, "malformed_body"),
+        (b'{"image_url": "http://a/\xff"}', 400, "malformed_body"),
+        (b'{"image_url": "http://a/\\ud800"}', 400, "malformed_body"),
+        (b'{"image_url": "http://a/", "lang": {"x": "\\ud800"}}', 400, "malformed_body"),
+        (b'{"x": %s}' % (b"9" * 5000), 400, "malformed_body"),
+        (b'["http://a/"]', 422, "invalid_request"),
+        (b'"http://a/"', 422, "invalid_request"),
+        (b'{"image_url": "http://a/", "image_url": "http://b/"}', 422, "invalid_request"),
+        (b'{"image_url": "http://a/", "sneaky": 1}', 422, "invalid_request"),
+        (b'{"image_url": ["http://a/", "http://b/"]}', 422, "invalid_request"),
+        (b'{"image_url": 5}', 422, "invalid_request"),
+        (b'{"image_url": null}', 422, "no_file"),
+        (b"{}", 422, "no_file"),
+        (b'{"image_url": "%s"}' % (b"a" * MIB), 413, "too_many_bytes"),
+    ],
+    ids=range(16),
+)
+async def test_json_that_cannot_be_used(body: bytes, status: int, code: str) -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/ocr", content=body, headers={"Content-Type": "application/json"})
+    assert_problem(response, status, code)
+
+
+async def test_json_of_any_depth_is_answered() -> None:
+    """Where it passes what Python's stack takes, at whichever step, it is not a fault of ours."""
+    headers = {"Content-Type": "application/json"}
+    async with serving(ScriptedEngine()) as client:
+        for depth in range(900, 1000):
+            deep = b'{"image_url": "x", "lang": %s%s}' % (b"[" * depth, b"]" * depth)
+            response = await client.post("/ocr", content=deep, headers=headers)
+            assert response.status_code in (400, 422), depth
+
+
+async def test_forms_in_place_of_files_are_bounded() -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with serving(ScriptedEngine()) as client:
+        for body, status, code in [
+            (b"image_url=" + b"a" * 20_000, 400, "malformed_body"),
+            (b"a=1&" * 65, 400, "malformed_body"),
+            (bytes(MIB + 1), 413, "too_many_bytes"),
+        ]:
+            response = await client.post("/ocr", content=body, headers=headers)
+            assert_problem(response, status, code)
+
+
+async def test_what_comes_is_treated_as_an_upload() -> None:
+    paths = {
+        "/text": (b"Just text.", 422, "not_a_document"),
+        "/cut": (small_png()[:8], 422, "broken_document"),
+        "/empty": (b"", 422, "empty_file"),
+        "/large": (bytes(MIB + 1), 413, "too_many_bytes"),
+    }
+    answers = {path: answer(data) for path, (data, *_) in paths.items()}
+    async with (
+        peer(by_path(answers)) as other,
+        serving(ScriptedEngine(), **open_to(other, ocr_max_upload_mb=1)) as client,
+    ):
+        for path, (_, status, code) in paths.items():
+            response = await client.post("/ocr", data={"image_url": other.url + path})
+            assert_problem(response, status, code)
+
+
+async def test_settings_are_the_rules() -> None:
+    changes: list[dict[str, Any]] = [
+        {},
+        {"ocr_url_credentials": False},
+        {"ocr_url_ports": "80,443"},
+        {"ocr_url_allowlist": None},
+    ]
+    async with peer(says(answer(small_png()))) as other:
+        url = other.url.replace("//", "//me:SECRET@")
+        for change in changes:
+            settings = open_to(other, **{"ocr_url_credentials": True, **change})
+            async with serving(ScriptedEngine(), **settings) as client:
+                response = await client.post("/ocr", data={"image_url": url})
+            assert response.json().get("code") == ("url_not_allowed" if change else None)
+            assert "SECRET" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("setting", "scheme", "told"),
+    [
+        ("ocr_url_connect_timeout", "https", "no connection within 0.1 s"),
+        ("ocr_url_read_timeout", "http", "sent nothing for 0.1 s"),
+        ("ocr_url_timeout", "http", "not come within 0.1 s"),
+    ],
+)
+async def test_limits_of_time_are_settings(setting: str, scheme: str, told: str) -> None:
+    async with peer(never) as other, serving(ScriptedEngine(), **open_to(other, **{setting: 0.1})) as client:
+        url = other.url.replace("http", scheme)
+        response = await client.post("/ocr", data={"image_url": url})
+    assert_problem(response, 424, "fetch_failed")
+    assert told in response.json()["detail"]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
+async def test_fetching_ends_when_the_caller_leaves(accept: str) -> None:
+    async with peer(never) as other, serving(ScriptedEngine(), **open_to(other)) as client:
+        asking = asyncio.create_task(
+            client.post("/ocr", data={"image_url": other.url}, headers={"Accept": accept})
+        )
+        await other.asked.wait()
+        asking.cancel()
+        await other.left.wait()

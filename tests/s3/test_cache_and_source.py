@@ -1,0 +1,48 @@
+"""A real bucket as the cache's second level, and as where documents come from."""
+
+import uuid
+
+import httpx
+import pytest
+
+from s3_storage import S3Storage
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+from tests.s3.stores import BUCKET, Store
+from tests.s3.using import storage_of
+from tests.samples import small_png
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_replica_answers_with_what_another_one_read(store: Store) -> None:
+    # Of its own, as the bucket outlives the test.
+    document = small_png() + uuid.uuid4().bytes
+    answers: list[httpx.Response] = []
+    engines = [ScriptedEngine(), ScriptedEngine()]
+    for engine in engines:
+        async with serving(engine, storage_of(store), ocr_cache_lifetime=3600) as client:
+            answers.append(await client.post("/ocr", files={"file": document}))
+    assert [answer.json()["cached"] for answer in answers] == [False, True]
+    assert answers[0].json()["pages"] == answers[1].json()["pages"]
+    assert [len(engine.seen) for engine in engines] == [1, 0]
+
+
+async def test_document_is_read_from_the_bucket(store: Store, storage: S3Storage) -> None:
+    key = f"сканы/{uuid.uuid4().hex} 1.png"
+    await storage.put(key, small_png(), "image/png", {})
+    async with serving(ScriptedEngine(), storage_of(store), ocr_max_upload_mb=1) as client:
+        read, missing = [
+            await client.post("/ocr", data={"image_url": f"s3://{BUCKET}/{name}", "store": "false"})
+            for name in (key, f"{key}.not")
+        ]
+    assert read.status_code == 200, read.text
+    assert (missing.status_code, missing.json()["code"]) == (424, "fetch_failed")
+
+
+async def test_object_that_is_too_large_is_refused_unread(store: Store, storage: S3Storage) -> None:
+    key = uuid.uuid4().hex
+    await storage.put(key, bytes(2**20 + 1), "image/png", {})
+    async with serving(ScriptedEngine(), storage_of(store), ocr_max_upload_mb=1) as client:
+        answer = await client.post("/ocr", data={"image_url": f"s3://{BUCKET}/{key}", "store": "false"})
+    assert answer.status_code == 413

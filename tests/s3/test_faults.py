@@ -1,0 +1,130 @@
+"""The store dies in the middle of uploads, and the service too: nothing is lost, torn or there twice."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.running import RunningProgram
+from tests.s3.stores import Server, Store, Swift, wait_until
+from tests.samples import small_png
+
+pytestmark = pytest.mark.anyio
+
+CALLERS = 16
+
+
+def service(store: Store, output: Path) -> RunningProgram:
+    command = [sys.executable, "-m", "uvicorn", "tests.fakes.scripted_service:app", "--port", "0"]
+    settings = {
+        "OCR_OUTPUT_DIR": str(output),
+        "OCR_STORE_TIMEOUT": "2",
+        "OCR_CACHE_LIFETIME": "0",
+        "CLOUDRU_S3_PREFIX": output.name,
+    }
+    return RunningProgram(command, **store.settings, **settings)
+
+
+async def ask(url: str, count: int, after: Callable[[int], None] = lambda _: None) -> list[dict[str, Any]]:
+    """Send so many documents, several at a time; `after` is told of every answer."""
+    answers: list[dict[str, Any]] = []
+    numbers = iter(range(count))
+
+    async def call() -> None:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+            for _ in numbers:
+                # The same id for all: nothing may take another's place.
+                answer = await client.post(
+                    "/ocr",
+                    files={"file": ("Скан.png", small_png())},
+                    data={"store_source": "true"},
+                    headers={"X-Request-ID": "the:same"},
+                )
+                answers.append(answer.raise_for_status().json())
+                await asyncio.to_thread(after, len(answers))
+
+    await asyncio.gather(*(call() for _ in range(CALLERS)))
+    return answers
+
+
+def waiting(url: str) -> int:
+    documents: int = httpx.get(f"{url}/health").json()["storage"]["spool"]["documents"]
+    return documents
+
+
+def assert_all_is_there(store: Store, prefix: str, answers: list[dict[str, Any]]) -> None:
+    objects = store.objects(f"{prefix}/")
+    expected = [file["key"] for answer in answers for file in answer["storage"]["files"]]
+    assert Counter(expected) == Counter(objects.keys())
+    for answer in answers:
+        storage = answer.pop("storage")
+        assert json.loads(objects[f"{storage['folder']}result.json"]) == answer
+        assert objects[f"{storage['folder']}result.md"].decode() == answer["markdown"]
+        assert objects[f"{storage['folder']}source/Скан.png"] == small_png()
+
+
+async def test_store_that_dies_under_load_and_comes_back_has_everything(swift: Swift, tmp_path: Path) -> None:
+    with swift.front() as (store, server), service(store, tmp_path) as running:
+
+        def disturb(answered: int) -> None:
+            if answered == 30:
+                server.kill()
+            elif answered == 90:
+                server.start()
+
+        answers = await ask(running.url, 120, disturb)
+        assert len(answers) == 120
+        statuses = Counter(answer["storage"]["status"] for answer in answers)
+        assert set(statuses) == {"stored", "pending"} and min(statuses.values()) >= 20
+        wait_until(lambda: waiting(running.url) == 0, "the spool is empty")
+        assert_all_is_there(store, tmp_path.name, answers)
+    log = "".join(running.log)
+    assert log.count("the storage cannot be used") == log.count("the storage can be used again") == 1
+    assert "Traceback" not in log
+    assert not list((tmp_path / "spool").glob("*-*")), "nothing is left behind"
+
+
+async def test_what_waits_survives_a_service_that_is_killed(swift: Swift, tmp_path: Path) -> None:
+    with swift.front() as (store, server):
+        with service(store, tmp_path) as running:
+            server.kill()
+            answers = await ask(running.url, 60)
+            assert {answer["storage"]["status"] for answer in answers} == {"pending"}
+            assert {file["url"] for answer in answers for file in answer["storage"]["files"]} == {None}
+            assert waiting(running.url) == 60
+            running.kill()
+        restart(server, store)
+        with service(store, tmp_path) as running:
+            # Again in the middle of uploads: what it has taken waits until its lease is over.
+            running.wait_for("a document that waited is stored")
+            running.kill()
+        with service(store, tmp_path) as running:
+            wait_until(lambda: waiting(running.url) == 0, "the spool is empty", timeout=60)
+        assert_all_is_there(store, tmp_path.name, answers)
+
+
+async def test_store_that_never_answers_holds_nothing_up(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        store = Store(f"http://127.0.0.1:{mute.getsockname()[1]}")
+        began = time.monotonic()
+        with service(store, tmp_path) as running:
+            answers = await ask(running.url, 40)
+            assert {answer["storage"]["status"] for answer in answers} == {"pending"}
+            assert time.monotonic() - began < 15, "who comes later does not wait for it"
+        assert running.exit_code == -signal.SIGTERM
+        assert time.monotonic() - began < 40, "nor does the service at its end"
+    assert len(list((tmp_path / "spool").glob("waiting-*"))) == 40, "also what was just being tried"
+
+
+def restart(server: Server, store: Store) -> None:
+    server.start()
+    store.wait_until_ready()

@@ -1,0 +1,252 @@
+"""What was read once: kept, found again, shared by those who wait, and forgotten in time."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from ocr_service.cache import ResultCache, result_key
+from ocr_service.documents import Block, DocumentResult, PageResult, Timings
+from ocr_service.errors import BrokenDocument, RecognitionFailed, StorageOutage
+from ocr_service.result_form import from_bytes, to_bytes
+from tests.fakes.memory_storage import MemoryStorage
+
+pytestmark = pytest.mark.anyio
+
+HOUR = 3600.0
+BLOCK = Block("text", (1, 2, 3, 4), "Договор № 17", order=1, confidence=0.5)
+PAGE = PageResult(
+    index=3,
+    width=10,
+    height=20,
+    markdown="# Договор",
+    text="Договор",
+    blocks=(BLOCK,),
+    images={"imgs/a.jpg": b"\xff\xd8 a picture"},
+    raw={"parsing_res_list": [{"block_label": "text", "block_bbox": [1, 2, 3, 4]}]},
+)
+RESULT = DocumentResult((PAGE,), Timings(), total=0.0)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Reader:
+    """Reads when it is told to, and counts."""
+
+    def __init__(self, outcome: DocumentResult | Exception = RESULT) -> None:
+        self.begun = self.stopped = 0
+        self.may_end = asyncio.Event()
+        self.started = asyncio.Event()
+        self._outcome = outcome
+
+    async def __call__(self) -> DocumentResult:
+        self.begun += 1
+        self.started.set()
+        try:
+            await self.may_end.wait()
+        except asyncio.CancelledError:
+            self.stopped += 1
+            raise
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+
+def at_once(result: DocumentResult = RESULT) -> Callable[[], Awaitable[DocumentResult]]:
+    async def read() -> DocumentResult:
+        return result
+
+    return read
+
+
+def never() -> Callable[[], Awaitable[DocumentResult]]:
+    async def read() -> DocumentResult:
+        raise AssertionError("it was read again")
+
+    return read
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the other tasks run until it holds."""
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0)
+
+
+def test_form_gives_back_all_but_the_timings() -> None:
+    timed = DocumentResult((replace(PAGE, timings=Timings(1, 2, 3)),), Timings(1, 2, 3), total=6)
+    assert from_bytes(to_bytes(timed, kept_at=5.0)) == (RESULT, 5.0)
+
+
+@pytest.mark.parametrize(
+    "torn", [b"", b"nothing", to_bytes(RESULT, 0)[:-9], b"x\x9c\x03\x00\x00\x00\x00\x01"]
+)
+def test_what_is_torn_is_not_taken(torn: bytes) -> None:
+    with pytest.raises(ValueError):
+        from_bytes(torn)
+
+
+def test_key_depends_on_bytes_and_on_everything_else() -> None:
+    key = result_key(b"page", {"engine": "a", "pages": None})
+    assert key == result_key(b"page", {"pages": None, "engine": "a"})
+    assert key != result_key(b"page2", {"engine": "a", "pages": None})
+    assert key != result_key(b"page", {"engine": "b", "pages": None})
+    assert key != result_key(b"page", {"engine": "a"})
+
+
+async def test_second_time_it_is_not_read() -> None:
+    cache = ResultCache(10_000, None, HOUR)
+    assert await cache.read_once("key", at_once()) == (RESULT, False)
+    assert await cache.read_once("key", never()) == (RESULT, True)
+
+
+async def test_equal_requests_at_a_time_are_read_once() -> None:
+    cache, reader = ResultCache(10_000, None, HOUR), Reader()
+    waiting = [asyncio.create_task(cache.read_once("key", reader)) for _ in range(5)]
+    await reader.started.wait()
+    reader.may_end.set()
+    assert sorted(spared for _, spared in await asyncio.gather(*waiting)) == [False, True, True, True, True]
+    assert reader.begun == 1
+
+
+async def test_one_that_leaves_does_not_take_the_others_down() -> None:
+    cache, reader = ResultCache(10_000, None, HOUR), Reader()
+    first = asyncio.create_task(cache.read_once("key", reader))
+    await reader.started.wait()
+    second = asyncio.create_task(cache.read_once("key", never()))
+    await until(lambda: cache.waiting("key") == 2)
+    first.cancel()
+    await asyncio.wait([first])
+    reader.may_end.set()
+    assert await second == (RESULT, True)
+    assert first.cancelled() and reader.stopped == 0
+
+
+async def test_reading_stops_when_the_last_one_leaves_and_begins_anew_for_the_next() -> None:
+    cache, reader = ResultCache(10_000, None, HOUR), Reader()
+    waiting = [asyncio.create_task(cache.read_once("key", reader)) for _ in range(2)]
+    await until(lambda: cache.waiting("key") == 2)
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    assert reader.stopped == 1
+    assert await cache.read_once("key", at_once()) == (RESULT, False)
+
+
+async def test_failure_reaches_all_and_is_not_kept() -> None:
+    cache, reader = ResultCache(10_000, None, HOUR), Reader(RecognitionFailed("no"))
+    waiting = [asyncio.create_task(cache.read_once("key", reader)) for _ in range(3)]
+    await reader.started.wait()
+    reader.may_end.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [RecognitionFailed] * 3
+    assert await cache.read_once("key", at_once()) == (RESULT, False)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        replace(PAGE, failure=BrokenDocument("no")),
+        replace(PAGE, blocks=(BLOCK, replace(BLOCK, failure=RecognitionFailed("no")))),
+    ],
+    ids=["page", "block"],
+)
+async def test_what_failed_in_part_is_not_kept(page: PageResult) -> None:
+    store = MemoryStorage()
+    cache = ResultCache(10_000, store, HOUR)
+    failed = DocumentResult((PAGE, page), Timings(), total=0.0)
+    assert await cache.read_once("key", at_once(failed)) == (failed, False)
+    await cache.close()
+    assert await cache.get("key") is None and not store.objects
+
+
+async def test_too_old_is_read_anew() -> None:
+    clock = Clock()
+    cache = ResultCache(10_000, MemoryStorage(), HOUR, clock)
+    await cache.keep("key", RESULT)
+    clock.now += HOUR - 1
+    assert await cache.get("key") == RESULT
+    clock.now += 1
+    assert await cache.get("key") is None
+
+
+async def test_store_outlives_memory_and_is_shared() -> None:
+    store = MemoryStorage()
+    one = ResultCache(10_000, store, HOUR)
+    await one.keep("key", RESULT)
+    await one.close()
+    other = ResultCache(10_000, store, HOUR)
+    assert await other.read_once("key", never()) == (RESULT, True)
+    store.objects.clear()
+    assert await other.get("key") == RESULT, "it did not come into memory"
+
+
+async def test_memory_is_bounded_and_lets_the_least_recently_used_go() -> None:
+    size = len(to_bytes(RESULT, 1000.0))
+    cache = ResultCache(2 * size + size // 2, None, HOUR, Clock())
+    for key in ("a", "b"):
+        await cache.keep(key, RESULT)
+    await cache.get("a")
+    await cache.keep("c", RESULT)
+    assert [await cache.get(key) is not None for key in ("a", "b", "c")] == [True, False, True]
+    await cache.keep("c", RESULT)
+    assert await cache.get("a") is not None
+
+
+async def test_without_memory_the_store_does() -> None:
+    cache = ResultCache(0, MemoryStorage(), HOUR)
+    await cache.keep("key", RESULT)
+    await cache.close()
+    assert await cache.get("key") == RESULT
+
+
+async def test_result_larger_than_the_memory_drives_nothing_out() -> None:
+    cache = ResultCache(len(to_bytes(RESULT, 1000.0)), None, HOUR, Clock())
+    await cache.keep("small", RESULT)
+    large = DocumentResult((replace(PAGE, images={"a.jpg": os.urandom(10_000)}),), Timings(), total=0.0)
+    await cache.keep("large", large)
+    assert await cache.get("small") == RESULT and await cache.get("large") is None
+
+
+async def test_store_that_is_away_is_left_alone_for_a_while() -> None:
+    store = MemoryStorage(trouble=StorageOutage("The storage is away."))
+    cache = ResultCache(0, store, HOUR)
+    assert await cache.get("key") is None
+    store.trouble = None
+    await cache.keep("key", RESULT)
+    await cache.close()
+    assert not store.objects, "it was asked at once again"
+
+
+async def test_store_that_hangs_holds_up_neither_answers_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocr_service.cache._CLOSING_SECONDS", 0.05)
+    store = MemoryStorage()
+    store.gate.clear()
+    cache = ResultCache(10_000, store, HOUR)
+    async with asyncio.timeout(10):
+        assert await cache.read_once("key", at_once()) == (RESULT, False)
+        assert await cache.read_once("key", never()) == (RESULT, True)
+        await cache.close()
+    assert not store.objects
+
+
+async def test_store_that_is_away_or_torn_costs_nothing_but_the_reading(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    away = ResultCache(0, MemoryStorage(trouble=StorageOutage("The storage is away.")), HOUR)
+    assert await away.read_once("key", at_once()) == (RESULT, False)
+    await away.close()
+    torn = MemoryStorage()
+    cache = ResultCache(0, torn, HOUR)
+    await cache.keep("key", RESULT)
+    await cache.close()
+    torn.objects = {key: body[:-5] for key, body in torn.objects.items()}
+    assert await cache.read_once("key", at_once()) == (RESULT, False)
+    assert "Договор" not in caplog.text
