@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocr_service.errors import OcrError
-from ocr_service.request_context import request_id, unique_id
+from ocr_service.request_context import Record, record, request_id, unique_id
 from ocr_service.routes.problems import problem_response
 
 log = logging.getLogger("ocr_service.access")
@@ -42,12 +42,16 @@ class RequestContext:
         token = request_id.set(given or made)
         # Callers may send the same id twice, and neither result may take the other's place.
         unique_id.set(f"{given.replace(':', '_')}-{made}" if given else made)
+        known = Record(method=scope["method"])
+        record.set(known)
         answer = _Answer(send)
         began = time.perf_counter()
         try:
             await self._run(scope, receive, answer)
         finally:
-            _log_line(scope, answer.outcome, time.perf_counter() - began)
+            known.route = _route(scope)
+            known.status, known.seconds = answer.outcome, time.perf_counter() - began
+            _log_line(scope, known)
             request_id.reset(token)
 
     async def _run(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
@@ -97,13 +101,19 @@ def _given_id(scope: Scope) -> str | None:
     return None
 
 
-def _log_line(scope: Scope, status: int, seconds: float) -> None:
+def _route(scope: Scope) -> str:
+    """Return the route's path; what callers ask for beside the routes is one and the same."""
+    return getattr(scope.get("route"), "path", "other")
+
+
+def _log_line(scope: Scope, known: Record) -> None:
+    assert known.status is not None and known.seconds is not None
     level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
     log.log(
         level,
         "%s %s %d %.0f ms",
-        scope["method"],
+        known.method,
         scope["path"].encode("unicode_escape").decode("ascii"),
-        status,
-        seconds * 1000,
+        known.status,
+        known.seconds * 1000,
     )
