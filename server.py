@@ -6,17 +6,21 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
-from ocr_service import __version__
+from ocr_service import __version__, connections
+from ocr_service.admission import Admission, Bounds
+from ocr_service.background import Background, Pulse
 from ocr_service.cache import ResultCache
 from ocr_service.config import ConfigurationError, Settings, load_settings
+from ocr_service.connections import ConnectionLimits
 from ocr_service.decoding import Limits
-from ocr_service.documents import Engine, Storage
+from ocr_service.documents import Engine, EngineState, Storage
 from ocr_service.errors import EngineUnavailable, OcrError
 from ocr_service.fetching import Fetcher, Rules
 from ocr_service.local_storage import LocalStorage
@@ -25,16 +29,23 @@ from ocr_service.memory import give_back, keep_for_reuse
 from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here
 from ocr_service.pipeline import Pipeline
 from ocr_service.routes import health, ocr, openapi
+from ocr_service.routes.body import BodyLimits
 from ocr_service.routes.health import PADDLEOCR_VL
 from ocr_service.routes.middleware import RequestContext
 from ocr_service.routes.problems import answer_error
 from ocr_service.routes.service import Service
 from ocr_service.spool import Spool
+from ocr_service.stopping import before_stopping
 from ocr_service.storing import Storing
 from ocr_service.tesseract import TesseractEngine
 from s3_storage import S3Settings, S3Storage
 
 log = logging.getLogger("ocr_service")
+
+# An engine that could not be started is tried again as often as this, in seconds.
+_REVIVED_EVERY = 30.0
+# For what has its time over when the service stops: to say so.
+_LAST_WORDS_SECONDS = 6.0
 
 _DESCRIPTION = "Documents in, Markdown, text and blocks out. Start with `POST /ocr`."
 
@@ -134,24 +145,33 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
         lifespan=_lifespan,
         redoc_url=None,
     )
+    admission = Admission(_bounds(settings, engine))
     pipeline = Pipeline(
         engine,
         Limits(settings.ocr_max_page_megapixels * 1_000_000, engine.max_page_side),
+        admission,
         max_pages=settings.ocr_max_pages,
         pdf_dpi=settings.ocr_pdf_dpi,
         cache=_cache(settings, storage),
     )
-    max_upload_bytes = settings.ocr_max_upload_mb * 2**20
+    max_bytes = settings.ocr_max_upload_mb * 2**20
     app.state.service = Service(
         pipeline,
+        admission,
         _storing(settings, storage),
-        Fetcher(_fetching_rules(settings, max_upload_bytes)),
+        Fetcher(_fetching_rules(settings, max_bytes)),
+        Background(),
+        Pulse(settings.ocr_stall_timeout),
         reads_bucket=settings.ocr_url_s3,
-        max_upload_bytes=max_upload_bytes,
+        body_limits=BodyLimits(max_bytes, settings.ocr_upload_idle_timeout, settings.ocr_upload_min_rate),
         s3_configured=settings.s3_configured,
         s3_missing=settings.s3_missing,
         preload=settings.ocr_preload,
+        drain_seconds=settings.ocr_drain_timeout,
         started_at=time.monotonic(),
+    )
+    app.state.connection_limits = ConnectionLimits(
+        settings.ocr_header_timeout, settings.ocr_answer_idle_timeout, settings.ocr_upload_idle_timeout
     )
     app.include_router(ocr.router)
     app.include_router(health.router)
@@ -160,6 +180,16 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
         app.add_exception_handler(kind, answer_error)
     openapi.complete(app)
     return app
+
+
+def _bounds(settings: Settings, engine: Engine) -> Bounds:
+    return Bounds(
+        pages=min(settings.ocr_max_pages_in_flight or engine.max_pages_in_flight, engine.max_pages_in_flight),
+        pixels=settings.ocr_max_megapixels_in_flight * 1_000_000,
+        document_bytes=settings.ocr_max_documents_mb * 2**20,
+        waiting=settings.ocr_max_waiting,
+        seconds=settings.ocr_request_timeout,
+    )
 
 
 def _fetching_rules(settings: Settings, max_bytes: int) -> Rules:
@@ -175,37 +205,58 @@ def _fetching_rules(settings: Settings, max_bytes: int) -> Rules:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    pipeline: Pipeline = app.state.service.pipeline
-    storing: Storing = app.state.service.storing
-    engine = pipeline.engine
-    beside = [
-        asyncio.create_task(engine.watch()),
-        asyncio.create_task(give_back(pipeline)),
-        asyncio.create_task(storing.watch()),
-        asyncio.create_task(pipeline.tend_cache()),
-        asyncio.create_task(_start_early(engine, app.state.service.preload)),
-    ]
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    service: Service = app.state.service
+    pipeline, storing, engine = service.pipeline, service.storing, service.pipeline.engine
+    for name, work in {
+        "the pulse": service.pulse.run(),
+        "the watch over the engine": engine.watch(),
+        "the engine's start": _start(service),
+        "giving memory back": give_back(service.admission.places),
+        "the watch over the storage": storing.watch(),
+        "tending the cache": pipeline.tend_cache(),
+    }.items():
+        service.background.start(name, work)
     try:
-        yield
+        with before_stopping(partial(_drain, service)):
+            yield {connections.STATE_KEY: app.state.connection_limits}
     finally:
-        for task in beside:
-            task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        await service.background.stop()
         await pipeline.close()
         await storing.close()
-        app.state.service.fetcher.close()
+        service.fetcher.close()
         await engine.close()
 
 
-async def _start_early(engine: Engine, preload: bool) -> None:
-    """Start a light engine beside the service; a heavy one waits for the first request, unless told."""
-    if not (preload or engine.starts_early):
+async def _start(service: Service) -> None:
+    """Start a light engine beside the service, and any one again that could not be started.
+
+    A heavy one waits for the first request, unless told not to.
+    """
+    engine = service.pipeline.engine
+    if service.starts_early:
+        # A failure is in the log and in /health.
+        with suppress(EngineUnavailable):
+            await engine.start()
+    else:
         log.info("%s initialization deferred to the first request", engine.title)
-        return
-    # A failure is in the log and in /health, and the first request tries again.
-    with suppress(EngineUnavailable):
-        await engine.start()
+    while True:
+        await asyncio.sleep(_REVIVED_EVERY)
+        # No request may come to try it again where callers are kept away while it is not ready.
+        if engine.state is EngineState.UNAVAILABLE:
+            with suppress(EngineUnavailable):
+                await engine.start()
+
+
+async def _drain(service: Service) -> None:
+    """Let what is under way come to its end, and nothing else begin."""
+    log.info("stopping: %d requests are finished first", service.admission.visits)
+    try:
+        async with asyncio.timeout(service.drain_seconds + _LAST_WORDS_SECONDS):
+            await service.admission.drain(service.drain_seconds)
+            await service.storing.flush()
+    except TimeoutError:
+        log.warning("the spool could not be emptied in time; what waits in it stays there")
 
 
 def _app_from_environment() -> FastAPI:

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 # The settings and their defaults; README.md says what they mean. uvicorn reads its own from the environment.
 : "${UVICORN_HOST:=0.0.0.0}"
 : "${UVICORN_PORT:=8081}"
-: "${UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN:=30}"
+: "${UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN:=15}"
 : "${VLLM_ENABLED:=auto}"
 : "${VLLM_COMMAND:=}"
 : "${VLLM_VENV:=/opt/vllm}"
@@ -20,6 +20,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 : "${VLLM_STOP_TIMEOUT:=10}"
 : "${MODELS_DIR:=}"
 export UVICORN_HOST UVICORN_PORT UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN
+
+# Connections with limits, and no WebSockets, which the service does not speak.
+export UVICORN_HTTP=ocr_service.connections:Connection UVICORN_WS=none
 
 # vLLM and the hub's client tell nobody about this machine.
 export DO_NOT_TRACK=1 HF_HUB_DISABLE_TELEMETRY=1

@@ -74,6 +74,60 @@ class Settings(BaseSettings):
         description="Largest page accepted, in millions of pixels; PDF pages are rendered smaller to fit.",
     )
     ocr_max_pages: int = Field(500, ge=1, le=100_000, description="Most pages read in one request.")
+    ocr_request_timeout: float = Field(
+        300,
+        gt=0,
+        le=86_400,
+        description="Seconds that a request may take once its document is here; a caller may ask for less.",
+    )
+    ocr_max_waiting: int = Field(
+        64,
+        ge=1,
+        le=10_000,
+        description="Most requests of which no page is being read; further ones are refused at once.",
+    )
+    ocr_max_pages_in_flight: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Most pages decoded or being read at a time. Empty, or more: as many as keep the engine "
+        "busy (48 for PaddleOCR-VL, its threads and one for Tesseract).",
+    )
+    ocr_max_megapixels_in_flight: int = Field(
+        400,
+        ge=1,
+        le=100_000,
+        description="Most millions of pixels of these pages together, at up to 12 bytes of memory each; "
+        "a larger page is read alone.",
+    )
+    ocr_max_documents_mb: int = Field(
+        1024,
+        ge=1,
+        le=1_000_000,
+        description="Most memory for the files of all requests, in MiB; requests beyond that are refused.",
+    )
+    ocr_header_timeout: float = Field(
+        10, gt=0, le=3600, description="Seconds within which a request's headers must have come."
+    )
+    ocr_upload_idle_timeout: float = Field(30, gt=0, le=3600, description="Seconds that an upload may pause.")
+    ocr_upload_min_rate: int = Field(
+        10_000, ge=1, description="Bytes a second at which an upload must come, on the average."
+    )
+    ocr_answer_idle_timeout: float = Field(
+        60, gt=0, le=3600, description="Seconds that a caller may read nothing of its answer."
+    )
+    ocr_drain_timeout: float = Field(
+        30,
+        ge=0,
+        le=3600,
+        description="Seconds that running requests may still take once the service is told to stop.",
+    )
+    ocr_stall_timeout: float = Field(
+        10,
+        gt=0,
+        le=3600,
+        description="Seconds for which the event loop may stand still before `/health/live` says so.",
+    )
     ocr_pdf_dpi: int | None = Field(
         None,
         ge=36,

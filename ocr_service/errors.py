@@ -6,6 +6,7 @@ OcrError                        500 internal_error
 │   ├── MediaTypeNotSupported   415 media_type_not_supported
 │   ├── NoFile                  422 no_file
 │   ├── EmptyFile               422 empty_file
+│   ├── UploadTooSlow           408 upload_too_slow
 │   ├── TooManyBytes            413 too_many_bytes
 │   ├── PagesOutOfRange         422 pages_out_of_range
 │   ├── LanguageNotInstalled    422 language_not_installed
@@ -25,6 +26,10 @@ OcrError                        500 internal_error
 │       ├── RecognitionFailed   500 recognition_failed
 │       ├── PartlyRecognized    500 partly_recognized, beside the blocks that were read
 │       └── VlmTimeout          504 vlm_timeout
+├── NotAdmitted                 503, with Retry-After
+│   ├── Overloaded              503 overloaded
+│   └── Draining                503 draining, and the connection is closed
+├── RequestTimedOut             504 request_timed_out
 ├── EngineError
 │   └── EngineUnavailable       503 engine_unavailable, with Retry-After
 │       └── VlmUnavailable      503 vlm_unavailable
@@ -96,6 +101,12 @@ class NoFile(RequestError):
 class EmptyFile(RequestError):
     code = "empty_file"
     title = "The file is empty"
+
+
+class UploadTooSlow(RequestError):
+    status = 408
+    code = "upload_too_slow"
+    title = "The request's body does not come fast enough"
 
 
 class TooManyBytes(RequestError):
@@ -201,6 +212,40 @@ class VlmTimeout(PageError):
     status = 504
     code = "vlm_timeout"
     title = "The vLLM server did not answer in time"
+
+
+class NotAdmitted(OcrError):
+    """The service takes no further work just now; retry_after: seconds after which it may."""
+
+    status = 503
+
+    def __init__(self, detail: str = "", retry_after: int = 5) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after)}
+
+
+class Overloaded(NotAdmitted):
+    code = "overloaded"
+    title = "The service has as much to do as it can take"
+
+
+class Draining(NotAdmitted):
+    code = "draining"
+    title = "The service is stopping"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {**super().headers, "Connection": "close"}
+
+
+class RequestTimedOut(OcrError):
+    status = 504
+    code = "request_timed_out"
+    title = "The request took too long"
 
 
 class EngineError(OcrError):

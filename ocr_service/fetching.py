@@ -27,6 +27,8 @@ from ocr_service.workers import Workers
 # Name and port → addresses, in the order in which they are to be tried; blocks, and raises gaierror.
 Resolver = Callable[[str, int], Sequence[str]]
 
+Hold = Callable[[int], None]
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = (301, 302, 303, 307, 308)
 # 203: the file as a proxy has changed it.
@@ -76,11 +78,14 @@ class Fetcher:
         self._network = _CheckedNetwork(rules, resolver)
         self._tls: ssl.SSLContext | None = None
 
-    async def fetch(self, url: str) -> bytes:
-        """Return the file; raises InvalidUrl, UrlNotAllowed, FetchFailed, TooManyBytes or EmptyFile."""
+    async def fetch(self, url: str, hold: Hold = lambda _: None) -> bytes:
+        """Return the file; raises InvalidUrl, UrlNotAllowed, FetchFailed, TooManyBytes or EmptyFile.
+
+        hold: told of bytes before they are kept; what it raises ends the fetching.
+        """
         try:
             async with asyncio.timeout(self._rules.total_seconds):
-                data = await self._follow(_parsed(url))
+                data = await self._follow(_parsed(url), hold)
         except TimeoutError:
             raise FetchFailed(f"The file has not come within {self._rules.total_seconds:g} s.") from None
         if not data:
@@ -91,7 +96,7 @@ class Fetcher:
         """Look up no more names."""
         self._network.close()
 
-    async def _follow(self, url: httpx.URL) -> bytes:
+    async def _follow(self, url: httpx.URL, hold: Hold) -> bytes:
         if self._tls is None:
             # In a thread: it reads every authority's certificate.
             self._tls = await asyncio.to_thread(httpx.create_ssl_context)
@@ -99,13 +104,15 @@ class Fetcher:
             ssl_context=self._tls, network_backend=self._network, max_keepalive_connections=0
         ) as connections:
             for _ in range(self._rules.max_redirects + 1):
-                found = await self._get(connections, url)
+                found = await self._get(connections, url, hold)
                 if isinstance(found, bytes):
                     return found
                 url = found
         raise FetchFailed(f"The address redirects more than {self._rules.max_redirects} times.")
 
-    async def _get(self, connections: httpcore.AsyncConnectionPool, url: httpx.URL) -> bytes | httpx.URL:
+    async def _get(
+        self, connections: httpcore.AsyncConnectionPool, url: httpx.URL, hold: Hold
+    ) -> bytes | httpx.URL:
         """Return the file, or the address to look for it instead."""
         self._refuse_unless_allowed(url)
         limits = self._rules
@@ -124,8 +131,11 @@ class Fetcher:
                     return _redirected(url, headers["location"])
                 if response.status not in _FILE_COMES:
                     raise FetchFailed(f"The other side answered {_status(response.status)}.")
-                data = await _body(response, headers, limits.max_bytes)
-        return await asyncio.to_thread(_decoded, data, headers.get("content-encoding", ""), limits.max_bytes)
+                data = await _body(response, headers, limits.max_bytes, hold)
+        encoding = headers.get("content-encoding", "")
+        decoded = await asyncio.to_thread(_decoded, data, encoding, limits.max_bytes)
+        hold(max(0, len(decoded) - len(data)))
+        return decoded
 
     def _refuse_unless_allowed(self, url: httpx.URL) -> None:
         if url.scheme not in _DEFAULT_PORTS:
@@ -232,16 +242,17 @@ def _status(number: int) -> str:
         return str(number)
 
 
-async def _body(response: httpcore.Response, headers: httpx.Headers, max_bytes: int) -> bytes:
+async def _body(response: httpcore.Response, headers: httpx.Headers, max_bytes: int, hold: Hold) -> bytes:
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise TooManyBytes.beyond(max_bytes)
     data = bytearray()
     try:
         async for chunk in response.aiter_stream():
-            data += chunk
-            if len(data) > max_bytes:
+            if len(data) + len(chunk) > max_bytes:
                 raise TooManyBytes.beyond(max_bytes)
+            hold(len(chunk))
+            data += chunk
     except (httpcore.RemoteProtocolError, httpcore.NetworkError) as error:
         raise FetchFailed("The connection ended before the whole file had come.") from error
     return bytes(data)

@@ -24,7 +24,7 @@ class Work(Protocol):
         """Pages since the start."""
 
     @property
-    def pages_in_flight(self) -> int:
+    def pages_taken(self) -> int:
         """Pages just now."""
 
 
@@ -42,6 +42,6 @@ async def give_back(work: Work, pause: float = _PAUSE_SECONDS) -> None:
     seen = 0
     while malloc_trim is not None:
         await asyncio.sleep(pause)
-        if work.pages_done != seen and not work.pages_in_flight:
+        if work.pages_done != seen and not work.pages_taken:
             seen = work.pages_done
             await asyncio.to_thread(malloc_trim, 0)

@@ -7,11 +7,12 @@ import time
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Literal, Protocol
+from typing import Protocol
 
 from ocr_service import __version__
+from ocr_service.admission import Admission, Turns
 from ocr_service.cache import ResultCache, result_key
 from ocr_service.decoding import Document, Limits, opened
 from ocr_service.documents import DocumentResult, Engine, Options, PageResult, Timings
@@ -28,21 +29,19 @@ from ocr_service.selection import select_pages
 log = logging.getLogger(__name__)
 
 
-class _PagesInFlight(asyncio.Semaphore):
-    """Places for pages between their decoding and their text; counts those that were taken and left."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A document, and what is asked of it.
 
-    def __init__(self, places: int) -> None:
-        super().__init__(places)
-        self.acquired = self.released = 0
+    pages: a selection such as "1-3,7", None for all. key: under which the result is kept, None where none is;
+    see `Pipeline.job`. shared: whether it is kept in the store as well, not in this process's memory alone.
+    """
 
-    async def acquire(self) -> Literal[True]:
-        await super().acquire()
-        self.acquired += 1
-        return True
-
-    def release(self) -> None:
-        self.released += 1
-        super().release()
+    data: bytes
+    pages: str | None = None
+    options: Options = Options()
+    key: str | None = None
+    shared: bool = True
 
 
 class Reading(Protocol):
@@ -106,7 +105,7 @@ class _LiveReading:
         pages: Sequence[int],
         options: Options,
         engine: Engine,
-        in_flight: _PagesInFlight,
+        admission: Admission,
         decode: float,
     ) -> None:
         self.pages = pages
@@ -114,32 +113,41 @@ class _LiveReading:
         self._document = document
         self._options = options
         self._engine = engine
-        self._in_flight = in_flight
+        self._admission = admission
 
     async def results(self) -> AsyncGenerator[PageResult]:
         finished: asyncio.Queue[PageResult | Exception] = asyncio.Queue()
-        feeding = asyncio.create_task(self._feed(finished))
-        try:
-            for _ in self.pages:
-                outcome = await finished.get()
-                if isinstance(outcome, Exception):
-                    raise outcome
-                yield outcome
-            # Done but for its last step: cancelling it would leave a traceback, and all that hangs on it.
-            await feeding
-        finally:
-            await _stopped(feeding)
+        with self._admission.turns(len(self.pages)) as turns:
+            feeding = asyncio.create_task(self._feed(turns, finished))
+            try:
+                for _ in self.pages:
+                    outcome = await finished.get()
+                    if isinstance(outcome, Exception):
+                        raise outcome
+                    yield outcome
+                # Done but for its last step: cancelling it would leave a traceback, and all that hangs on it.
+                await feeding
+            finally:
+                await _stopped(feeding)
 
-    async def _feed(self, finished: asyncio.Queue[PageResult | Exception]) -> None:
-        """Start pages as places in flight come free; requests take turns, as each waits for one place."""
+    async def _feed(self, turns: Turns, finished: asyncio.Queue[PageResult | Exception]) -> None:
+        """Start pages as places come free."""
         async with asyncio.TaskGroup() as reading:
             for index in self.pages:
                 began = time.perf_counter()
-                await self._in_flight.acquire()
+                pixels = await self._pixels(index)
+                await turns.take(pixels)
                 waited = Timings(queue=time.perf_counter() - began)
                 task = reading.create_task(self._finish(index, waited, finished))
                 # Not in the task: one that is cancelled before its first step never runs a line.
-                task.add_done_callback(lambda _: self._in_flight.release())
+                task.add_done_callback(partial(turns.give_back, pixels))
+
+    async def _pixels(self, index: int) -> int:
+        try:
+            return await self._document.pixels(index)
+        except PageError:
+            # It takes its turn all the same: decoding it will say what is wrong.
+            return 0
 
     async def _finish(
         self, index: int, waited: Timings, finished: asyncio.Queue[PageResult | Exception]
@@ -173,14 +181,15 @@ class _LiveReading:
 class Pipeline:
     """Everything between a route and the engine; one for the whole service.
 
-    max_pages: most pages of one request. pdf_dpi: pixels per inch for PDF pages, None for the engine's own.
-    cache: where results are kept, None for nowhere.
+    admission: gives pages their places. max_pages: most pages of one request. pdf_dpi: pixels per inch for
+    PDF pages, None for the engine's own. cache: where results are kept, None for nowhere.
     """
 
     def __init__(
         self,
         engine: Engine,
         limits: Limits,
+        admission: Admission,
         max_pages: int,
         pdf_dpi: int | None = None,
         cache: ResultCache | None = None,
@@ -188,83 +197,56 @@ class Pipeline:
         self.engine = engine
         self._cache = cache
         self._limits = limits
+        self._admission = admission
         self._max_pages = max_pages
         self._dpi = pdf_dpi or engine.resolution
-        self._in_flight = _PagesInFlight(engine.max_pages_in_flight)
 
-    @property
-    def pages_done(self) -> int:
-        """Pages that have been worked on since the start, whatever came of them."""
-        return self._in_flight.released
-
-    @property
-    def pages_in_flight(self) -> int:
-        """Pages that are being decoded or read."""
-        return self._in_flight.acquired - self._in_flight.released
-
-    async def key(self, data: bytes, pages: str | None, options: Options) -> str | None:
-        """Return the key under which the result is kept, None where nothing is kept.
+    async def job(
+        self, data: bytes, pages: str | None, options: Options, cached: bool = True, shared: bool = True
+    ) -> Job:
+        """Return what is to be done, with the key under which its result is kept.
 
         Documents of equal bytes, of which the same is asked, have the same key as long as what reads them is
-        the same: its version, its models, its settings.
+        the same: its version, its models, its settings. cached: False for a job that has no key.
         """
+        job = Job(data, pages, options, shared=shared)
         read_by = self.engine.reads_by
         # Above 0, the model is asked for another text each time.
-        if self._cache is None or read_by is None or options.temperature:
-            return None
+        if not cached or self._cache is None or read_by is None or options.temperature:
+            return job
         depends_on = {
             "service": __version__,
             "engine": [self.engine.name, read_by],
             "decoding": [self._dpi, self._limits, self._max_pages, _decoders()],
             "asked": [pages, options],
         }
-        return await asyncio.to_thread(result_key, data, depends_on)
+        return replace(job, key=await asyncio.to_thread(result_key, data, depends_on))
 
-    async def process(
-        self,
-        data: bytes,
-        pages: str | None,
-        options: Options,
-        key: str | None = None,
-        shared: bool = True,
-    ) -> DocumentResult:
-        """Read a document; raises the first page's failure where no page could be read.
-
-        key: as `key` gives it, to answer with what is kept and to keep what is read; None to do neither.
-        shared: keep it in the store as well, not in this process's memory alone.
-        """
-        if self._cache is None or key is None:
-            return await self._read_all(data, pages, options)
+    async def process(self, job: Job) -> DocumentResult:
+        """Read a document, or answer with what is kept; raises the first failure where no page was read."""
+        if self._cache is None or job.key is None:
+            return await self._read_all(job)
         began = time.perf_counter()
-        result, spared = await self._cache.read_once(
-            key, lambda: self._read_all(data, pages, options), shared
-        )
+        result, spared = await self._cache.read_once(job.key, lambda: self._read_all(job), job.shared)
         total = time.perf_counter() - began
         if not spared:
             return replace(result, total=total)
         return replace(result, timings=Timings(), total=total, cached=True)
 
     @asynccontextmanager
-    async def reading(
-        self,
-        data: bytes,
-        pages: str | None,
-        options: Options,
-        key: str | None = None,
-        shared: bool = True,
-    ) -> AsyncIterator[Reading]:
+    async def reading(self, job: Job) -> AsyncIterator[Reading]:
         """Open a document and make the engine ready: what fails here fails before any page is read.
 
-        key: as in `process`, but equal requests at the same time are each read.
+        Equal jobs at the same time are each read.
         """
-        if self._cache is None or key is None:
-            async with self._opened(data, pages, options) as reading:
+        if self._cache is None or job.key is None:
+            async with self._opened(job) as reading:
                 yield reading
-        elif kept := await self._cache.get(key):
+        elif kept := await self._cache.get(job.key):
             yield _KeptReading(kept)
         else:
-            async with self._opened(data, pages, options) as reading:
-                yield _KeepingReading(reading, partial(self._cache.keep_later, key, shared=shared))
+            async with self._opened(job) as reading:
+                yield _KeepingReading(reading, partial(self._cache.keep_later, job.key, shared=job.shared))
 
     async def tend_cache(self) -> None:
         """Keep the cache's part of a volume from growing without end, until cancelled."""
@@ -276,30 +258,32 @@ class Pipeline:
         if self._cache is not None:
             await self._cache.close()
 
-    async def _read_all(self, data: bytes, pages: str | None, options: Options) -> DocumentResult:
+    async def _read_all(self, job: Job) -> DocumentResult:
         began = time.perf_counter()
         async with (
-            self._opened(data, pages, options) as reading,
+            self._opened(job) as reading,
             aclosing(reading.results()) as results,
         ):
             finished = [page async for page in results]
         finished.sort(key=lambda page: page.index)
         _refuse_if_nothing_was_read(finished)
-        if options.restructure_pages:
-            finished = list(await self.engine.restructure(finished, options))
+        if job.options.restructure_pages:
+            finished = list(await self.engine.restructure(finished, job.options))
         timings = sum((page.timings for page in finished), start=Timings(decode=reading.decode))
         return DocumentResult(tuple(finished), timings, time.perf_counter() - began)
 
     @asynccontextmanager
-    async def _opened(self, data: bytes, pages: str | None, options: Options) -> AsyncIterator[_LiveReading]:
+    async def _opened(self, job: Job) -> AsyncIterator[_LiveReading]:
         began = time.perf_counter()
-        async with opened(data, dpi=self._dpi, mode=self.engine.image_mode, limits=self._limits) as document:
+        async with opened(
+            job.data, dpi=self._dpi, mode=self.engine.image_mode, limits=self._limits
+        ) as document:
             decode = time.perf_counter() - began
-            selected = select_pages(pages, document.page_count)
+            selected = select_pages(job.pages, document.page_count)
             self._refuse_too_many(selected)
             await self.engine.start()
-            self.engine.check(options)
-            yield _LiveReading(document, selected, options, self.engine, self._in_flight, decode)
+            self.engine.check(job.options)
+            yield _LiveReading(document, selected, job.options, self.engine, self._admission, decode)
 
     def _refuse_too_many(self, selected: Sequence[int]) -> None:
         if len(selected) > self._max_pages:

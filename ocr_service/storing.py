@@ -76,6 +76,13 @@ class Storing:
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    async def flush(self) -> None:
+        """Send up now what waits in the spool, as far as the storage takes it."""
+        if self.spool is not None and self.spool.depth.documents:
+            # What cannot be sent stays where it is, and the log has it already.
+            with suppress(StorageError):
+                await self._catch_up()
+
     async def close(self) -> None:
         """Wait until what callers left behind is stored or spooled."""
         if self._keeping:

@@ -19,6 +19,9 @@ class Document(Protocol):
 
     page_count: int
 
+    async def pixels(self, index: int) -> int:
+        """Return how many pixels page `index`, from 1, has once decoded; raises PageError."""
+
     async def page(self, index: int) -> Page:
         """Decode page `index`, from 1; raises PageError for this page alone."""
 

@@ -50,6 +50,11 @@ class ImageFile:
         # Kept open where it has more pages to find; a still image would only keep its pixels.
         self._pages = image if self.page_count > 1 else None
 
+    async def pixels(self, index: int) -> int:
+        """Return how many pixels page `index` has once decoded; raises BrokenDocument or TooManyPixels."""
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(self._measure, index)
+
     async def page(self, index: int) -> Page:
         """Decode page `index`, from 1; raises BrokenDocument or TooManyPixels."""
         async with self._one_at_a_time:
@@ -62,12 +67,15 @@ class ImageFile:
         with _damage_translated():
             return Image.open(io.BytesIO(self._data), formats=self._formats)
 
+    def _measure(self, index: int) -> int:
+        with _damage_translated():
+            image = self._at(index)
+            width, height = _square_size(image.size, *_resolutions(image))
+            return width * height
+
     def _decode(self, index: int) -> Page:
         with _damage_translated():
-            image = self._pages or self._open()
-            if self._pages:
-                image.seek(index - 1)
-                self._refuse_too_large(image)
+            image = self._at(index)
             across, down = _resolutions(image)
             plain = to_plain(image, self._mode)
             if plain is self._pages:
@@ -75,12 +83,19 @@ class ImageFile:
                 plain = plain.copy()
             return Page(index, self._square(plain, across, down), _credible(max(across, down)))
 
+    def _at(self, index: int) -> Image.Image:
+        """Return the file at a page that is not decoded yet, and is not too large."""
+        image = self._pages or self._open()
+        if self._pages:
+            image.seek(index - 1)
+            self._refuse_too_large(image)
+        return image
+
     def _square(self, image: Image.Image, across: float, down: float) -> Image.Image:
         """Make the pixels as wide as high, as letters must be, where the file says that they are not."""
-        finest, coarsest = max(across, down), min(across, down)
-        if coarsest <= 0 or not _LEAST_STRETCH < finest / coarsest < _MOST_STRETCH:
+        width, height = _square_size(image.size, across, down)
+        if (width, height) == image.size:
             return image
-        width, height = round(image.width * finest / across), round(image.height * finest / down)
         self._limits.refuse_too_many_pixels(width, height)
         return image.resize((width, height), Image.Resampling.BICUBIC)
 
@@ -138,6 +153,14 @@ def _on_white(image: Image.Image) -> Image.Image:
     paper = Image.new("RGB", layer.size, "white")
     paper.paste(layer, mask=layer.getchannel("A"))
     return paper
+
+
+def _square_size(size: tuple[int, int], across: float, down: float) -> tuple[int, int]:
+    """Return an image's size once its pixels are as wide as high, by its pixels per inch."""
+    finest, coarsest = max(across, down), min(across, down)
+    if coarsest <= 0 or not _LEAST_STRETCH < finest / coarsest < _MOST_STRETCH:
+        return size
+    return round(size[0] * finest / across), round(size[1] * finest / down)
 
 
 def _resolutions(image: Image.Image) -> tuple[float, float]:

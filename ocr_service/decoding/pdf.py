@@ -53,6 +53,10 @@ class PdfFile:
             raise
         return document
 
+    async def pixels(self, index: int) -> int:
+        """Return how many pixels page `index`, from 1, is rendered to; raises BrokenDocument."""
+        return await _on_pdfium_thread(self._measure, index)
+
     async def page(self, index: int) -> Page:
         """Render page `index`, from 1; raises BrokenDocument or TooManyPixels."""
         return await _on_pdfium_thread(self._render, index)
@@ -77,6 +81,17 @@ class PdfFile:
     def _free(self) -> None:
         if self._pdf is not None:
             self._pdf.close()
+
+    def _measure(self, index: int) -> int:
+        assert self._pdf is not None
+        try:
+            # Of the page tree alone: what is drawn is not looked at.
+            size: tuple[float, float] = self._pdf.get_page_size(index - 1)
+        except pdfium.PdfiumError as error:
+            raise BrokenDocument(f"Page {index} of the PDF is damaged.") from error
+        width, height = size
+        scale = self._scale(width, height)
+        return math.ceil(width * scale) * math.ceil(height * scale)
 
     def _render(self, index: int) -> Page:
         assert self._pdf is not None

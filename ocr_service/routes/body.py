@@ -1,8 +1,10 @@
 """A request's body, read within the limit: bytes are counted while they arrive."""
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,8 +19,10 @@ from ocr_service.errors import (
     NoFile,
     RequestError,
     TooManyBytes,
+    UploadTooSlow,
 )
 
+Hold = Callable[[int], None]
 T = TypeVar("T")
 
 FILE_FIELD = "file"
@@ -42,6 +46,23 @@ _LONGEST_END = 6
 
 
 @dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """max_bytes: of the largest file. idle_seconds: between two pieces. bytes_per_second: the least average.
+
+    A body may lag behind that average by `idle_seconds`, so that none need hurry at its start.
+    """
+
+    max_bytes: int
+    idle_seconds: float
+    bytes_per_second: int
+
+    def patience(self, arrived: int, seconds: float) -> float:
+        """Return for how long the next piece is waited for, once so many bytes arrived in so many seconds."""
+        earned = arrived / self.bytes_per_second
+        return min(self.idle_seconds, max(0.0, self.idle_seconds + earned - seconds))
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """What was sent.
 
@@ -53,16 +74,20 @@ class Body:
     name: str = ""
 
 
-async def read_body(request: Request, max_bytes: int) -> Body:
-    """Read a form or JSON; raises RequestError, and TooManyBytes as soon as the limit is passed."""
+async def read_body(request: Request, limits: BodyLimits, hold: Hold) -> Body:
+    """Read a form or JSON; raises RequestError, and TooManyBytes or UploadTooSlow as soon as it is so.
+
+    hold: told of bytes before they are kept; what it raises ends the reading.
+    """
+    arriving = _Arriving(request, limits, hold)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == _MULTIPART:
-        async with _multipart(request, max_bytes) as form:
-            return await _body_of(form.multi_items(), max_bytes)
+        async with _multipart(arriving) as form:
+            return await _body_of(form.multi_items(), limits.max_bytes)
     if media_type == _URLENCODED:
-        return await _body_of((await _urlencoded(request)).multi_items(), max_bytes)
+        return await _body_of((await _urlencoded(arriving)).multi_items(), limits.max_bytes)
     if media_type == _JSON:
-        return await _body_of(await _json_items(request), max_bytes)
+        return await _body_of(await _json_items(arriving), limits.max_bytes)
     if media_type:
         raise MediaTypeNotSupported(f"The content type is {media_type}. {_HOW_TO_SEND}")
     raise NoFile(_HOW_TO_SEND)
@@ -99,8 +124,8 @@ async def _bytes_of(uploads: list[tuple[str, UploadFile]], max_bytes: int) -> by
     return data
 
 
-async def _json_items(request: Request) -> list[tuple[str, str]]:
-    raw = b"".join([chunk async for chunk in _counted(request, _ENVELOPE, _too_long())])
+async def _json_items(arriving: "_Arriving") -> list[tuple[str, str]]:
+    raw = b"".join([chunk async for chunk in arriving.chunks(_ENVELOPE, _too_long())])
     try:
         return _as_a_forms(json.loads(raw, object_pairs_hook=each_once))
     except (ValueError, RecursionError):
@@ -130,9 +155,9 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-async def _urlencoded(request: Request) -> FormData:
-    body = _counted(request, _ENVELOPE, _too_long())
-    parser = FormParser(request.headers, body, max_fields=_MOST_FIELDS, max_part_size=_MOST_BYTES_A_FIELD)
+async def _urlencoded(arriving: "_Arriving") -> FormData:
+    body = arriving.chunks(_ENVELOPE, _too_long())
+    parser = FormParser(arriving.headers, body, max_fields=_MOST_FIELDS, max_part_size=_MOST_BYTES_A_FIELD)
     try:
         return await parser.parse()
     except MultiPartException as error:
@@ -140,24 +165,24 @@ async def _urlencoded(request: Request) -> FormData:
 
 
 @asynccontextmanager
-async def _multipart(request: Request, max_bytes: int) -> AsyncIterator[FormData]:
-    form = await _parse_multipart(request, _whole_form(request, max_bytes), max_bytes)
+async def _multipart(arriving: "_Arriving") -> AsyncIterator[FormData]:
+    form = await _parse_multipart(arriving)
     try:
         yield form
     finally:
         await form.close()
 
 
-async def _parse_multipart(request: Request, body: AsyncGenerator[bytes], max_bytes: int) -> FormData:
+async def _parse_multipart(arriving: "_Arriving") -> FormData:
     parser = MultiPartParser(
-        request.headers,
-        body,
+        arriving.headers,
+        _whole_form(arriving),
         max_files=_MOST_FIELDS,
         max_fields=_MOST_FIELDS,
         max_part_size=_MOST_BYTES_A_FIELD,
     )
     # The file is wanted whole in memory anyway, and must not depend on room in the temporary folder.
-    parser.spool_max_size = max_bytes + _ENVELOPE
+    parser.spool_max_size = arriving.limits.max_bytes + _ENVELOPE
     try:
         return await parser.parse()
     except (MultiPartException, KeyError) as error:
@@ -166,30 +191,72 @@ async def _parse_multipart(request: Request, body: AsyncGenerator[bytes], max_by
         ) from error
 
 
-async def _whole_form(request: Request, max_bytes: int) -> AsyncGenerator[bytes]:
+async def _whole_form(arriving: "_Arriving") -> AsyncGenerator[bytes]:
     """Yield the form's chunks.
 
     A form whose last boundary never came raises MalformedBody: its parser would only miss the file.
     """
+    max_bytes = arriving.limits.max_bytes
     tail = b""
-    async for chunk in _counted(request, max_bytes + _ENVELOPE, TooManyBytes.beyond(max_bytes)):
+    async for chunk in arriving.chunks(max_bytes + _ENVELOPE, TooManyBytes.beyond(max_bytes)):
         tail = (tail + chunk[-_LONGEST_END:])[-_LONGEST_END:]
         yield chunk
     if not tail.rstrip(b"\r\n").endswith(b"--"):
         raise MalformedBody("The multipart form is cut off: its last boundary is missing.")
 
 
-async def _counted(request: Request, max_bytes: int, refusal: TooManyBytes) -> AsyncGenerator[bytes]:
-    """Yield the body's chunks; raises the refusal before the one that passes the limit is kept."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > max_bytes:
-        raise refusal
-    arrived = 0
-    async for chunk in request.stream():
-        arrived += len(chunk)
-        if arrived > max_bytes:
+class _Arriving:
+    """A body on its way to us."""
+
+    def __init__(self, request: Request, limits: BodyLimits, hold: Hold) -> None:
+        self.headers = request.headers
+        self.limits = limits
+        self._request = request
+        self._hold = hold
+
+    async def chunks(self, max_bytes: int, refusal: TooManyBytes) -> AsyncGenerator[bytes]:
+        """Yield the body's chunks; raises the refusal before the one that passes the limit is kept."""
+        announced = self.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > max_bytes:
             raise refusal
+        arrived = 0
+        async for chunk in _in_step(self._request.stream(), self.limits):
+            arrived += len(chunk)
+            if arrived > max_bytes:
+                raise refusal
+            self._hold(len(chunk))
+            yield chunk
+
+
+async def _in_step(chunks: AsyncGenerator[bytes], limits: BodyLimits) -> AsyncGenerator[bytes]:
+    """Yield the chunks; raises UploadTooSlow for those that trickle."""
+    began = time.monotonic()
+    arrived = 0
+    while True:
+        try:
+            async with asyncio.timeout(limits.patience(arrived, time.monotonic() - began)):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise UploadTooSlow(
+                f"The body must come at {limits.bytes_per_second} bytes a second on the average, "
+                f"and without pauses of more than {limits.idle_seconds:g} s."
+            ) from None
+        if chunk is None:
+            return
+        arrived += len(chunk)
         yield chunk
+
+
+async def discard_body(request: Request, limits: BodyLimits) -> None:
+    """Read what is sent and keep none of it: for an answer after which the connection is closed.
+
+    Who is still sending when the connection closes would not see the answer.
+    """
+    with suppress(RequestError):
+        async for _ in _Arriving(request, limits, lambda _: None).chunks(
+            limits.max_bytes, TooManyBytes.beyond(limits.max_bytes)
+        ):
+            pass
 
 
 def each_once(items: Iterable[tuple[str, T]]) -> dict[str, T]:

@@ -53,6 +53,16 @@ class OcrFields(RecognitionFields):
         examples=[False],
     )
 
+    timeout: float | None = Field(
+        None,
+        gt=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="Seconds after which the caller does not want the answer any more; the service's own "
+        "limit, `OCR_REQUEST_TIMEOUT`, holds where it is shorter.",
+        examples=[60],
+    )
+
     @property
     def selection(self) -> str | None:
         """Which pages, or None for all."""

@@ -1,7 +1,7 @@
 """Is it alive, what is it: `/health`, `/version` and the way to the documentation."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +12,7 @@ from ocr_service import __version__
 from ocr_service.documents import EngineState, StorageKind, VlmState, VlmStatus
 from ocr_service.errors import StorageOutage
 from ocr_service.rendering import Answer, EngineAnswer
-from ocr_service.routes.service import service_of
+from ocr_service.routes.service import Service, service_of
 from ocr_service.storing import Storing
 
 router = APIRouter()
@@ -117,6 +117,22 @@ class Health(Answer):
     uptime_seconds: float = Field(description="Seconds since it started.", examples=[86400.5])
 
 
+class Liveness(Answer):
+    """Whether the process must be started again."""
+
+    status: Literal["alive", "failing"] = Field(description="`failing` goes with 503.", examples=["alive"])
+    reasons: list[str] = Field(description="What is wrong.", examples=[[]])
+
+
+class Readiness(Answer):
+    """Whether requests should come here."""
+
+    status: Literal["ready", "not_ready"] = Field(
+        description="`not_ready` goes with 503.", examples=["ready"]
+    )
+    reasons: list[str] = Field(description="Why not.", examples=[[]])
+
+
 class VlmHealth(Answer):
     """The vLLM server, as last seen."""
 
@@ -169,6 +185,41 @@ async def health(request: Request) -> Health:
         version=__version__,
         uptime_seconds=round(time.monotonic() - service.started_at, 1),
     )
+
+
+@router.get("/health/live", summary="Must it be started again?", responses={503: {"model": Liveness}})
+async def live(request: Request, response: Response) -> Liveness:
+    """Fail where a task of the service's own has died, or the event loop has stood still for too long."""
+    service = service_of(request)
+    reasons = [f"{name} has died" for name in service.background.dead]
+    if seconds := service.pulse.stood_still:
+        reasons.append(f"the event loop stood still for {seconds:.0f} s")
+    if reasons:
+        response.status_code = 503
+    return Liveness(status="failing" if reasons else "alive", reasons=reasons)
+
+
+@router.get("/health/ready", summary="Should requests come here?", responses={503: {"model": Readiness}})
+async def ready(request: Request, response: Response) -> Readiness:
+    """Fail while the service stops, or the engine or its vLLM server cannot read; not for a full queue."""
+    reasons = list(_why_not_ready(service_of(request)))
+    if reasons:
+        response.status_code = 503
+    return Readiness(status="not_ready" if reasons else "ready", reasons=reasons)
+
+
+def _why_not_ready(service: Service) -> Iterator[str]:
+    engine = service.pipeline.engine
+    if service.admission.draining:
+        yield "the service is stopping"
+    if engine.state is EngineState.UNAVAILABLE:
+        yield f"{engine.title} could not be started; it is tried again, and the log says why"
+    elif service.starts_early and engine.state is not EngineState.READY:
+        yield f"{engine.title} is being started"
+    if engine.vlm.state is VlmState.STARTING:
+        yield "the vLLM server is starting"
+    elif engine.vlm.state is VlmState.UNAVAILABLE:
+        yield f"the vLLM server is not available: {engine.vlm.error}"
 
 
 @router.get("/health/vllm", summary="The vLLM server", responses={503: {"model": VlmHealth}})

@@ -23,7 +23,7 @@ _ACCEPTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 # nginx's number for a caller that left before the answer; it is only ever logged.
 _CALLER_LEFT = 499
 
-_PROBES = {"/health", "/health/vllm"}
+_PROBES = {"/health", "/health/live", "/health/ready", "/health/vllm"}
 
 
 class RequestContext:

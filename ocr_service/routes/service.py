@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from ocr_service.admission import Admission
+from ocr_service.background import Background, Pulse
 from ocr_service.fetching import Fetcher
 from ocr_service.pipeline import Pipeline
+from ocr_service.routes.body import BodyLimits
 from ocr_service.storing import Storing
 
 
@@ -14,20 +17,30 @@ from ocr_service.storing import Storing
 class Service:
     """One for the app's whole life.
 
-    reads_bucket: whether documents may be named by `s3://`. max_upload_bytes: largest file accepted.
-    s3_missing: settings of the object storage that are missing while others are there. preload: start the
-    engine with the service, whatever it costs. started_at: on the clock of time.monotonic.
+    reads_bucket: whether documents may be named by `s3://`. body_limits: for what is uploaded. s3_missing:
+    settings of the object storage that are missing while others are there. preload: start the engine with the
+    service, whatever it costs. drain_seconds: for running requests once the service is told to stop.
+    started_at: on the clock of time.monotonic.
     """
 
     pipeline: Pipeline
+    admission: Admission
     storing: Storing
     fetcher: Fetcher
+    background: Background
+    pulse: Pulse
     reads_bucket: bool
-    max_upload_bytes: int
+    body_limits: BodyLimits
     s3_configured: bool
     s3_missing: Sequence[str]
     preload: bool
+    drain_seconds: float
     started_at: float
+
+    @property
+    def starts_early(self) -> bool:
+        """Whether the engine is started with the service."""
+        return self.preload or self.pipeline.engine.starts_early
 
 
 def service_of(request: Request) -> Service:

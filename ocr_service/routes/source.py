@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from ocr_service.errors import EmptyFile, FetchFailed, StorageError, UrlNotAllowed
-from ocr_service.routes.body import Body
+from ocr_service.routes.body import Body, Hold
 from ocr_service.routes.service import Service
 
 _S3 = "s3://"
@@ -25,15 +25,20 @@ class Source:
     name: str
 
 
-async def source_of(body: Body, service: Service) -> Source:
-    """Return the document, fetched where the body names its address."""
+async def source_of(body: Body, service: Service, hold: Hold) -> Source:
+    """Return the document, fetched where the body names its address.
+
+    hold: told of fetched bytes before they are kept; what it raises ends the fetching.
+    """
     if isinstance(body.document, bytes):
         return Source(body.document, body.name)
     if body.document[: len(_S3)].lower() == _S3:
         # A key is no path of a URL: it may hold what such a path's end is told by.
         bucket, _, key = body.document[len(_S3) :].partition("/")
-        return Source(await _from_bucket(bucket, key, service), PurePosixPath(key).name)
-    data = await service.fetcher.fetch(body.document)
+        data = await _from_bucket(bucket, key, service)
+        hold(len(data))
+        return Source(data, PurePosixPath(key).name)
+    data = await service.fetcher.fetch(body.document, hold)
     # What could be fetched is a URL.
     return Source(data, PurePosixPath(unquote(urlsplit(body.document).path)).name)
 
@@ -48,7 +53,7 @@ async def _from_bucket(bucket: str, key: str, service: Service) -> bytes:
         raise UrlNotAllowed("What the service stores itself is not read again: it is others', too.")
     try:
         async with asyncio.timeout(_BUCKET_SECONDS):
-            data = await storage.get(key, service.max_upload_bytes)
+            data = await storage.get(key, service.body_limits.max_bytes)
     except StorageError as error:
         raise FetchFailed(error.detail) from error
     except TimeoutError:

@@ -10,6 +10,7 @@ import httpx
 import uvicorn
 
 from ocr_service.config import Settings
+from ocr_service.connections import Connection
 from ocr_service.documents import Engine, Storage
 from server import create_app
 
@@ -24,7 +25,7 @@ async def serving(
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, http=Connection, ws="none", log_config=None))
     running = asyncio.create_task(server.serve(sockets=[listener]))
     port = listener.getsockname()[1]
     try:

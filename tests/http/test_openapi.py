@@ -31,7 +31,7 @@ def test_request_is_described(document: dict[str, Any]) -> None:
     operation = document["paths"]["/ocr"]["post"]
     forms = {name: form["schema"] for name, form in operation["requestBody"]["content"].items()}
     of_the_engine = {field.name for field in fields(Options)}
-    named = {"pages", "lang", "format", "images", "cache", "store", "store_source"} | of_the_engine
+    named = {"pages", "lang", "format", "images", "cache", "store", "store_source", "timeout"} | of_the_engine
     assert {name: set(form["properties"]) for name, form in forms.items()} == {
         "multipart/form-data": {"file", "image_url"} | named,
         "application/x-www-form-urlencoded": {"image_url"} | named,
@@ -62,7 +62,7 @@ async def test_examples_of_the_request_are_accepted_for_any_document(document: d
     examples = {name: field.get("examples", []) for name, field in form["properties"].items()}
     # What has none stays empty there, and changes nothing.
     shown = {name: some[0] for name, some in examples.items() if some and name != "file"}
-    assert set(shown) == {"pages", "lang", "format", "images", "cache", "store", "store_source"}
+    assert set(shown) == {"pages", "lang", "format", "images", "cache", "store", "store_source", "timeout"}
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files={"file": small_png()}, data=shown)
     assert response.status_code == 200, response.text
@@ -70,7 +70,7 @@ async def test_examples_of_the_request_are_accepted_for_any_document(document: d
 
 def test_answers_are_described(document: dict[str, Any]) -> None:
     responses = document["paths"]["/ocr"]["post"]["responses"]
-    assert set(responses) == {"200", "304", "400", "413", "415", "422", "424", "500", "503", "504"}
+    assert set(responses) == {"200", "304", "400", "408", "413", "415", "422", "424", "500", "503", "504"}
     assert set(responses["200"]["content"]) == {
         "application/json",
         "application/x-ndjson",

@@ -12,7 +12,7 @@ MIB = 2**20
 
 class Work:
     pages_done = 0
-    pages_in_flight = 0
+    pages_taken = 0
 
 
 def resident() -> int:

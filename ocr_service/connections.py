@@ -1,0 +1,131 @@
+"""What a connection may cost before and after the app sees its request: uvicorn's HTTP protocol, with limits.
+
+`uvicorn --http ocr_service.connections:Connection`, or `UVICORN_HTTP`, as start.sh has it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+STATE_KEY = "connection_limits"
+
+_MOST_HEADER_BYTES = 64 * 1024
+_HEADERS_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """header_seconds: until a request's headers are complete. answer_idle_seconds: without it being read.
+
+    discard_seconds: for the rest of a body that nobody wants, once its request has been answered.
+    """
+
+    header_seconds: float
+    answer_idle_seconds: float
+    discard_seconds: float
+
+
+class Connection(HttpToolsProtocol):
+    """One caller's connection. Its limits come from the app: from its lifespan's state, under STATE_KEY."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        limits = self.app_state.get(STATE_KEY)
+        assert isinstance(limits, ConnectionLimits)
+        self._limits = limits
+        self._timer: asyncio.TimerHandle | None = None
+        self._reading_timer: asyncio.TimerHandle | None = None
+        self._in_headers = True
+        self._is_receiving = False
+        self._header_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first request's headers."""
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._stop_timer()
+        self._stop_reading_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Refuse headers without end."""
+        super().data_received(data)
+        if self._in_headers:
+            self._header_bytes += len(data)
+            if self._header_bytes > _MOST_HEADER_BYTES and not self.transport.is_closing():
+                self.transport.write(_HEADERS_TOO_LARGE)
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Wait for the headers of a further request."""
+        super().on_message_begin()
+        self._is_receiving = True
+        self._expect_headers()
+
+    def on_headers_complete(self) -> None:
+        """Leave the body to the app."""
+        self._in_headers = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Notice the request's end."""
+        super().on_message_complete()
+        self._is_receiving = False
+        self._stop_timer()
+
+    def on_response_complete(self) -> None:
+        """Give the rest of the request a while, or the next one's headers."""
+        super().on_response_complete()
+        if not self._is_receiving:
+            self._expect_headers(self.timeout_keep_alive)
+        elif self.cycle.response_complete and not self._in_headers:
+            self._close_after(self._limits.discard_seconds)
+
+    def pause_writing(self) -> None:
+        """Watch that the answer is read."""
+        super().pause_writing()
+        self._expect_reading(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Notice that the answer is read."""
+        self._stop_reading_timer()
+        super().resume_writing()
+
+    def _expect_headers(self, idle_seconds: float = 0) -> None:
+        self._in_headers, self._header_bytes = True, 0
+        self._close_after(idle_seconds + self._limits.header_seconds)
+
+    def _close_after(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(seconds, self.transport.abort)
+
+    def _expect_reading(self, unread: int) -> None:
+        self._reading_timer = self.loop.call_later(
+            self._limits.answer_idle_seconds, self._abort_unless_read, unread
+        )
+
+    def _abort_unless_read(self, unread: int) -> None:
+        left = self.transport.get_write_buffer_size()
+        if left < unread:
+            self._expect_reading(left)
+        else:
+            # Closing would wait for what is unread to be read.
+            self.transport.abort()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _stop_reading_timer(self) -> None:
+        if self._reading_timer is not None:
+            self._reading_timer.cancel()
+            self._reading_timer = None
