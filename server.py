@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from ocr_service import __version__, connections
 from ocr_service.admission import Admission, Bounds
@@ -28,11 +29,13 @@ from ocr_service.logs import configure_logging
 from ocr_service.memory import give_back, keep_for_reuse
 from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here
 from ocr_service.pipeline import Pipeline
-from ocr_service.routes import health, ocr, openapi
+from ocr_service.routes import documentation, health, ocr, openapi
+from ocr_service.routes.access import Access, OpenPaths
 from ocr_service.routes.body import BodyLimits
 from ocr_service.routes.health import PADDLEOCR_VL
-from ocr_service.routes.middleware import RequestContext
+from ocr_service.routes.middleware import HEADER, RequestContext
 from ocr_service.routes.problems import answer_error
+from ocr_service.routes.security_headers import SecurityHeaders
 from ocr_service.routes.service import Service
 from ocr_service.spool import Spool
 from ocr_service.stopping import before_stopping
@@ -47,7 +50,13 @@ _REVIVED_EVERY = 30.0
 # For what has its time over when the service stops: to say so.
 _LAST_WORDS_SECONDS = 6.0
 
-_DESCRIPTION = "Documents in, Markdown, text and blocks out. Start with `POST /ocr`."
+_ABOUT: dict[str, Any] = {
+    "title": "OCR service",
+    "description": "Documents in, Markdown, text and blocks out. Start with `POST /ocr`.",
+    "version": __version__,
+}
+# What pages of other origins may read of an answer, beside what any page may.
+_EXPOSED_HEADERS = (HEADER, openapi.STORAGE_STATUS, openapi.STORAGE_FOLDER, "ETag", "Retry-After")
 
 
 def choose_engine(settings: Settings) -> Engine:
@@ -138,13 +147,7 @@ def _cache(settings: Settings, storage: Storage | None) -> ResultCache | None:
 
 def create_app(settings: Settings, engine: Engine, storage: Storage | None = None) -> FastAPI:
     """Put the rooms together around one engine, and the storage where results stay."""
-    app = FastAPIOffline(
-        title="OCR service",
-        description=_DESCRIPTION,
-        version=__version__,
-        lifespan=_lifespan,
-        redoc_url=None,
-    )
+    app = _app_with_docs() if settings.ocr_docs else _app_without_docs()
     admission = Admission(_bounds(settings, engine))
     pipeline = Pipeline(
         engine,
@@ -175,10 +178,25 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
     )
     app.include_router(ocr.router)
     app.include_router(health.router)
-    app.add_middleware(RequestContext)
     for kind in (OcrError, HTTPException):
         app.add_exception_handler(kind, answer_error)
-    openapi.complete(app)
+    keys = settings.api_keys
+    open_paths = OpenPaths(settings.ocr_docs, settings.ocr_metrics_public) if keys else None
+    openapi.complete(app, open_paths)
+    # From the innermost to the outermost. CORS stands around what answers faults, so that a page may read
+    # those, too; a browser's question whether it may ask ends there, without a key or a line in the log.
+    if open_paths is not None:
+        app.add_middleware(Access, keys=keys, open_paths=open_paths)
+    app.add_middleware(RequestContext)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("*",),
+            expose_headers=_EXPOSED_HEADERS,
+        )
+    app.add_middleware(SecurityHeaders)
     return app
 
 
@@ -190,6 +208,16 @@ def _bounds(settings: Settings, engine: Engine) -> Bounds:
         waiting=settings.ocr_max_waiting,
         seconds=settings.ocr_request_timeout,
     )
+
+
+def _app_with_docs() -> FastAPI:
+    app = FastAPIOffline(docs_url=None, redoc_url=None, lifespan=_lifespan, **_ABOUT)
+    app.include_router(documentation.router)
+    return app
+
+
+def _app_without_docs() -> FastAPI:
+    return FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan, **_ABOUT)
 
 
 def _fetching_rules(settings: Settings, max_bytes: int) -> Rules:
@@ -266,6 +294,8 @@ def _app_from_environment() -> FastAPI:
         sys.exit(f"The service cannot start: {error}")
     keep_for_reuse()
     configure_logging(settings.ocr_log_level)
+    if not settings.api_keys:
+        log.warning("OCR_API_KEYS is not set: whoever reaches the port may use the service")
     return create_app(settings, choose_engine(settings), choose_storage(settings))
 
 

@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 : "${UVICORN_HOST:=0.0.0.0}"
 : "${UVICORN_PORT:=8081}"
 : "${UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN:=15}"
+: "${UVICORN_SERVER_HEADER:=false}"
 : "${VLLM_ENABLED:=auto}"
 : "${VLLM_COMMAND:=}"
 : "${VLLM_VENV:=/opt/vllm}"
@@ -19,7 +20,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 : "${VLLM_EXTRA_ARGS:=}"
 : "${VLLM_STOP_TIMEOUT:=10}"
 : "${MODELS_DIR:=}"
-export UVICORN_HOST UVICORN_PORT UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN
+export UVICORN_HOST UVICORN_PORT UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN UVICORN_SERVER_HEADER
 
 # Connections with limits, and no WebSockets, which the service does not speak.
 export UVICORN_HTTP=ocr_service.connections:Connection UVICORN_WS=none

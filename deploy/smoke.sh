@@ -2,7 +2,8 @@
 # Ask a running service what its first user would ask; a line for each question, and exit code 1 if one failed.
 # Usage: deploy/smoke.sh URL [FILE]
 #   FILE        the document to send; examples/scan.jpg where none is named
-#   ML_TOKEN    sent as a Bearer token, if set
+#   API_KEY     one of the service's keys (OCR_API_KEYS), sent as X-API-Key, if set
+#   ML_TOKEN    the token of a platform in front of the service, sent as a Bearer token, if set
 #   IMAGE_URL   the address of a document that the service can fetch; without it, that is not tried
 set -u
 
@@ -19,14 +20,19 @@ longest=300
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+headers() {
+    [ -z "${API_KEY:-}" ] || echo "X-API-Key: $API_KEY"
+    [ -z "${ML_TOKEN:-}" ] || echo "Authorization: Bearer $ML_TOKEN"
+}
+
 # ask PATH [curl's options]: leaves the answer's $status, $type and $body; status 000 and curl's words if there is none.
 ask() {
     local path=$1 told
     shift
-    # In a file of its own, the token is on no command line.
+    # In a file of their own, key and token are on no command line.
     if told=$(curl --silent --show-error --max-time "$longest" --output "$work/body" --stderr "$work/error" \
         --write-out '%{http_code} %{content_type}' \
-        --header @<([ -z "${ML_TOKEN:-}" ] || echo "Authorization: Bearer $ML_TOKEN") "$@" -- "$url$path"); then
+        --header @<(headers) "$@" -- "$url$path"); then
         status=${told%% *} type=${told#* } body=$(<"$work/body")
     else
         status=000 type="" body=$(<"$work/error")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ocr_service.access import ApiKeys, parse_keys, parse_origins
 from ocr_service.addresses import Allowlist
 
 PREFIX = "OCR_"
@@ -45,6 +46,23 @@ class Settings(BaseSettings):
         "auto",
         description="Which engine reads pages. `auto`: PaddleOCR-VL where a GPU or a vLLM server is there, "
         "else Tesseract.",
+    )
+    ocr_api_keys: SecretStr | None = Field(
+        None,
+        description="Keys of which a request must show one, joined by commas. Empty, and without a file of "
+        "them: everybody may use the service.",
+    )
+    ocr_api_keys_file: Path | None = Field(
+        None, description="File with such keys, one a line, as a Secret of Kubernetes is mounted."
+    )
+    ocr_metrics_public: bool = Field(False, description="Whether `/metrics` is answered without a key, too.")
+    ocr_cors_origins: str | None = Field(
+        None,
+        description="Origins whose web pages may use the service from a browser, such as "
+        "`https://app.example.com`, joined by commas; `*` for all. Empty: none.",
+    )
+    ocr_docs: bool = Field(
+        True, description="Whether `/docs` and `/openapi.json` are there; neither asks for a key."
     )
     ocr_max_upload_mb: int = Field(50, ge=1, le=2048, description="Largest file accepted, in MiB.")
     ocr_url_allowlist: str | None = Field(
@@ -273,6 +291,24 @@ class Settings(BaseSettings):
                 raise ValueError("it must be an address such as http://127.0.0.1:8080/v1")
         return url
 
+    @field_validator("ocr_api_keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        _written(keys)
+        return keys
+
+    @field_validator("ocr_api_keys_file")
+    @classmethod
+    def _holds_keys(cls, path: Path | None) -> Path | None:
+        _in_file(path)
+        return path
+
+    @field_validator("ocr_cors_origins")
+    @classmethod
+    def _are_origins(cls, text: str | None) -> str | None:
+        parse_origins(text or "")
+        return text
+
     @field_validator("ocr_url_allowlist")
     @classmethod
     def _is_an_allowlist(cls, text: str | None) -> str | None:
@@ -285,6 +321,16 @@ class Settings(BaseSettings):
         if not _PORTS.fullmatch(text) or not all(1 <= port <= 65535 for port in _numbers(text)):
             raise ValueError("a port is a number from 1 to 65535")
         return text
+
+    @property
+    def api_keys(self) -> ApiKeys:
+        """The keys, of both settings; none where everybody may use the service."""
+        return ApiKeys(_written(self.ocr_api_keys) + _in_file(self.ocr_api_keys_file))
+
+    @property
+    def cors_origins(self) -> list[str]:
+        """The origins whose pages may use the service."""
+        return parse_origins(self.ocr_cors_origins or "")
 
     @property
     def url_allowlist(self) -> Allowlist:
@@ -306,6 +352,22 @@ class Settings(BaseSettings):
         """Which of the four are missing while others are there."""
         missing = [name.upper() for name in _S3_SETTINGS if getattr(self, name) is None]
         return missing if len(missing) < len(_S3_SETTINGS) else []
+
+
+def _written(keys: SecretStr | None) -> list[str]:
+    return [] if keys is None else parse_keys(keys.get_secret_value())
+
+
+def _in_file(path: Path | None) -> list[str]:
+    """Return the keys in a file; raises ValueError also for one that is empty: keys were meant."""
+    if path is None:
+        return []
+    try:
+        return parse_keys(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise ValueError(f"it cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError("it is not a text in UTF-8") from None
 
 
 def _numbers(text: str) -> list[int]:

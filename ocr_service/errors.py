@@ -2,6 +2,7 @@
 
 OcrError                        500 internal_error
 ├── RequestError                422 invalid_request
+│   ├── Unauthorized            401 unauthorized, with WWW-Authenticate
 │   ├── MalformedBody           400 malformed_body
 │   ├── MediaTypeNotSupported   415 media_type_not_supported
 │   ├── NoFile                  422 no_file
@@ -79,6 +80,16 @@ class RequestError(OcrError):
     status = 422
     code = "invalid_request"
     title = "The request is not valid"
+
+
+class Unauthorized(RequestError):
+    status = 401
+    code = "unauthorized"
+    title = "The request shows no API key that is known here"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer realm="OCR service"'}
 
 
 class MalformedBody(RequestError):

@@ -1,11 +1,10 @@
-"""Is it alive, what is it: `/health`, `/version` and the way to the documentation."""
+"""Is it alive, what is it: `/health` and `/version`."""
 
 import time
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 from pydantic import Field
 
 from ocr_service import __version__
@@ -235,9 +234,3 @@ async def vllm_health(request: Request, response: Response) -> VlmHealth:
 async def version(request: Request) -> Version:
     """Name the service's version and its engine's."""
     return Version(version=__version__, engine=EngineAnswer.of(service_of(request).pipeline.engine))
-
-
-@router.get("/", include_in_schema=False)
-async def root() -> RedirectResponse:
-    """Lead a person to the documentation."""
-    return RedirectResponse("docs")

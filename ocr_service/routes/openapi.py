@@ -6,8 +6,9 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from ocr_service.errors import OcrError
+from ocr_service.errors import OcrError, Unauthorized
 from ocr_service.rendering import EndEvent, ErrorEvent, PageEvent, Problem, StartEvent
+from ocr_service.routes.access import API_KEY_HEADER, OpenPaths
 from ocr_service.routes.fields import OcrFields
 from ocr_service.routes.problems import MEDIA_TYPE as PROBLEM
 
@@ -122,17 +123,45 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def complete(app: FastAPI) -> None:
-    """Let the app's OpenAPI document hold the models that no route names."""
+# The first two ways of showing a key are one to OpenAPI.
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "One of the service's API keys."},
+    "api_key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": API_KEY_HEADER,
+        "description": "The same, where something in front of the service wants `Authorization` for itself.",
+    },
+}
+
+
+def complete(app: FastAPI, open_paths: OpenPaths | None) -> None:
+    """Let the app's OpenAPI document hold what no route names: models, and how a key is shown.
+
+    open_paths: what needs no key; None where nothing does, and the document then speaks of no keys.
+    """
     made_by_fastapi = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _add_models(made_by_fastapi().setdefault("components", {}).setdefault("schemas", {}))
+            document = made_by_fastapi()
+            _add_models(document.setdefault("components", {}).setdefault("schemas", {}))
+            if open_paths is not None:
+                _add_security(document, open_paths)
         assert app.openapi_schema is not None
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _add_security(document: dict[str, Any], open_paths: OpenPaths) -> None:
+    document["components"]["securitySchemes"] = _SECURITY_SCHEMES
+    for path, operations in document["paths"].items():
+        if path in open_paths:
+            continue
+        for operation in operations.values():
+            operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+            operation["responses"].setdefault("401", _problems(Unauthorized.status))
 
 
 def _add_models(schemas: dict[str, Any]) -> None:

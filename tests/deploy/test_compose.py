@@ -12,6 +12,7 @@ from tests.deploy.variables import check_settings, known_variables, seconds_to_s
 from tests.running import ROOT
 
 COMPOSE = ROOT / "deploy/docker-compose.yml"
+KEYS = {"OCR_API_KEYS"}
 S3_VARIABLES = {f"CLOUDRU_S3_{name}" for name in ("ENDPOINT", "BUCKET", "ACCESS_KEY", "SECRET_KEY")}
 SUFFIXES = {"gpu": "", "cpu": "-cpu"}
 
@@ -63,7 +64,7 @@ def test_compose_environment_is_known_and_accepted(service: Any, monkeypatch: py
     environment = service["environment"]
     assert set(environment) <= known_variables()
     passed_on = {name for name, value in environment.items() if value is None}
-    assert passed_on == S3_VARIABLES
+    assert passed_on == S3_VARIABLES | KEYS
     written = {name: value for name, value in environment.items() if value is not None}
     expected = {"gpu": "paddleocr-vl", "cpu": "tesseract"}[service["build"]["target"]]
     assert check_settings(written, monkeypatch).ocr_engine == expected

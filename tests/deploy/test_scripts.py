@@ -31,7 +31,9 @@ esac
 
 def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {
-        name: value for name, value in os.environ.items() if name not in {*REGISTRY, "ML_TOKEN", "IMAGE_URL"}
+        name: value
+        for name, value in os.environ.items()
+        if name not in {*REGISTRY, "API_KEY", "ML_TOKEN", "IMAGE_URL"}
     }
     return subprocess.run(
         [f"deploy/{script}", *arguments],
@@ -204,6 +206,16 @@ def test_smoke_sends_token_and_address(guarded: str) -> None:
     assert "pass  health/vllm: ready, serves PaddleOCR-VL-1.6-0.9B" in done.stdout
     assert "pass  image_url" in done.stdout
     assert "token-of" not in done.stdout + done.stderr
+
+
+def test_smoke_shows_its_key_and_keeps_it_to_itself() -> None:
+    with RunningService(OCR_API_KEYS="key-of-the-service") as service:
+        # The platform's token goes along.
+        done = run("smoke.sh", service.url, API_KEY="key-of-the-service", ML_TOKEN="token-of-the-platform")
+        refused = run("smoke.sh", service.url)
+    assert done.returncode == 0 and "pass  multipart" in done.stdout
+    assert refused.returncode == 1 and "FAIL  multipart: HTTP 401" in refused.stdout
+    assert "key-of" not in done.stdout + done.stderr + "".join(service.log)
 
 
 def test_smoke_fails_without_the_token(guarded: str) -> None:

@@ -50,13 +50,21 @@ def is_there(pid: str) -> bool:
 
 @pytest.mark.skipif(not NO_GPU_HERE, reason="a GPU is visible here")
 def test_without_a_gpu_one_warning_says_so_and_the_service_runs() -> None:
-    with RunningStart() as start:
+    with RunningStart(OCR_API_KEYS="some-key") as start:
         answer = httpx.get(f"{start.url}/health")
     assert answer.status_code == 200 and answer.json()["engine"] == "tesseract"
+    assert "server" not in answer.headers
     assert start.exit_code == 0
     start.wait_for(FIRST_LINES)
     warnings = [line for line in start.log if "WARNING" in line]
     assert len(warnings) == 1 and "vLLM is not started: no GPU is visible" in warnings[0]
+
+
+def test_without_keys_one_warning_says_who_may_use_it() -> None:
+    with RunningStart(VLLM_ENABLED="false") as start:
+        pass
+    warnings = [line for line in start.log if "WARNING" in line]
+    assert len(warnings) == 2 and "OCR_API_KEYS is not set" in warnings[1]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ocr_service.addresses import Allowlist
@@ -82,6 +84,10 @@ def test_what_kubernetes_sets_for_a_service_is_no_setting(environment: pytest.Mo
         ("CLOUDRU_S3_PREFIX", "/a/"),
         ("CLOUDRU_S3_ADDRESSING_STYLE", "moon"),
         ("CLOUDRU_S3_URL_LIFETIME", "604801"),
+        ("OCR_API_KEYS", " , "),
+        ("OCR_API_KEYS", "two words"),
+        ("OCR_API_KEYS_FILE", "/nowhere/keys"),
+        ("OCR_CORS_ORIGINS", "https://one.example/path"),
         ("OCR_URL_ALLOWLIST", "localhost, http://10.0.0.1/"),
         ("OCR_URL_PORTS", "https"),
         ("OCR_URL_PORTS", "80,65536"),
@@ -94,6 +100,16 @@ def test_wrong_value_is_refused_by_name(environment: pytest.MonkeyPatch, name: s
     with pytest.raises(ConfigurationError, match=name) as caught:
         load_settings()
     assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"two words\n", b"\xff\xfe"])
+def test_file_of_keys_without_any_stops_the_start(
+    environment: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "keys").write_bytes(content)
+    environment.setenv("OCR_API_KEYS_FILE", str(tmp_path / "keys"))
+    with pytest.raises(ConfigurationError, match="OCR_API_KEYS_FILE"):
+        load_settings()
 
 
 def test_lists_are_read(environment: pytest.MonkeyPatch) -> None:
@@ -114,6 +130,7 @@ def test_tesseracts_own_variable_names_its_data(environment: pytest.MonkeyPatch)
 def test_secrets_do_not_show(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("CLOUDRU_S3_SECRET_KEY", "not-a-real-secret")
     environment.setenv("CLOUDRU_S3_ACCESS_KEY", "tenant-id:key-id")
+    environment.setenv("OCR_API_KEYS", "not-a-real-key")
     shown = repr(load_settings()) + str(load_settings()) + load_settings().model_dump_json()
     assert "not-a-real" not in shown and "tenant-id" not in shown
 

@@ -15,7 +15,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service": set(),
     "ocr_service.errors": set(),
     "ocr_service.addresses": set(),
-    "ocr_service.config": {"addresses"},
+    "ocr_service.access": set(),
+    "ocr_service.config": {"access", "addresses"},
     "ocr_service.request_context": set(),
     "ocr_service.workers": set(),
     "ocr_service.cores": set(),
@@ -49,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.pipeline": {"", "admission", "cache", "decoding", "documents", "errors", "selection"},
     "ocr_service.routes": {
         "",
+        "access",
         "admission",
         "background",
         "cache",
