@@ -11,7 +11,8 @@ help:
 
 run: ## set up, then serve on PORT (8081)
 	@scripts/setup.sh run
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) exec ./start.sh
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
+		OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
 test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 	@scripts/setup.sh test

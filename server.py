@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -25,7 +26,7 @@ from ocr_service.documents import Engine, EngineState, Storage
 from ocr_service.errors import EngineUnavailable, OcrError
 from ocr_service.fetching import Fetcher, Rules
 from ocr_service.local_storage import LocalStorage
-from ocr_service.logs import configure_logging
+from ocr_service.logs import configure_logging, form_in
 from ocr_service.memory import give_back, keep_for_reuse
 from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here
 from ocr_service.pipeline import Pipeline
@@ -288,12 +289,14 @@ async def _drain(service: Service) -> None:
 
 
 def _app_from_environment() -> FastAPI:
+    configure_logging("info", form_in(os.environ))
     try:
         settings = load_settings()
     except ConfigurationError as error:
-        sys.exit(f"The service cannot start: {error}")
+        log.critical("The service cannot start: %s", error)
+        sys.exit(1)
     keep_for_reuse()
-    configure_logging(settings.ocr_log_level)
+    configure_logging(settings.ocr_log_level, settings.ocr_log_format)
     if not settings.api_keys:
         log.warning("OCR_API_KEYS is not set: whoever reaches the port may use the service")
     return create_app(settings, choose_engine(settings), choose_storage(settings))

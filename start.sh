@@ -31,7 +31,18 @@ export DO_NOT_TRACK=1 HF_HUB_DISABLE_TELEMETRY=1
 # PaddleX's own, for the models that it has downloaded.
 export PADDLE_PDX_CACHE_HOME="${PADDLE_PDX_CACHE_HOME:-${HOME:-/tmp}/.paddlex}"
 
-say() { printf '%(%Y-%m-%d %H:%M:%S)T %s start.sh %s\n' -1 "$1" "$2" >&2; }
+# say LEVEL MESSAGE: a line of the form that ocr_service/logs.py gives to the service's own.
+say() {
+    local LC_ALL=C now time message
+    now=$EPOCHREALTIME message=${2//[[:cntrl:]]/ }
+    TZ=UTC0 printf -v time '%(%Y-%m-%dT%H:%M:%S)T.%.3sZ' "${now%.*}" "${now#*.}"
+    if [ "${OCR_LOG_FORMAT:-}" = text ]; then
+        printf '%s %s start.sh %s\n' "$time" "$1" "$message"
+    else
+        message=${message//\\/\\\\}
+        printf '{"time": "%s", "level": "%s", "logger": "start.sh", "message": "%s"}\n' "$time" "$1" "${message//\"/\\\"}"
+    fi >&2
+}
 
 give_up() {
     say ERROR "$1"

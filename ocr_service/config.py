@@ -27,6 +27,7 @@ ImageFormat = Literal["jpeg", "png"]
 LayoutEngine = Literal["paddle", "onnxruntime"]
 AddressingStyle = Literal["path", "virtual"]
 EngineChoice = Literal["auto", "tesseract", "paddleocr-vl"]
+LogFormat = Literal["json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 PipelineVersion = Literal["v1", "v1.5", "v1.6"]
 
@@ -226,6 +227,10 @@ class Settings(BaseSettings):
         604_800, ge=0, description="Seconds for which a result is kept; 0 keeps none."
     )
     ocr_log_level: LogLevel = Field("info", description="Least severe log lines that are written.")
+    ocr_log_format: LogFormat = Field(
+        "json",
+        description="Form of log lines: `json`, an object a line, or `text`, for a person to read.",
+    )
     ocr_output_dir: Path | None = Field(
         None,
         description="Folder for results where there is no object storage, and below it, in `spool`, for what "

@@ -3,10 +3,13 @@
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
-"""The running request's id; "-" outside of requests. Threads see it through asyncio.to_thread."""
+OUTSIDE = "-"
+"""What stands for an id outside of requests."""
 
-unique_id: ContextVar[str] = ContextVar("unique_id", default="-")
+request_id: ContextVar[str] = ContextVar("request_id", default=OUTSIDE)
+"""The running request's id; OUTSIDE outside of requests. Threads see it through asyncio.to_thread."""
+
+unique_id: ContextVar[str] = ContextVar("unique_id", default=OUTSIDE)
 """The same where the service made it; where its caller chose it, with something behind that nobody chose.
 
 Fit for a key or a file's name: letters, digits, full stops, hyphens and underscores.

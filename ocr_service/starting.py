@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from ocr_service.documents import EngineState
 from ocr_service.errors import EngineUnavailable
+from ocr_service.logs import IN_FULL
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class LazyStart:
     def _fail(self, failure: EngineUnavailable, reason: str, unexpected: Exception | None = None) -> None:
         self._failure, self._failed_at = failure.detail, self._clock()
         self.state = EngineState.UNAVAILABLE
-        log.error("Failed to initialize %s: %s", self._name, reason, exc_info=unexpected)
+        log.error("Failed to initialize %s: %s", self._name, reason, exc_info=unexpected, extra=IN_FULL)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from ocr_service.logs import configure_logging
+from ocr_service.logs import configure_logging, fields, form_in
 
 log = logging.getLogger("supervisor")
 
@@ -190,11 +190,11 @@ class _Companion:
         self._pause = pause_before_restart(self._pause, ran_for)
         self._start_at = time.monotonic() + self._pause
         log.warning(
-            "vLLM ended after %.0f s, with %s; it is started again in %g s. Its last lines:\n%s",
+            "vLLM ended after %.0f s, with %s; it is started again in %g s",
             ran_for,
             how,
             self._pause,
-            self._output.last_lines(),
+            extra=fields(last_lines=self._output.last_lines() or None),
         )
 
 
@@ -222,8 +222,7 @@ class _Output:
         """Return the last lines of a process that has ended."""
         if self._copying and self._copying.ident:
             self._copying.join(timeout=1)
-        lines = self._tail.decode(errors="replace").splitlines()[-_LAST_LINES:]
-        return "\n".join(f"  | {line}" for line in lines)
+        return "\n".join(self._tail.decode(errors="replace").splitlines()[-_LAST_LINES:])
 
     def _copy(self, end: int) -> None:
         while some := os.read(end, 65_536):
@@ -312,7 +311,7 @@ def _in_words(code: int) -> str:
 def main() -> NoReturn:
     """Run what the command line says; its form stands at the top of this file."""
     _open_standard_files()
-    configure_logging("info")
+    configure_logging("info", form_in(os.environ))
     try:
         stop_timeout, service, companion = _parsed(sys.argv[1:])
         code = Supervisor(service, companion, stop_timeout).run()

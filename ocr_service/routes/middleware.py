@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocr_service.errors import OcrError
+from ocr_service.logs import fields
 from ocr_service.request_context import Record, record, request_id, unique_id
 from ocr_service.routes.problems import problem_response
 
@@ -23,7 +24,10 @@ _ACCEPTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 # nginx's number for a caller that left before the answer; it is only ever logged.
 _CALLER_LEFT = 499
 
-_PROBES = {"/health", "/health/live", "/health/ready", "/health/vllm"}
+# Asked again and again, by machines.
+_QUIET = {"/health", "/health/live", "/health/ready", "/health/vllm", "/metrics"}
+
+_LONGEST_PATH = 256
 
 
 class RequestContext:
@@ -60,7 +64,7 @@ class RequestContext:
         except ClientDisconnect:
             pass
         except Exception:
-            log.exception("%s %s failed", scope["method"], scope["path"])
+            log.exception("%s %s failed", scope["method"], _path(scope))
             if answer.status is None:
                 await problem_response(OcrError())(scope, receive, answer.send)
             # What breaks off here does not do so because its caller left.
@@ -106,14 +110,34 @@ def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "other")
 
 
+def _path(scope: Scope) -> str:
+    """Return what was asked for, without its query: that may hold what is nobody's business."""
+    path: str = scope["path"]
+    return path[:_LONGEST_PATH]
+
+
 def _log_line(scope: Scope, known: Record) -> None:
     assert known.status is not None and known.seconds is not None
-    level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
+    path, milliseconds = _path(scope), known.seconds * 1000
     log.log(
-        level,
+        logging.DEBUG if known.route in _QUIET else logging.INFO,
         "%s %s %d %.0f ms",
         known.method,
-        scope["path"].encode("unicode_escape").decode("ascii"),
+        path,
         known.status,
-        known.seconds * 1000,
+        milliseconds,
+        extra=fields(
+            method=known.method,
+            path=path,
+            route=known.route,
+            status=known.status,
+            duration_ms=round(milliseconds, 1),
+            pages=known.pages,
+            failed_pages=known.failed_pages,
+            engine=known.engine,
+            cached=known.cached,
+            storage=known.storage,
+            document_bytes=known.document_bytes,
+            timings_ms={stage: round(spent * 1000, 1) for stage, spent in known.timings.items()} or None,
+        ),
     )

@@ -1,7 +1,9 @@
 import io
+import json
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from ocr_service.logs import configure_logging
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
+from tests.running import ROOT
 from tests.samples import pdf_of_text, small_png
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +48,7 @@ def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     ]
     written = io.StringIO()
     monkeypatch.setattr("sys.stderr", written)
-    configure_logging("info")
+    configure_logging("info", "json")
     yield written
     logging.captureWarnings(False)
     for logger, handlers, level in before:
@@ -53,26 +56,66 @@ def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
         logger.setLevel(level)
 
 
+def parsed(written: io.StringIO) -> list[dict[str, Any]]:
+    """Read each line as JSON; whatever else is there fails."""
+    return [json.loads(line) for line in written.getvalue().splitlines()]
+
+
 async def test_id_is_in_every_log_line_of_its_request(log_lines: io.StringIO) -> None:
     async with serving(FaultyEngine({2: KeyError("fault")})) as client:
         headers = {"X-Request-ID": "follow-me"}
         await client.post("/ocr", files={"file": pdf_of_text(["a"] * 3)}, headers=headers)
-    lines = [line for line in log_lines.getvalue().splitlines() if re.match(r"\d{4}-", line)]
-    of_request = [line for line in lines if "page 2 failed" in line or "POST /ocr" in line]
-    assert len(of_request) == 2
-    assert all("[follow-me]" in line for line in of_request)
-    assert re.search(r"POST /ocr 200 \d+ ms", of_request[1])
+    failed, line = [line for line in parsed(log_lines) if line.get("request_id") == "follow-me"]
+    assert failed["message"] == "page 2 failed unexpectedly"
+    assert re.fullmatch(r"POST /ocr 200 \d+ ms", line["message"])
 
 
-async def test_path_cannot_forge_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "ocr_service.access")
+async def test_words_of_an_unexpected_error_are_not_logged(log_lines: io.StringIO) -> None:
+    """They may quote the page's text."""
+    async with serving(FaultyEngine({1: ValueError("Сверхсекретно")})) as client:
+        await client.post("/ocr", files={"file": small_png()})
+    (failed,) = [line for line in parsed(log_lines) if "exception" in line]
+    assert failed["exception"].splitlines()[-1] == "ValueError"
+    assert "recognize" in failed["exception"] and "Сверх" not in failed["exception"]
+
+
+async def test_line_says_what_was_asked_and_what_came_of_it(log_lines: io.StringIO) -> None:
+    async with serving(ScriptedEngine(), ocr_api_keys="first-key") as client:
+        await client.post("/ocr?pages=1&api_key=hidden", headers={"X-API-Key": "first-key"})
+        await client.get("/nowhere/else?token=hidden", headers={"Authorization": "Bearer hidden"})
+    read, lost = [line for line in parsed(log_lines) if line["logger"] == "ocr_service.access"]
+    names = ("method", "path", "route", "status")
+    assert [read[name] for name in names] == ["POST", "/ocr", "/ocr", 422]
+    assert read["duration_ms"] > 0 and "pages" not in read
+    assert (lost["method"], lost["path"], lost["route"], lost["status"]) == (
+        "GET",
+        "/nowhere/else",
+        "other",
+        401,
+    )
+    assert "hidden" not in log_lines.getvalue() and "first-key" not in log_lines.getvalue()
+
+
+async def test_line_that_the_readme_shows_has_the_fields_of_the_code(log_lines: io.StringIO) -> None:
+    (shown,) = re.findall(r'^\{"time".*\}$', (ROOT / "README.md").read_text(), re.MULTILINE)
     async with serving(ScriptedEngine()) as client:
-        await client.get("/a%0A2026-01-01 forged")
-    assert [r.getMessage().count("\n") for r in caplog.records if r.name == "ocr_service.access"] == [0]
+        await client.post("/ocr", files={"file": small_png()})
+    (line,) = [line for line in parsed(log_lines) if line["logger"] == "ocr_service.access"]
+    # What the request's record does not hold is left out.
+    assert list(line) == [name for name in json.loads(shown) if name in line]
+    assert {"time", "level", "message", "request_id", "method", "route", "status", "duration_ms"} <= set(line)
 
 
-async def test_health_checks_are_quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+async def test_path_cannot_forge_a_log_line_or_fill_the_log(log_lines: io.StringIO) -> None:
     async with serving(ScriptedEngine()) as client:
-        await client.get("/health")
-    assert not [r for r in caplog.records if r.name == "ocr_service.access"]
+        await client.get("/a%0A%7B%22forged%22%3A1%7D%E2%80%A8%1B[2J" + "x" * 10_000)
+    (line,) = [line for line in parsed(log_lines) if line["logger"] == "ocr_service.access"]
+    assert line["path"].startswith('/a\n{"forged":1}') and len(line["path"]) == 256
+
+
+async def test_health_checks_are_quiet(log_lines: io.StringIO) -> None:
+    async with serving(ScriptedEngine()) as client:
+        for path in ("/health", "/health/vllm", "/version"):
+            await client.get(path)
+    lines = [line for line in parsed(log_lines) if line["logger"] == "ocr_service.access"]
+    assert [line["path"] for line in lines] == ["/version"]

@@ -183,7 +183,7 @@ async def test_secrets_are_in_no_words(over_http: Store, capfd: pytest.CaptureFi
     """At the most talkative level, too: boto3's own lines would hold keys, signatures and addresses."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    configure_logging("debug")
+    configure_logging("debug", "json")
     try:
         storage = storage_of(over_http)
         await storage.put("ocr/discreet", b"a", TEXT, {})

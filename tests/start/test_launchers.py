@@ -1,9 +1,12 @@
 """By which command vLLM is started, seen through stand-ins that print what they are given."""
 
+import json
 import os
+import re
 import shlex
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -188,4 +191,34 @@ def test_models_dir_is_where_paddlex_looks_and_does_not_write(venv: Path) -> Non
     ("setting", "value"), [("VLLM_ENABLED", "yes"), ("VLLM_STOP_TIMEOUT", "10s"), ("VLLM_STOP_TIMEOUT", "-1")]
 )
 def test_wrong_value_stops_the_start_by_its_name(setting: str, value: str) -> None:
-    assert f"ERROR start.sh {setting} must be" in refused(**{setting: value})
+    (line,) = refused(**{setting: value}).splitlines()
+    told = json.loads(line)
+    assert told["level"] == "ERROR" and told["message"].startswith(f"{setting} must be")
+
+
+SAY = ["bash", "-c", "source <(sed -n '/^say()/,/^}/p' start.sh); say WARNING \"$1\"", "bash"]
+ODD = 'a "quoted" \\ path\nand\tpapka — папка \x1b[1m\x7f \\u0041 ${HOME} $(date) %s'
+
+
+def said(form: str, **environment: str) -> str:
+    clean = {"PATH": os.environ["PATH"], "OCR_LOG_FORMAT": form, **environment}
+    run = subprocess.run([*SAY, ODD], cwd=ROOT, env=clean, capture_output=True, text=True, check=True)
+    assert run.stdout == ""
+    return run.stderr
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_scripts_own_lines_have_the_form_of_the_services(locale: str) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    (line,) = said("json", LC_ALL=locale, TZ="Asia/Tokyo").splitlines()
+    told = json.loads(line)
+    assert list(told) == ["time", "level", "logger", "message"]
+    assert (told["level"], told["logger"]) == ("WARNING", "start.sh")
+    assert told["message"] == re.sub(r"[\x00-\x1f\x7f]", " ", ODD)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told["time"])
+    assert before <= datetime.fromisoformat(told["time"]) <= datetime.now(UTC)
+
+
+def test_scripts_own_lines_are_text_where_the_services_are() -> None:
+    (line,) = said("text").splitlines()
+    assert re.match(r"\S+Z WARNING start.sh a \"quoted\" \\ path and papka — папка", line)

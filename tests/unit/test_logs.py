@@ -1,0 +1,179 @@
+"""Every record is one line, whatever is in it; and what is not to be told is not in it."""
+
+import json
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ocr_service.config import Settings
+from ocr_service.logs import IN_FULL, configure_logging, fields, form_in
+from ocr_service.request_context import request_id
+
+log = logging.getLogger("ocr_service.some_room")
+
+# Line ends of every kind that some reader knows, and what moves a terminal's cursor.
+NASTY = 'one\ntwo\r\nthree\x0b\x0c\x1c\x85\u2028\u2029\x1b[2J\x00 "quoted" \\ \ud800 Договор'
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    names = (None, "uvicorn", "uvicorn.error", "uvicorn.access")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(logger, logger.handlers[:], logger.level, logger.disabled) for logger in loggers]
+    yield
+    logging.captureWarnings(False)
+    for logger, handlers, level, disabled in before:
+        logger.handlers[:], logger.disabled = handlers, disabled
+        logger.setLevel(level)
+
+
+Written = Callable[[], str]
+
+
+@pytest.fixture
+def written(capsys: pytest.CaptureFixture[str]) -> Written:
+    return lambda: capsys.readouterr().err
+
+
+def only(line: str) -> dict[str, Any]:
+    """Read what is one line of JSON, and nothing else."""
+    assert line.endswith("\n") and len(line.splitlines()) == 1
+    told: dict[str, Any] = json.loads(line)
+    return told
+
+
+# What an error's own words may quote.
+QUOTED = "Договор № 17\n2026-01-01T00:00:00.000Z INFO forged"
+
+
+def fail_inside() -> None:
+    raise ValueError(QUOTED) from KeyError(QUOTED)
+
+
+def test_line_of_json(written: Written) -> None:
+    configure_logging("info", "json")
+    began = datetime.now(UTC)
+    log.info("%s is ready", "Tesseract")
+    told = only(written())
+    assert abs((datetime.fromisoformat(told["time"]) - began).total_seconds()) < 60
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told.pop("time"))
+    assert told == {"level": "INFO", "logger": "ocr_service.some_room", "message": "Tesseract is ready"}
+
+
+def test_line_of_json_with_an_id_and_fields(written: Written) -> None:
+    configure_logging("info", "json")
+    token = request_id.set("order-17")
+    log.info("done", extra=fields(pages=2, cached=False, engine=None, timings_ms={"decode": 1.5}))
+    request_id.reset(token)
+    told = only(written())
+    assert told["request_id"] == "order-17"
+    assert (told["pages"], told["cached"], told["timings_ms"]) == (2, False, {"decode": 1.5})
+    assert "engine" not in told
+
+
+def test_line_of_text(written: Written) -> None:
+    configure_logging("info", "text")
+    token = request_id.set("order-17")
+    known = fields(
+        method="POST", path="/ocr", status=200, duration_ms=7.1, pages=2, timings_ms={"queue": 1.5}
+    )
+    log.info("POST /ocr 200 7 ms", extra=known)
+    request_id.reset(token)
+    time, rest = written().split(" ", 1)
+    assert time.endswith("Z")
+    assert rest == (
+        'INFO ocr_service.some_room [order-17] POST /ocr 200 7 ms pages=2 timings_ms={"queue": 1.5}\n'
+    )
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_nothing_in_a_message_makes_two_lines(written: Written, form: str) -> None:
+    configure_logging("info", form)
+    log.warning("path: %s", NASTY, extra=fields(path=NASTY, engine=NASTY.replace("\n", "")))
+    line = written().removesuffix("\n")
+    assert len(line.splitlines()) == 1
+    assert not [c for c in line if not c.isprintable()]
+    if form == "json":
+        assert json.loads(line)["message"] == f"path: {NASTY}"
+
+
+def test_traceback_is_part_of_its_line_and_quotes_nothing(written: Written) -> None:
+    configure_logging("info", "json")
+    try:
+        fail_inside()
+    except ValueError:
+        log.exception("page %d failed", 3)
+    told = only(written())
+    assert told["message"] == "page 3 failed"
+    lines = told["exception"].splitlines()
+    assert lines[:2] == ["KeyError", "which led to:"] and lines[-1] == "ValueError"
+    assert any("in fail_inside" in line for line in lines)
+    assert "17" not in told["exception"] and "forged" not in told["exception"]
+
+
+def test_traceback_stands_indented_below_text(written: Written) -> None:
+    configure_logging("info", "text")
+    try:
+        fail_inside()
+    except ValueError:
+        log.exception("page failed")
+    first, *rest = (text := written()).splitlines()
+    assert first.endswith("page failed") and rest[-1] == "  | ValueError"
+    assert all(line.startswith("  | ") for line in rest)
+    assert "forged" not in text
+
+
+def test_systems_own_words_are_told(written: Written) -> None:
+    configure_logging("info", "json")
+    try:
+        raise OSError(28, "No space left on device")
+    except OSError:
+        log.exception("not stored")
+    assert only(written())["exception"].splitlines()[-1] == "OSError: [Errno 28] No space left on device"
+
+
+def test_words_are_told_where_no_document_can_be_in_them(written: Written) -> None:
+    configure_logging("info", "json")
+    log.error("it did not start", exc_info=RuntimeError("CUDA out of memory"), extra=IN_FULL)
+    assert only(written())["exception"] == "RuntimeError: CUDA out of memory"
+
+
+def test_all_errors_of_a_group_are_told_and_rings_end(written: Written) -> None:
+    configure_logging("info", "json")
+    first, second = ValueError(QUOTED), KeyError(QUOTED)
+    first.__cause__, second.__cause__ = second, first
+    log.error("several failed", exc_info=ExceptionGroup(QUOTED, [first, second]))
+    told = only(written())["exception"].splitlines()
+    assert sorted(line for line in told if line != "which led to:") == [
+        "ExceptionGroup",
+        "KeyError",
+        "ValueError",
+    ]
+
+
+def test_warnings_of_python_have_the_form_too(written: Written) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        configure_logging("info", "json")
+        warnings.warn("odd metadata", UserWarning, stacklevel=1)
+    told = only(written())
+    assert (told["level"], told["logger"]) == ("WARNING", "py.warnings")
+    assert "UserWarning: odd metadata" in told["message"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "form"),
+    [({}, "json"), ({"OCR_LOG_FORMAT": "text"}, "text"), ({"OCR_LOG_FORMAT": "json"}, "json"),
+     ({"OCR_LOG_FORMAT": "yaml"}, "json")],
+)  # fmt: skip
+def test_form_is_known_before_the_settings_are(environment: dict[str, str], form: str) -> None:
+    assert form_in(environment) == form
+
+
+def test_json_is_the_settings_default_too() -> None:
+    assert Settings().ocr_log_format == form_in({})
