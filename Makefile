@@ -21,7 +21,7 @@ test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 lint: lint-image ## linters of everything; formatter and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy
+	@scripts/going.sh mypy $(PYTHON) -m mypy
 
 lint-image: ## linters of the scripts and the Dockerfile
 	@scripts/setup.sh test

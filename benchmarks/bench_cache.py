@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks import by_turns
+from benchmarks import by_turns, say
 from tests.running import ROOT, RunningService
 from tests.s3.stores import Store, Swift
 
@@ -61,6 +61,7 @@ def wait_until_stored(client: httpx.Client) -> None:
 def main() -> None:
     """Start the store, measure, print."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        say("starting the store")
         swift = Swift(Path(folder))
         swift.start()
         try:

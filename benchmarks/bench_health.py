@@ -1,10 +1,8 @@
 """How soon the service answers: after its start, while every core recognises, and to a pixel bomb."""
 
-import sys
-
 import httpx
 
-from benchmarks import seconds
+from benchmarks import say, seconds
 from benchmarks.probing import print_milliseconds, probed, probed_beside
 from ocr_service.cores import usable_cores
 from tests.running import RunningService
@@ -22,12 +20,13 @@ def first_answers() -> list[float]:
     for number in range(STARTS):
         with RunningService() as service:
             taken.append(service.first_answer)
-        print(f"start {number + 1} of {STARTS}: {taken[-1]:.2f} s", file=sys.stderr)
+        say(f"start {number + 1} of {STARTS}: {taken[-1]:.2f} s")
     return taken
 
 
 def probed_under_load(service: RunningService) -> tuple[list[float], int]:
     """Probe while twice as many long PDFs as there are cores are being read; also count the pages read."""
+    say("probing while every core recognises")
     pages = pdf_of_images([printed_page(RUSSIAN).image] * 8)
     read: list[int] = []
 
@@ -43,6 +42,7 @@ def main() -> None:
     starts = first_answers()
     with RunningService() as service:
         idle = probed(service.client, PROBES // 4)
+        say("making the pixel bomb, and sending it")
         bomb = bomb_png(BOMB_SIDE)
         refusals = [seconds(lambda: service.client.post("/ocr", files={"file": bomb})) for _ in range(20)]
         busy, pages = probed_under_load(service)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from benchmarks import by_turns
+from benchmarks import by_turns, say
 from tests.running import ROOT, RunningProgram, RunningService
 from tests.s3.stores import BUCKET, Store, Swift, rclone
 
@@ -70,6 +70,7 @@ def print_table(title: str, taken: dict[str, list[float]]) -> None:
 @contextmanager
 def stores(folder: Path) -> Iterator[dict[str, Store]]:
     """Run both object stores, their files in memory: a store has disks of its own."""
+    say("starting the stores")
     swift = Swift(folder / "swift")
     swift.start()
     try:
@@ -92,6 +93,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, stores(Path(folder)) as found:
         for engine, start in engines.items():
             for name, store in found.items():
+                say(f"{engine}; {name}")
                 with start(**store.settings, OCR_CACHE_LIFETIME="0") as running:
                     print_table(f"{engine}; {name}", measured(store, running))
 

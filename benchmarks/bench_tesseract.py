@@ -20,7 +20,7 @@ import httpx
 import pypdfium2 as pdfium
 import tesserocr
 
-from benchmarks import seconds
+from benchmarks import say, seconds
 from ocr_service.cores import usable_cores
 from tests.running import RunningService
 from tests.samples import ENGLISH, RUSSIAN, pdf_of_images, printed_page
@@ -91,6 +91,7 @@ def main() -> None:
     """Run the contest and print its table."""
     if shutil.which("ocrmypdf") is None:
         sys.exit("OCRmyPDF is not installed: make bench-tesseract installs it")
+    say("drawing the pages")
     data = scanned_pdf()
     bare = BareTesserocr()
     with RunningService() as service:
@@ -103,7 +104,7 @@ def main() -> None:
         for turn in range(TURNS + 1):
             for name, call in contenders.items():
                 spent = seconds(call)
-                print(f"turn {turn} of {TURNS}: {name}: {spent:.2f} s", file=sys.stderr, flush=True)
+                say(f"turn {turn} of {TURNS}: {name}: {spent:.2f} s")
                 # Turn 0 warms caches and is not counted.
                 if turn:
                     taken[name].append(spent)

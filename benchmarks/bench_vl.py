@@ -20,6 +20,7 @@ import aiohttp
 import httpx
 import yaml
 
+from benchmarks import Progress, say
 from benchmarks.processes import cpu_seconds, peak_rss_mib
 from benchmarks.vl_stage import BLOCKS, models_and_vllm, page_files, service_on
 from ocr_service.cores import usable_cores
@@ -128,11 +129,13 @@ def replay(api: str, calls: list[list[bytes]]) -> Send:
 def calls_of_each_page(service: RunningService, vllm: RunningVllm, files: list[bytes]) -> list[list[bytes]]:
     """Let the service read each page alone; return the bodies that it sent to the VLM."""
     calls = []
+    progress = Progress("pages whose calls are recorded", len(files))
     for file in files:
         vllm.record()
         service.client.post("/ocr", files={"file": file}).raise_for_status()
         calls.append([body.encode() for body in vllm.recorded()])
         assert len(calls[-1]) == BLOCKS
+        progress.step()
     return calls
 
 
@@ -140,12 +143,14 @@ async def contest(contender: Contender, clients: int, pages: int) -> Score:
     """Let so many clients, each with one page at a time, have so many pages read."""
     numbers = iter([number % DIFFERENT_PAGES for number in range(pages)])
     times: list[float] = []
+    progress = Progress(f"{clients} clients: {contender.name}, pages", pages)
 
     async def client(session: aiohttp.ClientSession) -> None:
         for number in numbers:
             began = time.perf_counter()
             await contender.send(session, number)
             times.append(time.perf_counter() - began)
+            progress.step()
 
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(
@@ -165,15 +170,15 @@ def run(contenders: list[Contender]) -> dict[int, dict[str, Score]]:
     for clients in LEVELS:
         scores[clients] = {}
         for contender in contenders:
-            print(f"{clients} clients: {contender.name} …", end=" ", file=sys.stderr, flush=True)
             score = asyncio.run(contest(contender, clients, contender.levels[clients]))
-            print(f"{score.speed:.2f} pages/s", file=sys.stderr, flush=True)
+            say(f"{clients} clients: {contender.name}: {score.speed:.2f} pages/s")
             scores[clients][contender.name] = score
     return scores
 
 
 def main() -> None:
     """Start everybody, let them contend, print the table."""
+    say("drawing the pages, starting everybody")
     files = page_files(DIFFERENT_PAGES)
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -1,9 +1,8 @@
 """How `/health` fares with PaddleOCR-VL: while it is imported and built, and while many pages are read."""
 
-import sys
-
 import httpx
 
+from benchmarks import say
 from benchmarks.probing import print_milliseconds, probed_beside
 from benchmarks.vl_stage import models_and_vllm, page_files, service_on
 from ocr_service.cores import usable_cores
@@ -16,6 +15,7 @@ CLIENTS = 32
 
 def main() -> None:
     """Measure and print the table."""
+    say("drawing the pages, starting the stand-ins")
     files = page_files(8)
     building: list[float] = []
     with models_and_vllm() as (models, vllm):
@@ -26,7 +26,7 @@ def main() -> None:
         for number in range(BUILDS):
             with service_on(models, vllm) as service:
                 building += probed_beside(service.url, BUILD_PROBES, read, callers=1)
-            print(f"build {number + 1} of {BUILDS}", file=sys.stderr)
+            say(f"build {number + 1} of {BUILDS}")
         with service_on(models, vllm) as service:
             read(service.client)
             reading = probed_beside(service.url, LOAD_PROBES, read, CLIENTS)

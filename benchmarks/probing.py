@@ -1,14 +1,13 @@
 """`/health` asked at a steady pace, alone or beside callers that keep the service busy."""
 
 import statistics
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 
-from benchmarks import seconds
+from benchmarks import Progress, seconds
 
 PROBES_A_SECOND = 100
 
@@ -17,10 +16,10 @@ def probed(client: httpx.Client, count: int) -> list[float]:
     """Ask for `/health` at a steady pace; return the seconds of each answer."""
     taken = []
     due = time.perf_counter()
-    for number in range(count):
+    progress = Progress("probes", count)
+    for _ in range(count):
         taken.append(seconds(lambda: client.get("/health").raise_for_status()))
-        if number % (count // 5) == 0:
-            print(f"probe {number} of {count}", file=sys.stderr)
+        progress.step()
         due += 1 / PROBES_A_SECOND
         time.sleep(max(0.0, due - time.perf_counter()))
     return taken

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 from PIL import Image
 
+from benchmarks import Progress, say
 from benchmarks.processes import peak_rss_mib, rss_mib
 from benchmarks.vl_stage import models_and_vllm, service_on
 from tests.running import FAST
@@ -61,6 +62,7 @@ def batch(source: Iterator[tuple[bytes, int]]) -> list[bytes]:
 
 def main() -> None:
     """Send the pages, print the curve, and end with an error where memory grew."""
+    say("making the documents, starting the service")
     source = itertools.cycle(documents())
     resident: dict[int, float] = {}
     with (
@@ -76,8 +78,11 @@ def main() -> None:
 
         print("| pages | resident MiB | peak MiB |\n|---|---|---|")
         read_so_far = 0
+        progress = Progress("pages", PAGES)
         while read_so_far < PAGES:
-            read_so_far += sum(callers.map(read, batch(source)))
+            for count in callers.map(read, batch(source)):
+                read_so_far += count
+                progress.step(count)
             time.sleep(REST_SECONDS)
             resident[read_so_far] = rss_mib(service.process.pid)
             peak = peak_rss_mib(service.process.pid)

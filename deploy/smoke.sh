@@ -29,6 +29,8 @@ headers() {
 ask() {
     local path=$1 told
     shift
+    # A person may have to wait for it; the answers stand on standard output.
+    echo "wait  $path: up to $longest s" >&2
     # In a file of their own, key and token are on no command line.
     if told=$(curl --silent --show-error --max-time "$longest" --output "$work/body" --stderr "$work/error" \
         --write-out '%{http_code} %{content_type}' \

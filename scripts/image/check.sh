@@ -6,6 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 here=$PWD/scripts/image
 work=$PWD/.cache/image
 image=localhost/paddleocr-vl-service:latest-cpu
+# shellcheck source=scripts/going.sh
+. scripts/going.sh
 
 say() { echo "image: $*" >&2; }
 
@@ -36,8 +38,10 @@ install_tools() {
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    going "installing" install_packages "${missing[@]}"
 }
+
+install_packages() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
 
 # buildah and podman keep what they have below $work.
 configure() {
@@ -65,8 +69,7 @@ make_base() {
     mapfile -t mirror < <(awk '/^URIs:|^deb / {print $2; exit}' \
         /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null)
     rm -rf "$work/rootfs"
-    debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates \
-        "$suite" "$work/rootfs" "${mirror[@]}" >"$work/log"
+    going "the base image" bootstrap "$suite" "$work/rootfs" "${mirror[@]}"
     # How this machine reaches its packages: its sources, its certificates, its settings of apt and pip.
     rm -f "$work/rootfs/etc/apt/sources.list"
     cp -r /etc/apt/sources.list* /etc/apt/apt.conf.d "$work/rootfs/etc/apt/"
@@ -80,14 +83,15 @@ make_base() {
     rm -rf "$work/rootfs"
 }
 
+bootstrap() { debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$@" >"$work/log"; }
+
 # docker, as far as it is used here, by buildah and podman. Without --format docker, buildah drops HEALTHCHECK.
 docker() {
     local command=$1
     shift
     case $command in
     build)
-        buildah bud --isolation chroot --pull-never --format docker --layers \
-            --build-arg BASE_IMAGE=localhost/base "$@" >"$work/log" 2>&1 || wrong "the image cannot be built" "$work/log"
+        going "building" build "$@" || wrong "the image cannot be built" "$work/log"
         ;;
     run)
         podman run --network host --env UVICORN_PORT="$port" --env UVICORN_HOST=127.0.0.1 \
@@ -95,6 +99,11 @@ docker() {
         ;;
     *) podman "$command" "$@" >/dev/null ;;
     esac
+}
+
+build() {
+    buildah bud --isolation chroot --pull-never --format docker --layers \
+        --build-arg BASE_IMAGE=localhost/base "$@" >"$work/log" 2>&1
 }
 
 # The guide's own commands, on another port.
@@ -205,14 +214,17 @@ check_stop() {
 # What can be had of the gpu target in minutes: its environment with PaddleOCR, on the libraries that it will have.
 check_paddleocr() {
     docker build --target paddleocr --build-arg LAYOUT_ENGINE=onnxruntime --tag localhost/paddleocr .
+    going "importing PaddleOCR" import_paddleocr || wrong "PaddleOCR cannot be imported in the gpu target" "$work/log"
+    ok "the gpu target's environment with PaddleOCR can be built, and PaddleOCR imported on its libraries"
+}
+
+import_paddleocr() {
     podman run --rm --network none --health-interval=disable --entrypoint python3 localhost/paddleocr -c "
 import sys
 sys.path.insert(0, '/build')
 import cv2, onnxruntime, paddleocr
 from download_models import formats
-assert formats('PP-DocLayoutV3', 'onnxruntime') == ('onnx',)" >"$work/log" 2>&1 ||
-        wrong "PaddleOCR cannot be imported in the gpu target" "$work/log"
-    ok "the gpu target's environment with PaddleOCR can be built, and PaddleOCR imported on its libraries"
+assert formats('PP-DocLayoutV3', 'onnxruntime') == ('onnx',)" >"$work/log" 2>&1
 }
 
 # All of them have ended, and none is a zombie.
@@ -259,7 +271,7 @@ check_push() {
     start_registry
     ! push wrong-secret || wrong "a wrong key is accepted"
     grep -q "push.sh: podman cannot log in" "$work/log" || wrong "a wrong key is not told" "$work/log"
-    push placeholder || wrong "the image cannot be pushed" "$work/log"
+    going "pushing" push placeholder || wrong "the image cannot be pushed" "$work/log"
     ! grep -q "placeholder\|key-id" "$work/log" || wrong "the key is in the log"
     local tags
     tags=$(curl --silent --user key-id:placeholder "http://$registry_address/v2/paddleocr-vl-service/tags/list")
