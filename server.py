@@ -181,14 +181,20 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
     app.include_router(health.router)
     for kind in (OcrError, HTTPException):
         app.add_exception_handler(kind, answer_error)
+    _guard(app, settings)
+    return app
+
+
+def _guard(app: FastAPI, settings: Settings) -> None:
+    """Put around the routes what every request passes, from the innermost to the outermost."""
     keys = settings.api_keys
     open_paths = OpenPaths(settings.ocr_docs, settings.ocr_metrics_public) if keys else None
     openapi.complete(app, open_paths)
-    # From the innermost to the outermost. CORS stands around what answers faults, so that a page may read
-    # those, too; a browser's question whether it may ask ends there, without a key or a line in the log.
     if open_paths is not None:
         app.add_middleware(Access, keys=keys, open_paths=open_paths)
     app.add_middleware(RequestContext)
+    # Around what answers faults, so that a page may read those, too; a browser's question whether it may ask
+    # ends there, without a key and without a line in the log.
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -198,7 +204,6 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
             expose_headers=_EXPOSED_HEADERS,
         )
     app.add_middleware(SecurityHeaders)
-    return app
 
 
 def _bounds(settings: Settings, engine: Engine) -> Bounds:

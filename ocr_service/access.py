@@ -4,6 +4,7 @@ import hmac
 import re
 from collections.abc import Iterable
 from hashlib import sha256
+from pathlib import Path
 
 # What a header can hold and no shell, file or list takes apart.
 _KEY = re.compile(r"[!-+\--~]+")
@@ -39,6 +40,18 @@ def parse_keys(text: str) -> list[str]:
     if not all(map(_KEY.fullmatch, keys)):
         raise ValueError("a key has letters, digits and signs of ASCII alone, and no spaces")
     return keys
+
+
+def keys_in(path: Path | None) -> list[str]:
+    """Return the keys in a file; raises ValueError also for one that is empty: keys were meant."""
+    if path is None:
+        return []
+    try:
+        return parse_keys(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise ValueError(f"it cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError("it is not a text in UTF-8") from None
 
 
 def parse_origins(text: str) -> list[str]:

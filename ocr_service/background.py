@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ocr_service.logs import fields
+
 log = logging.getLogger(__name__)
 
 _BEAT_SECONDS = 0.5
@@ -87,4 +89,5 @@ class Pulse:
             if self._clock() - last_beat > self._limit and last_beat != told:
                 told = last_beat
                 where = "".join(traceback.format_stack(sys._current_frames().get(loop_thread)))
-                log.critical("the event loop stands still for more than %g s, in\n%s", self._limit, where)
+                told_beside = fields(stack=where)
+                log.critical("the event loop stands still for more than %g s", self._limit, extra=told_beside)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ocr_service.access import ApiKeys, parse_keys, parse_origins
+from ocr_service.access import ApiKeys, keys_in, parse_keys, parse_origins
 from ocr_service.addresses import Allowlist
 
 PREFIX = "OCR_"
@@ -299,13 +299,13 @@ class Settings(BaseSettings):
     @field_validator("ocr_api_keys")
     @classmethod
     def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
-        _written(keys)
+        _listed(keys)
         return keys
 
     @field_validator("ocr_api_keys_file")
     @classmethod
     def _holds_keys(cls, path: Path | None) -> Path | None:
-        _in_file(path)
+        keys_in(path)
         return path
 
     @field_validator("ocr_cors_origins")
@@ -330,7 +330,7 @@ class Settings(BaseSettings):
     @property
     def api_keys(self) -> ApiKeys:
         """The keys, of both settings; none where everybody may use the service."""
-        return ApiKeys(_written(self.ocr_api_keys) + _in_file(self.ocr_api_keys_file))
+        return ApiKeys(_listed(self.ocr_api_keys) + keys_in(self.ocr_api_keys_file))
 
     @property
     def cors_origins(self) -> list[str]:
@@ -359,20 +359,8 @@ class Settings(BaseSettings):
         return missing if len(missing) < len(_S3_SETTINGS) else []
 
 
-def _written(keys: SecretStr | None) -> list[str]:
+def _listed(keys: SecretStr | None) -> list[str]:
     return [] if keys is None else parse_keys(keys.get_secret_value())
-
-
-def _in_file(path: Path | None) -> list[str]:
-    """Return the keys in a file; raises ValueError also for one that is empty: keys were meant."""
-    if path is None:
-        return []
-    try:
-        return parse_keys(path.read_text("utf-8-sig"))
-    except OSError as error:
-        raise ValueError(f"it cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError("it is not a text in UTF-8") from None
 
 
 def _numbers(text: str) -> list[int]:
