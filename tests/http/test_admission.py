@@ -1,0 +1,155 @@
+"""Who is let in, in which order pages are read, and when a request's time is over; over HTTP."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from tests.fakes.gated_engine import GatedEngine
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+from tests.samples import pdf_of_text, small_png
+
+pytestmark = pytest.mark.anyio
+
+NDJSON = {"Accept": "application/x-ndjson"}
+
+
+def reading(client: httpx.AsyncClient, pages: int, **fields: str) -> "asyncio.Task[httpx.Response]":
+    files = {"file": pdf_of_text(["a"] * pages)}
+    return asyncio.create_task(client.post("/ocr", files=files, data=fields))
+
+
+async def test_what_goes_beyond_the_waiting_room_is_refused_at_once() -> None:
+    engine = GatedEngine()
+    async with serving(engine, ocr_max_waiting=2) as client:
+        # One request takes all places, two wait.
+        requests = [reading(client, 6)]
+        for _ in range(engine.max_pages_in_flight):
+            await engine.entered.get()
+        requests += [reading(client, 1) for _ in range(2)]
+        for _ in range(3):
+            await engine.accepted.get()
+        refused = await client.post("/ocr", files={"file": small_png()})
+        health = await client.get("/health")
+        for index in range(1, 7):
+            engine.open(index)
+        answers = [await request for request in requests]
+    assert refused.status_code == 503
+    assert refused.json()["code"] == "overloaded"
+    assert int(refused.headers["retry-after"]) >= 1
+    assert health.status_code == 200
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_requests_take_turns_page_by_page() -> None:
+    engine = GatedEngine()
+    async with serving(engine, ocr_max_pages_in_flight=1) as client:
+        first = reading(client, 3)
+        order = [await engine.entered.get()]
+        await engine.accepted.get()
+        second = reading(client, 3, format="text")
+        await engine.accepted.get()
+        for index in (1, 2, 3):
+            engine.open(index)
+        answers = await asyncio.gather(first, second)
+        order += [engine.entered.get_nowait() for _ in range(5)]
+    assert {answer.status_code for answer in answers} == {200}
+    # Of either document in turn: its pages 1, 1, 2, 2, 3, 3, but for the page that was asked for meanwhile.
+    assert order in ([1, 2, 1, 3, 2, 3], [1, 1, 2, 2, 3, 3])
+
+
+async def test_pages_wait_for_room_in_memory() -> None:
+    """A page of 595 x 842 pixels fits once into a budget of a million."""
+    engine = GatedEngine()
+    async with serving(engine, ocr_max_megapixels_in_flight=1) as client:
+        request = reading(client, 2)
+        assert await engine.entered.get() == 1
+        health = await client.get("/health")
+        assert health.status_code == 200
+        assert engine.entered.empty()
+        engine.open(1)
+        assert await engine.entered.get() == 2
+        engine.open(2)
+        assert (await request).status_code == 200
+
+
+async def test_documents_that_fill_the_memory_are_refused() -> None:
+    engine = GatedEngine()
+    large = small_png() + bytes(700_000)
+    async with serving(engine, ocr_max_documents_mb=1) as client:
+        first = asyncio.create_task(client.post("/ocr", files={"file": large}))
+        await engine.entered.get()
+        refused = await client.post("/ocr", files={"file": large})
+        engine.open(1)
+        assert (await first).status_code == 200
+        again = await client.post("/ocr", files={"file": large})
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+    assert again.status_code == 200
+
+
+async def test_time_that_is_over_is_a_504_and_stops_the_work() -> None:
+    engine = GatedEngine()
+    async with serving(engine, ocr_request_timeout=0.2) as client:
+        response = await client.post("/ocr", files={"file": pdf_of_text(["a"] * 3)})
+        stopped = [await engine.cancelled.get() for _ in range(3)]
+    assert (response.status_code, response.json()["code"]) == (504, "request_timed_out")
+    assert sorted(stopped) == [1, 2, 3]
+
+
+async def test_a_caller_may_ask_for_less_time() -> None:
+    engine = GatedEngine()
+    async with serving(engine) as client:
+        response = await reading(client, 1, timeout="0.1")
+    assert response.status_code == 504
+    assert "0.1 s" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "nan", "inf", "soon"])
+async def test_a_timeout_is_a_number_of_seconds(wrong: str) -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await reading(client, 1, timeout=wrong)
+    assert response.status_code == 422
+    assert "timeout" in response.json()["detail"]
+
+
+async def test_a_stream_out_of_time_says_so_and_ends() -> None:
+    engine = GatedEngine()
+    engine.open(1)
+    async with serving(engine) as client:
+        files = {"file": pdf_of_text(["a"] * 2)}
+        response = await client.post("/ocr", files=files, data={"timeout": "0.3"}, headers=NDJSON)
+        assert await engine.cancelled.get() == 2
+    lines = [json.loads(line) for line in response.text.splitlines()]
+    assert [line["event"] for line in lines] == ["start", "page", "error"]
+    assert lines[-1]["problem"]["code"] == "request_timed_out"
+
+
+async def test_who_leaves_a_stream_makes_room_for_others() -> None:
+    engine = GatedEngine()
+    async with serving(engine, ocr_max_waiting=1) as client:
+        files = {"file": pdf_of_text(["a"] * 9)}
+        async with client.stream("POST", "/ocr", files=files, headers=NDJSON) as response:
+            lines = response.aiter_lines()
+            await anext(lines)
+            for _ in range(engine.max_pages_in_flight):
+                await engine.entered.get()
+        for _ in range(engine.max_pages_in_flight):
+            await engine.cancelled.get()
+        engine.open(1)
+        assert (await client.post("/ocr", files={"file": small_png()})).status_code == 200
+    assert [page.index for page in engine.seen] == [1]
+
+
+async def test_the_one_who_reads_for_others_may_leave_by_its_own_deadline() -> None:
+    """Equal documents are read once: who has more time gets the result."""
+    engine = GatedEngine()
+    async with serving(engine, ocr_cache_lifetime=60) as client:
+        first = reading(client, 1, timeout="0.2")
+        await engine.entered.get()
+        second = reading(client, 1)
+        assert (await first).status_code == 504
+        engine.open(1)
+        assert (await second).status_code == 200
+    assert [page.index for page in engine.seen] == [1]

@@ -1,0 +1,152 @@
+"""What a connection may cost: headers, bodies and answers that do not come to an end. On raw sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ocr_service.documents import Options, Page, PageResult
+from tests.fakes.gated_engine import GatedEngine
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+from tests.samples import pdf_of_text, small_png
+
+pytestmark = pytest.mark.anyio
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+UPLOAD = b"POST /ocr HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\n"
+PART = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+
+
+@asynccontextmanager
+async def connected(engine: ScriptedEngine | None = None, **settings: Any) -> AsyncIterator[Streams]:
+    """A connection to a service of its own."""
+    async with serving(engine or ScriptedEngine(), **settings) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
+
+async def is_closed(reader: asyncio.StreamReader) -> bool:
+    """Wait for the other side to close, which is the test's point; pytest's own timeout ends a long wait."""
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /health HTT", b"GET /health HTTP/1.1\r\nhost: x\r\n", b"\r\n\r\n"]
+)
+async def test_headers_that_do_not_come_to_an_end_are_not_waited_for(sent: bytes) -> None:
+    async with connected(ocr_header_timeout=0.2) as (reader, writer):
+        writer.write(sent)
+        assert await is_closed(reader)
+
+
+async def test_headers_without_end_are_refused() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET /health HTTP/1.1\r\nx: " + b"a" * 100_000)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 431")
+
+
+async def test_a_connection_is_used_again_and_its_next_headers_have_their_time() -> None:
+    async with connected(ocr_header_timeout=1) as (reader, writer):
+        for _ in range(2):
+            writer.write(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200")
+            await reader.readexactly(length_of(head))
+        writer.write(b"GET /version HTTP/1.1\r\n")
+        assert await is_closed(reader)
+
+
+async def test_an_upload_that_pauses_is_cut_off_with_a_reason() -> None:
+    async with connected(ocr_upload_idle_timeout=0.2) as (reader, writer):
+        writer.write(UPLOAD + b"content-length: 1000\r\n\r\n" + PART)
+        answer = await reader.readuntil(b"}")
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b'"upload_too_slow"' in answer
+
+
+async def test_an_upload_that_trickles_is_cut_off_too() -> None:
+    """It never pauses, but comes at a few bytes where ten thousand a second are asked for."""
+    async with connected(ocr_upload_idle_timeout=0.3) as (reader, writer):
+        writer.write(UPLOAD + b"content-length: 1000000\r\n\r\n" + PART)
+        answering = asyncio.create_task(reader.readuntil(b"}"))
+        while not answering.done():
+            writer.write(b"x")
+            await asyncio.wait({answering}, timeout=0.05)
+    assert answering.result().startswith(b"HTTP/1.1 408")
+
+
+async def test_a_slow_upload_within_the_limits_is_read() -> None:
+    form = PART + small_png() + b"\r\n--b--\r\n"
+    async with connected(ocr_upload_idle_timeout=10, ocr_upload_min_rate=1) as (reader, writer):
+        writer.write(UPLOAD + b"content-length: %d\r\n\r\n" % len(form))
+        for at in range(0, len(form), 16):
+            writer.write(form[at : at + 16])
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+
+
+async def test_the_rest_of_a_refused_body_is_not_taken_for_ever() -> None:
+    async with connected(ocr_max_upload_mb=1, ocr_upload_idle_timeout=0.3) as (reader, writer):
+        writer.write(UPLOAD + b"content-length: 900000000\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+        closed = asyncio.create_task(is_closed_after_the_answer(reader))
+        while not closed.done():
+            writer.write(b"x" * 1000)
+            await asyncio.wait({closed}, timeout=0.05)
+        assert closed.result()
+
+
+async def is_closed_after_the_answer(reader: asyncio.StreamReader) -> bool:
+    with suppress(ConnectionError):
+        while await reader.read(1000):
+            pass
+    return True
+
+
+class _Verbose(GatedEngine):
+    """A page's text is so long that it overfills every buffer between the two sides."""
+
+    async def recognize(self, page: Page, options: Options) -> PageResult:
+        return replace(await super().recognize(page, options), text="v" * 30_000_000)
+
+
+async def test_an_answer_that_nobody_reads_is_given_up_and_its_work_too() -> None:
+    engine = _Verbose()
+    form = PART + pdf_of_text(["a", "b"]) + b"\r\n--b--\r\n"
+    head = UPLOAD + b"accept: application/x-ndjson\r\ncontent-length: %d\r\n\r\n" % len(form)
+    async with connected(engine, ocr_answer_idle_timeout=0.3) as (_, writer):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(head + form)
+        assert {await engine.entered.get() for _ in range(2)} == {1, 2}
+        engine.open(1)
+        assert await engine.cancelled.get() == 2
+
+
+async def test_an_answer_that_is_read_slowly_is_not() -> None:
+    engine = _Verbose()
+    engine.open(1)
+    form = PART + pdf_of_text(["a"]) + b"\r\n--b--\r\n"
+    async with connected(engine, ocr_answer_idle_timeout=2) as (reader, writer):
+        writer.write(UPLOAD + b"content-length: %d\r\n\r\n" % len(form) + form)
+        head = await reader.readuntil(b"\r\n\r\n")
+        left = length_of(head)
+        while left:
+            left -= len(await reader.readexactly(min(left, 2_000_000)))
+            # A slow reader, which takes longer over all than an idle one may: that is what is tested.
+            await asyncio.sleep(0.2)
+
+
+def length_of(head: bytes) -> int:
+    return int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])

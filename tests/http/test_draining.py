@@ -1,0 +1,151 @@
+"""From the signal to stop to the end: what runs comes to its end, and callers are told."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ocr_service.errors import StorageOutage
+from tests.fakes.gated_engine import GatedEngine
+from tests.fakes.memory_storage import MemoryStorage
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+from tests.samples import pdf_of_text, small_png
+
+pytestmark = pytest.mark.anyio
+
+FILE = {"file": small_png()}
+Busy = tuple[httpx.AsyncClient, "asyncio.Task[httpx.Response]"]
+
+
+@pytest.fixture(autouse=True)
+def _survive_the_signal() -> Iterator[None]:
+    """uvicorn lets the signal take its course in the end; here, that is nothing."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def stop() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@asynccontextmanager
+async def busy(engine: GatedEngine, **settings: Any) -> AsyncIterator[Busy]:
+    """A service that reads a page, which its engine holds, and has been told to stop."""
+    async with serving(engine, **settings) as client:
+        reading = asyncio.create_task(client.post("/ocr", files=FILE))
+        await engine.entered.get()
+        stop()
+        while (await client.get("/health/ready")).status_code == 200:
+            pass
+        yield client, reading
+
+
+async def test_what_runs_is_finished_and_nothing_else_is_begun() -> None:
+    engine = GatedEngine()
+    async with busy(engine) as (client, reading):
+        ready = await client.get("/health/ready")
+        alive = [await client.get(path) for path in ("/health", "/health/live", "/version")]
+        refused = await client.post("/ocr", files=FILE)
+        engine.open(1)
+        answer = await reading
+    assert ready.json() == {"status": "not_ready", "reasons": ["the service is stopping"]}
+    assert [response.status_code for response in alive] == [200, 200, 200]
+    assert (refused.status_code, refused.json()["code"]) == (503, "draining")
+    assert refused.headers["connection"] == "close"
+    assert answer.status_code == 200
+
+
+async def test_a_refused_upload_is_read_so_that_its_sender_sees_the_answer() -> None:
+    engine = GatedEngine()
+    async with busy(engine) as (client, reading):
+        refused = await client.post("/ocr", files={"file": bytes(20_000_000)})
+        engine.open(1)
+        assert (await reading).status_code == 200
+    assert refused.status_code == 503
+
+
+async def test_an_upload_that_has_begun_is_accepted() -> None:
+    engine = GatedEngine()
+    engine.open(1)
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def upload() -> AsyncIterator[bytes]:
+        yield b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+        begun.set()
+        await may_end.wait()
+        yield small_png() + b"\r\n--b--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    async with serving(engine) as client:
+        reading = asyncio.create_task(client.post("/ocr", content=upload(), headers=headers))
+        await begun.wait()
+        # What comes after it is answered, so its headers have been seen.
+        await client.get("/version")
+        stop()
+        while (await client.get("/health/ready")).status_code == 200:
+            pass
+        may_end.set()
+        assert (await reading).status_code == 200
+
+
+async def test_what_does_not_come_to_an_end_is_told_so() -> None:
+    async with busy(GatedEngine(), ocr_drain_timeout=0.2) as (_, reading):
+        answer = await reading
+    assert (answer.status_code, answer.json()["code"]) == (503, "draining")
+
+
+async def test_a_stream_that_does_not_come_to_an_end_is_told_so() -> None:
+    engine = GatedEngine()
+    engine.open(1)
+    async with serving(engine, ocr_drain_timeout=0.2) as client:
+        files = {"file": pdf_of_text(["a", "b"])}
+        headers = {"Accept": "application/x-ndjson"}
+        async with client.stream("POST", "/ocr", files=files, headers=headers) as response:
+            lines = response.aiter_lines()
+            events = [json.loads(await anext(lines)) for _ in range(2)]
+            stop()
+            events += [json.loads(line) async for line in lines]
+    assert [event["event"] for event in events] == ["start", "page", "error"]
+    assert events[-1]["problem"]["code"] == "draining"
+
+
+async def test_what_waits_in_the_spool_is_sent_up(tmp_path: Path) -> None:
+    storage = MemoryStorage(trouble=StorageOutage("Away."))
+    async with serving(ScriptedEngine(), storage, ocr_output_dir=tmp_path, ocr_store_timeout=0.1) as client:
+        answer = await client.post("/ocr", files=FILE)
+        assert answer.json()["storage"]["status"] == "pending"
+        # It is back; nobody has looked since.
+        storage.trouble = None
+        stop()
+        folder = answer.json()["storage"]["folder"]
+        for _ in range(2):
+            assert (await storage.stored.get()).startswith(folder)
+    assert not list((tmp_path / "spool").rglob("*.json"))
+
+
+async def test_a_second_signal_does_not_wait() -> None:
+    engine = GatedEngine()
+    async with busy(engine) as (client, reading):
+        stop()
+        while not await is_refused(client):
+            pass
+        engine.open(1)
+        assert (await reading).status_code == 200
+
+
+async def is_refused(client: httpx.AsyncClient) -> bool:
+    try:
+        async with httpx.AsyncClient(base_url=client.base_url) as another:
+            await another.get("/health")
+    except httpx.ConnectError:
+        return True
+    return False

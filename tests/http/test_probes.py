@@ -1,0 +1,84 @@
+"""`/health/live` and `/health/ready`: what they say, and why."""
+
+import time
+
+import pytest
+
+from ocr_service.documents import EngineState, VlmState, VlmStatus
+from tests.fakes.absent_engine import AbsentEngine
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_service_that_serves_is_alive_and_ready() -> None:
+    async with serving(ScriptedEngine()) as client:
+        live = await client.get("/health/live")
+        ready = await client.get("/health/ready")
+    assert (live.status_code, live.json()) == (200, {"status": "alive", "reasons": []})
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "reasons": []})
+
+
+class _FragileEngine(ScriptedEngine):
+    async def watch(self) -> None:
+        raise RuntimeError
+
+
+async def test_a_service_whose_task_has_died_is_not_alive() -> None:
+    async with serving(_FragileEngine()) as client:
+        live = await client.get("/health/live")
+        health = await client.get("/health")
+    assert live.status_code == 503
+    assert live.json() == {"status": "failing", "reasons": ["the watch over the engine has died"]}
+    assert health.status_code == 200
+
+
+async def test_a_loop_that_stood_still_is_not_alive() -> None:
+    async with serving(ScriptedEngine(), ocr_stall_timeout=1) as client:
+        assert (await client.get("/health/live")).status_code == 200
+        # Twice as long as it may, which is what is tested: the loop is the service's, too.
+        time.sleep(2)  # noqa: ASYNC251
+        live = await client.get("/health/live")
+    assert live.status_code == 503
+    assert live.json()["reasons"] == ["the event loop stood still for 2 s"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "vlm", "reason"),
+    [
+        (EngineState.UNAVAILABLE, VlmStatus(), "could not be started"),
+        (EngineState.READY, VlmStatus(VlmState.STARTING), "the vLLM server is starting"),
+        (
+            EngineState.READY,
+            VlmStatus(VlmState.UNAVAILABLE, error="It is gone"),
+            "It is gone",
+        ),
+    ],
+)
+async def test_not_ready_says_why(engine: EngineState, vlm: VlmStatus, reason: str) -> None:
+    scripted = ScriptedEngine()
+    scripted.state, scripted.vlm = engine, vlm
+    async with serving(scripted) as client:
+        ready = await client.get("/health/ready")
+    assert (ready.status_code, ready.json()["status"]) == (503, "not_ready")
+    assert reason in ready.json()["reasons"][0]
+
+
+@pytest.mark.parametrize("state", [EngineState.NOT_INITIALIZED, EngineState.INITIALIZING])
+async def test_an_engine_that_waits_for_the_first_request_is_ready_unless_it_is_preloaded(
+    state: EngineState,
+) -> None:
+    engine = ScriptedEngine()
+    engine.state = state
+    async with serving(engine) as client:
+        assert (await client.get("/health/ready")).status_code == 200
+    async with serving(engine, ocr_preload=True) as client:
+        ready = await client.get("/health/ready")
+    assert ready.json()["reasons"] == ["Scripted is being started"]
+
+
+async def test_an_engine_that_is_not_there_does_not_end_the_service() -> None:
+    async with serving(AbsentEngine(), ocr_preload=True) as client:
+        assert (await client.get("/health/live")).status_code == 200
+        assert (await client.get("/health/ready")).status_code == 503

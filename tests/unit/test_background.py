@@ -1,0 +1,83 @@
+import asyncio
+import logging
+import time
+
+import pytest
+
+from ocr_service.background import Background, Pulse
+
+pytestmark = pytest.mark.anyio
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_task_that_an_error_ends_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    background = Background()
+    broken = asyncio.Event()
+
+    async def break_down() -> None:
+        broken.set()
+        raise ValueError
+
+    async def come_to_an_end() -> None:
+        await broken.wait()
+
+    background.start("the broken one", break_down())
+    background.start("the finished one", come_to_an_end())
+    background.start("the running one", asyncio.Event().wait())  # type: ignore[arg-type]
+    await broken.wait()
+    await asyncio.sleep(0)
+    assert background.dead == ["the broken one"]
+    assert "the broken one has died" in caplog.text
+    await background.stop()
+    assert background.dead == ["the broken one"]
+
+
+async def test_a_pause_beyond_the_limit_is_told_of_for_a_while() -> None:
+    clock = Clock()
+    pulse = Pulse(limit=10, clock=clock)
+    clock.now += 9
+    pulse.beat()
+    assert pulse.stood_still is None
+    clock.now += 12
+    pulse.beat()
+    clock.now += 1
+    pulse.beat()
+    assert pulse.stood_still == 12
+    clock.now += 10
+    pulse.beat()
+    assert pulse.stood_still is None
+
+
+async def test_the_log_says_where_the_loop_stands_still(caplog: pytest.LogCaptureFixture) -> None:
+    told = Told()
+    caplog.handler.addFilter(told)
+    beating = asyncio.create_task(Pulse(limit=0.05).run())
+    await asyncio.sleep(0)
+    stand_still_until(told)
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+    [line] = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert "stand_still_until" in line.getMessage()
+
+
+class Told(logging.Filter):
+    """Notices that something is written into the log."""
+
+    is_told = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.is_told = True
+        return True
+
+
+def stand_still_until(told: Told) -> None:
+    deadline = time.monotonic() + 30
+    while not told.is_told:
+        assert time.monotonic() < deadline
