@@ -25,12 +25,13 @@ from ocr_service.decoding import Limits
 from ocr_service.documents import Engine, EngineState, Storage
 from ocr_service.errors import EngineUnavailable, OcrError
 from ocr_service.fetching import Fetcher, Rules
+from ocr_service.gpus import Gpus
 from ocr_service.local_storage import LocalStorage
 from ocr_service.logs import configure_logging, form_in
 from ocr_service.memory import give_back, keep_for_reuse
 from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here
 from ocr_service.pipeline import Pipeline
-from ocr_service.routes import documentation, health, ocr, openapi
+from ocr_service.routes import documentation, health, metrics, ocr, openapi
 from ocr_service.routes.access import Access, OpenPaths
 from ocr_service.routes.body import BodyLimits
 from ocr_service.routes.health import PADDLEOCR_VL
@@ -164,6 +165,7 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
         admission,
         _storing(settings, storage),
         Fetcher(_fetching_rules(settings, max_bytes)),
+        Gpus(),
         Background(),
         Pulse(settings.ocr_stall_timeout),
         reads_bucket=settings.ocr_url_s3,
@@ -179,6 +181,8 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
     )
     app.include_router(ocr.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
+    metrics.expect(ocr.router, engine)
     for kind in (OcrError, HTTPException):
         app.add_exception_handler(kind, answer_error)
     _guard(app, settings)

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ocr_service import metrics
 from ocr_service.documents import DocumentResult, Forgetful, Storage
 from ocr_service.errors import StorageError
 from ocr_service.result_form import from_bytes, to_bytes
@@ -93,6 +94,11 @@ class ResultCache:
         """Return what is kept under a key, if it is not too old."""
         return await self._from_memory(key) or await self._from_store(key)
 
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the results in memory."""
+        return self._memory.bytes
+
     async def keep(self, key: str, result: DocumentResult, shared: bool = True) -> None:
         """Keep a result, unless something in it failed or it is too large; fails nobody.
 
@@ -118,6 +124,8 @@ class ResultCache:
             return kept, True
         flight = self._flights.get(key)
         joined = flight is not None
+        if joined:
+            metrics.cache_lookups.labels("joined").inc()
         if flight is None:
             flight = self._flights[key] = _Flight(asyncio.create_task(self._find_or_read(key, read, shared)))
         result, found = await self._landed(key, flight)
@@ -165,13 +173,17 @@ class ResultCache:
 
     async def _from_memory(self, key: str) -> DocumentResult | None:
         kept = self._memory.get(key)
-        return await self._unpacked(kept) if kept else None
+        result = await self._unpacked(kept) if kept else None
+        if result:
+            metrics.cache_lookups.labels("memory").inc()
+        return result
 
     async def _from_store(self, key: str) -> DocumentResult | None:
         kept = await self._stored(key)
         result = await self._unpacked(kept) if kept else None
         if kept and result:
             self._memory.put(key, kept)
+        metrics.cache_lookups.labels("store" if result else "miss").inc()
         return result
 
     async def _stored(self, key: str) -> bytes | None:
@@ -237,11 +249,11 @@ def _path(store: Storage, key: str) -> str:
 
 
 class _Memory:
-    """The most recently used results, up to so many bytes."""
+    """The most recently used results, up to so many bytes; bytes: of those that are there."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
-        self._bytes = 0
+        self.bytes = 0
         self._kept: OrderedDict[str, bytes] = OrderedDict()
 
     def get(self, key: str) -> bytes | None:
@@ -252,8 +264,8 @@ class _Memory:
     def put(self, key: str, kept: bytes) -> None:
         if len(kept) > self._most_bytes:
             return
-        self._bytes += len(kept) - len(self._kept.pop(key, b""))
+        self.bytes += len(kept) - len(self._kept.pop(key, b""))
         self._kept[key] = kept
-        while self._bytes > self._most_bytes:
+        while self.bytes > self._most_bytes:
             _, oldest = self._kept.popitem(last=False)
-            self._bytes -= len(oldest)
+            self.bytes -= len(oldest)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Protocol
 
-from ocr_service import __version__
+from ocr_service import __version__, metrics
 from ocr_service.admission import Admission, Turns
 from ocr_service.cache import ResultCache, result_key
 from ocr_service.decoding import Document, Limits, opened
@@ -152,10 +152,14 @@ class _LiveReading:
     async def _finish(
         self, index: int, waited: Timings, finished: asyncio.Queue[PageResult | Exception]
     ) -> None:
+        outcome = "failed"
         try:
             result = await self._read(index)
-            finished.put_nowait(replace(result, timings=result.timings + waited))
+            result = replace(result, timings=result.timings + waited)
+            outcome = _counted(result)
+            finished.put_nowait(result)
         except asyncio.CancelledError:
+            outcome = "dropped"
             # Nobody reads this where it was the caller who left; else the engine gave the page up.
             finished.put_nowait(EngineUnavailable("The engine stopped before the page was read."))
             raise
@@ -166,6 +170,8 @@ class _LiveReading:
         except Exception:
             log.exception("page %d failed unexpectedly", index)
             finished.put_nowait(_failed(index, RecognitionFailed(f"Page {index} failed.")))
+        finally:
+            metrics.pages.labels(outcome).inc()
 
     async def _read(self, index: int) -> PageResult:
         began = time.perf_counter()
@@ -200,6 +206,11 @@ class Pipeline:
         self._admission = admission
         self._max_pages = max_pages
         self._dpi = pdf_dpi or engine.resolution
+
+    @property
+    def cached_bytes(self) -> int | None:
+        """Bytes of the results that are kept in memory, None where none are kept at all."""
+        return None if self._cache is None else self._cache.memory_bytes
 
     async def job(
         self, data: bytes, pages: str | None, options: Options, cached: bool = True, shared: bool = True
@@ -297,6 +308,17 @@ class Pipeline:
 def _decoders() -> list[str]:
     """Return the versions of what makes pages of bytes."""
     return [importlib.metadata.version(name) for name in ("pillow", "pillow-heif", "pypdfium2")]
+
+
+def _counted(page: PageResult) -> str:
+    """Tell the metrics of a page that was read; return the word for what came of it."""
+    failed = len(page.failed_blocks)
+    metrics.blocks.labels("failed").inc(failed)
+    metrics.blocks.labels("read").inc(len(page.blocks) - failed)
+    metrics.page_queue.observe(page.timings.queue)
+    metrics.page_decode.observe(page.timings.decode)
+    metrics.page_recognition.observe(page.timings.recognize)
+    return "partly" if failed else "read"
 
 
 def _failed(index: int, error: PageError) -> PageResult:

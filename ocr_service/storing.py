@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from ocr_service import metrics
 from ocr_service.disk import in_our_words
 from ocr_service.documents import Storage
 from ocr_service.errors import StorageError, StorageOutage, bare
@@ -92,6 +93,12 @@ class Storing:
             await self.storage.close()
 
     async def _keep(self, parcel: Parcel) -> Kept:
+        with metrics.storing_duration.time():
+            kept = await self._stored_or_told(parcel)
+        metrics.documents_stored.labels(kept.status).inc()
+        return kept
+
+    async def _stored_or_told(self, parcel: Parcel) -> Kept:
         try:
             return await self._stored_or_spooled(parcel)
         except Exception:

@@ -8,7 +8,10 @@ import errno
 import json
 import os
 import socket
+import time
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +19,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
 
+from ocr_service import metrics
 from ocr_service.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
 
 CONNECT_SECONDS = 10.0
@@ -97,17 +101,8 @@ class VlmClient:
             if self._lost is not None or (self._answered == answered and self._expired > expired):
                 # While this call waited for its turn, others had none but bad luck: why try the same again?
                 raise self._out_of_time()
-            try:
-                text = await self._complete_in_time(body)
-            except aiohttp.ServerTimeoutError as error:
-                raise VlmUnavailable("The vLLM server cannot be reached: no connection in time.") from error
-            except TimeoutError:
-                self._expired += 1
-                raise self._out_of_time() from None
-            except (aiohttp.ClientError, OSError) as error:
-                raise VlmUnavailable(f"The vLLM server cannot be reached: {reason(error)}.") from error
-            self._answered += 1
-            return text
+            with _counted():
+                return await self._complete_or_say_why(body)
 
     async def get(self, url: str, patience: float) -> tuple[int, bytes]:
         """Ask something small for `patience` seconds; raises ClientError, OSError or TimeoutError."""
@@ -133,6 +128,19 @@ class VlmClient:
         if self._session is not None:
             await self._session.close()
 
+    async def _complete_or_say_why(self, body: bytes) -> str:
+        try:
+            text = await self._complete_in_time(body)
+        except aiohttp.ServerTimeoutError as error:
+            raise VlmUnavailable("The vLLM server cannot be reached: no connection in time.") from error
+        except TimeoutError:
+            self._expired += 1
+            raise self._out_of_time() from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise VlmUnavailable(f"The vLLM server cannot be reached: {reason(error)}.") from error
+        self._answered += 1
+        return text
+
     async def _complete_in_time(self, body: bytes) -> str:
         async with asyncio.timeout(self._timeout) as deadline:
             self._deadlines.add(deadline)
@@ -147,6 +155,7 @@ class VlmClient:
         except (aiohttp.ClientError, OSError) as error:
             if not _broke_before_any_answer(error):
                 raise
+            metrics.vlm_retries.inc()
             answer = await self._post(body)
         async with answer:
             content = await answer.read()
@@ -175,6 +184,22 @@ class VlmClient:
         if self._lost is not None:
             return VlmUnavailable(f"The vLLM server has stopped answering: {self._lost}.")
         return VlmTimeout(f"The vLLM server did not answer within {self._timeout:g} s.")
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Tell the metrics of one call and of what comes of it."""
+    outcome, began = "cancelled", time.perf_counter()
+    try:
+        with metrics.vlm_calls_in_flight.track_inprogress():
+            yield
+        outcome = "answered"
+    except OcrError as error:
+        outcome = error.code
+        raise
+    finally:
+        metrics.vlm_calls.labels(outcome).inc()
+        metrics.vlm_call_duration.observe(time.perf_counter() - began)
 
 
 def _broke_before_any_answer(error: Exception) -> bool:

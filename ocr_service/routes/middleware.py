@@ -9,6 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ocr_service import metrics
 from ocr_service.errors import OcrError
 from ocr_service.logs import fields
 from ocr_service.request_context import Record, record, request_id, unique_id
@@ -21,8 +22,8 @@ HEADER = "X-Request-ID"
 # What is taken over goes into log lines and file names: no spaces, no line ends, no slashes.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
-# nginx's number for a caller that left before the answer; it is only ever logged.
-_CALLER_LEFT = 499
+# nginx's number for a caller that left before the answer; it is only ever logged and counted.
+CALLER_LEFT = 499
 
 # Asked again and again, by machines.
 _QUIET = {"/health", "/health/live", "/health/ready", "/health/vllm", "/metrics"}
@@ -56,6 +57,7 @@ class RequestContext:
             known.route = _route(scope)
             known.status, known.seconds = answer.outcome, time.perf_counter() - began
             _log_line(scope, known)
+            metrics.count_request(known)
             request_id.reset(token)
 
     async def _run(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
@@ -85,7 +87,7 @@ class _Answer:
     @property
     def outcome(self) -> int:
         """The status to log."""
-        return self.status if self.status is not None and self.ended else _CALLER_LEFT
+        return self.status if self.status is not None and self.ended else CALLER_LEFT
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

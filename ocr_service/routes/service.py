@@ -8,6 +8,7 @@ from fastapi import Request
 from ocr_service.admission import Admission
 from ocr_service.background import Background, Pulse
 from ocr_service.fetching import Fetcher
+from ocr_service.gpus import Gpus
 from ocr_service.pipeline import Pipeline
 from ocr_service.routes.body import BodyLimits
 from ocr_service.storing import Storing
@@ -27,6 +28,7 @@ class Service:
     admission: Admission
     storing: Storing
     fetcher: Fetcher
+    gpus: Gpus
     background: Background
     pulse: Pulse
     reads_bucket: bool

@@ -4,13 +4,17 @@ import json
 import re
 import shlex
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 from pydantic.fields import FieldInfo
 
+from ocr_service import metrics
 from ocr_service.config import Settings
+from ocr_service.metrics import StateGauge
 from ocr_service.routes.openapi import error_kinds
 from ocr_service.routes.recognition_fields import RecognitionFields
 from tests.deploy.variables import start_script
@@ -120,6 +124,31 @@ def test_table_of_options_is_that_of_the_code() -> None:
     )
     assert english == in_code
     assert [row[0] for row in russian] == [row[0] for row in in_code]
+
+
+def metric_rows(readme: str) -> list[list[str]]:
+    return [row for row in rows(readme, 4) if row[0].startswith("`ocr_")]
+
+
+def labels_of(name: str, text: str) -> str:
+    """Name a metric's labels, by its series; what has none just now says so itself."""
+    for gauge in vars(metrics).values():
+        if isinstance(gauge, StateGauge) and gauge.name == name:
+            return in_code(gauge.labels)
+    series = re.findall(rf"^{name}(?:_bucket)?\{{(.*)\}} ", text, re.MULTILINE)
+    return in_code({label for each in series for label in re.findall(r"(\w+)=", each)} - {"le"})
+
+
+def in_code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+def test_table_of_metrics_is_what_the_service_shows(service: httpx.Client) -> None:
+    text = service.get("/metrics").text
+    shown = re.findall(r"^# HELP (ocr_\w+) (.*)\n# TYPE \w+ (\w+)$", text, re.MULTILINE)
+    in_table = [[f"`{name}`", kind, labels_of(name, text), said] for name, said, kind in shown]
+    assert metric_rows(ENGLISH) == in_table
+    assert [row[:3] for row in metric_rows(RUSSIAN)] == [row[:3] for row in metric_rows(ENGLISH)]
 
 
 def test_table_of_errors_holds_every_bad_input_that_is_tested() -> None:

@@ -18,6 +18,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.access": set(),
     "ocr_service.config": {"access", "addresses"},
     "ocr_service.request_context": set(),
+    "ocr_service.metrics": {"request_context"},
+    "ocr_service.gpus": set(),
     "ocr_service.workers": set(),
     "ocr_service.cores": set(),
     "ocr_service.memory": set(),
@@ -34,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.starting": {"documents", "errors", "logs"},
     "ocr_service.decoding": {"documents", "errors"},
     "ocr_service.tesseract": {"cores", "documents", "errors", "starting", "workers"},
-    "ocr_service.paddleocr_vl": {"documents", "errors"},
+    "ocr_service.paddleocr_vl": {"documents", "errors", "metrics"},
     "ocr_engine": {"cores", "documents", "errors", "paddleocr_vl", "starting", "workers"},
     "s3_storage": {"documents", "errors", "workers"},
     "ocr_service.fetching": {"addresses", "errors", "workers"},
@@ -42,12 +44,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.local_storage": {"disk", "documents", "errors", "workers"},
     "ocr_service.parcels": {"documents"},
     "ocr_service.spool": {"disk", "errors", "parcels"},
-    "ocr_service.storing": {"disk", "documents", "errors", "parcels", "spool", "workers"},
+    "ocr_service.storing": {"disk", "documents", "errors", "metrics", "parcels", "spool", "workers"},
     "ocr_service.rendering": {"documents", "errors", "parcels"},
     "ocr_service.packing": {"", "decoding", "documents", "parcels", "rendering"},
     "ocr_service.result_form": {"documents"},
-    "ocr_service.cache": {"documents", "errors", "result_form"},
-    "ocr_service.pipeline": {"", "admission", "cache", "decoding", "documents", "errors", "selection"},
+    "ocr_service.cache": {"documents", "errors", "metrics", "result_form"},
+    "ocr_service.pipeline": {
+        "",
+        "admission",
+        "cache",
+        "decoding",
+        "documents",
+        "errors",
+        "metrics",
+        "selection",
+    },
+    "ocr_service.state_metrics": {"", "admission", "documents", "gpus", "metrics", "pipeline", "storing"},
     "ocr_service.routes": {
         "",
         "access",
@@ -58,11 +70,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "errors",
         "fetching",
         "logs",
+        "gpus",
+        "metrics",
         "packing",
         "parcels",
         "pipeline",
         "rendering",
         "request_context",
+        "state_metrics",
         "storing",
     },
 }
@@ -95,7 +110,7 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports name the whole path"
-            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize(("module", "path"), list(modules()), ids=str)

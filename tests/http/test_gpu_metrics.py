@@ -1,0 +1,77 @@
+"""GPUs in `/metrics`, by the real pynvml on a stand-in for NVIDIA's library; and where there are none."""
+
+import asyncio
+from collections.abc import Callable
+
+import pynvml
+import pytest
+
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.scraping import scrape
+from tests.http.serving import serving
+from tests.stand_ins.nvml import StandInGpu, StandInNvml
+
+pytestmark = pytest.mark.anyio
+
+NAMES = ("utilization_ratio", "memory_used_bytes", "memory_size_bytes")
+Install = Callable[[StandInNvml | None], None]
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a library where pynvml keeps its own."""
+
+    def installed(library: StandInNvml | None) -> None:
+        monkeypatch.setattr(pynvml, "nvmlLib", library)
+        monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
+
+    return installed
+
+
+async def gpus_seen() -> list[dict[tuple[str, ...], float]]:
+    async with serving(ScriptedEngine()) as client:
+        seen = await scrape(client)
+    return [dict(seen.of(f"ocr_gpu_{name}")) for name in NAMES]
+
+
+async def test_every_gpu_has_its_load_and_memory(install: Install) -> None:
+    install(StandInNvml(StandInGpu(87, 11 * 2**30, 80 * 2**30), StandInGpu(0, 5, 24 * 2**30)))
+    assert await gpus_seen() == [
+        {("0",): 0.87, ("1",): 0.0},
+        {("0",): 11 * 2**30, ("1",): 5},
+        {("0",): 80 * 2**30, ("1",): 24 * 2**30},
+    ]
+
+
+async def test_what_the_driver_does_not_tell_is_left_out(install: Install) -> None:
+    install(StandInNvml(StandInGpu(None, 1, 2), StandInGpu(lost=True), StandInGpu(50, 3, 4)))
+    assert await gpus_seen() == [{("2",): 0.5}, {("0",): 1, ("2",): 3}, {("0",): 2, ("2",): 4}]
+
+
+async def test_driver_may_come_later(install: Install) -> None:
+    library = StandInNvml(StandInGpu(1, 2, 3))
+    install(library)
+    library.started = pynvml.NVML_ERROR_DRIVER_NOT_LOADED
+    async with serving(ScriptedEngine()) as client:
+        assert not (await scrape(client)).of("ocr_gpu_memory_used_bytes")
+        library.started = pynvml.NVML_SUCCESS
+        assert (await scrape(client)).of("ocr_gpu_memory_used_bytes") == {("0",): 2}
+
+
+async def test_nobody_waits_long_for_a_driver_that_does_not_answer(install: Install) -> None:
+    library = StandInNvml(StandInGpu(1, 2, 3))
+    install(library)
+    library.answers.clear()
+    async with serving(ScriptedEngine()) as client:
+        async with asyncio.timeout(10):
+            for _ in range(2):
+                assert not (await scrape(client)).of("ocr_gpu_memory_used_bytes")
+        library.answers.set()
+        async with asyncio.timeout(10):
+            while (await scrape(client)).of("ocr_gpu_memory_used_bytes") != {("0",): 2}:
+                await asyncio.sleep(0.02)
+
+
+async def test_without_a_driver_there_are_none(install: Install) -> None:
+    install(None)
+    assert await gpus_seen() == [{}, {}, {}]
