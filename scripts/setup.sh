@@ -82,8 +82,39 @@ install_node_modules() {
     cp "$folder/package-lock.json" "$stamp"
 }
 
+# Prometheus and promtool. Debian's package is only unpacked: its installation would start a server.
+unpack_prometheus() {
+    folder=.cache/prometheus
+    if command -v prometheus >/dev/null && command -v promtool >/dev/null; then return; fi
+    [ ! -x "$folder/usr/bin/promtool" ] || return 0
+    if ! command -v apt-get >/dev/null; then
+        say "make sure of prometheus and promtool"
+        return
+    fi
+    say "unpacking Debian's package prometheus into $folder"
+    rm -rf "$folder.part"
+    mkdir -p "$folder.part"
+    if ! download_package prometheus "$folder.part"; then
+        if [ "$(id -u)" -ne 0 ]; then
+            say "Debian's list of packages is missing; run 'sudo apt-get update' and make again"
+            exit 1
+        fi
+        apt-get update
+        download_package prometheus "$folder.part"
+    fi
+    dpkg-deb --extract "$folder.part"/prometheus_*.deb "$folder.part"
+    rm "$folder.part"/prometheus_*.deb
+    mv "$folder.part" "$folder"
+}
+
+# download_package NAME FOLDER
+download_package() {
+    (cd "$2" && apt-get -o APT::Sandbox::User=root download "$1")
+}
+
 [ "$purpose" != test ] || needs_program npm
 install_packages
 install_requirements "$requirements" .venv
 [ "$purpose" != test ] || install_node_modules
+[ "$purpose" != test ] || unpack_prometheus
 [ "$purpose" != test ] || install_requirements requirements-s3-servers.txt .cache/s3-servers

@@ -16,14 +16,14 @@ import httpx
 
 ROOT = Path(__file__).parents[1]
 
-_RUNNING = re.compile(r"(?:Uvicorn running on|stand-in for vLLM on) (http://[^/\s]+)")
-
 
 class RunningProgram:
     """Runs a server while the `with` block lasts; it must say where it listens.
 
     environment: beside this process's own. url: where it listens. log: its lines so far.
     """
+
+    listening = re.compile(r"(?:Uvicorn running on|stand-in for vLLM on) (http://[^/\s]+)")
 
     def __init__(self, command: Sequence[str], **environment: str) -> None:
         self._command = command
@@ -68,7 +68,7 @@ class RunningProgram:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.log.append(line)
-            if running := _RUNNING.search(line):
+            if running := self.listening.search(line):
                 return running[1]
         raise RuntimeError("it did not start:\n" + "".join(self.log))
 

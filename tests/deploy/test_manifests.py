@@ -207,6 +207,15 @@ def test_selectors_find_the_pods(overlay: Overlay) -> None:
         assert selector and selector.items() <= labels.items()
 
 
+def test_prometheus_is_told_where_the_metrics_are(overlay: Overlay) -> None:
+    annotations = overlay.spec("Deployment")["template"]["metadata"]["annotations"]
+    assert annotations == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(overlay.ports["http-api"]),
+        "prometheus.io/path": "/metrics",
+    }
+
+
 def test_environment_is_known_and_accepted(overlay: Overlay, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {each["name"] for each in overlay.container["env"]} <= known_variables()
     settings = check_settings(overlay.environment, monkeypatch)

@@ -1,0 +1,82 @@
+"""The real Prometheus, with the configuration that is shipped but for its targets and its pace."""
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx
+import yaml
+
+from tests.running import ROOT, RunningProgram
+
+MONITORING = ROOT / "deploy/monitoring"
+# Where scripts/setup.sh unpacks it.
+UNPACKED = ROOT / ".cache/prometheus/usr/bin"
+T = TypeVar("T")
+
+
+def program(name: str) -> str:
+    found = shutil.which(name) or shutil.which(name, path=str(UNPACKED))
+    assert found, f"{name} is missing: scripts/setup.sh test"
+    return found
+
+
+def promtool(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [program("promtool"), *arguments], input=given, capture_output=True, text=True, timeout=60
+    )
+
+
+def configuration(name: str, targets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a configuration of ours that scrapes these static targets instead, every second."""
+    config: dict[str, Any] = yaml.safe_load((MONITORING / name).read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(MONITORING / path) for path in config["rule_files"]]
+    [job] = config["scrape_configs"]
+    for key in [key for key in job if key.endswith("_configs") and key != "relabel_configs"]:
+        del job[key]
+    job["static_configs"] = list(targets)
+    return config
+
+
+class RunningPrometheus(RunningProgram):
+    """Runs Prometheus on loopback; folder: for its configuration and its data."""
+
+    listening = re.compile(r'msg="Listening on".* address=(\S+)')
+
+    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
+        options = {
+            "config.file": folder / "prometheus.yml",
+            "storage.tsdb.path": folder / "data",
+            "web.listen-address": "127.0.0.1:0",
+        }
+        super().__init__([program("prometheus"), *(f"--{name}={value}" for name, value in options.items())])
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.wait_for("Server is ready to receive web requests")
+        return self
+
+    def ask(self, path: str, **parameters: str) -> Any:
+        """Return the `data` of an answer of its API."""
+        answer = httpx.get(f"http://{self.url}/api/v1/{path}", params=parameters).json()
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Return the series that an expression has just now, each with `metric` and `value`."""
+        found: list[dict[str, Any]] = self.ask("query", query=expression)["result"]
+        return found
+
+    def until(self, ask: Callable[[], T], holds: Callable[[T], object], seconds: float = 60) -> T:
+        """Ask until the answer is such, and return it."""
+        deadline = time.monotonic() + seconds
+        while not holds(answer := ask()):
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.1)
+        return answer

@@ -1,0 +1,265 @@
+"""`deploy/monitoring`: configuration, alerts and dashboard, in the real Prometheus on the real service."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.deploy.prometheus import MONITORING, RunningPrometheus, configuration, promtool
+from tests.deploy.test_manifests import Overlay
+from tests.running import FAST, ROOT, RunningService, RunningVllm, free_port
+from tests.stand_ins.models import make_model_cache
+from tests.stand_ins.pages import text_page
+
+ALERTS = {
+    rule["alert"]: rule
+    for group in yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+}
+DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+QUERIES = {
+    f"{panel['title']} {target['refId']}": target["expr"] for panel in PANELS for target in panel["targets"]
+}
+VARIABLES = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
+
+# What there is none of here.
+NOT_HERE = "ocr_gpu_"
+# What the dashboard says in other words.
+UNSHOWN = {"ocr_vlm_up", "ocr_documents_held_limit_bytes"}
+# Units by Grafana's names, and words of our own behind a number.
+UNITS = {"short", "s", "bytes", "Bps", "reqps", "ops", "percentunit", "bool", "dateTimeFromNow"}
+COLUMNS = 24
+SCAN = ROOT / "examples/scan.jpg"
+
+
+def address(service: RunningService) -> str:
+    return service.url.removeprefix("http://")
+
+
+def read(service: RunningService, document: bytes, times: int = 1) -> None:
+    for _ in range(times):
+        answer = service.client.post("/ocr", files={"file": document})
+        assert answer.status_code in (200, 422), answer.text
+
+
+@pytest.fixture(scope="module")
+def tesseract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service whose object storage is away, so that documents wait for it."""
+    storage = {
+        "CLOUDRU_S3_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+        **{f"CLOUDRU_S3_{name}": "none" for name in ("BUCKET", "ACCESS_KEY", "SECRET_KEY")},
+        "OCR_OUTPUT_DIR": str(tmp_path_factory.mktemp("output")),
+        "OCR_STORE_TIMEOUT": "0.5",
+        "OCR_CACHE_LIFETIME": "3600",
+    }
+    with RunningService(**storage) as service:
+        read(service, SCAN.read_bytes(), times=2)
+        read(service, b"no document")
+        yield service
+
+
+@pytest.fixture(scope="module")
+def paddleocr_vl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service that reads with PaddleOCR-VL, on stand-ins."""
+    models = make_model_cache(tmp_path_factory.mktemp("paddlex"), masks=True)
+    with (
+        RunningVllm(*FAST) as vllm,
+        RunningService(
+            OCR_ENGINE="paddleocr-vl",
+            OCR_LAYOUT_ENGINE="onnxruntime",
+            OCR_DEVICE="cpu",
+            OCR_VLM_URL=vllm.api,
+            **models,
+        ) as service,
+    ):
+        page = io.BytesIO()
+        text_page(blocks=3).save(page, "PNG")
+        read(service, page.getvalue())
+        yield service
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    tesseract: RunningService, paddleocr_vl: RunningService, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningPrometheus]:
+    """Prometheus, once it has seen both services for a while."""
+    targets = [{"targets": [address(tesseract), address(paddleocr_vl)]}]
+    config = configuration("prometheus.yml", targets)
+    with RunningPrometheus(tmp_path_factory.mktemp("prometheus"), config) as running:
+        seen_often = "count(count_over_time((up == 1)[1m:1s]) >= 3) == 2"
+        running.until(lambda: running.query(seen_often), bool)
+        yield running
+
+
+@pytest.mark.parametrize("name", ["tesseract", "paddleocr_vl"])
+def test_metrics_are_as_prometheus_wants_them(request: pytest.FixtureRequest, name: str) -> None:
+    service: RunningService = request.getfixturevalue(name)
+    checked = promtool("check", "metrics", given=service.client.get("/metrics").text)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_configuration_is_valid() -> None:
+    checked = promtool("check", "config", str(MONITORING / "prometheus.yml"))
+    assert checked.returncode == 0, checked.stderr
+    assert f"{len(ALERTS)} rules found" in checked.stdout
+
+
+def test_alerts_pass_their_own_tests() -> None:
+    tested = promtool("test", "rules", str(MONITORING / "alerts_test.yml"))
+    assert tested.returncode == 0, tested.stdout
+
+
+def test_every_alert_has_a_test_in_which_it_fires() -> None:
+    tests = yaml.safe_load((MONITORING / "alerts_test.yml").read_text())["tests"]
+    cases = [case for test in tests for case in test["alert_rule_test"]]
+    assert {case["alertname"] for case in cases if case.get("exp_alerts")} == set(ALERTS)
+
+
+@pytest.mark.parametrize("alert", list(ALERTS))
+def test_alert_says_how_bad_it_is_and_what_to_do(alert: str) -> None:
+    rule = ALERTS[alert]
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["annotations"].keys() == {"summary", "description"}
+
+
+def test_prometheus_evaluates_every_alert(prometheus: RunningPrometheus) -> None:
+    def rules() -> dict[str, str]:
+        [group] = prometheus.ask("rules")["groups"]
+        return {rule["name"]: rule["health"] + rule.get("lastError", "") for rule in group["rules"]}
+
+    assert prometheus.until(rules, lambda seen: "unknown" not in seen.values()) == dict.fromkeys(ALERTS, "ok")
+
+
+@pytest.mark.parametrize("alert", list(ALERTS))
+def test_what_an_alert_looks_at_is_there(prometheus: RunningPrometheus, alert: str) -> None:
+    selectors = re.findall(r"\b(?:ocr_|process_|up\b)\w*(?:\{[^}]*\})?", ALERTS[alert]["expr"])
+    assert selectors
+    for selector in selectors:
+        assert prometheus.query(selector), selector
+
+
+@pytest.mark.parametrize("query", list(QUERIES))
+def test_what_the_dashboard_asks_for_is_there(prometheus: RunningPrometheus, query: str) -> None:
+    expression = QUERIES[query].replace("$__rate_interval", "1m")
+    for name in VARIABLES:
+        expression = expression.replace(f"${name}", ".*")
+    assert "$" not in expression
+    if NOT_HERE in expression:
+        assert prometheus.query(expression) == []
+    else:
+        assert prometheus.query(expression)
+
+
+def test_dashboards_variables_find_both_services(
+    prometheus: RunningPrometheus, tesseract: RunningService, paddleocr_vl: RunningService
+) -> None:
+    found = {}
+    for name in ("job", "instance"):
+        asked = re.fullmatch(r"label_values\((.+), (\w+)\)", VARIABLES[name]["definition"])
+        assert asked
+        match = asked[1].replace("$job", "ocr")
+        found[name] = set(prometheus.ask(f"label/{asked[2]}/values", **{"match[]": match}))
+    assert found == {"job": {"ocr"}, "instance": {address(tesseract), address(paddleocr_vl)}}
+
+
+def test_what_was_read_is_seen(prometheus: RunningPrometheus, tesseract: RunningService) -> None:
+    def value(expression: str) -> float:
+        [seen] = prometheus.query(expression)
+        return float(seen["value"][1])
+
+    here = f'instance="{address(tesseract)}"'
+    assert value(f'ocr_requests_total{{{here}, route="/ocr", status="200"}}') == 2
+    assert value(f'ocr_requests_total{{{here}, route="/ocr", status="422"}}') == 1
+    assert value(f'ocr_cache_lookups_total{{{here}, outcome="memory"}}') == 1
+    assert value(f'ocr_pages_total{{{here}, outcome="read"}}') == 1
+    assert value(f"ocr_spool_documents{{{here}}}") == 2
+    assert value(f"ocr_storage_up{{{here}}}") == 0
+    assert value("sum(ocr_vlm_up)") == 1
+    assert value('sum(ocr_vlm_calls_total{outcome="answered"})') == 3
+
+
+def meta_labels(overlay: Overlay, port: str) -> dict[str, str]:
+    """Return what Prometheus would know of a pod of ours, and of one of its ports."""
+
+    def prefixed(kind: str, pairs: dict[str, str]) -> dict[str, str]:
+        return {f"__meta_kubernetes_pod_{kind}_{re.sub('[^a-z]', '_', k)}": v for k, v in pairs.items()}
+
+    metadata = overlay.spec("Deployment")["template"]["metadata"]
+    return {
+        "__meta_kubernetes_namespace": "documents",
+        "__meta_kubernetes_pod_name": "paddleocr-vl-service-1",
+        "__meta_kubernetes_pod_container_port_name": port,
+        **prefixed("label", metadata["labels"]),
+        **prefixed("annotation", metadata["annotations"]),
+    }
+
+
+def test_pods_are_found_by_what_the_manifests_say(tesseract: RunningService, tmp_path: Path) -> None:
+    """The pods' labels are the manifests'; Debian's Prometheus itself cannot ask Kubernetes."""
+    [job] = yaml.safe_load((MONITORING / "kubernetes.yml").read_text())["scrape_configs"]
+    assert job["kubernetes_sd_configs"] == [{"role": "pod"}]
+    overlay = Overlay("gpu")
+    pods = [{"targets": [address(tesseract)], "labels": meta_labels(overlay, port)} for port in overlay.ports]
+    stranger = {
+        **meta_labels(overlay, "http-api"),
+        "__meta_kubernetes_pod_label_app_kubernetes_io_name": "other",
+    }
+    pods.append({"targets": [address(tesseract)], "labels": stranger})
+    config = configuration("kubernetes.yml", pods)
+    with RunningPrometheus(tmp_path, config) as prometheus:
+        up = prometheus.until(lambda: prometheus.query("up == 1"), bool)
+        targets = prometheus.ask("targets")
+    assert [series["metric"] for series in up] == [
+        {
+            "__name__": "up",
+            "job": "ocr",
+            "instance": address(tesseract),
+            "namespace": "documents",
+            "pod": "paddleocr-vl-service-1",
+        }
+    ]
+    assert [target["scrapeUrl"] for target in targets["activeTargets"]] == [f"{tesseract.url}/metrics"]
+    assert len(targets["droppedTargets"]) == 2
+
+
+def test_dashboard_lets_its_user_choose_prometheus_and_instances() -> None:
+    assert [each["type"] for each in VARIABLES.values()] == ["datasource", "query", "query"]
+    assert list(VARIABLES) == ["datasource", "job", "instance"]
+    for part in [*PANELS, *(target for panel in PANELS for target in panel["targets"])]:
+        assert part["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+    for expression in QUERIES.values():
+        for selector in re.findall(r"\b(?:ocr|process)_\w+(\{[^}]*\})", expression):
+            assert 'job=~"$job", instance=~"$instance"' in selector
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: str(panel["title"]))
+def test_panel_has_a_unit_and_named_lines(panel: dict[str, Any]) -> None:
+    unit = panel["fieldConfig"]["defaults"]["unit"]
+    assert unit in UNITS or unit.startswith("suffix: ")
+    assert panel["type"] in {"timeseries", "stat"}
+    assert all(target["legendFormat"] for target in panel["targets"])
+    assert [target["refId"] for target in panel["targets"]] == list("ABCDEF")[: len(panel["targets"])]
+
+
+def test_panels_stand_side_by_side() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {(place["x"] + i, place["y"] + j) for i in range(place["w"]) for j in range(place["h"])}
+        assert not cells & taken and all(x < COLUMNS for x, _ in cells), panel["title"]
+        taken |= cells
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+def test_dashboard_shows_every_metric(tesseract: RunningService) -> None:
+    shown = httpx.get(f"{tesseract.url}/metrics").text
+    ours = set(re.findall(r"^# TYPE (ocr_\w+)", shown, re.MULTILINE))
+    asked = set(re.findall(r"\bocr_\w+?(?=_bucket\b|_sum\b|\{)", " ".join(QUERIES.values())))
+    assert ours - asked == UNSHOWN
