@@ -303,7 +303,7 @@ def test_pod_has_time_to_stop(overlay: Overlay) -> None:
     assert command == "sleep"
     needed = int(pause) + seconds_to_stop(overlay.environment)
     assert needed < overlay.pod["terminationGracePeriodSeconds"] <= 120
-    assert "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN" in overlay.environment
+    assert {"OCR_DRAIN_TIMEOUT", "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"} <= set(overlay.environment)
 
 
 def violations(pod: dict[str, Any]) -> list[str]:

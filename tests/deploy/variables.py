@@ -10,6 +10,8 @@ from tests.running import ROOT
 
 # Seconds that results may take to be stored, or put into the spool, after the last answer.
 _STORING = 20
+# Seconds that requests may take to answer when their time is over.
+_LAST_WORDS = 6
 
 
 @cache
@@ -25,10 +27,10 @@ def known_variables() -> set[str]:
 
 def seconds_to_stop(environment: dict[str, str]) -> int:
     """Return how long the container may take from SIGTERM to its end."""
-    variables = start_script() | environment
-    return (
-        _STORING + int(variables["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"]) + int(variables["VLLM_STOP_TIMEOUT"])
-    )
+    drain = {"OCR_DRAIN_TIMEOUT": Settings.model_fields["ocr_drain_timeout"].default}
+    variables = drain | start_script() | environment
+    one_after_the_other = ("OCR_DRAIN_TIMEOUT", "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN", "VLLM_STOP_TIMEOUT")
+    return sum(int(variables[name]) for name in one_after_the_other) + _LAST_WORDS + _STORING
 
 
 def check_settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
