@@ -2,9 +2,10 @@
 
 PORT ?= 8081
 HOST ?= 0.0.0.0
+MINUTES ?= 10
 PYTHON = .venv/bin/python
 
-.PHONY: help run test lint lint-image check image-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health soak pins clean
+.PHONY: help run test lint lint-image check image-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health soak fuzz pins clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -60,6 +61,10 @@ bench-vl-health: ## /health while PaddleOCR-VL is imported and built, and while 
 soak: ## 2000 pages with PaddleOCR-VL on stand-ins: does memory grow?
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.soak
+
+fuzz: ## damaged files through the decoder for MINUTES (10); ARGS="--seed 1 --format PDF"
+	@scripts/setup.sh test
+	@$(PYTHON) -m tests.fuzz --minutes $(MINUTES) $(ARGS)
 
 pins: ## compile requirements*.txt from requirements*.in
 	@scripts/pins.sh

@@ -161,17 +161,44 @@ def pdf_with_huge_picture(side: int, depth: int = 0) -> bytes:
     # Object 5 is the picture, or the outermost of the forms before it.
     forms = [_form(place=6 + number) for number in range(depth)]
     content = b"q 50 0 0 50 10 10 cm /Im0 Do Q" if not depth else b"/Im0 Do"
-    return _pdf(
-        [
-            b"<< /Type /Catalog /Pages 2 0 R >>",
-            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R "
-            b"/Resources << /XObject << /Im0 5 0 R >> >> >>",
-            _stream("", content),
-            *forms,
-            _picture(side),
-        ]
+    return _pdf([*_page_that_draws(content), *forms, _picture(side)])
+
+
+def pdf_with_picture(described: str, data: bytes) -> bytes:
+    """Make a PDF of a small page that draws one picture; described: its size, colours and filter."""
+    picture = _stream(f"/Type /XObject /Subtype /Image {described}", data)
+    return _pdf([*_page_that_draws(b"q 50 0 0 50 10 10 cm /Im0 Do Q"), picture])
+
+
+def pdf_of_packed_objects() -> bytes:
+    """Make a PDF of an empty page whose objects, and their table, are streams, as PDF 1.5 has them."""
+    objects = (
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] >>",
     )
+    places = [sum(len(before) + 1 for before in objects[:number]) for number in range(len(objects))]
+    heads = " ".join(f"{number} {place}" for number, place in enumerate(places, start=1)) + " "
+    packed = (heads + " ".join(objects)).encode()
+    body = b"%PDF-1.5\n"
+    row = struct.Struct(">BHB").pack
+    rows = [row(0, 0, 255), *(row(2, 4, number) for number in range(3)), row(1, len(body), 0)]
+    body += b"4 0 obj\n" + _stream(f"/Type /ObjStm /N 3 /First {len(heads)}", packed) + b"\nendobj\n"
+    table = b"".join([*rows, row(1, len(body), 0)])
+    described = "/Type /XRef /Size 6 /W [1 2 1] /Root 1 0 R"
+    end = f"startxref\n{len(body)}\n%%EOF\n".encode()
+    return body + b"5 0 obj\n" + _stream(described, table) + b"\nendobj\n" + end
+
+
+def _page_that_draws(content: bytes) -> list[bytes]:
+    """Return objects 1 to 4: a page whose /Im0 is object 5."""
+    return [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R "
+        b"/Resources << /XObject << /Im0 5 0 R >> >> >>",
+        _stream("", content),
+    ]
 
 
 def pdf_with_stamp(side: int) -> bytes:

@@ -1,0 +1,95 @@
+"""Decodes files in a process of its own and says what became of each.
+
+`python -m tests.fuzz.decoder FILE...`; without files, they come through standard input,
+each behind its length in four bytes.
+"""
+
+import asyncio
+import faulthandler
+import json
+import logging
+import resource
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ocr_service.decoding import Limits, opened
+from ocr_service.errors import OcrError
+
+# Small pages, so that what takes long or much stands out.
+LIMITS = Limits(max_page_pixels=4_000_000, max_page_side=20_000)
+_DPI = 72
+_MOST_PAGES = 20
+
+# Far above what a page may take: this machine stays well, and who asks for more is found all the same.
+_ADDRESS_SPACE = 3 * 2**30
+
+
+async def pages_of(data: bytes) -> str:
+    """Decode every page as the service does; return how many there were, or the error's code."""
+    try:
+        async with opened(data, dpi=_DPI, mode="L", limits=LIMITS) as document:
+            for index in range(1, min(document.page_count, _MOST_PAGES) + 1):
+                try:
+                    page = await document.page(index)
+                except OcrError as error:
+                    _check(error)
+                else:
+                    _check_page(page.image.size)
+            return f"{document.page_count} pages"
+    except OcrError as error:
+        return _check(error)
+
+
+def _check(error: OcrError) -> str:
+    assert 400 <= error.status < 500, f"{type(error).__name__} is not the document's fault"
+    # Answers are UTF-8.
+    error.detail.encode()
+    return error.code
+
+
+def _check_page(size: tuple[int, int]) -> None:
+    assert size[0] * size[1] <= LIMITS.max_page_pixels and max(size) <= LIMITS.max_page_side, size
+
+
+async def report(data: bytes) -> dict[str, object]:
+    """Decode one file; say what became of it, how long it took and how much memory it needed at the most."""
+    _reset_peak()
+    before, began = _memory_mib("VmRSS"), time.perf_counter()
+    try:
+        outcome, trace = await pages_of(data), None
+    except Exception as error:
+        outcome, trace = type(error).__name__, traceback.format_exc()
+    seconds = time.perf_counter() - began
+    return {"outcome": outcome, "trace": trace, "seconds": seconds, "mib": _memory_mib("VmHWM") - before}
+
+
+def _reset_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def _memory_mib(name: str) -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{name}:")[2].split()[0]) / 1024
+
+
+def _sent() -> Iterator[bytes]:
+    while head := sys.stdin.buffer.read(4):
+        yield sys.stdin.buffer.read(int.from_bytes(head, "big"))
+
+
+async def _main(files: Iterable[bytes]) -> None:
+    for data in files:
+        print(json.dumps(await report(data)), flush=True)
+
+
+if __name__ == "__main__":
+    faulthandler.enable()
+    # What Pillow says of odd files is of no interest here.
+    logging.disable()
+    warnings.simplefilter("ignore")
+    resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
+    asyncio.run(_main([Path(name).read_bytes() for name in sys.argv[1:]] or _sent()))

@@ -1,0 +1,44 @@
+"""Damaged files of every format through the real service: each is answered for, and the process lives on."""
+
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.fuzz.mutations import CORPUS, try_mutated
+from tests.running import RunningProgram
+
+# Always the same; `make fuzz` tries others.
+SEED = 1
+FILES = 400
+
+SERVICE = [sys.executable, "-m", "uvicorn", "tests.fakes.scripted_service:app", "--port", "0"]
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[RunningProgram]:
+    settings = {"OCR_CACHE_LIFETIME": "0", "OCR_MAX_PAGE_MEGAPIXELS": "4"}
+    with RunningProgram(SERVICE, **settings) as running:
+        yield running
+
+
+@pytest.mark.parametrize("format_name", CORPUS)
+def test_damaged_files_are_answered_for(service: RunningProgram, format_name: str) -> None:
+    outcomes = set()
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+
+        def send(data: bytes) -> None:
+            response = client.post("/ocr", files={"file": data})
+            assert response.status_code in (200, 415, 422), response.text
+            if response.status_code == 200:
+                assert {page["error"]["code"] for page in response.json()["pages"] if page["error"]} <= {
+                    "broken_document",
+                    "too_many_pixels",
+                }
+            outcomes.add(response.status_code)
+
+        try_mutated(format_name, SEED, FILES, send)
+        assert client.get("/health").status_code == 200
+    assert {200, 422} <= outcomes, "some are damaged, and not all beyond reading"
+    assert service.process.poll() is None
