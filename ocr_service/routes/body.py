@@ -133,7 +133,7 @@ async def _json_items(arriving: "_Arriving") -> list[tuple[str, str]]:
 
 
 def _as_a_forms(fields: Any) -> list[tuple[str, str]]:
-    """Return an object's fields, each as a form would have it: a list of words joined by commas, say."""
+    """Return an object's fields, each as a form would have it: what is no text as JSON."""
     if not isinstance(fields, dict) or FILE_FIELD in fields:
         raise RequestError(
             f'A JSON body is an object with "{URL_FIELD}" and other fields; '
@@ -150,8 +150,6 @@ def _as_a_forms(fields: Any) -> list[tuple[str, str]]:
 def _text(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return ",".join(value)
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -79,6 +79,13 @@ def read_fields(query: dict[str, str], body: dict[str, str]) -> OcrFields:
     given = {**query, **body}
     if unknown := given.keys() - OcrFields.model_fields.keys():
         raise RequestError(_no_such_field(min(unknown)))
+    if query.keys() & body.keys():
+        # A wrong value is refused, also where another one goes before it.
+        _checked(query)
+    return _checked(given)
+
+
+def _checked(given: dict[str, str]) -> OcrFields:
     try:
         return OcrFields.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:

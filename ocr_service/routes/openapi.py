@@ -29,6 +29,22 @@ def _form_field(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 _FIELDS = {name: _form_field(schema) for name, schema in OcrFields.model_json_schema()["properties"].items()}
+
+
+def _in_json(schema: dict[str, Any]) -> dict[str, Any]:
+    """Add what JSON can say beside the text that a form has: null, and the objects and lists themselves."""
+    rest = {key: value for key, value in schema.items() if key in ("title", "description", "examples")}
+    kinds = schema.get("anyOf") or [{key: value for key, value in schema.items() if key not in rest}]
+    themselves = [kind["contentSchema"] for kind in kinds if "contentSchema" in kind]
+    as_text = [{"type": "string"}] if all(kind["type"] != "string" for kind in kinds) else []
+    return {**rest, "anyOf": [*kinds, *themselves, *as_text, {"type": "null"}]}
+
+
+_JSON_FIELDS = {name: _in_json(schema) for name, schema in _FIELDS.items()}
+_JSON_FIELDS["pages"]["anyOf"].append({"type": "integer", "minimum": 1})
+# Joined by commas in a form.
+_JSON_FIELDS["markdown_ignore_labels"]["anyOf"].append({"type": "array", "items": {"type": "string"}})
+
 _FILE = {
     "type": "string",
     "format": "binary",
@@ -38,12 +54,17 @@ _FILE = {
 
 _URL = {
     "type": "string",
+    "format": "uri",
     "description": "The document's address on the web, instead of a file.",
 }
-_BY_ADDRESS = {
-    "schema": {"type": "object", "required": ["image_url"], "properties": {"image_url": _URL, **_FIELDS}},
-    "example": {"image_url": "https://example.com/scan.jpg"},
-}
+
+
+def _by_address(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "schema": {"type": "object", "required": ["image_url"], "properties": {"image_url": _URL, **fields}},
+        "example": {"image_url": "https://example.com/scan.jpg"},
+    }
+
 
 OCR_REQUEST: dict[str, Any] = {
     "parameters": [
@@ -51,6 +72,8 @@ OCR_REQUEST: dict[str, Any] = {
             "name": name,
             "in": "query",
             "required": False,
+            # It says nothing then, as if the field were not there.
+            "allowEmptyValue": True,
             "description": schema["description"] + " A field of the body goes before it.",
             "schema": schema,
         }
@@ -66,8 +89,8 @@ OCR_REQUEST: dict[str, Any] = {
                     "properties": {"file": _FILE, "image_url": _URL, **_FIELDS},
                 }
             },
-            "application/x-www-form-urlencoded": _BY_ADDRESS,
-            "application/json": _BY_ADDRESS,
+            "application/x-www-form-urlencoded": _by_address(_FIELDS),
+            "application/json": _by_address(_JSON_FIELDS),
         },
     },
 }

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, WithJsonSchema
+from pydantic_core import from_json
 
 from ocr_service.documents import MergeMode, Options, PromptLabel, ShapeMode
 
@@ -15,9 +16,16 @@ Pair = tuple[Factor, Factor]
 
 
 def _names(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return tuple(name.strip() for name in value.split(",")) if value != _NONE else ()
+    """Take names joined by commas, or a list of them as JSON."""
+    if value == _NONE:
+        return ()
+    if isinstance(value, str) and not value.startswith("["):
+        return tuple(name.strip() for name in value.split(","))
+    return from_json(value) if isinstance(value, str) else value
+
+
+# A form would send an array as a field given several times.
+Names = Annotated[tuple[str, ...], BeforeValidator(_names), WithJsonSchema({"type": "string"})]
 
 
 class RecognitionFields(BaseModel):
@@ -67,7 +75,7 @@ class RecognitionFields(BaseModel):
     format_block_content: bool | None = Field(
         None, description="Give blocks' content as Markdown too. Default: false."
     )
-    markdown_ignore_labels: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = Field(
+    markdown_ignore_labels: Names | None = Field(
         None,
         description="Labels that the Markdown leaves out, joined by commas; `none` leaves out nothing. "
         "Default: page numbers, notes, headers and footers.",

@@ -41,6 +41,8 @@ def test_every_option_is_a_field() -> None:
         ("prompt_label", "table", "table"),
         ("markdown_ignore_labels", "number, footer", ("number", "footer")),
         ("markdown_ignore_labels", "none", ()),
+        ("markdown_ignore_labels", '["number", "footer"]', ("number", "footer")),
+        ("markdown_ignore_labels", "[]", ()),
         ("repetition_penalty", "1.3", 1.3),
         ("max_new_tokens", "512", 512),
         ("vlm_extra_args", '{"table_max_pixels": 5000}', {"table_max_pixels": 5000}),
@@ -71,6 +73,9 @@ async def test_values_reach_the_engine(name: str, sent: str, value: object) -> N
         ("top_p", "2"),
         ("max_pixels", "0"),
         ("max_new_tokens", "many"),
+        ("max_new_tokens", "[]"),
+        ("markdown_ignore_labels", "[1]"),
+        ("markdown_ignore_labels", "[" * 10_000),
         ("vlm_extra_args", "not json"),
         ("vlm_extra_args", '{"table_max_pixels": 0}'),
         ("images", "perhaps"),
@@ -160,3 +165,11 @@ async def test_health_of_a_vllm_that_nobody_needs() -> None:
         "latency_ms": None,
         "error": None,
     }
+
+
+async def test_wrong_value_is_refused_also_where_the_body_puts_another_in_its_place() -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post(
+            "/ocr", params={"store": "perhaps"}, files=upload(), data={"store": "false"}
+        )
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")

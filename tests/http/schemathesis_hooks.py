@@ -1,0 +1,69 @@
+"""What schemathesis cannot know of the service: documents, addresses that lead to one, streams."""
+
+import atexit
+import json
+import os
+from collections import Counter
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from ocr_service.rendering import StreamEvent
+from tests.fuzz.corpus import corpus
+
+SCAN_URL = os.environ["SCAN_URL"]
+
+_WHOLE = [file for files in corpus().values() for file in files]
+_CUT_OFF = [file[: len(file) // 2] for file in _WHOLE[::4]]
+_NDJSON = "application/x-ndjson"
+
+schemathesis.openapi.format("binary", st.sampled_from([*_WHOLE, *_CUT_OFF, b"", b"text"]))
+# No other address leads anywhere: see the service's settings in the test.
+schemathesis.openapi.format("uri", st.sampled_from([SCAN_URL] * 5 + ["http://10.0.0.1/", "s3://bucket/key"]))
+
+_calls = count()
+_answers: Counter[str] = Counter()
+
+
+@atexit.register
+def _tell() -> None:
+    Path(os.environ["TALLY"]).write_text(json.dumps(_answers))
+
+
+@schemathesis.hook
+def filter_case(context: Any, case: Any) -> bool:
+    """Leave out forms whose fault does not travel.
+
+    A list of nothing is no field at all there, and an empty field says nothing, as browsers send every field.
+    """
+    fields = (
+        case.body.values() if isinstance(case.body, dict) and case.media_type != "application/json" else ()
+    )
+    return not any(value in ("", [], {}) for value in fields)
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    """Ask for a stream now and then, as the document says in words alone."""
+    if next(_calls) % 3 == 0:
+        case.headers = {**(case.headers or {}), "Accept": _NDJSON}
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    """Count the answers, so that the test can see what was reached."""
+    media_type = response.headers.get("content-type", ["none"])[0].partition(";")[0]
+    _answers[f"{case.method} {case.operation.path} {response.status_code} {media_type}"] += 1
+
+
+@schemathesis.deserializer(_NDJSON)
+def last_event(context: Any, response: Any) -> Any:
+    """Check every line, and give the last one to the schema, which describes one."""
+    lines = response.content.splitlines()
+    for line in lines:
+        TypeAdapter(StreamEvent).validate_json(line)
+    return json.loads(lines[-1])

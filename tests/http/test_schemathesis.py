@@ -1,0 +1,70 @@
+"""The API tried by its own description: what it allows and what it forbids, and every answer as it says."""
+
+import functools
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT, RunningProgram
+
+SERVICE = [sys.executable, "-m", "uvicorn", "tests.fakes.scripted_service:app", "--port", "0"]
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+ANSWERS = (
+    "200 application/json",
+    "200 application/x-ndjson",
+    "200 text/markdown",
+    "200 text/plain",
+    "400 application/problem+json",
+    "415 application/problem+json",
+    "422 application/problem+json",
+)
+
+
+@contextmanager
+def scans() -> Iterator[tuple[str, int]]:
+    """Serve the examples on loopback; yields a scan's address, and the port."""
+    handler = functools.partial(Quiet, directory=ROOT / "examples")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_port}/scan.jpg", server.server_port
+        server.shutdown()
+        serving.join()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.mark.timeout(300)
+def test_every_answer_is_as_the_document_says(tmp_path: Path) -> None:
+    tally = tmp_path / "tally.json"
+    with scans() as (scan, port):
+        # Nothing leaves this machine: this port of ours alone is open, and ports are checked before names.
+        settings = {"OCR_URL_ALLOWLIST": "127.0.0.1", "OCR_URL_PORTS": str(port), "OCR_CACHE_LIFETIME": "0"}
+        with RunningProgram(SERVICE, **settings) as service:
+            tried = subprocess.run(
+                [
+                    *(sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(CONFIG)),
+                    *("run", f"{service.url}/openapi.json", "--checks", "all"),
+                ],
+                cwd=tmp_path,
+                env={**os.environ, "SCAN_URL": scan, "TALLY": str(tally), "PYTHONPATH": str(ROOT)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+    assert tried.returncode == 0, tried.stdout
+    # The documents were read, and in every form: else there was little to check.
+    reached = json.loads(tally.read_text())
+    assert {f"POST /ocr {answer}" for answer in ANSWERS} <= set(reached), reached
