@@ -39,6 +39,11 @@ PROBE_FIELDS = (
     "failureThreshold",
     "successThreshold",
 )
+PROBED = {
+    "startupProbe": "/health",
+    "livenessProbe": "/health/live",
+    "readinessProbe": "/health/ready",
+}
 PROBES = {
     ("gpu", "startupProbe"): (0, 15, 10, 40, 1),
     ("gpu", "livenessProbe"): (180, 30, 10, 3, 1),
@@ -244,15 +249,16 @@ def test_s3_and_api_keys_are_optional_and_come_from_a_secret_each(overlay: Overl
     assert overlay.environment["CLOUDRU_S3_BUCKET"] == "your-bucket-name"
 
 
-@pytest.mark.parametrize("probe", ["startupProbe", "livenessProbe", "readinessProbe"])
+@pytest.mark.parametrize("probe", PROBED)
 def test_probes_have_the_platforms_numbers(overlay: Overlay, probe: str) -> None:
     settings = overlay.container[probe]
     assert tuple(settings[field] for field in PROBE_FIELDS) == PROBES[overlay.name, probe]
-    assert settings["httpGet"] == {"path": "/health", "port": "http-api"}
+    assert settings["httpGet"] == {"path": PROBED[probe], "port": "http-api"}
 
 
-def test_probed_path_is_a_route() -> None:
-    assert "get" in create_app(Settings(), ScriptedEngine()).openapi()["paths"]["/health"]
+@pytest.mark.parametrize("path", PROBED.values())
+def test_probed_path_is_a_route(path: str) -> None:
+    assert "get" in create_app(Settings(), ScriptedEngine()).openapi()["paths"][path]
 
 
 def test_resources(overlay: Overlay) -> None:
