@@ -72,7 +72,12 @@ def choose_engine(settings: Settings) -> Engine:
     log.info("engine: %s (%s)", chosen, reason)
     if chosen == PADDLEOCR_VL:
         return _paddleocr_vl(settings)
-    return TesseractEngine(settings.ocr_lang, settings.ocr_tesseract_threads, settings.ocr_tessdata_dir)
+    return TesseractEngine(
+        settings.ocr_lang,
+        settings.ocr_tesseract_threads,
+        settings.ocr_tessdata_dir,
+        settings.ocr_request_timeout,
+    )
 
 
 def _paddleocr_vl(settings: Settings) -> Engine:

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import logging
+import math
 import os
 import threading
 import time
@@ -55,7 +56,8 @@ class TesseractEngine:
     """Reads pages on `threads` threads, each with a Tesseract of its own.
 
     default_lang: languages joined by "+" for options that name none.
-    tessdata: folder of the language data, or None to look in the usual places.
+    tessdata: folder of the language data, or None to look in the usual places. page_seconds: after which a
+    page is given up, as nobody can still want it; until then, one that has begun cannot be stopped.
     """
 
     name = "tesseract"
@@ -66,10 +68,17 @@ class TesseractEngine:
     max_page_side = 32_767
     starts_early = True
 
-    def __init__(self, default_lang: str, threads: int | None = None, tessdata: Path | None = None) -> None:
+    def __init__(
+        self,
+        default_lang: str,
+        threads: int | None = None,
+        tessdata: Path | None = None,
+        page_seconds: float = 300,
+    ) -> None:
         self._default_lang = default_lang
         self._threads = threads or usable_cores()
         self._tessdata = tessdata
+        self._page_milliseconds = math.ceil(page_seconds * 1000)
         self._starting = LazyStart(self.title, self._start)
         self._workers = Workers(self._threads, self.name)
         self._local = threading.local()
@@ -196,8 +205,8 @@ class TesseractEngine:
         width, height = page.image.size
         api.SetImageBytes(page.image.tobytes(), width, height, 1, width)
         api.SetSourceResolution(page.resolution or 0)
-        if not api.Recognize():
-            raise RecognitionFailed(f"Tesseract could not read page {page.index}.")
+        if not api.Recognize(self._page_milliseconds):
+            raise RecognitionFailed(f"Tesseract could not read page {page.index}, or not in time.")
         return list(self._lines(api)), api.GetUTF8Text().strip()
 
     def _lines(self, api: Any) -> Iterator[Line]:

@@ -15,13 +15,14 @@ from ocr_engine import PaddleOcrVlEngine
 from ocr_service.config import Settings
 from ocr_service.cores import usable_cores
 from ocr_service.documents import EngineState, Options, Page
-from ocr_service.errors import EngineUnavailable, LanguageNotInstalled
+from ocr_service.errors import EngineUnavailable, LanguageNotInstalled, RecognitionFailed
 from ocr_service.paddleocr_vl import presence
 from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
 from ocr_service.paddleocr_vl.presence import found_here
 from ocr_service.tesseract import TesseractEngine
 from server import choose_engine
 from tests.http.serving import serving
+from tests.samples import RUSSIAN, printed_page
 
 NO_GPU_HERE = not any(Path("/dev").glob("nvidia[0-9]*"))
 
@@ -177,3 +178,13 @@ def test_cores_follow_the_containers_limit(tmp_path: Path, cpu_max: str, cores: 
     limit.write_text(cpu_max)
     affinity = usable_cores(tmp_path / "absent")
     assert usable_cores(limit) == (affinity if cores is None else min(affinity, cores))
+
+
+@pytest.mark.anyio
+async def test_a_page_that_takes_too_long_is_given_up() -> None:
+    engine = TesseractEngine("rus+eng", page_seconds=0.02)
+    await engine.start()
+    page = Page(1, printed_page(RUSSIAN * 3).image, resolution=300)
+    with pytest.raises(RecognitionFailed, match="in time"):
+        await engine.recognize(page, Options())
+    await engine.close()
