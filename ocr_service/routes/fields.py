@@ -55,7 +55,7 @@ class OcrFields(RecognitionFields):
 
     timeout: float | None = Field(
         None,
-        gt=0,
+        ge=1,
         le=86_400,
         allow_inf_nan=False,
         description="Seconds after which the caller does not want the answer any more; the service's own "

@@ -101,12 +101,12 @@ async def test_time_that_is_over_is_a_504_and_stops_the_work() -> None:
 async def test_a_caller_may_ask_for_less_time() -> None:
     engine = GatedEngine()
     async with serving(engine) as client:
-        response = await reading(client, 1, timeout="0.1")
+        response = await reading(client, 1, timeout="1")
     assert response.status_code == 504
-    assert "0.1 s" in response.json()["detail"]
+    assert "1 s" in response.json()["detail"]
 
 
-@pytest.mark.parametrize("wrong", ["0", "-1", "nan", "inf", "soon"])
+@pytest.mark.parametrize("wrong", ["0", "0.9", "-1", "nan", "inf", "soon"])
 async def test_a_timeout_is_a_number_of_seconds(wrong: str) -> None:
     async with serving(ScriptedEngine()) as client:
         response = await reading(client, 1, timeout=wrong)
@@ -119,7 +119,7 @@ async def test_a_stream_out_of_time_says_so_and_ends() -> None:
     engine.open(1)
     async with serving(engine) as client:
         files = {"file": pdf_of_text(["a"] * 2)}
-        response = await client.post("/ocr", files=files, data={"timeout": "0.3"}, headers=NDJSON)
+        response = await client.post("/ocr", files=files, data={"timeout": "1"}, headers=NDJSON)
         assert await engine.cancelled.get() == 2
     lines = [json.loads(line) for line in response.text.splitlines()]
     assert [line["event"] for line in lines] == ["start", "page", "error"]
@@ -146,7 +146,7 @@ async def test_the_one_who_reads_for_others_may_leave_by_its_own_deadline() -> N
     """Equal documents are read once: who has more time gets the result."""
     engine = GatedEngine()
     async with serving(engine, ocr_cache_lifetime=60) as client:
-        first = reading(client, 1, timeout="0.2")
+        first = reading(client, 1, timeout="1")
         await engine.entered.get()
         second = reading(client, 1)
         assert (await first).status_code == 504
