@@ -138,7 +138,10 @@ async def test_who_leaves_a_stream_makes_room_for_others() -> None:
         for _ in range(engine.max_pages_in_flight):
             await engine.cancelled.get()
         engine.open(1)
-        assert (await client.post("/ocr", files={"file": small_png()})).status_code == 200
+        # Its pages end a moment before it has left.
+        while (answer := await client.post("/ocr", files={"file": small_png()})).status_code == 503:
+            pass
+        assert answer.status_code == 200
     assert [page.index for page in engine.seen] == [1]
 
 
