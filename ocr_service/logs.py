@@ -60,7 +60,7 @@ def _told(record: logging.LogRecord) -> dict[str, Any]:
         "time": time.replace("+00:00", "Z"),
         "level": record.levelname,
         "logger": record.name,
-        "message": record.getMessage().rstrip(),
+        "message": _message(record),
     }
     if request_id.get() != OUTSIDE:
         told["request_id"] = request_id.get()
@@ -68,6 +68,12 @@ def _told(record: logging.LogRecord) -> dict[str, Any]:
     if record.exc_info and record.exc_info[1]:
         told["exception"] = "\n".join(_trace(record.exc_info[1], getattr(record, "in_full", False)))
     return told
+
+
+def _message(record: logging.LogRecord) -> str:
+    message = record.getMessage().rstrip()
+    # Its further lines show the task or the future that failed, and with it the error's words.
+    return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
 def _trace(error: BaseException, in_full: bool) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Every record is one line, whatever is in it; and what is not to be told is not in it."""
 
+import asyncio
 import json
 import logging
 import re
@@ -154,6 +155,26 @@ def test_all_errors_of_a_group_are_told_and_rings_end(written: Written) -> None:
         "KeyError",
         "ValueError",
     ]
+
+
+def test_asyncio_does_not_quote_either(written: Written) -> None:
+    """It writes of an error that nobody waited for, when its task is gone."""
+
+    async def forget_a_failure() -> None:
+        async def fail() -> None:
+            fail_inside()
+
+        task = asyncio.create_task(fail())
+        await asyncio.wait([task])
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "Task exception was never retrieved", "exception": task.exception(), "future": task}
+        )
+
+    configure_logging("info", "json")
+    asyncio.run(forget_a_failure())
+    told = only(written())
+    assert told["message"] == "Task exception was never retrieved"
+    assert told["exception"].endswith("\nValueError") and "forged" not in json.dumps(told)
 
 
 def test_warnings_of_python_have_the_form_too(written: Written) -> None:
