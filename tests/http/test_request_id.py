@@ -113,7 +113,7 @@ async def test_path_cannot_forge_a_log_line_or_fill_the_log(log_lines: io.String
 
 async def test_health_checks_are_quiet(log_lines: io.StringIO) -> None:
     async with serving(ScriptedEngine()) as client:
-        for path in ("/health", "/health/vllm", "/version"):
+        for path in ("/health", "/health/live", "/health/ready", "/health/vllm", "/metrics", "/version"):
             await client.get(path)
     lines = [line for line in parsed(log_lines) if line["logger"] == "ocr_service.access"]
     assert [line["path"] for line in lines] == ["/version"]
