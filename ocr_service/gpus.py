@@ -33,14 +33,11 @@ class Gpus:
 
     def __init__(self, patience: float = _PATIENCE) -> None:
         self._patience = patience
-        self._driver: Any = None
-        self._is_there = True
+        self._initialized = False
         self._asked: Future[Sequence[Gpu]] | None = None
 
     async def read(self) -> Sequence[Gpu]:
         """Return the GPUs; none where the driver does not answer in time."""
-        if not self._is_there:
-            return ()
         if self._asked is None or self._asked.done():
             self._asked = Future()
             Thread(target=self._answer, args=(self._asked,), name="gpus", daemon=True).start()
@@ -55,7 +52,6 @@ class Gpus:
             asked.set_result(self._ask())
         except Exception:
             log.exception("the GPUs cannot be read")
-            self._is_there = False
             asked.set_result(())
 
     def _ask(self) -> Sequence[Gpu]:
@@ -63,13 +59,10 @@ class Gpus:
         import pynvml
 
         try:
-            if self._driver is None:
+            if not self._initialized:
                 pynvml.nvmlInit()
-                self._driver = pynvml
+                self._initialized = True
             return [_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
-        except pynvml.NVMLError_LibraryNotFound:
-            # The driver's library comes with the container; it is not there later either.
-            self._is_there = False
         except pynvml.NVMLError as error:
             log.debug("the GPUs cannot be read: %s", error)
         return ()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pynvml
 import pytest
 
+from tests.deploy.prometheus import promtool
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.scraping import scrape
 from tests.http.serving import serving
@@ -41,6 +42,13 @@ async def test_every_gpu_has_its_load_and_memory(install: Install) -> None:
         {("0",): 11 * 2**30, ("1",): 5},
         {("0",): 80 * 2**30, ("1",): 24 * 2**30},
     ]
+
+
+async def test_metrics_are_as_prometheus_wants_them(install: Install) -> None:
+    install(StandInNvml(StandInGpu(1, 2, 3)))
+    async with serving(ScriptedEngine()) as client:
+        checked = promtool("check", "metrics", given=(await scrape(client)).text)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
 async def test_what_the_driver_does_not_tell_is_left_out(install: Install) -> None:
