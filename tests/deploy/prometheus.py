@@ -16,6 +16,7 @@ from tests.running import ROOT, RunningProgram
 MONITORING = ROOT / "deploy/monitoring"
 # Where scripts/setup.sh unpacks it.
 UNPACKED = ROOT / ".cache/prometheus/usr/bin"
+KEY = "for-prometheus-alone"
 T = TypeVar("T")
 
 
@@ -31,9 +32,16 @@ def promtool(*arguments: str, given: str = "") -> subprocess.CompletedProcess[st
     )
 
 
-def configuration(name: str, targets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a configuration of ours that scrapes these static targets instead, every second."""
-    config: dict[str, Any] = yaml.safe_load((MONITORING / name).read_text())
+def with_key(name: str, folder: Path) -> str:
+    """Return a configuration of ours, with the comment signs away that stand before the key; write one."""
+    (folder / "ocr-api-key").write_text(KEY)
+    text = (MONITORING / name).read_text().replace("/etc/prometheus", str(folder))
+    return re.sub(r"# (authorization:|  credentials_file:)", r"\1", text)
+
+
+def configuration(text: str, targets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a configuration that scrapes these static targets instead, every second."""
+    config: dict[str, Any] = yaml.safe_load(text)
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(MONITORING / path) for path in config["rule_files"]]
     [job] = config["scrape_configs"]
