@@ -218,8 +218,8 @@ class Turns:
         await self._places.take(pixels)
         self.in_flight += 1
 
-    def give_back(self, pixels: int, _: object = None) -> None:
-        """Let go of a place; what a task's callback is given beside is not looked at."""
+    def give_back(self, pixels: int) -> None:
+        """Let go of a page's place."""
         self.in_flight -= 1
         self.ahead -= 1
         self._places.give_back(pixels)

@@ -25,6 +25,7 @@ from ocr_service.errors import (
     bare,
 )
 from ocr_service.selection import select_pages
+from ocr_service.workers import Stay, stay
 
 log = logging.getLogger(__name__)
 
@@ -138,9 +139,10 @@ class _LiveReading:
                 pixels = await self._pixels(index)
                 await turns.take(pixels)
                 waited = Timings(queue=time.perf_counter() - began)
-                task = reading.create_task(self._finish(index, waited, finished))
+                staying = Stay(partial(turns.give_back, pixels))
+                task = reading.create_task(self._finish(index, waited, finished, staying))
                 # Not in the task: one that is cancelled before its first step never runs a line.
-                task.add_done_callback(partial(turns.give_back, pixels))
+                task.add_done_callback(staying.leave)
 
     async def _pixels(self, index: int) -> int:
         try:
@@ -150,8 +152,9 @@ class _LiveReading:
             return 0
 
     async def _finish(
-        self, index: int, waited: Timings, finished: asyncio.Queue[PageResult | Exception]
+        self, index: int, waited: Timings, finished: asyncio.Queue[PageResult | Exception], staying: Stay
     ) -> None:
+        stay.set(staying)
         outcome = "failed"
         try:
             result = await self._read(index)

@@ -4,6 +4,7 @@ import asyncio
 import io
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import cast
 
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps
 from ocr_service.decoding.limits import Limits
 from ocr_service.documents import ImageMode, Page
 from ocr_service.errors import BrokenDocument, OcrError, TooManyPages
+from ocr_service.workers import in_thread
 
 # Pillow warns or raises by a global limit of its own; ours is a setting and is checked for every frame.
 Image.MAX_IMAGE_PIXELS = None
@@ -31,6 +33,8 @@ _LEAST_STRETCH = 1.05
 _TIFF_BITS_PER_SAMPLE = 258
 _TIFF_PHOTOMETRIC = 262
 _WHITE_IS_ZERO = 0
+
+_DECODERS = ThreadPoolExecutor(thread_name_prefix="images")
 
 
 class ImageFile:
@@ -58,7 +62,7 @@ class ImageFile:
     async def page(self, index: int) -> Page:
         """Decode page `index`, from 1; raises BrokenDocument or TooManyPixels."""
         async with self._one_at_a_time:
-            return await asyncio.to_thread(self._decode, index)
+            return await in_thread(_DECODERS, self._decode, index)
 
     async def close(self) -> None:
         """Do nothing: bytes and pixels go with the object, and the pages may still need them."""

@@ -3,15 +3,11 @@
 PDFium is not thread-safe, not even across documents: every call into it runs on the one thread of `_PDFIUM`.
 """
 
-import asyncio
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from contextvars import copy_context
-from functools import partial
 from itertools import chain
-from typing import ParamSpec, TypeVar
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -19,9 +15,7 @@ import pypdfium2.raw as pdfium_c
 from ocr_service.decoding.limits import Limits
 from ocr_service.documents import ImageMode, Page
 from ocr_service.errors import BrokenDocument, EncryptedPdf
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from ocr_service.workers import in_thread
 
 POINTS_PER_INCH = 72
 
@@ -46,7 +40,7 @@ class PdfFile:
         """Parse the file; raises EncryptedPdf or BrokenDocument."""
         document = cls(dpi, mode, limits)
         try:
-            await _on_pdfium_thread(document._parse, data)
+            await in_thread(_PDFIUM, document._parse, data)
         except BaseException:
             # Also when the caller has left meanwhile: PDFium's memory must be freed on its own thread.
             await document.close()
@@ -55,15 +49,15 @@ class PdfFile:
 
     async def pixels(self, index: int) -> int:
         """Return how many pixels page `index`, from 1, is rendered to; raises BrokenDocument."""
-        return await _on_pdfium_thread(self._measure, index)
+        return await in_thread(_PDFIUM, self._measure, index)
 
     async def page(self, index: int) -> Page:
         """Render page `index`, from 1; raises BrokenDocument or TooManyPixels."""
-        return await _on_pdfium_thread(self._render, index)
+        return await in_thread(_PDFIUM, self._render, index)
 
     async def close(self) -> None:
         """Let go of the file's bytes and of what PDFium made of them."""
-        await _on_pdfium_thread(self._free)
+        await in_thread(_PDFIUM, self._free)
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -102,7 +96,13 @@ class PdfFile:
         try:
             self._refuse_huge_pictures(page)
             scale = self._scale(*page.get_size())
-            bitmap = page.render(scale=scale, grayscale=self._mode == "L", rev_byteorder=True)
+            bitmap = page.render(
+                scale=scale,
+                grayscale=self._mode == "L",
+                rev_byteorder=True,
+                # Else all pictures of the page are kept decoded until it is drawn.
+                limit_image_cache=True,
+            )
             try:
                 # Converting copies, also where the mode is the same: the bitmap's memory ends with it.
                 image = bitmap.to_pil().convert(self._mode)
@@ -158,8 +158,3 @@ def _annotation_pictures(page: pdfium.PdfPage) -> Iterator[pdfium.PdfObject]:
                     yield from _pictures(page, form=pdfium.PdfObject(raw, page=page, pdf=page.pdf))
         finally:
             pdfium_c.FPDFPage_CloseAnnot(annotation)
-
-
-async def _on_pdfium_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    work = partial(copy_context().run, call, *args, **kwargs)
-    return await asyncio.get_running_loop().run_in_executor(_PDFIUM, work)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.fakes.threaded_engine import ThreadedEngine
 from tests.http.serving import serving
 from tests.samples import pdf_of_text, small_png
 
@@ -96,6 +97,20 @@ async def test_time_that_is_over_is_a_504_and_stops_the_work() -> None:
         stopped = [await engine.cancelled.get() for _ in range(3)]
     assert (response.status_code, response.json()["code"]) == (504, "request_timed_out")
     assert sorted(stopped) == [1, 2, 3]
+
+
+async def test_a_page_keeps_its_place_until_its_thread_has_ended() -> None:
+    """Else those whose callers left would fill the memory together with new ones."""
+    engine = ThreadedEngine()
+    async with serving(engine) as client:
+        gone = await reading(client, 1, timeout="0.1")
+        assert gone.status_code == 504
+        assert engine.entered.get_nowait() == 1
+        refused = await reading(client, 1, timeout="0.1")
+        assert refused.status_code == 504
+        assert engine.entered.empty()
+        engine.go_on.set()
+        assert (await reading(client, 1)).status_code == 200
 
 
 async def test_a_caller_may_ask_for_less_time() -> None:

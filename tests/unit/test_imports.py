@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.documents": {"errors"},
     "ocr_service.selection": {"errors"},
     "ocr_service.starting": {"documents", "errors", "logs"},
-    "ocr_service.decoding": {"documents", "errors"},
+    "ocr_service.decoding": {"documents", "errors", "workers"},
     "ocr_service.tesseract": {"cores", "documents", "errors", "starting", "workers"},
     "ocr_service.paddleocr_vl": {"documents", "errors", "metrics"},
     "ocr_engine": {"cores", "documents", "errors", "paddleocr_vl", "starting", "workers"},
@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "errors",
         "metrics",
         "selection",
+        "workers",
     },
     "ocr_service.state_metrics": {"", "admission", "documents", "gpus", "metrics", "pipeline", "storing"},
     "ocr_service.routes": {

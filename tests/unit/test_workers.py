@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from ocr_service.workers import Workers
+from ocr_service.workers import Stay, Workers, stay
 
 pytestmark = pytest.mark.anyio
 
@@ -86,4 +86,37 @@ async def test_failure_reaches_the_caller_and_frees_the_thread() -> None:
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
             await workers.run(fail)
+    workers.close()
+
+
+async def test_a_stay_lasts_as_long_as_its_task_and_its_threads() -> None:
+    workers, hold = Workers(1, "test"), Held()
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        stay.set(staying)
+        await workers.run(hold)
+
+    staying = Stay(ended.set)
+    task = asyncio.create_task(work())
+    task.add_done_callback(staying.leave)
+    await hold.begun.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not ended.is_set()
+    hold.go_on.set()
+    await asyncio.wait_for(ended.wait(), 30)
+    workers.close()
+
+
+async def test_what_outlives_its_task_on_purpose_does_not_end_a_stay_again() -> None:
+    workers = Workers(1, "test")
+    ends: list[bool] = []
+    stay.set(Stay(lambda: ends.append(True)))
+    staying = stay.get()
+    assert staying is not None
+    staying.leave()
+    await workers.run(bool)
+    await workers.run(bool)
+    assert ends == [True]
     workers.close()

@@ -1,0 +1,23 @@
+"""An engine whose pages hold a thread until the test lets it go, also where their callers have left."""
+
+import asyncio
+import threading
+
+from ocr_service.documents import Options, Page, PageResult
+from ocr_service.workers import Workers
+from tests.fakes.scripted_engine import ScriptedEngine
+
+
+class ThreadedEngine(ScriptedEngine):
+    max_pages_in_flight = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered: asyncio.Queue[int] = asyncio.Queue()
+        self.go_on = threading.Event()
+        self._workers = Workers(2, "test")
+
+    async def recognize(self, page: Page, options: Options) -> PageResult:
+        self.entered.put_nowait(page.index)
+        await self._workers.run(self.go_on.wait, 30)
+        return await super().recognize(page, options)
