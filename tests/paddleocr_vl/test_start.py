@@ -11,16 +11,17 @@ from tests.running import RunningStart, free_port
 from tests.stand_ins.models import make_model_cache
 from tests.stand_ins.pages import Box, draw_page
 
-# Seconds until vLLM answers, and milliseconds that it takes for each word.
-SLOW_START, SLOW_STEP = "1", "20"
+# Milliseconds that vLLM takes for each word.
+SLOW_STEP = "20"
 
 
 def test_accepted_page_is_read_to_its_end_before_vllm_is_stopped(tmp_path: Path) -> None:
-    port = free_port()
+    port, gate = free_port(), tmp_path / "gate"
     serve = f"python -m tests.stand_ins.vllm_server --port {port} --step-ms {SLOW_STEP}"
     settings = {
         "VLLM_ENABLED": "true",
-        "VLLM_COMMAND": f"sh -c 'sleep {SLOW_START}; exec {serve}'",
+        # It comes up when the test lets it.
+        "VLLM_COMMAND": f"sh -c 'until [ -e {gate} ]; do sleep 0.05; done; exec {serve}'",
         "VLLM_SERVER_PORT": str(port),
         "OCR_LAYOUT_ENGINE": "onnxruntime",
         "OCR_DEVICE": "cpu",
@@ -35,6 +36,8 @@ def test_accepted_page_is_read_to_its_end_before_vllm_is_stopped(tmp_path: Path)
     draw_page([Box("text", 5, 8, 58, 20)]).save(page, "PNG")
     with RunningStart(**settings) as start, ThreadPoolExecutor() as pool:
         assert httpx.get(f"{start.url}/health").json()["vllm"] == "starting"
+        assert httpx.get(f"{start.url}/health/ready").status_code == 503
+        gate.touch()
         start.wait_for("PaddleOCR-VL is ready after", timeout=90)
         start.wait_for("vLLM at .* is ready")
         reading = pool.submit(httpx.post, f"{start.url}/ocr", files={"file": page.getvalue()}, timeout=60)
