@@ -31,12 +31,14 @@ from ocr_service.paddleocr_vl.building import (
     build,
     installed_versions,
 )
+from ocr_service.paddleocr_vl.drawings import draw
 from ocr_service.paddleocr_vl.model_thread import ModelThread
 from ocr_service.paddleocr_vl.options import check_options, predict_options
 from ocr_service.paddleocr_vl.page_calls import PageCalls, current
 from ocr_service.paddleocr_vl.results import page_result, restructured
 from ocr_service.paddleocr_vl.vlm_client import VlmAddress, VlmClient
 from ocr_service.paddleocr_vl.vlm_watch import VlmWatch
+from ocr_service.paddleocr_vl.word import word_document
 from ocr_service.starting import LazyStart
 from ocr_service.workers import Workers
 
@@ -186,7 +188,12 @@ class PaddleOcrVlEngine:
         if calls.failures:
             kinds = ", ".join(sorted({error.code for error in calls.failures.values()}))
             log.warning("page %d: %d blocks failed: %s", index, len(calls.failures), kinds)
-        return page_result(index, result, options, calls.failures, self._pipeline.encode_picture)
+        page = page_result(index, result, options, calls.failures, self._pipeline.encode_picture)
+        if options.visualize:
+            page = replace(page, drawings=draw(result, pixels, self._pipeline.encode_drawing))
+        if options.docx and not options.restructure_pages:
+            page = replace(page, docx=word_document(result))
+        return page
 
 
 def _most_general(errors: Sequence[OcrError]) -> OcrError:

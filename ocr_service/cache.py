@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocr_service import metrics
-from ocr_service.documents import DocumentResult, Forgetful, Storage
+from ocr_service.documents import DocumentResult, Forgetful, PageResult, Storage
 from ocr_service.errors import StorageError
 from ocr_service.result_form import from_bytes, to_bytes
 
@@ -54,10 +54,8 @@ def is_whole(result: DocumentResult) -> bool:
 
 
 def is_small(result: DocumentResult) -> bool:
-    """Say whether a result is worth its place; by its pictures and texts, without packing it."""
-    pictures = (len(image) for page in result.pages for image in page.images.values())
-    texts = (len(page.markdown) for page in result.pages)
-    return sum(pictures) + sum(texts) <= _MOST_BYTES_OF_A_RESULT
+    """Say whether a result is worth its place; by its files and texts, without packing it."""
+    return sum(map(_size, result.pages)) <= _MOST_BYTES_OF_A_RESULT
 
 
 @dataclass(slots=True)
@@ -237,6 +235,11 @@ class ResultCache:
         """Return how many wait for a document that is being read."""
         flight = self._flights.get(key)
         return flight.waiting if flight else 0
+
+
+def _size(page: PageResult) -> int:
+    files = (*page.images.values(), *page.drawings.values(), page.docx or b"", page.markdown)
+    return sum(map(len, files))
 
 
 def _read_well(task: asyncio.Task[tuple[DocumentResult, bool]]) -> bool:

@@ -43,16 +43,20 @@ _PADDLEOCR_VL_DEFAULTS: Mapping[str, object] = {
     "merge_tables": True,
     "relevel_titles": True,
 }
+# The options that are not PaddleOCR-VL's alone.
+_EVERY_ENGINES = {"lang", "visualize", "concatenate_pages"}
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a caller may choose about recognition; None leaves it to the engine.
 
-    An engine refuses what it cannot do. All but `lang` are PaddleOCR-VL's own, under the names and with the
-    meanings of its `predict` and `restructure_pages`.
+    An engine refuses what it cannot do. All but `lang`, `visualize` and `docx` are PaddleOCR-VL's own, under
+    the names and with the meanings of its `predict` and `restructure_pages`.
 
     lang: language names joined by "+".
+    visualize: draw what was found: `PageResult.drawings`.
+    docx: make a Word document of each page: `PageResult.docx`.
     layout_threshold: least score of a layout box, 0 to 1, for all labels or by label number.
     layout_unclip_ratio: factor on a box's width and height: one, a pair, or a pair by label number.
     layout_merge_bboxes_mode: which of two nested boxes stays, for all labels or by label number.
@@ -61,9 +65,12 @@ class Options:
     max_new_tokens: most tokens that the VLM writes for one block.
     vlm_extra_args: pixel limits by kind of block, such as table_max_pixels.
     restructure_pages: look at all pages together once they are read: merge_tables, relevel_titles.
+    concatenate_pages: where pages are restructured, make one of them all.
     """
 
     lang: str | None = None
+    visualize: bool | None = None
+    docx: bool | None = None
     use_doc_orientation_classify: bool | None = None
     use_doc_unwarping: bool | None = None
     use_layout_detection: bool | None = None
@@ -91,11 +98,13 @@ class Options:
     restructure_pages: bool | None = None
     merge_tables: bool | None = None
     relevel_titles: bool | None = None
+    concatenate_pages: bool | None = None
 
     @property
     def asked_of_paddleocr_vl(self) -> Sequence[str]:
         """Names of the options that change something and that PaddleOCR-VL alone has."""
-        given = ((field.name, getattr(self, field.name)) for field in fields(self) if field.name != "lang")
+        names = (field.name for field in fields(self) if field.name not in _EVERY_ENGINES)
+        given = ((name, getattr(self, name)) for name in names)
         return [name for name, value in given if value not in (None, _PADDLEOCR_VL_DEFAULTS.get(name, False))]
 
 
@@ -138,7 +147,10 @@ class PageResult:
     width, height: in pixels as decoded, or as turned and unwarped where the engine did that; 0 where the page
     could not be read.
     failure: why there is no text, or None.
+    decoded: width and height in pixels before the engine turned or unwarped the page; zeros as above.
     images: the pictures that the Markdown refers to, by their path there; JPEG files.
+    drawings: pictures that show the page, "input_img", and by other names what was found in it; JPEG files.
+    docx: the page as a Word document, where it was asked for.
     raw: everything the engine said about the page, in its own words, as JSON has it; None where it has none.
     """
 
@@ -150,7 +162,10 @@ class PageResult:
     blocks: tuple[Block, ...]
     timings: Timings = Timings()
     failure: PageError | None = None
+    decoded: tuple[int, int] = (0, 0)
     images: Mapping[str, bytes] = field(default_factory=dict)
+    drawings: Mapping[str, bytes] = field(default_factory=dict)
+    docx: bytes | None = None
     raw: Mapping[str, Any] | None = None
 
     @property
@@ -272,7 +287,11 @@ class Engine(Protocol):
         """Read one page; raises PageError for this page alone, EngineError for all."""
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
-        """Look at the pages of a whole document together, where `options.restructure_pages` asks for it."""
+        """Look at the pages of a whole document together; raises RecognitionFailed.
+
+        They may have been read elsewhere: what they say is in `blocks` and `raw`, and their text is made
+        anew.
+        """
 
 
 class Storage(Protocol):

@@ -14,7 +14,7 @@ from typing import Protocol
 from ocr_service import __version__, metrics
 from ocr_service.admission import Admission, Turns
 from ocr_service.cache import ResultCache, result_key
-from ocr_service.decoding import Document, Limits, opened
+from ocr_service.decoding import Document, Limits, opened, refuse_bad_pictures
 from ocr_service.documents import DocumentResult, Engine, Options, PageResult, Timings
 from ocr_service.errors import (
     EngineError,
@@ -180,11 +180,12 @@ class _LiveReading:
         began = time.perf_counter()
         page = await self._document.page(index)
         decode = time.perf_counter() - began
+        decoded = page.image.size
         recognizing = self._engine.recognize(page, self._options)
         # The engine may let go of the picture long before it has the text.
         del page
         result = await recognizing
-        return replace(result, timings=result.timings + Timings(decode=decode))
+        return replace(result, decoded=decoded, timings=result.timings + Timings(decode=decode))
 
 
 class Pipeline:
@@ -262,6 +263,15 @@ class Pipeline:
             async with self._opened(job) as reading:
                 yield _KeepingReading(reading, partial(self._cache.keep_later, job.key, shared=job.shared))
 
+    async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
+        """Put pages together that were read before, perhaps elsewhere; raises OcrError."""
+        self._refuse_too_many(pages)
+        pictures = [picture for page in pages for picture in page.images.values()]
+        await asyncio.to_thread(refuse_bad_pictures, pictures, self._limits)
+        await self.engine.start()
+        self.engine.check(options)
+        return await self.engine.restructure(pages, options)
+
     async def tend_cache(self) -> None:
         """Keep the cache's part of a volume from growing without end, until cancelled."""
         if self._cache is not None:
@@ -299,7 +309,7 @@ class Pipeline:
             self.engine.check(job.options)
             yield _LiveReading(document, selected, job.options, self.engine, self._admission, decode)
 
-    def _refuse_too_many(self, selected: Sequence[int]) -> None:
+    def _refuse_too_many(self, selected: Sequence[object]) -> None:
         if len(selected) > self._max_pages:
             raise TooManyPages(
                 f"{len(selected)} pages are asked for, {self._max_pages} are allowed in one request; "

@@ -6,13 +6,14 @@ What belongs to the day it was read is left out: its timings. What failed has no
 import json
 import zlib
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
 from ocr_service.documents import Block, DocumentResult, PageResult, Timings
 
 # Raised when the form changes: what was kept in another one is read anew.
-FORM = 1
+FORM = 2
 
 # Text shrinks to a third; more effort gains little and takes many times as long.
 _EFFORT = 1
@@ -39,16 +40,30 @@ def from_bytes(kept: bytes) -> tuple[DocumentResult, float]:
 
 def _page_to_json(page: PageResult) -> dict[str, Any]:
     assert page.failure is None and not page.failed_blocks
-    form = asdict(replace(page, images={}))
+    form = asdict(replace(page, images={}, drawings={}, docx=None))
     for name in ("timings", "failure"):
         del form[name]
     for block in form["blocks"]:
         del block["failure"]
-    form["images"] = {path: b64encode(image).decode("ascii") for path, image in page.images.items()}
+    form["images"] = _to_text(page.images)
+    form["drawings"] = _to_text(page.drawings)
+    form["docx"] = b64encode(page.docx).decode("ascii") if page.docx else None
     return form
 
 
 def _page_from_json(form: dict[str, Any]) -> PageResult:
     blocks = tuple(Block(**{**block, "bbox": tuple(block["bbox"])}) for block in form["blocks"])
-    images = {path: b64decode(image) for path, image in form["images"].items()}
-    return PageResult(**{**form, "blocks": blocks, "images": images})
+    files = {
+        "images": _from_text(form["images"]),
+        "drawings": _from_text(form["drawings"]),
+        "docx": b64decode(form["docx"]) if form["docx"] else None,
+    }
+    return PageResult(**{**form, **files, "blocks": blocks, "decoded": tuple(form["decoded"])})
+
+
+def _to_text(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: b64encode(file).decode("ascii") for name, file in files.items()}
+
+
+def _from_text(files: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: b64decode(file) for name, file in files.items()}

@@ -1,7 +1,7 @@
 """Bytes → pages. A document is opened whole and its pages are decoded one by one, as they are asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -10,8 +10,9 @@ from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.pdf import PdfFile
 from ocr_service.decoding.signatures import PDF, identify
 from ocr_service.documents import ImageMode, Page
+from ocr_service.errors import TypeNotSupported
 
-__all__ = ["Document", "Limits", "opened"]
+__all__ = ["Document", "Limits", "opened", "refuse_bad_pictures"]
 
 
 class Document(Protocol):
@@ -46,3 +47,11 @@ async def opened(data: bytes, *, dpi: int, mode: ImageMode, limits: Limits) -> A
         yield document
     finally:
         await document.close()
+
+
+def refuse_bad_pictures(files: Iterable[bytes], limits: Limits) -> None:
+    """Raise DocumentError for a file that is no picture, or a larger one than the limits; blocks."""
+    for file in files:
+        if (format_name := identify(file)) == PDF:
+            raise TypeNotSupported("A PDF is no picture.")
+        ImageFile(file, format_name, "RGB", limits)

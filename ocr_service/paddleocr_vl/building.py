@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ocr_service.errors import EngineUnavailable
-from ocr_service.paddleocr_vl.crops import bgr_converter, crop_encoder, picture_encoder
+from ocr_service.paddleocr_vl.crops import bgr_converter, crop_encoder, drawing_encoder, picture_encoder
+from ocr_service.paddleocr_vl.drawings import draw_masks_one_by_one
 from ocr_service.paddleocr_vl.model_thread import ModelThread
 from ocr_service.paddleocr_vl.page_calls import Crop
 from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL
@@ -68,7 +69,7 @@ class BuiltPipeline:
     """What a page needs once PaddleOCR is there.
 
     official: a `paddleocr.PaddleOCRVL`, with our parts in it. version: PaddleOCR's.
-    to_bgr: Pillow image → pixels. encode_crop, encode_picture: pixels, or a Pillow image, → a file.
+    to_bgr: Pillow image → pixels. encode_…: pixels, or a Pillow image, → a file.
     """
 
     official: Any
@@ -76,6 +77,7 @@ class BuiltPipeline:
     to_bgr: Callable[[Any], Any]
     encode_crop: Callable[[Any], Crop]
     encode_picture: Callable[[Any], Crop]
+    encode_drawing: Callable[[Any], Crop]
 
 
 def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
@@ -84,6 +86,7 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     for package in _READ_AHEAD:
         _read_ahead(package)
+    _keep_from_fetching_a_font()
     try:
         paddleocr = importlib.import_module("paddleocr")
         _log_as_we_do("paddlex")
@@ -99,6 +102,7 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
             use_doc_unwarping=settings.use_doc_unwarping or None,
         )
         install(official.paddlex_pipeline._pipeline, models)
+        draw_masks_one_by_one()
         # What was imported and built stays: the garbage collector need not look through it again and again.
         gc.collect()
         gc.freeze()
@@ -114,6 +118,7 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
         bgr_converter(),
         crop_encoder(settings.image_format, settings.jpeg_quality),
         picture_encoder(),
+        drawing_encoder(),
     )
 
 
@@ -141,6 +146,14 @@ def _read_ahead(package: str) -> None:
             with library.open("rb", buffering=0) as file:
                 while file.readinto(buffer):
                     pass
+
+
+def _keep_from_fetching_a_font() -> None:
+    """Let paddlex letter its drawings in a font that OpenCV brings: it would fetch its own in a request."""
+    spec = importlib.util.find_spec("cv2")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        if (font := Path(folder, "qt/fonts/DejaVuSans.ttf")).is_file():
+            os.environ.setdefault("PADDLE_PDX_LOCAL_FONT_FILE_PATH", str(font))
 
 
 def _log_as_we_do(name: str) -> None:

@@ -8,6 +8,8 @@ from ocr_service.paddleocr_vl.page_calls import Crop
 
 # What the official server gives the pictures of its Markdown.
 _MARKDOWN_QUALITY = 95
+# To which it scales the pictures that show a page.
+_LONGEST_DRAWN = 2000
 # The fastest: the picture travels over loopback and is thrown away.
 _PNG_COMPRESSION = 1
 
@@ -40,6 +42,25 @@ def bgr_converter() -> Callable[[Any], Any]:
         return packed.reshape(image.height, image.width, 3)
 
     return to_bgr
+
+
+def drawing_encoder() -> Callable[[Any], Crop]:
+    """Return what makes a JPEG file of pixels, or a Pillow image, scaled down as the official server does."""
+    cv2 = importlib.import_module("cv2")
+    encode, to_bgr = crop_encoder("jpeg", _MARKDOWN_QUALITY), bgr_converter()
+
+    def fitting(pixels: Any) -> Any:
+        height, width = pixels.shape[:2]
+        factor = _LONGEST_DRAWN / max(width, height)
+        if factor >= 1:
+            return pixels
+        return cv2.resize(pixels, (int(factor * width), int(factor * height)))
+
+    def encode_drawing(image: Any) -> Crop:
+        pixels = to_bgr(image.convert("RGB")) if hasattr(image, "convert") else image
+        return encode(fitting(pixels))
+
+    return encode_drawing
 
 
 def picture_encoder() -> Callable[[Any], Crop]:

@@ -9,11 +9,14 @@ from ocr_service.errors import ModelNotLoaded, RequestError
 # Ours: they are not for `predict`, or say the same in another place.
 _NOT_FOR_PREDICT = {
     "lang",
+    "visualize",
+    "docx",
     "prettify_markdown",
     "show_formula_number",
     "restructure_pages",
     "merge_tables",
     "relevel_titles",
+    "concatenate_pages",
 }
 # The pipeline's own limits.
 _MIN_PIXELS, _MAX_PIXELS = 112_896, 1_003_520

@@ -1,7 +1,7 @@
 """The official pipeline's result of a page → ours, with all that it says kept."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import groupby
@@ -10,6 +10,7 @@ from typing import Any
 from ocr_service.documents import Block, Options, PageResult
 from ocr_service.errors import OcrError
 from ocr_service.paddleocr_vl.page_calls import Crop
+from ocr_service.paddleocr_vl.word import illustrated, word_document
 
 
 def page_result(
@@ -35,6 +36,8 @@ def restructured(pages: Sequence[PageResult], pipeline: Any, options: Options) -
 
     Pages that are not neighbours in the document are none here: a table does not go on from 1 to 3.
     """
+    if options.concatenate_pages:
+        return [_concatenated(pages, pipeline, options)]
     again: list[PageResult] = []
     for _, run in groupby(enumerate(pages), key=_place_in_run):
         neighbours = [page for _, page in run]
@@ -48,22 +51,38 @@ def _place_in_run(numbered: tuple[int, PageResult]) -> tuple[bool, int]:
     return page.raw is not None, page.index - number
 
 
-def _restructured(pages: list[PageResult], pipeline: Any, options: Options) -> list[PageResult]:
-    results = pipeline.restructure_pages(
+def _restructured(pages: Sequence[PageResult], pipeline: Any, options: Options) -> list[PageResult]:
+    results = _restructure(pages, pipeline, options)
+    return [_said_again(page, result, options) for page, result in zip(pages, results, strict=True)]
+
+
+def _concatenated(pages: Sequence[PageResult], pipeline: Any, options: Options) -> PageResult:
+    """Make one page of pages that were all read."""
+    [result] = _restructure(pages, pipeline, options)
+    images = {path: image for page in pages for path, image in page.images.items()}
+    blocks = tuple(block for page in pages for block in page.blocks)
+    return _said_again(replace(pages[0], blocks=blocks, images=images), result, options)
+
+
+def _restructure(pages: Sequence[PageResult], pipeline: Any, options: Options) -> Iterable[Any]:
+    results: Iterable[Any] = pipeline.restructure_pages(
         [{"res": _for_restructuring(page, options)} for page in pages],
         merge_tables=options.merge_tables is not False,
         relevel_titles=options.relevel_titles is not False,
-        concatenate_pages=False,
+        concatenate_pages=bool(options.concatenate_pages),
     )
-    return [
-        _said_by(
-            page,
-            result.json["res"],
-            _to_markdown(result, options)["markdown_texts"],
-            {number: block.failure for number, block in enumerate(page.blocks) if block.failure},
-        )
-        for page, result in zip(pages, results, strict=True)
-    ]
+    return results
+
+
+def _said_again(page: PageResult, result: Any, options: Options) -> PageResult:
+    said = _said_by(
+        page,
+        result.json["res"],
+        _to_markdown(result, options)["markdown_texts"],
+        {number: block.failure for number, block in enumerate(page.blocks) if block.failure},
+    )
+    docx = word_document(illustrated(result, page.images)) if options.docx else None
+    return replace(said, docx=docx)
 
 
 def plain_text(content: str) -> str:
@@ -131,7 +150,9 @@ def _for_restructuring(page: PageResult, options: Options) -> dict[str, Any]:
     assert page.raw is not None
     res = copy.deepcopy(dict(page.raw))
     # Left out while the page was read, so that it is not done twice.
-    res["model_settings"]["format_block_content"] = bool(options.format_block_content)
+    res["model_settings"].setdefault("format_block_content", False)
+    if options.format_block_content is not None:
+        res["model_settings"]["format_block_content"] = options.format_block_content
     for block in res["parsing_res_list"]:
         left, top, right, bottom = block["block_bbox"]
         path = f"imgs/img_in_{block['block_label']}_box_{left}_{top}_{right}_{bottom}.jpg"

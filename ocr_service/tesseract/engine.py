@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,7 @@ from ocr_service.errors import (
     RecognitionFailed,
 )
 from ocr_service.starting import LazyStart
+from ocr_service.tesseract.drawings import draw
 from ocr_service.tesseract.layout import Line, compose
 from ocr_service.tesseract.markdown import to_markdown
 from ocr_service.workers import Workers
@@ -128,12 +130,14 @@ class TesseractEngine:
             )
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
-        """Return them as they are: `check` has refused what would change them."""
-        return pages
+        """Write the Markdown anew, over all pages where they become one; `check` has refused the rest."""
+        self.check(options)
+        written = [replace(page, markdown=to_markdown(page.blocks)) for page in pages]
+        return [_concatenated(written)] if options.concatenate_pages else written
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
         """Read one page; one that waits for a thread is dropped when its caller is cancelled."""
-        return await self._workers.run(self._read, page, self._lang(options), time.perf_counter())
+        return await self._workers.run(self._read, page, options, time.perf_counter())
 
     def _lang(self, options: Options) -> str:
         return self._default_lang if options.lang is None else options.lang
@@ -167,9 +171,9 @@ class TesseractEngine:
             raise EngineUnavailable(f"There is no Tesseract language data. {_HOW_TO_ADD}")
         return languages
 
-    def _read(self, page: Page, lang: str, asked_at: float) -> PageResult:
+    def _read(self, page: Page, options: Options, asked_at: float) -> PageResult:
         began = time.perf_counter()
-        api = self._api(lang)
+        api = self._api(self._lang(options))
         try:
             lines, text = self._recognize(api, page)
         except RuntimeError as error:
@@ -177,6 +181,7 @@ class TesseractEngine:
         finally:
             api.Clear()
         blocks = compose(lines)
+        drawings = draw(page.image, blocks) if options.visualize else {}
         return PageResult(
             index=page.index,
             width=page.image.width,
@@ -184,6 +189,7 @@ class TesseractEngine:
             markdown=to_markdown(blocks),
             text=text,
             blocks=blocks,
+            drawings=drawings,
             timings=Timings(queue=began - asked_at, recognize=time.perf_counter() - began),
         )
 
@@ -238,6 +244,16 @@ def _text(position: Any, level: int) -> str:
     except RuntimeError:
         # A picture's place in the layout: there are no letters.
         return ""
+
+
+def _concatenated(pages: Sequence[PageResult]) -> PageResult:
+    blocks = [block for page in pages for block in page.blocks]
+    ordered = tuple(replace(block, order=number) for number, block in enumerate(blocks, start=1))
+    return replace(
+        pages[0],
+        markdown="\n\n".join(filter(None, (page.markdown for page in pages))),
+        blocks=ordered,
+    )
 
 
 def _find_tessdata() -> Path:

@@ -11,6 +11,7 @@ import pytest
 from ocr_engine import PaddleOcrVlEngine
 from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
 from tests.running import FAST, RunningVllm
+from tests.samples import SERIF
 from tests.stand_ins.models import make_model_cache
 
 StartEngine = Callable[..., AbstractAsyncContextManager[PaddleOcrVlEngine]]
@@ -26,7 +27,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Put the models where this process's paddlex will look for them; return the environment that says so."""
     assert "paddlex" not in sys.modules, "paddlex has read its environment already"
     environment = make_model_cache(tmp_path_factory.mktemp("paddlex"), masks=True)
-    os.environ.update(environment)
+    # Of a network that is not there, paddlex would fetch one as soon as it draws.
+    os.environ.update(environment, PADDLE_PDX_LOCAL_FONT_FILE_PATH=SERIF)
     return environment
 
 
