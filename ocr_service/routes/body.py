@@ -21,6 +21,7 @@ from ocr_service.errors import (
     TooManyBytes,
     UploadTooSlow,
 )
+from ocr_service.routes.encoded import Cut, cut_long_strings, document_of
 
 Hold = Callable[[int], None]
 T = TypeVar("T")
@@ -32,6 +33,8 @@ _HOW_TO_SEND = (
     'Send the document as multipart/form-data: curl -F "file=@scan.jpg" …/ocr, '
     'or its address: curl -d "image_url=https://…" …/ocr'
 )
+
+_NOT_BOTH = f'Send the document as "{FILE_FIELD}" or its address as "{URL_FIELD}", not both.'
 
 _MULTIPART = "multipart/form-data"
 _URLENCODED = "application/x-www-form-urlencoded"
@@ -87,7 +90,7 @@ async def read_body(request: Request, limits: BodyLimits, hold: Hold) -> Body:
     if media_type == _URLENCODED:
         return await _body_of((await _urlencoded(arriving)).multi_items(), limits.max_bytes)
     if media_type == _JSON:
-        return await _body_of(await _json_items(arriving), limits.max_bytes)
+        return await _json_body(arriving)
     if media_type:
         raise MediaTypeNotSupported(f"The content type is {media_type}. {_HOW_TO_SEND}")
     raise NoFile(_HOW_TO_SEND)
@@ -102,7 +105,7 @@ async def _body_of(items: Iterable[tuple[str, UploadFile | str]], max_bytes: int
     if not uploads and not url:
         raise NoFile(_no_file_advice(fields))
     if url and (uploads or fields.pop(FILE_FIELD, "")):
-        raise RequestError(f'Send the document as "{FILE_FIELD}" or its address as "{URL_FIELD}", not both.')
+        raise RequestError(_NOT_BOTH)
     if url:
         return Body(url, fields)
     return Body(await _bytes_of(uploads, max_bytes), fields, uploads[0][1].filename or "")
@@ -124,27 +127,64 @@ async def _bytes_of(uploads: list[tuple[str, UploadFile]], max_bytes: int) -> by
     return data
 
 
-async def _json_items(arriving: "_Arriving") -> list[tuple[str, str]]:
-    raw = b"".join([chunk async for chunk in arriving.chunks(_ENVELOPE, _too_long())])
+async def read_json(
+    request: Request, limits: BodyLimits, hold: Hold, most_beside: int = _ENVELOPE
+) -> tuple[Any, Cut]:
+    """Read JSON that may hold documents in base64, of `limits.max_bytes` together, and some bytes beside.
+
+    Return its value, in which long strings have names, and what they stand for. Raises MalformedBody, and
+    what `read_body` does.
+    """
+    return await _json(_Arriving(request, limits, hold), most_beside)
+
+
+async def _json(arriving: "_Arriving", most_beside: int = _ENVELOPE) -> tuple[Any, Cut]:
+    max_bytes = arriving.limits.max_bytes
+    # Half as much again: base64 takes a third more, and may have line ends in it.
+    longest = max_bytes * 3 // 2 + most_beside
+    raw = bytearray()
+    async for chunk in arriving.chunks(longest, TooManyBytes.beyond(max_bytes)):
+        raw += chunk
+    return await asyncio.to_thread(_parsed, raw, most_beside)
+
+
+def _parsed(raw: bytearray, most_beside: int) -> tuple[Any, Cut]:
+    cut = cut_long_strings(raw, most_beside)
     try:
-        return _as_a_forms(json.loads(raw, object_pairs_hook=each_once))
+        value = json.loads(cut.rest, object_pairs_hook=each_once)
+        # Halves of characters, which JSON can hold, would fail wherever the text goes on.
+        json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise MalformedBody("The body is not well-formed JSON.") from None
+    return value, cut
 
 
-def _as_a_forms(fields: Any) -> list[tuple[str, str]]:
+async def _json_body(arriving: "_Arriving") -> Body:
+    """Read an object with a file, or its address, and other fields."""
+    fields, cut = await _json(arriving)
+    if not isinstance(fields, dict):
+        raise RequestError(f'A JSON body is an object with "{FILE_FIELD}" or "{URL_FIELD}" and other fields.')
+    file, url = fields.pop(FILE_FIELD, None) or "", fields.pop(URL_FIELD, None) or ""
+    if not isinstance(file, str) or not isinstance(url, str):
+        raise RequestError(f'"{FILE_FIELD}" is base64 or an address, "{URL_FIELD}" an address, as a string.')
+    if file and url:
+        raise RequestError(_NOT_BOTH)
+    if not (file or url.strip()):
+        raise NoFile(_HOW_TO_SEND)
+    if cut.long.keys() - {file}:
+        raise TooManyBytes("No field but the file is that long.")
+    if not file:
+        return Body(url.strip(), _as_a_forms(fields))
+    document = await asyncio.to_thread(document_of, cut.content(file), arriving.limits.max_bytes)
+    return Body(document, _as_a_forms(fields))
+
+
+def _as_a_forms(fields: dict[str, Any]) -> dict[str, str]:
     """Return an object's fields, each as a form would have it: what is no text as JSON."""
-    if not isinstance(fields, dict) or FILE_FIELD in fields:
-        raise RequestError(
-            f'A JSON body is an object with "{URL_FIELD}" and other fields; '
-            "a file goes as multipart/form-data."
-        )
-    if not isinstance(fields.get(URL_FIELD) or "", str):
-        raise RequestError(f'"{URL_FIELD}" is one address, as a string.')
-    items = [(name, _text(value)) for name, value in fields.items()]
-    # Halves of characters, which JSON can hold, would fail wherever the text goes on.
-    "".join(name + text for name, text in items).encode()
-    return items
+    try:
+        return {name: _text(value) for name, value in fields.items()}
+    except RecursionError:
+        raise MalformedBody("The body is nested too deeply.") from None
 
 
 def _text(value: Any) -> str:

@@ -9,6 +9,9 @@ from ocr_service.errors import RequestError
 from ocr_service.routes.body import FILE_FIELD, URL_FIELD
 from ocr_service.routes.recognition_fields import RecognitionFields
 
+# As LiteParse has it.
+_LANGUAGE = "language"
+
 
 class OcrFields(RecognitionFields):
     """What a caller may say beside the document; an empty value, as browsers send, says nothing."""
@@ -76,7 +79,7 @@ class OcrFields(RecognitionFields):
 
 def read_fields(query: dict[str, str], body: dict[str, str]) -> OcrFields:
     """Check the fields, the body's before the query's; raises RequestError that names the field."""
-    given = {**query, **body}
+    given = {**_renamed(query), **_renamed(body)}
     if unknown := given.keys() - OcrFields.model_fields.keys():
         raise RequestError(_no_such_field(min(unknown)))
     if query.keys() & body.keys():
@@ -90,6 +93,15 @@ def _checked(given: dict[str, str]) -> OcrFields:
         return OcrFields.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:
         raise RequestError(_what_is_wrong(error, given)) from None
+
+
+def _renamed(fields: dict[str, str]) -> dict[str, str]:
+    """Give a field that other services call differently our name."""
+    if _LANGUAGE not in fields:
+        return fields
+    if fields.get("lang"):
+        raise RequestError(f"The field 'lang' is given twice: {_LANGUAGE!r} is the same.")
+    return {"lang" if name == _LANGUAGE else name: value for name, value in fields.items() if name != "lang"}
 
 
 def _what_is_wrong(error: ValidationError, given: dict[str, str]) -> str:

@@ -66,7 +66,7 @@ BAD = [
         file(small_png(), image_url="https://example.com/scan.jpg")),
     Bad("address in the query", 422, "invalid_request",
         {"files": {"file": small_png()}, "params": {"image_url": "https://example.com/scan.jpg"}}),
-    Bad("file in JSON", 422, "invalid_request", {"json": {"file": "iVBORw0KGgo="}}),
+    Bad("file in JSON that is no base64", 422, "invalid_request", {"json": {"file": "scan.jpg"}}),
     Bad("JSON that is no object of fields", 422, "invalid_request", {"json": ["https://example.com/scan.jpg"]}),
     Bad("JSON that is none", 400, "malformed_body",
         {"content": b"{", "headers": {"Content-Type": "application/json"}}),
