@@ -31,7 +31,7 @@ from ocr_service.logs import configure_logging, form_in
 from ocr_service.memory import give_back, keep_for_reuse
 from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here
 from ocr_service.pipeline import Pipeline
-from ocr_service.routes import documentation, health, metrics, ocr, openapi
+from ocr_service.routes import documentation, health, layout_parsing, metrics, ocr, openapi
 from ocr_service.routes.access import Access, OpenPaths
 from ocr_service.routes.body import BodyLimits
 from ocr_service.routes.health import PADDLEOCR_VL
@@ -184,10 +184,13 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
     app.state.connection_limits = ConnectionLimits(
         settings.ocr_header_timeout, settings.ocr_answer_idle_timeout, settings.ocr_upload_idle_timeout
     )
+    app.state.error_bodies = layout_parsing.ERROR_BODIES
     app.include_router(ocr.router)
+    app.include_router(layout_parsing.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    metrics.expect(ocr.router, engine)
+    for router in (ocr.router, layout_parsing.router):
+        metrics.expect(router, engine)
     for kind in (OcrError, HTTPException):
         app.add_exception_handler(kind, answer_error)
     _guard(app, settings)

@@ -195,7 +195,7 @@ class PageAnswer(Answer):
             text=page.text,
             blocks=[BlockAnswer.of(block) for block in page.blocks],
             images={path: b64encode(file).decode() for path, file in page.images.items()} if images else {},
-            error=ErrorAnswer.of(page.failure or _partial_failure(page)),
+            error=ErrorAnswer.of(page.failure or partial_failure(page)),
         )
 
 
@@ -419,7 +419,8 @@ def whole_text(result: DocumentResult) -> str:
     return PAGE_BREAK.join(page.text for page in result.pages if page.text)
 
 
-def _partial_failure(page: PageResult) -> OcrError | None:
+def partial_failure(page: PageResult) -> OcrError | None:
+    """Say that some blocks of a page have no text, where it is so."""
     failed = page.failed_blocks
     if not failed:
         return None

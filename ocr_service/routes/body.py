@@ -43,7 +43,7 @@ _JSON = "application/json"
 _MOST_FIELDS = 64
 _MOST_BYTES_A_FIELD = 16 * 1024
 # Boundaries, part headers and the other fields, beside the file; a body without a file has no more.
-_ENVELOPE = 1024 * 1024
+ENVELOPE = 1024 * 1024
 # The last boundary's two hyphens, and a line end or two.
 _LONGEST_END = 6
 
@@ -128,7 +128,7 @@ async def _bytes_of(uploads: list[tuple[str, UploadFile]], max_bytes: int) -> by
 
 
 async def read_json(
-    request: Request, limits: BodyLimits, hold: Hold, most_beside: int = _ENVELOPE
+    request: Request, limits: BodyLimits, hold: Hold, most_beside: int = ENVELOPE
 ) -> tuple[Any, Cut]:
     """Read JSON that may hold documents in base64, of `limits.max_bytes` together, and some bytes beside.
 
@@ -138,7 +138,7 @@ async def read_json(
     return await _json(_Arriving(request, limits, hold), most_beside)
 
 
-async def _json(arriving: "_Arriving", most_beside: int = _ENVELOPE) -> tuple[Any, Cut]:
+async def _json(arriving: "_Arriving", most_beside: int = ENVELOPE) -> tuple[Any, Cut]:
     max_bytes = arriving.limits.max_bytes
     # Half as much again: base64 takes a third more, and may have line ends in it.
     longest = max_bytes * 3 // 2 + most_beside
@@ -194,7 +194,7 @@ def _text(value: Any) -> str:
 
 
 async def _urlencoded(arriving: "_Arriving") -> FormData:
-    body = arriving.chunks(_ENVELOPE, _too_long())
+    body = arriving.chunks(ENVELOPE, _too_long())
     parser = FormParser(arriving.headers, body, max_fields=_MOST_FIELDS, max_part_size=_MOST_BYTES_A_FIELD)
     try:
         return await parser.parse()
@@ -220,7 +220,7 @@ async def _parse_multipart(arriving: "_Arriving") -> FormData:
         max_part_size=_MOST_BYTES_A_FIELD,
     )
     # The file is wanted whole in memory anyway, and must not depend on room in the temporary folder.
-    parser.spool_max_size = arriving.limits.max_bytes + _ENVELOPE
+    parser.spool_max_size = arriving.limits.max_bytes + ENVELOPE
     try:
         return await parser.parse()
     except (MultiPartException, KeyError) as error:
@@ -236,7 +236,7 @@ async def _whole_form(arriving: "_Arriving") -> AsyncGenerator[bytes]:
     """
     max_bytes = arriving.limits.max_bytes
     tail = b""
-    async for chunk in arriving.chunks(max_bytes + _ENVELOPE, TooManyBytes.beyond(max_bytes)):
+    async for chunk in arriving.chunks(max_bytes + ENVELOPE, TooManyBytes.beyond(max_bytes)):
         tail = (tail + chunk[-_LONGEST_END:])[-_LONGEST_END:]
         yield chunk
     if not tail.rstrip(b"\r\n").endswith(b"--"):

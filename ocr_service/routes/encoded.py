@@ -6,6 +6,7 @@ that is no document, it would make many times as much. So long strings are cut o
 
 import binascii
 import json
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def document_of(content: Bytes, max_bytes: int) -> bytes | str:
     return data
 
 
-def from_base64(content: Bytes, max_bytes: int) -> bytes:
+def from_base64(content: Bytes, max_bytes: float = math.inf) -> bytes:
     """Decode base64, between whose characters there may be spaces and line ends."""
     decoded = bytearray()
     rest = b""
@@ -83,7 +84,7 @@ def from_base64(content: Bytes, max_bytes: int) -> bytes:
             decoded += binascii.a2b_base64(piece[:whole], strict_mode=True)
             rest = piece[whole:]
             if len(decoded) > max_bytes:
-                raise TooManyBytes.beyond(max_bytes)
+                raise TooManyBytes.beyond(int(max_bytes))
         decoded += binascii.a2b_base64(rest, strict_mode=True)
     except binascii.Error:
         raise RequestError("The file is neither base64 nor an address that begins like https://.") from None

@@ -9,6 +9,7 @@ from ocr_service.parcels import DISABLED, Kept, Parcel
 from ocr_service.rendering import DocumentAnswer
 from ocr_service.request_context import record, request_id, unique_id
 from ocr_service.routes.asked import Asked
+from ocr_service.routes.openapi import STORAGE_FOLDER, STORAGE_STATUS
 
 
 async def keep(asked: Asked, result: DocumentResult, answer: Callable[[], DocumentAnswer]) -> Kept:
@@ -21,6 +22,12 @@ async def keep(asked: Asked, result: DocumentResult, answer: Callable[[], Docume
         kept = await asked.service.storing.keep(await asyncio.to_thread(_packed, asked, result, answer))
     record.get().storage = kept.status.value
     return kept
+
+
+def headers_of(kept: Kept) -> dict[str, str]:
+    """Tell in headers what a JSON answer has in its `storage`."""
+    headers = {STORAGE_STATUS: kept.status.value}
+    return headers if kept.folder is None else {**headers, STORAGE_FOLDER: kept.folder}
 
 
 def _packed(asked: Asked, result: DocumentResult, answer: Callable[[], DocumentAnswer]) -> Parcel:

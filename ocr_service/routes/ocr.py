@@ -9,7 +9,6 @@ from fastapi.responses import PlainTextResponse
 from ocr_service.admission import Visit
 from ocr_service.cache import is_whole
 from ocr_service.documents import DocumentResult
-from ocr_service.parcels import Kept
 from ocr_service.rendering import DocumentAnswer, whole_markdown, whole_text
 from ocr_service.routes import openapi
 from ocr_service.routes.asked import Asked, answer_of
@@ -17,7 +16,7 @@ from ocr_service.routes.body import each_once, read_body
 from ocr_service.routes.conditional import etag, is_known
 from ocr_service.routes.disconnect import unless_caller_leaves
 from ocr_service.routes.fields import read_fields
-from ocr_service.routes.keeping import keep
+from ocr_service.routes.keeping import headers_of, keep
 from ocr_service.routes.service import service_of
 from ocr_service.routes.source import source_of
 from ocr_service.routes.stream import open_stream, wants_stream
@@ -70,15 +69,9 @@ async def _answer(asked: Asked, result: DocumentResult, tags: dict[str, str]) ->
     answer = answer_of(asked, result)
     kept = await keep(asked, result, answer)
     if asked.fields.format == "markdown":
-        return Response(whole_markdown(result), 200, tags | _headers(kept), "text/markdown; charset=utf-8")
+        return Response(whole_markdown(result), 200, tags | headers_of(kept), "text/markdown; charset=utf-8")
     if asked.fields.format == "text":
-        return PlainTextResponse(whole_text(result), 200, tags | _headers(kept))
+        return PlainTextResponse(whole_text(result), 200, tags | headers_of(kept))
     # In a thread: the answer of a long document takes its time, and probes must not wait for it.
     body = await asyncio.to_thread(lambda: answer().kept(kept).model_dump_json())
     return Response(body, 200, tags, "application/json")
-
-
-def _headers(kept: Kept) -> dict[str, str]:
-    """Tell in headers what a JSON answer has in its `storage`."""
-    headers = {openapi.STORAGE_STATUS: kept.status.value}
-    return headers if kept.folder is None else {**headers, openapi.STORAGE_FOLDER: kept.folder}

@@ -57,13 +57,22 @@ _URL = {
     "format": "uri",
     "description": "The document's address on the web, instead of a file.",
 }
-
-
-def _by_address(fields: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "schema": {"type": "object", "required": ["image_url"], "properties": {"image_url": _URL, **fields}},
-        "example": {"image_url": "https://example.com/scan.jpg"},
-    }
+_ENCODED = {
+    "type": "string",
+    "description": "The document in base64, or its address, instead of `image_url`.",
+}
+_AS_JSON = {
+    "schema": {
+        "type": "object",
+        "oneOf": [{"required": ["file"]}, {"required": ["image_url"]}],
+        "properties": {"file": _ENCODED, "image_url": _URL, **_JSON_FIELDS},
+    },
+    "example": {"image_url": "https://example.com/scan.jpg"},
+}
+_BY_ADDRESS = {
+    "schema": {"type": "object", "required": ["image_url"], "properties": {"image_url": _URL, **_FIELDS}},
+    "example": {"image_url": "https://example.com/scan.jpg"},
+}
 
 
 OCR_REQUEST: dict[str, Any] = {
@@ -89,8 +98,8 @@ OCR_REQUEST: dict[str, Any] = {
                     "properties": {"file": _FILE, "image_url": _URL, **_FIELDS},
                 }
             },
-            "application/x-www-form-urlencoded": _by_address(_FIELDS),
-            "application/json": _by_address(_JSON_FIELDS),
+            "application/x-www-form-urlencoded": _BY_ADDRESS,
+            "application/json": _AS_JSON,
         },
     },
 }
@@ -109,9 +118,24 @@ def error_kinds(base: type[OcrError] = OcrError) -> Iterator[type[OcrError]]:
 
 
 def _problems(status: int) -> dict[str, Any]:
+    return {"description": _codes(status), "content": {PROBLEM: {"schema": _ref(Problem)}}}
+
+
+def _codes(status: int) -> str:
     kinds = {error.code: error.title for error in error_kinds() if error.status == status}
-    listed = "; ".join(f"`{code}`: {title}" for code, title in kinds.items())
-    return {"description": listed, "content": {PROBLEM: {"schema": _ref(Problem)}}}
+    return "; ".join(f"`{code}`: {title}" for code, title in kinds.items())
+
+
+_STORAGE_HEADERS = {
+    STORAGE_STATUS: {
+        "description": "Where the answer has no `storage`: its `status`.",
+        "schema": {"type": "string", "examples": ["stored"]},
+    },
+    STORAGE_FOLDER: {
+        "description": "Where the answer has no `storage`: its `folder`.",
+        "schema": {"type": "string", "examples": ["ocr/2026/03/15/3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d/"]},
+    },
+}
 
 
 OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -123,17 +147,7 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
                 "answer in which something failed.",
                 "schema": {"type": "string", "examples": ['W/"3f2b7c1d-json"']},
             },
-            STORAGE_STATUS: {
-                "description": "With Markdown or text: what `storage.status` says in a JSON answer.",
-                "schema": {"type": "string", "examples": ["stored"]},
-            },
-            STORAGE_FOLDER: {
-                "description": "With Markdown or text: `storage.folder`.",
-                "schema": {
-                    "type": "string",
-                    "examples": ["ocr/2026/03/15/3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d/"],
-                },
-            },
+            **_STORAGE_HEADERS,
         },
         "content": {
             "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}},
@@ -144,6 +158,30 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
     304: {"description": "The caller named the answer's tag in `If-None-Match`, and so has it."},
     **{status: _problems(status) for status in sorted({e.status for e in error_kinds()})},
 }
+
+
+def json_request(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """Describe a request of one JSON object, all in one place."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def inlined(node: Any) -> Any:
+        if isinstance(node, dict):
+            part = parts.get(str(node.get("$ref")).rpartition("/")[2])
+            return inlined(part) if part else {name: inlined(value) for name, value in node.items()}
+        return [inlined(item) for item in node] if isinstance(node, list) else node
+
+    content = {"application/json": {"schema": inlined(schema), "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def responses_with(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of a route that has them in a form of its own."""
+    statuses = sorted({error.status for error in error_kinds()})
+    return {
+        200: {"description": "The result.", "headers": _STORAGE_HEADERS},
+        **{status: {"description": _codes(status), "model": model} for status in statuses},
+    }
 
 
 # The first two ways of showing a key are one to OpenAPI.

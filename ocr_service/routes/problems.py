@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from ocr_service.errors import OcrError
 from ocr_service.rendering import Problem
@@ -34,4 +35,23 @@ async def answer_error(_: Request, error: Exception) -> Response:
 
 
 def _response(problem: Problem, headers: dict[str, str]) -> Response:
-    return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+    return _ErrorResponse(problem, headers)
+
+
+class _ErrorResponse(Response):
+    """A problem; but on the paths of `app.state.error_bodies`, whose clients know another form, in theirs."""
+
+    def __init__(self, problem: Problem, headers: dict[str, str]) -> None:
+        super().__init__(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+        self._problem = problem
+        self._also = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        error_body = scope["app"].state.error_bodies.get(path)
+        if error_body is None:
+            await super().__call__(scope, receive, send)
+        else:
+            body = error_body(scope, self._problem)
+            response = Response(body, self.status_code, self._also, "application/json")
+            await response(scope, receive, send)
