@@ -52,6 +52,6 @@ async def opened(data: bytes, *, dpi: int, mode: ImageMode, limits: Limits) -> A
 def refuse_bad_pictures(files: Iterable[bytes], limits: Limits) -> None:
     """Raise DocumentError for a file that is no picture, or a larger one than the limits; blocks."""
     for file in files:
-        if (format_name := identify(file)) == PDF:
-            raise TypeNotSupported("A PDF is no picture.")
+        if (format_name := identify(file)) in (PDF, "TIFF"):
+            raise TypeNotSupported("Pictures are JPEG or PNG files.")
         ImageFile(file, format_name, "RGB", limits)

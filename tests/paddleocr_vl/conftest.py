@@ -10,6 +10,8 @@ import pytest
 
 from ocr_engine import PaddleOcrVlEngine
 from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
+from tests.paddleocr_vl.official import STOCK_QUALITY
+from tests.paddleocr_vl.peer import Both, both_apps
 from tests.running import FAST, RunningVllm
 from tests.samples import SERIF
 from tests.stand_ins.models import make_model_cache
@@ -59,3 +61,18 @@ def start_engine(models: dict[str, str]) -> StartEngine:
             await engine.close()
 
     return started
+
+
+@pytest.fixture(scope="session")
+def both(models: dict[str, str], fast_vllm: RunningVllm) -> Iterator[Both]:
+    """PaddleX's app and ours."""
+    with both_apps(fast_vllm, settings_on(fast_vllm, jpeg_quality=STOCK_QUALITY)) as both:
+        yield both
+
+
+@pytest.fixture(scope="session")
+def both_with_all_models(models: dict[str, str], fast_vllm: RunningVllm) -> Iterator[Both]:
+    loaded = {"use_doc_orientation_classify": True, "use_doc_unwarping": True}
+    settings = settings_on(fast_vllm, jpeg_quality=STOCK_QUALITY, **loaded)
+    with both_apps(fast_vllm, settings, **loaded) as both:
+        yield both

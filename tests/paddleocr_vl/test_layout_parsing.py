@@ -1,112 +1,18 @@
 """`/layout-parsing` beside PaddleX's own app: the same stand-ins, the same requests, the same answers."""
 
 import io
-from base64 import b64encode
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from base64 import b64decode, b64encode
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
-from reportlab.lib.utils import ImageReader
-from reportlab.pdfgen.canvas import Canvas
 
-from ocr_engine import PaddleOcrVlEngine
-from ocr_service.config import Settings
-from server import create_app
-from tests.paddleocr_vl import official
-from tests.paddleocr_vl.conftest import settings_on
-from tests.paddleocr_vl.threaded import ThreadedServer
+from tests.paddleocr_vl.peer import CHAPTERS_PDF, PAGES, Both, page, scan, sent, without_id
 from tests.running import RunningVllm
 from tests.samples import bomb_png, pdf_of_text, small_png
-from tests.stand_ins.pages import Box, draw_page, various_pages
+from tests.stand_ins.pages import Box, draw_page
 
-PAGES = dict(various_pages())
-LOADED = {"use_doc_orientation_classify": True, "use_doc_unwarping": True}
-
-
-@dataclass(frozen=True)
-class Both:
-    """The same question to both."""
-
-    ours: httpx.Client
-    theirs: httpx.Client
-
-    def ask(self, request: Any, path: str = "/layout-parsing") -> tuple[httpx.Response, httpx.Response]:
-        body = sent(request)
-        return self.ours.post(path, json=body), self.theirs.post(path, json=body)
-
-
-def servers(vllm: RunningVllm, **loaded: bool) -> Iterator[Both]:
-    from paddlex.inference.serving.basic_serving._pipeline_apps.paddleocr_vl import create_pipeline_app
-    from paddlex.inference.serving.infra.config import AppConfig
-
-    pipeline = official.pipeline(vllm.api, **loaded).paddlex_pipeline
-    engine = PaddleOcrVlEngine(settings_on(vllm, jpeg_quality=official.STOCK_QUALITY, **loaded))
-    with (
-        ThreadedServer(create_app(Settings(), engine)) as ours,
-        ThreadedServer(create_pipeline_app(pipeline, AppConfig())) as theirs,
-    ):
-        yield Both(ours.client, theirs.client)
-
-
-@pytest.fixture(scope="module")
-def both(models: dict[str, str], fast_vllm: RunningVllm) -> Iterator[Both]:
-    yield from servers(fast_vllm)
-
-
-@pytest.fixture(scope="module")
-def both_with_all_models(models: dict[str, str], fast_vllm: RunningVllm) -> Iterator[Both]:
-    yield from servers(fast_vllm, **LOADED)
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A file that is not made before it is needed."""
-
-    image: Image.Image
-    kind: str = "PNG"
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        file = io.BytesIO()
-        self.image.save(file, self.kind, **self.options)
-        return b64encode(file.getvalue()).decode()
-
-
-def scan(image: Image.Image, kind: str = "PNG", **options: Any) -> Scan:
-    return Scan(image, kind, options)
-
-
-def sent(request: Any) -> Any:
-    """Return the request as JSON has it."""
-    if isinstance(request, dict) and isinstance(request.get("file"), Scan):
-        return {**request, "file": str(request["file"])}
-    return request
-
-
-def pdf_of(images: list[Image.Image]) -> str:
-    file = io.BytesIO()
-    canvas = Canvas(file, pagesize=(595, 842))
-    for image in images:
-        canvas.drawImage(ImageReader(image), 0, 0, 595, 842)
-        canvas.showPage()
-    canvas.save()
-    return b64encode(file.getvalue()).decode()
-
-
-def page(name: str, **fields: Any) -> dict[str, Any]:
-    """A request for a page; its pictures of itself only where a case is about them."""
-    return {"file": scan(PAGES[name]), "fileType": 1, "visualize": False, **fields}
-
-
-CHAPTERS = [
-    draw_page([Box("doc_title", 10, 7, 50, 10), Box("table", 5, 30, 58, 61)], seed=1),
-    draw_page([Box("table", 5, 7, 58, 20), Box("paragraph_title", 5, 25, 40, 27)], seed=2),
-    draw_page([Box("paragraph_title", 5, 8, 40, 9), Box("image", 5, 12, 30, 30)], seed=3),
-]
-CHAPTERS_PDF = {"file": pdf_of(CHAPTERS), "fileType": 0, "visualize": False}
 LYING = Image.Exif()
 LYING[0x0112] = 6
 UNKNOWN = {"useTableRecognition": True, "textDetThresh": 0.3}
@@ -185,12 +91,6 @@ def test_answers_are_the_same(both: Both, request_: dict[str, Any]) -> None:
     assert without_id(ours) == without_id(theirs)
 
 
-def without_id(answer: httpx.Response) -> dict[str, Any]:
-    body: dict[str, Any] = answer.json()
-    assert body.pop("logId")
-    return body
-
-
 REFUSED: dict[str, Any] = {
     "no file": {"fileType": 1},
     "file that is a number": {"file": 5, "fileType": 1},
@@ -244,3 +144,101 @@ def test_the_same_is_refused(both: Both, request_: Any) -> None:
     assert (
         (ours.status_code, body["errorCode"]) == (theirs.status_code, their_body["errorCode"]) == (422, 422)
     )
+
+
+# What differs on purpose, with what each of them answers: an HTTP status.
+DIFFERENT: dict[str, tuple[Any, int, int]] = {
+    "base64 without a `fileType`: the bytes say what it is": (
+        {"file": scan(PAGES["with text"]), "visualize": False}, 422, 200),
+    "a pair as `layoutUnclipRatio`": (page("with text", layoutUnclipRatio=[1.0, 1.2]), 422, 200),
+    "HEIC": ({"file": scan(PAGES["with text"], "HEIF"), "fileType": 1}, 422, 200),
+    "an Office document": ({"file": b64encode(b"PK\x03\x04").decode(), "fileType": 1}, 422, 415),
+    "a model that is not loaded; the answer names the setting": (
+        page("with text", useDocUnwarping=True), 500, 422),
+    "a name in `vlmExtraArgs` that is none": (page("with text", vlmExtraArgs={"x_max_pixels": 5}), 200, 422),
+    "more than our limits: `temperature` above 2, `maxNewTokens` above 16384 …": (
+        page("with text", temperature=3), 200, 422),
+    "a private or local address": ({"file": "http://127.0.0.1:9/scan.png", "fileType": 1}, 422, 422),
+    "an address that cannot be fetched": (
+        {"file": "http://nowhere.invalid/scan.png", "fileType": 1}, 422, 424),
+    "pages after the tenth: all are read": (
+        {**CHAPTERS_PDF, "file": b64encode(pdf_of_text(["a"] * 12)).decode()}, 200, 200),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("request_", "theirs", "ours"), DIFFERENT.values(), ids=DIFFERENT)
+def test_what_differs_on_purpose(both: Both, request_: Any, theirs: int, ours: int) -> None:
+    our_answer, their_answer = both.ask(request_)
+    assert (their_answer.status_code, our_answer.status_code) == (theirs, ours), our_answer.text
+
+
+def test_all_pages_are_read(both: Both) -> None:
+    request = {**CHAPTERS_PDF, "file": b64encode(pdf_of_text(["a"] * 12)).decode()}
+    ours, theirs = (without_id(answer)["result"] for answer in both.ask(request))
+    assert (ours["dataInfo"]["numPages"], theirs["dataInfo"]["numPages"]) == (12, 10)
+    assert ours["layoutParsingResults"][:10] == theirs["layoutParsingResults"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"layoutThreshold": {"22": 0.95, "6": 0.3}}, {"layoutUnclipRatio": {"22": [1.1, 1.2]}}],
+    ids=lambda option: str(list(option)[0]),
+)
+def test_label_numbers_are_numbers(both: Both, option: dict[str, Any]) -> None:
+    """In JSON they are text, which PaddleX then looks for among numbers."""
+    request = page("with text", **option)
+    ours, theirs = both.ask(request)
+    assert ours.status_code == theirs.status_code == 200
+    assert boxes(ours) != boxes(theirs)
+
+
+def boxes(answer: httpx.Response) -> list[Any]:
+    [result] = answer.json()["result"]["layoutParsingResults"]
+    return [block["block_bbox"] for block in result["prunedResult"]["parsing_res_list"]]
+
+
+def test_large_pictures_of_the_markdown_stay_as_they_are(both: Both) -> None:
+    image = draw_page([Box("image", 2, 6, 61, 61)], size=(2400, 2600))
+    ours, theirs = both.ask({"file": str(scan(image)), "fileType": 1, "visualize": False})
+    sizes = []
+    for answer in (ours, theirs):
+        [result] = answer.json()["result"]["layoutParsingResults"]
+        [picture] = result["markdown"].pop("images").values()
+        sizes.append(max(Image.open(io.BytesIO(b64decode(picture))).size))
+    assert sizes[0] > 2000 == sizes[1]
+
+
+@pytest.mark.parametrize("angle", [0, 90])
+@pytest.mark.parametrize(
+    "option", [{}, {"useDocUnwarping": False}, {"useDocOrientationClassify": False}], ids=str
+)
+def test_pages_that_are_turned_and_flattened(
+    both_with_all_models: Both, angle: int, option: dict[str, Any]
+) -> None:
+    image = draw_page([Box("text", 4, 10, 59, 30), Box("table", 4, 33, 59, 50)], seed=7, marked=True)
+    request = {"file": str(scan(image.rotate(-angle, expand=True))), "fileType": 1, **option}
+    ours, theirs = both_with_all_models.ask(request)
+    assert without_id(ours) == without_id(theirs)
+    [result] = ours.json()["result"]["layoutParsingResults"]
+    assert ("preprocessed_img" in result["outputImages"]) == (not option)
+
+
+def test_blocks_that_fail_say_so(both: Both, vllm: RunningVllm) -> None:
+    """The others are answered; with PaddleX the whole document fails."""
+    vllm.fault("500", after=3)
+    ours = both.ours.post("/layout-parsing", json=sent(page("12 blocks 0")))
+    vllm.fault(None)
+    [result] = ours.json()["result"]["layoutParsingResults"]
+    said = result["prunedResult"]
+    assert ours.status_code == 200
+    assert said["error"]["code"] == "partly_recognized"
+    assert said["errors"]
+    for number, block in enumerate(said["parsing_res_list"]):
+        assert bool(block["block_content"]) == (str(number) not in said["errors"])
+
+
+def test_a_vlm_that_is_away_is_told(both: Both, vllm: RunningVllm) -> None:
+    vllm.fault("500")
+    ours = both.ours.post("/layout-parsing", json=sent(page("landscape 3", logId="mine")))
+    assert (ours.status_code, ours.json()["errorCode"], ours.json()["logId"]) == (503, 503, "mine")
+    assert ours.headers["Retry-After"]

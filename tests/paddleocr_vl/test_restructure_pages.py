@@ -1,0 +1,104 @@
+"""`/restructure-pages`, and Word documents, beside PaddleX's own app."""
+
+import io
+from base64 import b64decode, b64encode
+from typing import Any
+from zipfile import ZipFile
+
+import httpx
+import pytest
+
+from tests.paddleocr_vl.peer import CHAPTERS, CHAPTERS_PDF, Both, without_id
+from tests.samples import bomb_png, small_png
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {},
+        {"mergeTables": False},
+        {"relevelTitles": False},
+        {"concatenatePages": True},
+        {"returnMarkdownImages": False},
+        {"concatenatePages": True, "returnMarkdownImages": False},
+        {"prettifyMarkdown": False},
+        {"showFormulaNumber": True},
+        {"logId": "mine"},
+    ],
+    ids=str,
+)
+def test_pages_are_restructured_the_same(both: Both, option: dict[str, Any]) -> None:
+    answers = both.ask({"pages": read(both), **option}, "/restructure-pages")
+    ours, theirs = (without_id(answer) for answer in answers)
+    assert ours == theirs
+    pages = ours["result"]["layoutParsingResults"]
+    assert len(pages) == (1 if option.get("concatenatePages") else len(CHAPTERS))
+    assert answers[0].json()["logId"] == option.get("logId", answers[0].headers["X-Request-ID"])
+
+
+def read(both: Both) -> list[dict[str, Any]]:
+    """Return pages as clients send them back."""
+    pages = both.ours.post("/layout-parsing", json=CHAPTERS_PDF).json()["result"]["layoutParsingResults"]
+    return [
+        {"prunedResult": page["prunedResult"], "markdownImages": page["markdown"]["images"]} for page in pages
+    ]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [{}, {"pages": [{}]}, {"pages": [{"prunedResult": 5}]}, {"pages": [], "mergeTables": None}],
+    ids=str,
+)
+def test_the_same_pages_are_refused(both: Both, request_: Any) -> None:
+    ours, theirs = both.ask(request_, "/restructure-pages")
+    assert ours.status_code == theirs.status_code == ours.json()["errorCode"] == 422
+
+
+@pytest.mark.parametrize("said", [{}, {"model_settings": {}, "parsing_res_list": []}], ids=str)
+def test_pages_that_nobody_answered_with_are_refused(both: Both, said: dict[str, Any]) -> None:
+    """PaddleX fails there, with 500."""
+    ours, theirs = both.ask({"pages": [{"prunedResult": said}]}, "/restructure-pages")
+    assert (ours.status_code, theirs.status_code) == (422, 500)
+
+
+@pytest.mark.parametrize("option", [{}, {"restructurePages": True}], ids=str)
+def test_word_documents_are_the_same(both: Both, option: dict[str, Any]) -> None:
+    request = {**CHAPTERS_PDF, "outputFormats": ["docx"], **option}
+    ours, theirs = (documents(answer) for answer in both.ask(request))
+    assert len(ours) == len(theirs) == len(CHAPTERS)
+    for our_document, their_document in zip(ours, theirs, strict=True):
+        # Pictures that were a JPEG in between differ in some of their pixels.
+        assert our_document.keys() == their_document.keys()
+        assert our_document["word/document.xml"] == their_document["word/document.xml"]
+    assert any(name.startswith("word/media/") for name in ours[2])
+
+
+@pytest.mark.parametrize("option", [{}, {"concatenatePages": True}], ids=str)
+def test_word_documents_of_pages_that_come_back(both: Both, option: dict[str, Any]) -> None:
+    request = {"pages": read(both), "outputFormats": ["docx"], **option}
+    ours, theirs = (documents(answer) for answer in both.ask(request, "/restructure-pages"))
+    assert ours == theirs
+    assert any(name.startswith("word/media/") for name in ours[-1])
+
+
+def documents(answer: httpx.Response) -> list[dict[str, bytes]]:
+    """Return the parts of each page's document, but for when it was made."""
+    exported = [page["exports"]["docx"] for page in answer.json()["result"]["layoutParsingResults"]]
+    assert all(file["fileName"].endswith(".docx") for file in exported)
+    return [
+        {name: parts.read(name) for name in parts.namelist() if name != "docProps/core.xml"}
+        for parts in (ZipFile(io.BytesIO(b64decode(file["content"]))) for file in exported)
+    ]
+
+
+def test_pictures_that_come_back_are_no_way_in(both: Both) -> None:
+    """Neither are addresses fetched, nor is anything decoded that is larger than a page may be."""
+    for picture, status in [
+        ("http://127.0.0.1:9/a.jpg", 422),
+        (b64encode(bomb_png(25_000)).decode(), 422),
+        (b64encode(b"%PDF-1.7").decode(), 415),
+        ("data:image/png;base64," + b64encode(small_png()).decode(), 200),
+    ]:
+        pages = [{**given, "markdownImages": {"imgs/../../a.jpg": picture}} for given in read(both)]
+        request = {"pages": pages, "outputFormats": ["docx"]}
+        assert both.ours.post("/restructure-pages", json=request).status_code == status, picture[:30]
