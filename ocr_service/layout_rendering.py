@@ -236,7 +236,8 @@ def page_of(
     # A block's own picture would be a path of its sender's choice.
     listed = [_without(block, {"image"}) for block in said["parsing_res_list"]]
     raw = {**said, "input_path": None, "page_index": None, "parsing_res_list": listed}
-    return PageResult(number, 0, 0, markdown="", text="", blocks=tuple(blocks), images=images, raw=raw)
+    size = said["width"], said["height"]
+    return PageResult(number, *size, markdown="", text="", blocks=tuple(blocks), images=images, raw=raw)
 
 
 def _as_paddleocr_says_it(page: PageResult) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ocr_service.errors import EmptyFile, MalformedBody, RequestError, TooManyBytes
 
@@ -36,6 +37,14 @@ class Cut:
             return text.encode()
         # Some write every slash with a backslash before it, or have line ends in between.
         return raw if raw.obj.find(b"\\") < 0 else _unescaped(raw)  # type: ignore[attr-defined]
+
+    def whole(self, value: Any) -> Any:
+        """Return a value of the JSON with every string as it was."""
+        if isinstance(value, dict):
+            return {name: self.whole(part) for name, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.whole(part) for part in value]
+        return str(self.content(value), "utf-8") if isinstance(value, str) and value in self.long else value
 
 
 def cut_long_strings(raw: bytearray, most_beside: int) -> Cut:

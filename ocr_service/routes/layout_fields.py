@@ -92,6 +92,8 @@ class PrunedResult(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
+    width: int = 0
+    height: int = 0
     model_settings: dict[str, Any]
     parsing_res_list: list[BlockGiven]
 

@@ -184,12 +184,13 @@ def _given_pages(sent: RestructurePagesRequest, cut: Cut) -> list[PageResult]:
     """Return the pages; their pictures are only looked at where they go into a document."""
     pages = []
     for number, page in enumerate(sent.pages, start=1):
+        said = cut.whole(page.pruned_result.model_dump())
         blocks = [
-            Block(block.block_label, block.block_bbox, block.block_content, order)
-            for order, block in enumerate(page.pruned_result.parsing_res_list, start=1)
+            Block(block["block_label"], tuple(block["block_bbox"]), block["block_content"], order)
+            for order, block in enumerate(said["parsing_res_list"], start=1)
         ]
         pictures = _pictures(page, cut) if sent.output_formats else {}
-        pages.append(page_of(number, page.pruned_result.model_dump(), blocks, pictures))
+        pages.append(page_of(number, said, blocks, pictures))
     return pages
 
 

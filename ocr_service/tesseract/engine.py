@@ -253,6 +253,7 @@ def _concatenated(pages: Sequence[PageResult]) -> PageResult:
         pages[0],
         markdown="\n\n".join(filter(None, (page.markdown for page in pages))),
         blocks=ordered,
+        raw=None,
     )
 
 

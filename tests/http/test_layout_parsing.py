@@ -1,0 +1,285 @@
+"""The dialect of PaddleX as HTTP: where documents come from, errors in its form, storing, limits."""
+
+import json
+from base64 import b64encode
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from ocr_service.documents import Engine, Options
+from ocr_service.routes.encoded import cut_long_strings, document_of
+from tests.fakes.absent_engine import AbsentEngine
+from tests.fakes.memory_storage import MemoryStorage
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.peers import answer, peer, says
+from tests.http.serving import serving
+from tests.samples import encoded, pdf_of_text, pdf_with_broken_page, small_png, tiff_of_empty_pages
+
+pytestmark = pytest.mark.anyio
+
+MIB = 2**20
+
+
+def base64(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+async def parsed(body: Any, engine: Engine | None = None, /, **settings: Any) -> httpx.Response:
+    async with serving(engine or ScriptedEngine(), **settings) as client:
+        return await client.post("/layout-parsing", json=body)
+
+
+def assert_error(response: httpx.Response, status: int, said: str = "") -> None:
+    body = response.json()
+    assert (response.status_code, body["errorCode"]) == (status, status), body
+    assert body.keys() == {"logId", "errorCode", "errorMsg"}
+    assert said in body["errorMsg"]
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["X-Request-ID"]
+
+
+async def test_document_comes_back() -> None:
+    engine = ScriptedEngine()
+    response = await parsed({"file": base64(small_png()), "fileType": 1}, engine)
+    assert response.json() == {
+        "logId": response.headers["X-Request-ID"],
+        "errorCode": 0,
+        "errorMsg": "Success",
+        "result": {
+            "layoutParsingResults": [
+                {
+                    "prunedResult": {
+                        "page_count": None,
+                        "width": 40,
+                        "height": 30,
+                        "model_settings": {"use_doc_preprocessor": False, "use_layout_detection": False},
+                        "parsing_res_list": [
+                            {
+                                "block_label": "text",
+                                "block_content": "page 1",
+                                "block_bbox": [1, 2, 3, 4],
+                                "block_id": 0,
+                                "block_order": 1,
+                                "group_id": 0,
+                            }
+                        ],
+                    },
+                    "markdown": {"text": "**page 1**", "images": {}},
+                }
+            ],
+            "dataInfo": {"width": 40, "height": 30, "type": "image"},
+        },
+    }
+    # Pictures of the page are what is asked for where nothing is said.
+    assert engine.options == [Options(visualize=True)]
+
+
+@pytest.mark.parametrize(
+    ("data", "info"),
+    [
+        (
+            pdf_of_text(["a", "b"]),
+            {"type": "pdf", "numPages": 2, "pages": [{"width": 595, "height": 842}] * 2},
+        ),
+        (tiff_of_empty_pages(2), {"type": "tiff", "numPages": 2}),
+        (tiff_of_empty_pages(1), {"type": "image"}),
+    ],
+    ids=["PDF", "TIFF of two pages", "TIFF of one"],
+)
+async def test_what_was_sent_is_told(data: bytes, info: dict[str, Any]) -> None:
+    response = await parsed({"file": base64(data)})
+    assert info.items() <= response.json()["result"]["dataInfo"].items()
+
+
+def wrapped(data: bytes) -> str:
+    """Base64 as MIME has it: a line end after 76 characters."""
+    text = base64(data)
+    return "\r\n".join(text[start : start + 76] for start in range(0, len(text), 76))
+
+
+NOISE = encoded(Image.effect_noise((600, 600), 90), "PNG")
+
+
+@pytest.mark.parametrize("data", [small_png(), NOISE], ids=["short", "long"])
+@pytest.mark.parametrize("form", ["plain", "with line ends", "with escaped slashes"])
+@pytest.mark.parametrize("path", ["/layout-parsing", "/ocr"])
+async def test_base64_in_any_form(path: str, form: str, data: bytes) -> None:
+    text = wrapped(data) if form == "with line ends" else base64(data)
+    body = json.dumps({"file": text})
+    if form == "with escaped slashes":
+        body = body.replace("/", "\\/")
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("path", ["/layout-parsing", "/ocr"])
+async def test_file_may_be_an_address(path: str) -> None:
+    async with peer(says(answer(pdf_of_text(["a"])))) as other:
+        opened: dict[str, Any] = {"ocr_url_allowlist": "127.0.0.1", "ocr_url_ports": f"{other.port}"}
+        async with serving(ScriptedEngine(), **opened) as client:
+            response = await client.post(path, json={"file": f"{other.url}/a.pdf"})
+        async with serving(ScriptedEngine()) as client:
+            refused = await client.post(path, json={"file": f"{other.url}/a.pdf"})
+    assert response.status_code == 200, response.text
+    assert refused.status_code == 422
+    assert other.connections == 1
+
+
+async def test_the_callers_id_is_taken_over() -> None:
+    for body in ({"file": base64(small_png())}, {"file": "!"}, {"file": 5}):
+        response = await parsed({**body, "logId": "mine"})
+        assert response.json()["logId"] == "mine"
+    response = await parsed({"file": base64(small_png()), "logId": ""})
+    assert response.json()["logId"] == response.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"{", 400, "JSON"),
+        (b'{"file": "' + b"\\ud800" * 20_000 + b'"}', 400, "JSON"),
+        (b'{"file": "' + b"\\x" * 70_000 + b'"}', 400, "JSON"),
+        (b'{"file": "a", "file": "b"}', 422, "twice"),
+        (b'{"file": ""}', 422, "no bytes"),
+        (b'{"file": "ftp://example.com/a.pdf"}', 422, ""),
+        (b'{"file": "s3://bucket/a.pdf"}', 422, ""),
+        (b'{"file": "%s"}' % (b"A" * (2 * MIB)), 413, "1 MiB"),
+        (b'{"file": "%s"}' % (b"A" * (MIB + MIB // 2)), 413, "1 MiB"),
+        (b'{"file": "AAAA", "x": [%s0]}' % (b"0," * MIB), 413, "MiB"),
+        (b'{"file": "' + b"A" * MIB, 413, "MiB"),
+        (b'{"file": "QQ", "topP": 5}', 422, "topP: "),
+    ],
+    ids=range(12),
+)
+async def test_bodies_that_cannot_be_used(body: bytes, status: int, said: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    async with serving(ScriptedEngine(), ocr_max_upload_mb=1) as client:
+        assert_error(await client.post("/layout-parsing", content=body, headers=headers), status, said)
+
+
+async def test_errors_that_are_not_the_routes_have_its_form() -> None:
+    async with serving(ScriptedEngine()) as client:
+        for path in ("/layout-parsing", "/restructure-pages"):
+            assert_error(await client.get(path), 405)
+        assert (await client.get("/layout-parsin")).json()["code"] == "not_found"
+    assert_error(await parsed({"file": base64(small_png())}, AbsentEngine()), 503)
+
+
+async def test_a_page_that_cannot_be_read_says_so() -> None:
+    response = await parsed({"file": base64(pdf_with_broken_page(2, 3))})
+    result = response.json()["result"]
+    said = [page["prunedResult"].get("error") for page in result["layoutParsingResults"]]
+    assert response.status_code == 200
+    assert {error["code"] for error in said if error} == {"broken_document"}
+    assert any(error is None for error in said)
+    assert {"width": 0, "height": 0} in result["dataInfo"]["pages"]
+
+
+async def test_result_is_stored_as_any_other() -> None:
+    storage = MemoryStorage()
+    async with serving(ScriptedEngine(), storage) as client:
+        response = await client.post(
+            "/layout-parsing", json={"file": base64(small_png()), "visualize": False}
+        )
+    folder = response.headers["X-Storage-Folder"]
+    assert response.headers["X-Storage-Status"] == "stored"
+    assert f"{folder}result.json" in storage.objects
+
+
+async def test_cache_is_shared_with_ocr() -> None:
+    engine = ScriptedEngine()
+    async with serving(engine, ocr_cache_lifetime=60) as client:
+        await client.post("/ocr", files={"file": small_png()})
+        for _ in range(2):
+            body = {
+                "file": base64(small_png()),
+                "visualize": False,
+                "mergeTables": True,
+                "restructurePages": False,
+            }
+            assert (await client.post("/layout-parsing", json=body)).status_code == 200
+        assert len(engine.seen) == 1
+        assert (await client.post("/layout-parsing", json={**body, "visualize": True})).status_code == 200
+    assert len(engine.seen) == 2
+
+
+async def test_options_reach_the_engine() -> None:
+    engine = ScriptedEngine()
+    fields = {
+        "useLayoutDetection": False,
+        "layoutThreshold": {"1": 0.5},
+        "layoutUnclipRatio": {"1": [1.5, 2], "2": 1.25},
+        "layoutMergeBboxesMode": {"3": "large"},
+        "markdownIgnoreLabels": ["footer"],
+        "vlmExtraArgs": {"table_max_pixels": 5},
+        "topP": 0.5,
+        "prettifyMarkdown": False,
+        "visualize": False,
+        "outputFormats": ["docx"],
+    }
+    await parsed({"file": base64(small_png()), **fields}, engine)
+    assert engine.options == [
+        Options(
+            use_layout_detection=False,
+            layout_threshold={1: 0.5},
+            layout_unclip_ratio={1: (1.5, 2), 2: (1.25, 1.25)},
+            layout_merge_bboxes_mode={3: "large"},
+            markdown_ignore_labels=("footer",),
+            vlm_extra_args={"table_max_pixels": 5},
+            top_p=0.5,
+            prettify_markdown=False,
+            docx=True,
+        )
+    ]
+
+
+async def test_pages_that_are_put_together_are_counted() -> None:
+    said: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
+    async with serving(ScriptedEngine(), ocr_max_pages=2) as client:
+        for count, status in [(2, 200), (3, 422)]:
+            body = {"pages": [{"prunedResult": said}] * count}
+            response = await client.post("/restructure-pages", json=body)
+            assert response.status_code == status, response.text
+    assert_error(response, 422, "2 are allowed")
+
+
+async def test_long_texts_of_pages_come_back_whole() -> None:
+    text = "word\n" * 100_000
+    block = {"block_label": "text", "block_content": text, "block_bbox": [1, 2, 3, 4]}
+    said = {"model_settings": {}, "parsing_res_list": [block], "note": text}
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/restructure-pages", json={"pages": [{"prunedResult": said}]})
+    [page] = response.json()["result"]["layoutParsingResults"]
+    assert page["prunedResult"]["parsing_res_list"] == [block]
+    assert page["prunedResult"]["note"] == text
+
+
+async def test_language_is_lang() -> None:
+    engine = ScriptedEngine()
+    async with serving(engine) as client:
+        requests: list[dict[str, Any]] = [
+            {"files": {"file": small_png()}, "data": {"language": "eng"}},
+            {"files": {"file": small_png()}, "params": {"language": "eng"}},
+            {"json": {"file": base64(small_png()), "language": "eng"}},
+        ]
+        for request in requests:
+            assert (await client.post("/ocr", **request)).status_code == 200
+        both = {"language": "eng", "lang": "rus"}
+        refused = await client.post("/ocr", files={"file": small_png()}, data=both)
+        assert refused.status_code == 422
+    assert [options.lang for options in engine.options] == ["eng"] * 3
+
+
+def test_long_documents_come_whole() -> None:
+    """Whatever their length is, and wherever pieces end."""
+    for size in (1, 2, 3, 2**16, 2**20 - 1, 2**20, 3 * 2**20 + 5):
+        data = bytes(range(256)) * (size // 256 + 1)
+        for text in (base64(data[:size]), wrapped(data[:size])):
+            cut = cut_long_strings(bytearray(json.dumps({"a": 'x"\\', "file": text}).encode()), MIB)
+            value = json.loads(cut.rest)
+            assert value["a"] == 'x"\\'
+            assert document_of(cut.content(value["file"]), size) == data[:size]
+            assert len(cut.rest) < 2**17
