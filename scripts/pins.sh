@@ -56,5 +56,7 @@ else
     compile requirements-paddleocr "${everywhere[@]}" --constraints requirements.txt "$@"
     compile requirements-dev "${everywhere[@]}" --constraints requirements.txt "$@"
     compile requirements-s3-servers "${everywhere[@]}" "$@"
+    compile requirements-mcp-client "${everywhere[@]}" "$@"
+    compile requirements-langchain-client "${everywhere[@]}" "$@"
     compile requirements-vllm "${in_the_image[@]}" "${of_vllms_days[@]}" "$@"
 fi

@@ -118,3 +118,5 @@ install_requirements "$requirements" .venv
 [ "$purpose" != test ] || install_node_modules
 [ "$purpose" != test ] || unpack_prometheus
 [ "$purpose" != test ] || install_requirements requirements-s3-servers.txt .cache/s3-servers
+[ "$purpose" != test ] || install_requirements requirements-mcp-client.txt .cache/mcp-client
+[ "$purpose" != test ] || install_requirements requirements-langchain-client.txt .cache/langchain-client

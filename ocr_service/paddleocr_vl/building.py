@@ -25,6 +25,8 @@ _READ_AHEAD = ("paddle", "onnxruntime", "cv2")
 _RUNTIMES = ("onnxruntime", "paddlepaddle", "paddlepaddle-gpu")
 _READ_AT_A_TIME = 16 * 2**20
 
+_FONT = "PADDLE_PDX_LOCAL_FONT_FILE_PATH"
+
 # Without network, and not asked for: every call names the model that vLLM says it serves.
 _ANY_MODEL_NAME = "unused"
 
@@ -153,7 +155,7 @@ def _keep_from_fetching_a_font() -> None:
     spec = importlib.util.find_spec("cv2")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (font := Path(folder, "qt/fonts/DejaVuSans.ttf")).is_file():
-            os.environ.setdefault("PADDLE_PDX_LOCAL_FONT_FILE_PATH", str(font))
+            os.environ[_FONT] = os.environ.get(_FONT) or str(font)
 
 
 def _log_as_we_do(name: str) -> None:

@@ -1,0 +1,54 @@
+"""The service as a process, with either engine, for clients that are processes, too."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.running import FAST, ROOT, RunningService, RunningVllm
+from tests.stand_ins.models import make_model_cache
+from tests.stand_ins.pages import Box, draw_page
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A service, and documents for it: a picture and a PDF."""
+
+    service: RunningService
+    picture: Path
+    pdf: Path
+
+    def texts(self, document: Path) -> list[str]:
+        """What the service itself says of each page, as Markdown."""
+        answer = self.service.client.post("/ocr", files={"file": document.read_bytes()})
+        return [page["markdown"] for page in answer.raise_for_status().json()["pages"]]
+
+
+@pytest.fixture(scope="session")
+def with_paddleocr_vl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    folder = tmp_path_factory.mktemp("clients")
+    pages = [
+        draw_page([Box("doc_title", 10, 7, 50, 10), Box("text", 4, 14, 59, 30), Box("image", 5, 40, 30, 60)]),
+        draw_page([Box("table", 5, 7, 58, 20), Box("chart", 5, 30, 40, 50)], seed=2),
+    ]
+    pages[0].save(folder / "page.png")
+    pages[0].save(folder / "pages.pdf", save_all=True, append_images=pages[1:], resolution=200)
+    with (
+        RunningVllm(*FAST) as vllm,
+        RunningService(
+            OCR_ENGINE="paddleocr-vl",
+            OCR_LAYOUT_ENGINE="onnxruntime",
+            OCR_VLM_URL=vllm.api,
+            # As where nobody chose one, and the network is not there.
+            PADDLE_PDX_LOCAL_FONT_FILE_PATH="",
+            **make_model_cache(folder / "models", masks=True),
+        ) as service,
+    ):
+        yield Asked(service, folder / "page.png", folder / "pages.pdf")
+
+
+@pytest.fixture(scope="session")
+def with_tesseract() -> Iterator[Asked]:
+    with RunningService() as service:
+        yield Asked(service, ROOT / "examples/scan.jpg", ROOT / "examples/contract.pdf")
