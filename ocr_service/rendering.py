@@ -1,10 +1,9 @@
-"""A document's result → the answers that a caller gets: JSON, NDJSON, Markdown, text; and errors as problems.
+"""A document's result → the answers that a caller gets: JSON, Markdown, text; and errors as problems.
 
 The models are the API's documentation too: every field says what it is and shows an example.
 """
 
 from base64 import b64encode
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,9 +14,9 @@ from ocr_service.parcels import DISABLED, KeepStatus, Kept, KeptFile
 # Between the pages of one document, in `markdown` and `text` alike.
 PAGE_BREAK = "\n\n"
 
-_EXAMPLE_ID = "3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"
-_EXAMPLE_ENGINE = {"name": "tesseract", "version": "5.5.4"}
-_EXAMPLE_TIMINGS = {"decode": 151.2, "queue": 0.4, "recognize": 912.7, "total": 1069.3}
+EXAMPLE_ID = "3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"
+EXAMPLE_ENGINE = {"name": "tesseract", "version": "5.5.4"}
+EXAMPLE_TIMINGS = {"decode": 151.2, "queue": 0.4, "recognize": 912.7, "total": 1069.3}
 _EXAMPLE_BLOCK = {
     "label": "text",
     "bbox": [202, 507, 2236, 809],
@@ -26,7 +25,7 @@ _EXAMPLE_BLOCK = {
     "confidence": 0.957,
     "error": None,
 }
-_EXAMPLE_PAGE = {
+EXAMPLE_PAGE = {
     "index": 1,
     "width": 2480,
     "height": 3508,
@@ -36,14 +35,14 @@ _EXAMPLE_PAGE = {
     "images": {},
     "error": None,
 }
-_EXAMPLE_FOLDER = f"ocr/2026/03/15/{_EXAMPLE_ID}/"
+_EXAMPLE_FOLDER = f"ocr/2026/03/15/{EXAMPLE_ID}/"
 _EXAMPLE_FILE = {
     "key": f"{_EXAMPLE_FOLDER}result.json",
     "content_type": "application/json; charset=utf-8",
     "size": 5312,
     "url": f"https://s3.cloud.ru/scans/{_EXAMPLE_FOLDER}result.json?X-Amz-Algorithm=AWS4-HMAC-SHA256&…",
 }
-_EXAMPLE_STORAGE = {
+EXAMPLE_STORAGE = {
     "status": "stored",
     "kind": "s3",
     "bucket": "scans",
@@ -257,16 +256,16 @@ class DocumentAnswer(Answer):
 
     request_id: str = Field(
         description="The request's id, as in the header `X-Request-ID` and in the log.",
-        examples=[_EXAMPLE_ID],
+        examples=[EXAMPLE_ID],
     )
-    engine: EngineAnswer = Field(description="Who read it.", examples=[_EXAMPLE_ENGINE])
+    engine: EngineAnswer = Field(description="Who read it.", examples=[EXAMPLE_ENGINE])
     cached: bool = Field(
         description="Whether it was read for an earlier request, or for an equal one at the same time.",
         examples=[False],
     )
     pages: list[PageAnswer] = Field(
         description="The pages that were asked for, in order.",
-        examples=[[_EXAMPLE_PAGE]],
+        examples=[[EXAMPLE_PAGE]],
     )
     markdown: str = Field(
         description="All pages as Markdown, an empty line between them.",
@@ -277,11 +276,11 @@ class DocumentAnswer(Answer):
     )
     timings: TimingsAnswer = Field(
         description="Where the time went, in milliseconds.",
-        examples=[_EXAMPLE_TIMINGS],
+        examples=[EXAMPLE_TIMINGS],
     )
     storage: StorageAnswer = Field(
         description="Where its files stay.",
-        examples=[_EXAMPLE_STORAGE],
+        examples=[EXAMPLE_STORAGE],
     )
 
     @classmethod
@@ -324,7 +323,7 @@ class Problem(Answer):
     code: str = Field(description="The kind of error, for programs.", examples=["too_many_pixels"])
     request_id: str = Field(
         description="The request's id, as in the header `X-Request-ID` and in the log.",
-        examples=[_EXAMPLE_ID],
+        examples=[EXAMPLE_ID],
     )
 
     @classmethod
@@ -342,71 +341,6 @@ class Problem(Answer):
             code=code,
             request_id=request_id,
         )
-
-
-class StartEvent(Answer):
-    """The stream's first line."""
-
-    event: Literal["start"] = Field(default="start", description="What the line is.", examples=["start"])
-    request_id: str = Field(description="The request's id.", examples=[_EXAMPLE_ID])
-    engine: EngineAnswer = Field(
-        description="Who reads the document.",
-        examples=[_EXAMPLE_ENGINE],
-    )
-    page_count: int = Field(description="How many pages will follow.", examples=[12])
-    cached: bool = Field(description="Whether they were read for an earlier request.", examples=[False])
-
-
-class PageEvent(Answer):
-    """A line for each page, as soon as it is done; not always in the document's order."""
-
-    event: Literal["page"] = Field(default="page", description="What the line is.", examples=["page"])
-    page: PageAnswer = Field(
-        description="The page, as in the JSON answer.",
-        examples=[_EXAMPLE_PAGE],
-    )
-
-
-class EndEvent(Answer):
-    """The last line of a stream that came to its end."""
-
-    event: Literal["end"] = Field(default="end", description="What the line is.", examples=["end"])
-    failed_pages: list[int] = Field(description="Numbers of the pages that carry an error.", examples=[[2]])
-    timings: TimingsAnswer = Field(
-        description="Where the time went, in milliseconds.",
-        examples=[_EXAMPLE_TIMINGS],
-    )
-    storage: StorageAnswer = Field(
-        description="Where the document's files stay, the result as the JSON answer would have it.",
-        examples=[_EXAMPLE_STORAGE],
-    )
-
-
-class ErrorEvent(Answer):
-    """The last line of a stream that broke off: the engine failed for the whole document."""
-
-    event: Literal["error"] = Field(default="error", description="What the line is.", examples=["error"])
-    problem: Problem = Field(
-        description="The error, in the form of every other error.",
-        examples=[
-            {
-                "type": "urn:ocr-service:error:engine_unavailable",
-                "title": "The OCR engine is not available",
-                "status": 503,
-                "detail": "Tesseract could not be started.",
-                "code": "engine_unavailable",
-                "request_id": _EXAMPLE_ID,
-            }
-        ],
-    )
-
-
-StreamEvent = StartEvent | PageEvent | EndEvent | ErrorEvent
-
-
-def to_line(event: StreamEvent) -> str:
-    """One line of NDJSON."""
-    return event.model_dump_json() + "\n"
 
 
 def whole_markdown(result: DocumentResult) -> str:

@@ -7,10 +7,11 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from ocr_service.errors import OcrError, Unauthorized
-from ocr_service.rendering import EndEvent, ErrorEvent, PageEvent, Problem, StartEvent
+from ocr_service.rendering import Problem
 from ocr_service.routes.access import API_KEY_HEADER, OpenPaths
 from ocr_service.routes.fields import OcrFields
 from ocr_service.routes.problems import MEDIA_TYPE as PROBLEM
+from ocr_service.stream_rendering import EndEvent, ErrorEvent, PageEvent, StartEvent
 
 # Where an answer has no `storage`.
 STORAGE_STATUS = "X-Storage-Status"

@@ -15,24 +15,13 @@ from ocr_service.documents import DocumentResult, PageResult, Timings
 from ocr_service.errors import OcrError, RequestError
 from ocr_service.parcels import Kept
 from ocr_service.pipeline import Reading
-from ocr_service.rendering import (
-    EndEvent,
-    EngineAnswer,
-    ErrorEvent,
-    PageAnswer,
-    PageEvent,
-    Problem,
-    StartEvent,
-    StorageAnswer,
-    StreamEvent,
-    TimingsAnswer,
-    to_line,
-)
+from ocr_service.rendering import EngineAnswer, PageAnswer, Problem, StorageAnswer, TimingsAnswer
 from ocr_service.request_context import request_id
 from ocr_service.routes.asked import Asked, answer_of
 from ocr_service.routes.fields import OcrFields
 from ocr_service.routes.keeping import keep
 from ocr_service.routes.visiting import note_pages
+from ocr_service.stream_rendering import EndEvent, ErrorEvent, PageEvent, StartEvent, StreamEvent, to_line
 
 NDJSON = "application/x-ndjson"
 

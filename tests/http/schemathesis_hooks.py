@@ -12,7 +12,7 @@ import schemathesis
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from ocr_service.rendering import StreamEvent
+from ocr_service.stream_rendering import StreamEvent
 from tests.fuzz.corpus import corpus
 
 SCAN_URL = os.environ["SCAN_URL"]

@@ -103,10 +103,10 @@ async def test_a_page_keeps_its_place_until_its_thread_has_ended() -> None:
     """Else those whose callers left would fill the memory together with new ones."""
     engine = ThreadedEngine()
     async with serving(engine) as client:
-        gone = await reading(client, 1, timeout="0.1")
+        gone = await reading(client, 1, timeout="1")
         assert gone.status_code == 504
         assert engine.entered.get_nowait() == 1
-        refused = await reading(client, 1, timeout="0.1")
+        refused = await reading(client, 1, timeout="1")
         assert refused.status_code == 504
         assert engine.entered.empty()
         engine.go_on.set()

@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.spool": {"disk", "errors", "parcels"},
     "ocr_service.storing": {"disk", "documents", "errors", "metrics", "parcels", "spool", "workers"},
     "ocr_service.rendering": {"documents", "errors", "parcels"},
+    "ocr_service.stream_rendering": {"rendering"},
     "ocr_service.layout_rendering": {"decoding", "documents", "rendering"},
     "ocr_service.packing": {"", "decoding", "documents", "parcels", "rendering"},
     "ocr_service.result_form": {"documents"},
@@ -82,6 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "request_context",
         "state_metrics",
         "storing",
+        "stream_rendering",
     },
 }
 # The wiring alone may import everything.
