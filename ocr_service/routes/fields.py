@@ -63,7 +63,6 @@ class OcrFields(RecognitionFields):
         allow_inf_nan=False,
         description="Seconds after which the caller does not want the answer any more; the service's own "
         "limit, `OCR_REQUEST_TIMEOUT`, holds where it is shorter.",
-        examples=[60],
     )
 
     @property

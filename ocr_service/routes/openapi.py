@@ -41,6 +41,16 @@ def _in_json(schema: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "anyOf": [*kinds, *themselves, *as_text, {"type": "null"}]}
 
 
+def _plain(schema: Any) -> Any:
+    """Leave out what a text must hold: of that the documentation page would make an object, and send none."""
+    if isinstance(schema, dict):
+        return {key: _plain(value) for key, value in schema.items() if not key.startswith("content")}
+    return [_plain(part) for part in schema] if isinstance(schema, list) else schema
+
+
+# Of what shows no example, the documentation page would make one up; an empty field says nothing.
+_SAYS_NOTHING = {"examples": [""]}
+_FORM_FIELDS = {name: _SAYS_NOTHING | _plain(schema) for name, schema in _FIELDS.items()}
 _JSON_FIELDS = {name: _in_json(schema) for name, schema in _FIELDS.items()}
 _JSON_FIELDS["pages"]["anyOf"].append({"type": "integer", "minimum": 1})
 # Joined by commas in a form.
@@ -71,7 +81,11 @@ _AS_JSON = {
     "example": {"image_url": "https://example.com/scan.jpg"},
 }
 _BY_ADDRESS = {
-    "schema": {"type": "object", "required": ["image_url"], "properties": {"image_url": _URL, **_FIELDS}},
+    "schema": {
+        "type": "object",
+        "required": ["image_url"],
+        "properties": {"image_url": _URL, **_FORM_FIELDS},
+    },
     "example": {"image_url": "https://example.com/scan.jpg"},
 }
 
@@ -87,7 +101,7 @@ OCR_REQUEST: dict[str, Any] = {
             "description": schema["description"] + " A field of the body goes before it.",
             "schema": schema,
         }
-        for name, schema in _FIELDS.items()
+        for name, schema in _FORM_FIELDS.items()
     ],
     "requestBody": {
         "required": True,
@@ -96,7 +110,7 @@ OCR_REQUEST: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "oneOf": [{"required": ["file"]}, {"required": ["image_url"]}],
-                    "properties": {"file": _FILE, "image_url": _URL, **_FIELDS},
+                    "properties": {"file": _FILE, "image_url": _SAYS_NOTHING | _URL, **_FORM_FIELDS},
                 }
             },
             "application/x-www-form-urlencoded": _BY_ADDRESS,
