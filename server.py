@@ -15,7 +15,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from ocr_service import __version__, connections
+from ocr_service import __version__, connections, tracing
 from ocr_service.admission import Admission, Bounds
 from ocr_service.background import Background, Pulse
 from ocr_service.cache import ResultCache
@@ -56,6 +56,8 @@ _ABOUT: dict[str, Any] = {
     "title": "OCR service",
     "description": "Documents in, Markdown, text and blocks out. Start with `POST /ocr`.",
     "version": __version__,
+    # Its own would hold queries, and errors' words; `tracing` and `metrics` do without.
+    "telemetry": dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False),
 }
 # What pages of other origins may read of an answer, beside what any page may.
 _EXPOSED_HEADERS = (HEADER, openapi.STORAGE_STATUS, openapi.STORAGE_FOLDER, "ETag", "Retry-After")
@@ -272,6 +274,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await storing.close()
         service.fetcher.close()
         await engine.close()
+        await tracing.turn_off()
 
 
 async def _start(service: Service) -> None:
@@ -314,6 +317,7 @@ def _app_from_environment() -> FastAPI:
         sys.exit(1)
     keep_for_reuse()
     configure_logging(settings.ocr_log_level, settings.ocr_log_format)
+    tracing.turn_on(os.environ)
     if not settings.api_keys:
         log.warning("OCR_API_KEYS is not set: whoever reaches the port may use the service")
     return create_app(settings, choose_engine(settings), choose_storage(settings))

@@ -6,12 +6,12 @@ import logging
 import time
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Protocol
 
-from ocr_service import __version__, metrics
+from ocr_service import __version__, metrics, tracing
 from ocr_service.admission import Admission, Turns
 from ocr_service.cache import ResultCache, result_key
 from ocr_service.decoding import Document, Limits, opened, refuse_bad_pictures
@@ -157,7 +157,8 @@ class _LiveReading:
         stay.set(staying)
         outcome = "failed"
         try:
-            result = await self._read(index)
+            with tracing.span("page", {"ocr.page": index}):
+                result = await self._read(index)
             result = replace(result, timings=result.timings + waited)
             outcome = _counted(result)
             finished.put_nowait(result)
@@ -178,13 +179,15 @@ class _LiveReading:
 
     async def _read(self, index: int) -> PageResult:
         began = time.perf_counter()
-        page = await self._document.page(index)
+        with tracing.span("decode"):
+            page = await self._document.page(index)
         decode = time.perf_counter() - began
         decoded = page.image.size
         recognizing = self._engine.recognize(page, self._options)
         # The engine may let go of the picture long before it has the text.
         del page
-        result = await recognizing
+        with tracing.span("recognize"):
+            result = await recognizing
         return replace(result, decoded=decoded, timings=result.timings + Timings(decode=decode))
 
 
@@ -299,9 +302,11 @@ class Pipeline:
     @asynccontextmanager
     async def _opened(self, job: Job) -> AsyncIterator[_LiveReading]:
         began = time.perf_counter()
-        async with opened(
-            job.data, dpi=self._dpi, mode=self.engine.image_mode, limits=self._limits
-        ) as document:
+        async with AsyncExitStack() as stack:
+            with tracing.span("open"):
+                document = await stack.enter_async_context(
+                    opened(job.data, dpi=self._dpi, mode=self.engine.image_mode, limits=self._limits)
+                )
             decode = time.perf_counter() - began
             selected = select_pages(job.pages, document.page_count)
             self._refuse_too_many(selected)

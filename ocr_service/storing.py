@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from ocr_service import metrics
+from ocr_service import metrics, tracing
 from ocr_service.disk import in_our_words
 from ocr_service.documents import Storage
 from ocr_service.errors import StorageError, StorageOutage, bare
@@ -93,8 +93,9 @@ class Storing:
             await self.storage.close()
 
     async def _keep(self, parcel: Parcel) -> Kept:
-        with metrics.storing_duration.time():
+        with metrics.storing_duration.time(), tracing.span("store") as span:
             kept = await self._stored_or_told(parcel)
+            span.note({"ocr.storage": kept.status})
         metrics.documents_stored.labels(kept.status).inc()
         return kept
 

@@ -158,6 +158,11 @@ class RunningVllm(RunningProgram):
         """Keep the completions' bodies from here on."""
         httpx.post(f"{self.url}/stand_in/record").raise_for_status()
 
+    def parents(self) -> list[str | None]:
+        """Return the spans that the completions since `record` say they work for, as traceparent has them."""
+        answer: list[str | None] = httpx.get(f"{self.url}/stand_in/parents").raise_for_status().json()
+        return answer
+
     def recorded(self) -> list[str]:
         """Return the bodies kept, and keep no more."""
         answer: list[str] = httpx.post(f"{self.url}/stand_in/recorded", timeout=60).raise_for_status().json()

@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
 
-from ocr_service import metrics
+from ocr_service import metrics, tracing
 from ocr_service.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
 
 CONNECT_SECONDS = 10.0
@@ -47,6 +47,16 @@ class VlmAddress:
         """The address without user, password and query, for people to see."""
         parts = urlsplit(self.url)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+    @property
+    def traced(self) -> Mapping[str, str | int | None]:
+        """What a call's span says, in OpenTelemetry's words for generative AI."""
+        parts = urlsplit(self.url)
+        return {
+            "gen_ai.operation.name": "chat",
+            "server.address": parts.hostname,
+            "server.port": parts.port,
+        }
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -101,7 +111,7 @@ class VlmClient:
             if self._lost is not None or (self._answered == answered and self._expired > expired):
                 # While this call waited for its turn, others had none but bad luck: why try the same again?
                 raise self._out_of_time()
-            with _counted():
+            with _counted(), tracing.call("chat", self.address.traced):
                 return await self._complete_or_say_why(body)
 
     async def get(self, url: str, patience: float) -> tuple[int, bytes]:
@@ -165,7 +175,7 @@ class VlmClient:
 
     async def _post(self, body: bytes) -> aiohttp.ClientResponse:
         url = self.address.api("chat/completions")
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **tracing.propagated()}
         return await self._open_session().post(url, data=body, headers=headers, allow_redirects=False)
 
     def _open_session(self) -> aiohttp.ClientSession:

@@ -4,12 +4,13 @@ import logging
 import re
 import time
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ocr_service import metrics
+from ocr_service import metrics, tracing
 from ocr_service.errors import OcrError
 from ocr_service.logs import fields
 from ocr_service.request_context import Record, record, request_id, unique_id
@@ -21,6 +22,11 @@ HEADER = "X-Request-ID"
 
 # What is taken over goes into log lines and file names: no spaces, no line ends, no slashes.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+
+# W3C Trace Context: version, trace, span, flags. Zeros alone are no id, ff is no version, and 00 ends there.
+_TRACEPARENT = re.compile(
+    rb"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+)
 
 # nginx's number for a caller that left before the answer; it is only ever logged and counted.
 CALLER_LEFT = 499
@@ -42,7 +48,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = _given_id(scope)
+        given = _given_id(scope) or _trace_id(scope)
         made = uuid.uuid4().hex
         token = request_id.set(given or made)
         # Callers may send the same id twice, and neither result may take the other's place.
@@ -50,15 +56,16 @@ class RequestContext:
         known = Record(method=scope["method"])
         record.set(known)
         answer = _Answer(send)
-        began = time.perf_counter()
-        try:
-            await self._run(scope, receive, answer)
-        finally:
-            known.route = _route(scope)
-            known.status, known.seconds = answer.outcome, time.perf_counter() - began
-            _log_line(scope, known)
-            metrics.count_request(known)
-            request_id.reset(token)
+        with _traced(scope, known):
+            began = time.perf_counter()
+            try:
+                await self._run(scope, receive, answer)
+            finally:
+                known.route = _route(scope)
+                known.status, known.seconds = answer.outcome, time.perf_counter() - began
+                _log_line(scope, known)
+                metrics.count_request(known)
+                request_id.reset(token)
 
     async def _run(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -105,6 +112,20 @@ def _given_id(scope: Scope) -> str | None:
             if _ACCEPTABLE.fullmatch(given):
                 return str(given)
     return None
+
+
+def _trace_id(scope: Scope) -> str | None:
+    """Return the id of the caller's trace, whether traces are sent from here or not."""
+    parents = [value for name, value in scope["headers"] if name == b"traceparent"]
+    found = _TRACEPARENT.fullmatch(parents[0]) if len(parents) == 1 else None
+    return found[1].decode() if found else None
+
+
+def _traced(scope: Scope, known: Record) -> AbstractContextManager[object]:
+    """Make the request's span; what machines ask again and again would only hide the rest."""
+    if scope["path"] in _QUIET:
+        return nullcontext()
+    return tracing.request(request_id.get(), known, scope["headers"])
 
 
 def _route(scope: Scope) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from ocr_service import tracing
 from ocr_service.errors import EmptyFile, FetchFailed, StorageError, UrlNotAllowed
 from ocr_service.routes.body import Body, Hold
 from ocr_service.routes.service import Service
@@ -32,15 +33,20 @@ async def source_of(body: Body, service: Service, hold: Hold) -> Source:
     """
     if isinstance(body.document, bytes):
         return Source(body.document, body.name)
-    if body.document[: len(_S3)].lower() == _S3:
+    with tracing.span("fetch"):
+        return await _fetched(body.document, service, hold)
+
+
+async def _fetched(address: str, service: Service, hold: Hold) -> Source:
+    if address[: len(_S3)].lower() == _S3:
         # A key is no path of a URL: it may hold what such a path's end is told by.
-        bucket, _, key = body.document[len(_S3) :].partition("/")
+        bucket, _, key = address[len(_S3) :].partition("/")
         data = await _from_bucket(bucket, key, service)
         hold(len(data))
         return Source(data, PurePosixPath(key).name)
-    data = await service.fetcher.fetch(body.document, hold)
+    data = await service.fetcher.fetch(address, hold)
     # What could be fetched is a URL.
-    return Source(data, PurePosixPath(unquote(urlsplit(body.document).path)).name)
+    return Source(data, PurePosixPath(unquote(urlsplit(address).path)).name)
 
 
 async def _from_bucket(bucket: str, key: str, service: Service) -> bytes:

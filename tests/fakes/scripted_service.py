@@ -1,5 +1,8 @@
 """The service as it runs, but with an engine that takes no time: for uvicorn, as a process of its own."""
 
+import os
+
+from ocr_service import tracing
 from ocr_service.config import load_settings
 from ocr_service.logs import configure_logging
 from server import choose_storage, create_app
@@ -7,4 +10,5 @@ from tests.fakes.scripted_engine import ScriptedEngine
 
 _SETTINGS = load_settings()
 configure_logging(_SETTINGS.ocr_log_level, _SETTINGS.ocr_log_format)
+tracing.turn_on(os.environ)
 app = create_app(_SETTINGS, ScriptedEngine(), choose_storage(_SETTINGS))

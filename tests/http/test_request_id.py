@@ -33,6 +33,39 @@ async def test_id_that_could_do_harm_is_replaced(given: bytes) -> None:
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["x-request-id"])
 
 
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize("parent", [f"00-{TRACE}-{SPAN}-00", f"01-{TRACE}-{SPAN}-01-and-more"])
+async def test_id_is_that_of_the_callers_trace(parent: str) -> None:
+    async with serving(ScriptedEngine()) as client:
+        traced = {"traceparent": parent}
+        response = await client.get("/version", headers=traced)
+        given = await client.get("/version", headers={**traced, "X-Request-ID": "order-17"})
+    assert response.headers["x-request-id"] == TRACE
+    assert given.headers["x-request-id"] == "order-17"
+
+
+@pytest.mark.parametrize(
+    "parents",
+    [
+        [f"00-{TRACE}-{SPAN}-00-and-more"],
+        [f"ff-{TRACE}-{SPAN}-00"],
+        [f"00-{TRACE.upper()}-{SPAN}-00"],
+        [f"00-{'0' * 32}-{SPAN}-00"],
+        [f"00-{TRACE}-{'0' * 16}-00"],
+        [f"00-{TRACE}-{SPAN}"],
+        [f"00-{TRACE}-{SPAN}-00"] * 2,
+        [""],
+    ],
+)
+async def test_trace_that_is_none_gives_no_id(parents: list[str]) -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.get("/version", headers=[("traceparent", parent) for parent in parents])
+    made = response.headers["x-request-id"]
+    assert re.fullmatch(r"[0-9a-f]{32}", made) and made not in (TRACE, "0" * 32)
+
+
 async def test_every_request_gets_its_own() -> None:
     async with serving(ScriptedEngine()) as client:
         ids = {(await client.get("/version")).headers["x-request-id"] for _ in range(5)}

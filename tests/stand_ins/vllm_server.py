@@ -170,6 +170,7 @@ class StandIn:
         # How many completions more are answered well before the fault sets in.
         self._before_fault = 0
         self._recording: list[bytes] | None = None
+        self._parents: list[str | None] = []
 
     def app(self) -> web.Application:
         """Put the routes together."""
@@ -184,6 +185,7 @@ class StandIn:
                 web.get("/stand_in/stats", self._get_stats),
                 web.post("/stand_in/record", self._record),
                 web.post("/stand_in/recorded", self._recorded),
+                web.get("/stand_in/parents", self._get_parents),
             ]
         )
         app.cleanup_ctx.append(self._batching)
@@ -207,6 +209,7 @@ class StandIn:
         body = await request.read()
         if self._recording is not None:
             self._recording.append(body)
+            self._parents.append(request.headers.get("traceparent"))
         self._stats.calls += 1
         self._stats.in_flight += 1
         try:
@@ -252,12 +255,15 @@ class StandIn:
         return web.json_response(asdict(self._stats))
 
     async def _record(self, _: web.Request) -> web.Response:
-        self._recording = []
+        self._recording, self._parents = [], []
         return web.Response()
 
     async def _recorded(self, _: web.Request) -> web.Response:
         recorded, self._recording = self._recording or [], None
         return web.json_response([body.decode() for body in recorded])
+
+    async def _get_parents(self, _: web.Request) -> web.Response:
+        return web.json_response(self._parents)
 
 
 async def serve(stand_in: StandIn, port: int) -> None:

@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.config": {"access", "addresses"},
     "ocr_service.request_context": set(),
     "ocr_service.metrics": {"request_context"},
+    "ocr_service.tracing": {"", "errors", "request_context"},
     "ocr_service.gpus": set(),
     "ocr_service.workers": set(),
     "ocr_service.cores": set(),
@@ -36,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.starting": {"documents", "errors", "logs"},
     "ocr_service.decoding": {"documents", "errors", "workers"},
     "ocr_service.tesseract": {"cores", "documents", "errors", "starting", "workers"},
-    "ocr_service.paddleocr_vl": {"documents", "errors", "metrics"},
+    "ocr_service.paddleocr_vl": {"documents", "errors", "metrics", "tracing"},
     "ocr_engine": {"cores", "documents", "errors", "paddleocr_vl", "starting", "workers"},
     "s3_storage": {"documents", "errors", "workers"},
     "ocr_service.fetching": {"addresses", "errors", "workers"},
@@ -44,7 +45,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.local_storage": {"disk", "documents", "errors", "workers"},
     "ocr_service.parcels": {"documents"},
     "ocr_service.spool": {"disk", "errors", "parcels"},
-    "ocr_service.storing": {"disk", "documents", "errors", "metrics", "parcels", "spool", "workers"},
+    "ocr_service.storing": {
+        "disk",
+        "documents",
+        "errors",
+        "metrics",
+        "parcels",
+        "spool",
+        "tracing",
+        "workers",
+    },
     "ocr_service.rendering": {"documents", "errors", "parcels"},
     "ocr_service.stream_rendering": {"rendering"},
     "ocr_service.layout_rendering": {"decoding", "documents", "rendering"},
@@ -60,6 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "errors",
         "metrics",
         "selection",
+        "tracing",
         "workers",
     },
     "ocr_service.state_metrics": {"", "admission", "documents", "gpus", "metrics", "pipeline", "storing"},
@@ -84,12 +95,25 @@ MAY_IMPORT: dict[str, set[str]] = {
         "state_metrics",
         "storing",
         "stream_rendering",
+        "tracing",
     },
 }
 # The wiring alone may import everything.
 WIRING = "server"
 OURS = {"ocr_service", "ocr_engine", "s3_storage", WIRING}
-HEAVY = ("aiohttp", "paddleocr", "paddlex", "paddle", "tesserocr", "numpy", "torch", "vllm", "boto3")
+HEAVY = (
+    "aiohttp",
+    "paddleocr",
+    "paddlex",
+    "paddle",
+    "tesserocr",
+    "numpy",
+    "torch",
+    "vllm",
+    "boto3",
+    "opentelemetry.exporter",
+    "opentelemetry.sdk",
+)
 
 
 def room_of(module: str) -> str:

@@ -1,0 +1,86 @@
+"""A collector of OpenTelemetry's: takes spans over OTLP/HTTP on loopback, and remembers them."""
+
+import http.server
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+
+class Collector:
+    """Listens while the `with` block lasts.
+
+    url: what OTEL_EXPORTER_OTLP_ENDPOINT takes. spans: so far. resource: what sent them, as it says itself.
+    bodies: as they came. status: what it answers with. gate: what every answer waits for.
+    """
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        self.resource: dict[str, Any] = {}
+        self.bodies: list[bytes] = []
+        self.status = 200
+        self.gate = threading.Event()
+        self.gate.set()
+        self._one_more = threading.Condition()
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _answering(self._take))
+        self._serving = threading.Thread(target=self._server.serve_forever)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self._serving.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.gate.set()
+        self._server.shutdown()
+        self._serving.join()
+        self._server.server_close()
+
+    def wait_for(self, names: list[str], timeout: float = 30) -> list[Span]:
+        """Wait until spans of exactly these names are there, and return them."""
+        with self._one_more:
+            self._one_more.wait_for(lambda: len(self.spans) >= len(names), timeout)
+        assert sorted(span.name for span in self.spans) == sorted(names)
+        return self.spans
+
+    def _take(self, path: str, body: bytes) -> int:
+        assert path == "/v1/traces"
+        self.gate.wait()
+        if self.status == 200:
+            with self._one_more:
+                self.bodies.append(body)
+                for of_one in ExportTraceServiceRequest.FromString(body).resource_spans:
+                    self.resource = attributes(of_one.resource)
+                    self.spans += [span for scope in of_one.scope_spans for span in scope.spans]
+                self._one_more.notify_all()
+        return self.status
+
+
+def attributes(owner: Any) -> dict[str, Any]:
+    """Return a span's attributes, or a resource's, as values."""
+    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in owner.attributes}
+
+
+def _answering(take: Callable[[str, bytes], int]) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            answer = ExportTraceServiceResponse().SerializeToString()
+            self.send_response(take(self.path, body))
+            self.send_header("Content-Type", "application/x-protobuf")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    return Handler

@@ -1,0 +1,49 @@
+"""A page's calls to vLLM in its request's trace: from a thread of the page's own, and on to vLLM."""
+
+import io
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.fakes.collector import Collector, attributes
+from tests.running import RunningService, RunningVllm
+from tests.stand_ins.pages import Box, draw_page
+
+OF_A_PAGE = ["page", "decode", "recognize", "chat", "chat"]
+BLOCKS = [Box("text", 5, 8, 58, 20), Box("text", 5, 30, 58, 45)]
+
+
+def test_calls_belong_to_their_page_and_vllm_is_told(models: dict[str, str], vllm: RunningVllm) -> None:
+    file = io.BytesIO()
+    page = draw_page(BLOCKS)
+    page.save(file, "TIFF", save_all=True, append_images=[page])
+    settings = {
+        **models,
+        "OCR_ENGINE": "paddleocr-vl",
+        "OCR_LAYOUT_ENGINE": "onnxruntime",
+        "OCR_VLM_URL": vllm.api,
+        "OTEL_BSP_SCHEDULE_DELAY": "50",
+    }
+    vllm.record()
+    with Collector() as collector:
+        with RunningService(**settings, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as service:
+            service.client.post("/ocr", files={"file": file.getvalue()}).raise_for_status()
+        spans = {span.span_id: span for span in collector.wait_for(["POST /ocr", "open", *OF_A_PAGE * 2])}
+    calls = [span for span in spans.values() if span.name == "chat"]
+    assert [above(spans, call) for call in calls] == [["recognize", "page", "POST /ocr"]] * 4
+    assert len({call.parent_span_id for call in calls}) == 2, "each is its own page's"
+    assert {call.kind for call in calls} == {Span.SPAN_KIND_CLIENT}
+    host, port = vllm.url.removeprefix("http://").split(":")
+    assert attributes(calls[0]) == {
+        "gen_ai.operation.name": "chat",
+        "server.address": host,
+        "server.port": int(port),
+    }
+    # Without the flags behind them.
+    told = [str(parent)[:-3] for parent in vllm.parents()]
+    assert sorted(told) == sorted(f"00-{call.trace_id.hex()}-{call.span_id.hex()}" for call in calls)
+
+
+def above(spans: dict[bytes, Span], span: Span) -> list[str]:
+    """Return the names of the spans around this one, the nearest first."""
+    parent = spans.get(span.parent_span_id)
+    return [parent.name, *above(spans, parent)] if parent else []
