@@ -113,11 +113,11 @@ class Settings(BaseSettings):
         "busy (48 for PaddleOCR-VL, its threads and one for Tesseract).",
     )
     ocr_max_megapixels_in_flight: int = Field(
-        400,
+        300,
         ge=1,
         le=100_000,
-        description="Most millions of pixels of these pages together, at up to 12 bytes of memory each; "
-        "a larger page is read alone.",
+        description="Most millions of pixels of these pages together; each takes 5 to 10 bytes of memory, "
+        "22 at worst. A larger page is read alone.",
     )
     ocr_max_documents_mb: int = Field(
         1024,

@@ -10,7 +10,7 @@ _SETTINGS = {
     -8: 1,  # M_ARENA_MAX
     # Pages come from the heap and go back to it: mapping each anew costs more than decoding it.
     -3: 32 * 2**20,  # M_MMAP_THRESHOLD, at its most
-    -1: 2**30,  # M_TRIM_THRESHOLD
+    -1: 256 * 2**20,  # M_TRIM_THRESHOLD
 }
 
 _PAUSE_SECONDS = 5.0

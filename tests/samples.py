@@ -201,6 +201,23 @@ def _page_that_draws(content: bytes) -> list[bytes]:
     ]
 
 
+def pdf_with_pictures(count: int, side: int) -> bytes:
+    """Make a PDF of a small page that draws so many grey pictures of side x side pixels, each in a corner."""
+    names = [f"/Im{number}" for number in range(count)]
+    resources = " ".join(f"{name} {5 + number} 0 R" for number, name in enumerate(names))
+    picture = _picture(side, bits=8)
+    return _pdf(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R "
+            + f"/Resources << /XObject << {resources} >> >> >>".encode(),
+            _stream("", " ".join(f"q 9 0 0 9 0 0 cm {name} Do Q" for name in names).encode()),
+            *[picture] * count,
+        ]
+    )
+
+
 def pdf_with_stamp(side: int) -> bytes:
     """Make a PDF of a small page with a stamp on it that is a black picture of side x side pixels."""
     return _pdf(
@@ -230,10 +247,10 @@ def _form(place: int, draw: bytes = b"q 50 0 0 50 10 10 cm /Im0 Do Q") -> bytes:
     return _stream(f"/Type /XObject /Subtype /Form /BBox [0 0 100 100] {resources}", draw)
 
 
-def _picture(side: int) -> bytes:
+def _picture(side: int, bits: int = 1) -> bytes:
     described = f"/Type /XObject /Subtype /Image /Width {side} /Height {side} /ColorSpace /DeviceGray"
-    pixels = zlib.compress(bytes((side + 7) // 8 * side), 9)
-    return _stream(f"{described} /BitsPerComponent 1 /Filter /FlateDecode", pixels)
+    pixels = zlib.compress(bytes((side * bits + 7) // 8 * side), 9)
+    return _stream(f"{described} /BitsPerComponent {bits} /Filter /FlateDecode", pixels)
 
 
 def _stream(described: str, data: bytes) -> bytes:

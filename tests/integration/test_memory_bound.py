@@ -1,0 +1,99 @@
+"""How much memory documents take that are large, or small and become large."""
+
+import re
+import resource
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.running import RunningService
+from tests.samples import ENGLISH, encoded, pdf_of_images, pdf_with_pictures, printed_page, small_png
+
+BOUND_MIB = 2048
+
+# What an operator would choose who has no more: a page's pixels take up to 22 bytes each.
+FOR_TWO_GIB = {
+    "OCR_MAX_PAGE_MEGAPIXELS": "60",
+    "OCR_MAX_MEGAPIXELS_IN_FLIGHT": "60",
+    "OCR_MAX_DOCUMENTS_MB": "192",
+    "OCR_LANG": "eng",
+}
+
+LARGE = (8000, 7500)
+
+
+def page(size: tuple[int, int], mode: str = "L") -> Image.Image:
+    """A page with a few lines of text in its corner, which is soon read."""
+    image = Image.new("L", size, 255)
+    image.paste(printed_page(ENGLISH[:2]).image.crop((0, 0, 2480, 700)), (100, 100))
+    return image.convert(mode)
+
+
+def documents() -> dict[str, bytes]:
+    """Files of tens of megabytes, and of few that become many."""
+    scan, rgb = page((3000, 3000)), page(LARGE, "RGB")
+    # Some programs leave previews and histories there.
+    behind = bytes(20_000_000)
+    return {
+        "PNG": encoded(page(LARGE), "PNG", compress_level=1) + behind,
+        "PNG with transparency": encoded(page(LARGE, "RGBA"), "PNG", compress_level=1) + behind,
+        "JPEG": encoded(rgb, "JPEG") + behind,
+        "WebP": encoded(rgb, "WEBP", method=0) + behind,
+        "TIFF of four pages": encoded(scan, "TIFF", save_all=True, append_images=[scan] * 3),
+        "BMP": encoded(page((6700, 6700)), "BMP"),
+        "PDF of one large picture": pdf_of_images([rgb], dpi=900),
+        "PDF of many large pictures": pdf_with_pictures(20, side=7000),
+    }
+
+
+@pytest.fixture
+def bounded() -> Iterator[RunningService]:
+    with RunningService(**FOR_TWO_GIB) as service:
+        # On its addresses, where what is merely reserved counts too: beyond that nothing can be allocated.
+        limit = BOUND_MIB * 2**20
+        resource.prlimit(service.process.pid, resource.RLIMIT_AS, (limit, limit))
+        yield service
+
+
+def sent_together(url: str, files: Mapping[str, bytes]) -> Counter[tuple[str, int, str | None]]:
+    """Send 64 files, all at once; count the answers by file, status and code."""
+    # The PDFs, which are small, have arrived and are let in before the others.
+    names = [name for name in files for _ in range(2 if name.startswith("PDF") else 10)]
+
+    def send(name: str) -> tuple[str, int, str | None]:
+        with httpx.Client(base_url=url, timeout=300) as client:
+            answer = client.post("/ocr", files={"file": files[name]})
+        return name, answer.status_code, answer.json().get("code")
+
+    with ThreadPoolExecutor(len(names)) as callers:
+        return Counter(callers.map(send, names))
+
+
+def peak_rss_kib(pid: int) -> int:
+    peak = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert peak
+    return int(peak[1])
+
+
+@pytest.mark.timeout(300)
+def test_of_many_at_once_those_beyond_the_bound_are_refused_and_the_others_read(
+    bounded: RunningService,
+) -> None:
+    answers = sent_together(bounded.url, documents())
+    outcomes = {(status, code) for _, status, code in answers}
+    assert outcomes == {(200, None), (503, "overloaded")}
+    assert peak_rss_kib(bounded.process.pid) < BOUND_MIB * 1024
+    assert bounded.client.post("/ocr", files={"file": small_png()}).status_code == 200
+
+
+def test_a_pdf_page_of_many_pictures_holds_few_of_them_at_a_time() -> None:
+    """They have 980 MB."""
+    with RunningService() as service:
+        response = service.client.post("/ocr", files={"file": pdf_with_pictures(20, side=7000)})
+        assert response.status_code == 200
+        assert peak_rss_kib(service.process.pid) < 500 * 1024
