@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,7 @@ class Connection(HttpToolsProtocol):
         self._reading_timer: asyncio.TimerHandle | None = None
         self._in_headers = True
         self._is_receiving = False
+        self._closes = False
         self._header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -74,12 +76,15 @@ class Connection(HttpToolsProtocol):
         self._in_headers = False
         self._stop_timer()
         super().on_headers_complete()
+        self.cycle.transport = _ClosingLate(self.transport, self._close)
 
     def on_message_complete(self) -> None:
         """Notice the request's end."""
         super().on_message_complete()
         self._is_receiving = False
         self._stop_timer()
+        if self._closes:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         """Give the rest of the request a while, or the next one's headers."""
@@ -98,6 +103,15 @@ class Connection(HttpToolsProtocol):
         """Notice that the answer is read."""
         self._stop_reading_timer()
         super().resume_writing()
+
+    def _close(self) -> None:
+        """Close after an answer; who is still sending would not see it if that were at once."""
+        if not self._is_receiving:
+            self.transport.close()
+            return
+        self._closes = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _expect_headers(self, idle_seconds: float = 0) -> None:
         self._in_headers, self._header_bytes = True, 0
@@ -129,3 +143,21 @@ class Connection(HttpToolsProtocol):
         if self._reading_timer is not None:
             self._reading_timer.cancel()
             self._reading_timer = None
+
+
+class _ClosingLate(asyncio.Transport):
+    """The transport as whoever sends an answer sees it. close: called in place of the real one's."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        super().__init__()
+        self._transport = transport
+        self._close = close
+
+    def write(self, data: Any) -> None:
+        self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        self._close()

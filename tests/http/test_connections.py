@@ -108,6 +108,18 @@ async def test_the_rest_of_a_refused_body_is_not_taken_for_ever() -> None:
         assert closed.result()
 
 
+async def test_who_is_still_sending_sees_why_it_is_refused_also_where_the_connection_is_to_close() -> None:
+    """As with nginx, which closes each connection to what stands behind it."""
+    body = b"x" * 20_000_000
+    async with connected(ocr_max_upload_mb=1) as (reader, writer):
+        writer.write(UPLOAD + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body))
+        writer.write(body)
+        await writer.drain()
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b'"too_many_bytes"' in answer
+
+
 async def is_closed_after_the_answer(reader: asyncio.StreamReader) -> bool:
     with suppress(ConnectionError):
         while await reader.read(1000):
