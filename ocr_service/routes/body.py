@@ -180,11 +180,14 @@ async def _json_body(arriving: "_Arriving") -> Body:
 
 
 def _as_a_forms(fields: dict[str, Any]) -> dict[str, str]:
-    """Return an object's fields, each as a form would have it: what is no text as JSON."""
+    """Return an object's fields, each as a form would have it, and no longer: what is no text as JSON."""
     try:
-        return {name: _text(value) for name, value in fields.items()}
+        texts = {name: _text(value) for name, value in fields.items()}
     except RecursionError:
         raise MalformedBody("The body is nested too deeply.") from None
+    if any(len(text) > _MOST_BYTES_A_FIELD for text in texts.values()):
+        raise TooManyBytes("No field but the file is that long.")
+    return texts
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from ocr_service.documents import MergeMode, Options, ShapeMode
@@ -13,6 +13,10 @@ _FactorOrPair = Annotated[
     Pair, BeforeValidator(lambda given: given if isinstance(given, list) else [given] * 2)
 ]
 OutputFormats = list[Literal["docx"]]
+# Each entry of a list or an object may be wrong, and a million errors take gigabytes: of long lists the first
+# one is told alone, and what is never long in earnest is held to so many entries.
+_MOST_ENTRIES = 1000
+_MOST_PICTURES = 10_000
 _DESCRIPTIONS = {name: field.description or "" for name, field in RecognitionFields.model_fields.items()}
 _FORMATS = "More formats to answer in: `docx` for each page as a Word document."
 _LOG_ID = "What the answer's `logId` is to be. Default: the request's id."
@@ -20,6 +24,12 @@ _IMAGES = "Whether the answer holds the pictures that the Markdown refers to."
 
 
 _CAMEL = ConfigDict(frozen=True, alias_generator=to_camel)
+
+
+def _refuse_many(value: Any, most: int = _MOST_ENTRIES) -> Any:
+    if isinstance(value, list | dict) and len(value) > most:
+        raise ValueError(f"there may be {most} entries at most")
+    return value
 
 
 class LayoutParsingRequest(RecognitionFields):
@@ -65,6 +75,11 @@ class LayoutParsingRequest(RecognitionFields):
     output_formats: OutputFormats | None = Field(None, description=_FORMATS)
     log_id: str | None = Field(None, description=_LOG_ID)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _has_few_entries(cls, value: Any) -> Any:
+        return _refuse_many(value)
+
     @property
     def recognition(self) -> Options:
         """What of it concerns the engine; a default says nothing, so that equal requests look alike."""
@@ -95,7 +110,7 @@ class PrunedResult(BaseModel):
     width: int = 0
     height: int = 0
     model_settings: dict[str, Any]
-    parsing_res_list: list[BlockGiven]
+    parsing_res_list: Annotated[list[BlockGiven], FailFast()]
 
 
 class GivenPage(BaseModel):
@@ -106,13 +121,20 @@ class GivenPage(BaseModel):
     pruned_result: PrunedResult = Field(description="As `/layout-parsing` answered it.")
     markdown_images: dict[str, str] | None = Field(None, description="The answer's `markdown.images`.")
 
+    @field_validator("markdown_images", mode="before")
+    @classmethod
+    def _has_few_pictures(cls, value: Any) -> Any:
+        return _refuse_many(value, _MOST_PICTURES)
+
 
 class RestructurePagesRequest(BaseModel):
     """What `POST /restructure-pages` takes."""
 
     model_config = _CAMEL
 
-    pages: list[GivenPage] = Field(description="Pages of one document, in order, as they were answered.")
+    pages: Annotated[list[GivenPage], FailFast()] = Field(
+        description="Pages of one document, in order, as they were answered."
+    )
     merge_tables: bool = Field(True, description="Join tables that go on over pages.")
     relevel_titles: bool = Field(True, description="Give titles levels that fit the whole document.")
     concatenate_pages: bool = Field(False, description="Make one page of all.")
@@ -121,3 +143,8 @@ class RestructurePagesRequest(BaseModel):
     return_markdown_images: bool = Field(True, description=_IMAGES)
     output_formats: OutputFormats | None = Field(None, description=_FORMATS)
     log_id: str | None = Field(None, description=_LOG_ID)
+
+    @field_validator("output_formats", mode="before")
+    @classmethod
+    def _has_few_formats(cls, value: Any) -> Any:
+        return _refuse_many(value)

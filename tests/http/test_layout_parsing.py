@@ -283,3 +283,30 @@ def test_long_documents_come_whole() -> None:
             assert value["a"] == 'x"\\'
             assert document_of(cut.content(value["file"]), size) == data[:size]
             assert len(cut.rest) < 2**17
+
+
+LIST = [1] * 200_000
+OBJECT = {f"a{number}": 2 for number in range(50_000)}
+SAID: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/ocr", {"file": "YQ==", "markdown_ignore_labels": LIST}),
+        ("/layout-parsing", {"file": "YQ==", "markdownIgnoreLabels": LIST}),
+        ("/layout-parsing", {"file": "YQ==", "layoutThreshold": OBJECT}),
+        ("/layout-parsing", {"file": "YQ==", "outputFormats": LIST}),
+        ("/restructure-pages", {"pages": LIST}),
+        ("/restructure-pages", {"pages": [], "outputFormats": LIST}),
+        ("/restructure-pages", {"pages": [{"prunedResult": SAID | {"parsing_res_list": LIST}}]}),
+        ("/restructure-pages", {"pages": [{"prunedResult": SAID, "markdownImages": OBJECT}]}),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+async def test_of_many_wrong_values_few_are_told(path: str, body: Any) -> None:
+    """An error for each of a million would take gigabytes, and all of the event loop's time."""
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post(path, json=body)
+    assert 400 <= response.status_code < 500
+    assert len(response.content) < 1000
