@@ -67,6 +67,56 @@ async def test_a_connection_is_used_again_and_its_next_headers_have_their_time()
         assert await is_closed(reader)
 
 
+async def test_what_follows_a_body_in_chunks_is_bounded_too() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET /version HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n")
+        answer = await reader.readuntil(b"}")
+        assert answer.startswith(b"HTTP/1.1 200")
+        with suppress(ConnectionError):
+            writer.write(b"a: b\r\n" * 100_000)
+            await writer.drain()
+        assert await is_closed_after_the_answer(reader)
+
+
+async def test_many_small_pieces_of_a_body_are_no_headers() -> None:
+    form = PART + bytes(50_000) + b"\r\n--b--\r\n"
+    async with connected() as (reader, writer):
+        writer.write(UPLOAD + b"transfer-encoding: chunked\r\n\r\n")
+        for byte in form:
+            writer.write(b"1\r\n%c\r\n" % byte)
+        writer.write(b"0\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 422")
+
+
+async def test_a_connection_whose_body_came_after_the_answer_is_not_kept_for_ever() -> None:
+    async with connected(ocr_header_timeout=0.1) as (reader, writer):
+        writer.write(b"GET /version HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n")
+        await reader.readexactly(length_of(await reader.readuntil(b"\r\n\r\n")))
+        writer.write(b"body")
+        assert await is_closed(reader)
+
+
+async def test_what_is_sent_ahead_of_an_answer_is_not_answered_and_hides_no_leaver() -> None:
+    engine = GatedEngine()
+    form = PART + small_png() + b"\r\n--b--\r\n"
+    head = UPLOAD + b"content-length: %d\r\n\r\n" % len(form)
+    ahead = b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n" * 20_000
+    async with serving(engine) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(head + form + ahead)
+        await writer.drain()
+        await engine.entered.get()
+        writer.transport.abort()
+        assert await engine.cancelled.get() == 1
+        engine.open(1)
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(head + form + ahead)
+        answers = await reader.read()
+        writer.close()
+    assert answers.startswith(b"HTTP/1.1 200") and answers.count(b"HTTP/1.1") == 1
+    assert b"\r\nconnection: close\r\n" in answers
+
+
 async def test_an_upload_that_pauses_is_cut_off_with_a_reason() -> None:
     async with connected(ocr_upload_idle_timeout=0.2) as (reader, writer):
         writer.write(UPLOAD + b"content-length: 1000\r\n\r\n" + PART)
@@ -150,14 +200,15 @@ async def test_an_answer_that_is_read_slowly_is_not() -> None:
     engine = _Verbose()
     engine.open(1)
     form = PART + pdf_of_text(["a"]) + b"\r\n--b--\r\n"
-    async with connected(engine, ocr_answer_idle_timeout=2) as (reader, writer):
+    async with connected(engine, ocr_answer_idle_timeout=2, ocr_header_timeout=0.1) as (reader, writer):
         writer.write(UPLOAD + b"content-length: %d\r\n\r\n" % len(form) + form)
         head = await reader.readuntil(b"\r\n\r\n")
         left = length_of(head)
         while left:
             left -= len(await reader.readexactly(min(left, 2_000_000)))
-            # A slow reader, which takes longer over all than an idle one may: that is what is tested.
-            await asyncio.sleep(0.2)
+            # A slow reader, which takes longer over all than an idle one may, and longer than a next request
+            # is waited for: that is what is tested.
+            await asyncio.sleep(0.45)
 
 
 def length_of(head: bytes) -> int:
