@@ -56,8 +56,9 @@ class PdfFile:
         return await in_thread(_PDFIUM, self._render, index)
 
     async def close(self) -> None:
-        """Let go of the file's bytes and of what PDFium made of them."""
-        await in_thread(_PDFIUM, self._free)
+        """Let go of the file's bytes and of what PDFium made of them, once it does nothing with them."""
+        # Not waited for: PDFium may draw one page for minutes, and who has run out of time is told at once.
+        _PDFIUM.submit(self._free)
 
     def _parse(self, data: bytes) -> None:
         try:

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import threading
 
 import httpx
 import pytest
 
+from ocr_service.decoding.pdf import _PDFIUM
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.threaded_engine import ThreadedEngine
@@ -127,6 +129,17 @@ async def test_a_timeout_is_a_number_of_seconds(wrong: str) -> None:
         response = await reading(client, 1, timeout=wrong)
     assert response.status_code == 422
     assert "timeout" in response.json()["detail"]
+
+
+async def test_out_of_time_is_told_while_pdfium_draws_for_somebody_else() -> None:
+    drawn = threading.Event()
+    _PDFIUM.submit(drawn.wait)
+    try:
+        async with serving(ScriptedEngine()) as client:
+            response = await reading(client, 1, timeout="1")
+    finally:
+        drawn.set()
+    assert response.status_code == 504
 
 
 async def test_a_stream_out_of_time_says_so_and_ends() -> None:

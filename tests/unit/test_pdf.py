@@ -7,7 +7,9 @@ from PIL import Image
 from pypdfium2 import PdfDocument
 
 from ocr_service.decoding import Limits, opened
+from ocr_service.decoding.pdf import _PDFIUM
 from ocr_service.errors import BrokenDocument, EncryptedPdf, TooManyPixels
+from ocr_service.workers import in_thread
 from tests.samples import (
     pdf_of_images,
     pdf_of_text,
@@ -121,18 +123,19 @@ async def test_what_was_typed_into_a_form_is_drawn() -> None:
 
 
 async def test_pdf_is_closed_when_its_reader_is_done_or_fails() -> None:
-    def open_documents() -> list[PdfDocument]:
-        gc.collect()
+    async def open_documents() -> list[PdfDocument]:
+        # Behind the closing, which nobody waits for.
+        await in_thread(_PDFIUM, gc.collect)
         return [found for found in gc.get_objects() if isinstance(found, PdfDocument) and found.raw]
 
     async with opened(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as document:
-        assert len(open_documents()) == 1
+        assert len(await open_documents()) == 1
         kept = document
-    assert not open_documents() and kept
+    assert not await open_documents() and kept
     with pytest.raises(EncryptedPdf):
         async with opened(pdf_of_text(["a"], password="s3same"), dpi=72, mode="L", limits=ROOMY):
             pass
-    assert not open_documents()
+    assert not await open_documents()
 
 
 @pytest.mark.parametrize("data", [b"%PDF-1.7", b"%PDF-1.7\n" + bytes(500), pdf_of_text(["a"])[:200]])
