@@ -267,3 +267,13 @@ def _pdf(objects: Sequence[bytes]) -> bytes:
     tail = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
     trailer = f"trailer << /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{len(body)}\n%%EOF\n"
     return body + tail.encode() + trailer.encode()
+
+
+def crowded_pdf(objects: int) -> bytes:
+    """A page of so many fills, one on top of the other: small, and slow to draw."""
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=(100, 100), pageCompression=1)
+    for _ in range(objects):
+        canvas.rect(0, 0, 100, 100, stroke=0, fill=1)
+    canvas.save()
+    return out.getvalue()

@@ -4,6 +4,7 @@ PDFium is not thread-safe, not even across documents: every call into it runs on
 """
 
 import math
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,6 +13,7 @@ from itertools import chain
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from ocr_service.decoding.drawing import GivenUp, draw
 from ocr_service.decoding.limits import Limits
 from ocr_service.documents import ImageMode, Page
 from ocr_service.errors import BrokenDocument, EncryptedPdf
@@ -21,6 +23,9 @@ POINTS_PER_INCH = 72
 
 # Pictures can be nested in form objects, as deep as PDFium itself follows them.
 _FORM_DEPTH = 41
+
+# Other documents wait for the thread: a page of a scan takes some tenths of a second, a crowded map seconds.
+_LONGEST_DRAWING = 60.0
 
 _PDFIUM = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdfium")
 
@@ -33,6 +38,8 @@ class PdfFile:
         self._mode = mode
         self._limits = limits
         self._pdf: pdfium.PdfDocument | None = None
+        # When its pages are not needed any more, and when the one being drawn takes too long.
+        self._is_closed, self._draws_until = False, math.inf
         self.page_count = 0
 
     @classmethod
@@ -57,6 +64,7 @@ class PdfFile:
 
     async def close(self) -> None:
         """Let go of the file's bytes and of what PDFium made of them, once it does nothing with them."""
+        self._is_closed = True
         # Not waited for: PDFium may draw one page for minutes, and who has run out of time is told at once.
         _PDFIUM.submit(self._free)
 
@@ -94,26 +102,23 @@ class PdfFile:
             page = self._pdf[index - 1]
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"Page {index} of the PDF is damaged.") from error
+        self._draws_until = time.monotonic() + _LONGEST_DRAWING
         try:
             self._refuse_huge_pictures(page)
             scale = self._scale(*page.get_size())
-            bitmap = page.render(
-                scale=scale,
-                grayscale=self._mode == "L",
-                rev_byteorder=True,
-                # Else all pictures of the page are kept decoded until it is drawn.
-                limit_image_cache=True,
-            )
-            try:
-                # Converting copies, also where the mode is the same: the bitmap's memory ends with it.
-                image = bitmap.to_pil().convert(self._mode)
-            finally:
-                bitmap.close()
+            image = draw(page, scale, self._mode, self._is_over)
+        except GivenUp:
+            raise BrokenDocument(
+                f"Page {index} of the PDF takes more than {_LONGEST_DRAWING:g} s to draw."
+            ) from None
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"Page {index} of the PDF cannot be rendered.") from error
         finally:
             page.close()
         return Page(index, image, round(scale * POINTS_PER_INCH))
+
+    def _is_over(self) -> bool:
+        return self._is_closed or time.monotonic() > self._draws_until
 
     def _scale(self, width: float, height: float) -> float:
         """Pixels a point: what the resolution asks for, less where the page would pass the limit."""

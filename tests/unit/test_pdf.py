@@ -1,3 +1,4 @@
+import asyncio
 import gc
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from ocr_service.decoding.pdf import _PDFIUM
 from ocr_service.errors import BrokenDocument, EncryptedPdf, TooManyPixels
 from ocr_service.workers import in_thread
 from tests.samples import (
+    crowded_pdf,
     pdf_of_images,
     pdf_of_text,
     pdf_with_broken_page,
@@ -143,3 +145,19 @@ async def test_damaged_structure(data: bytes) -> None:
     with pytest.raises(BrokenDocument):
         async with opened(data, dpi=72, mode="L", limits=ROOMY):
             pass
+
+
+async def test_a_page_is_drawn_no_further_than_it_is_needed() -> None:
+    async with opened(crowded_pdf(50_000), dpi=300, mode="L", limits=ROOMY) as document:
+        drawing = asyncio.create_task(document.page(1))
+        # One step: it is on its way to the thread.
+        await asyncio.sleep(0)
+    with pytest.raises(BrokenDocument, match="to draw"):
+        await drawing
+
+
+async def test_a_page_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocr_service.decoding.pdf._LONGEST_DRAWING", 0.01)
+    async with opened(crowded_pdf(50_000), dpi=300, mode="L", limits=ROOMY) as document:
+        with pytest.raises(BrokenDocument, match=r"more than 0\.01 s"):
+            await document.page(1)
