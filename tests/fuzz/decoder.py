@@ -34,11 +34,12 @@ async def pages_of(data: bytes) -> str:
         async with opened(data, dpi=_DPI, mode="L", limits=LIMITS) as document:
             for index in range(1, min(document.page_count, _MOST_PAGES) + 1):
                 try:
+                    announced = await document.pixels(index)
                     page = await document.page(index)
                 except OcrError as error:
                     _check(error)
                 else:
-                    _check_page(page.image.size)
+                    _check_page(page.image.size, announced)
             return f"{document.page_count} pages"
     except OcrError as error:
         return _check(error)
@@ -51,8 +52,10 @@ def _check(error: OcrError) -> str:
     return error.code
 
 
-def _check_page(size: tuple[int, int]) -> None:
+def _check_page(size: tuple[int, int], announced: int) -> None:
+    """See that a page is within the limits, and no larger than what it was given its place for."""
     assert size[0] * size[1] <= LIMITS.max_page_pixels and max(size) <= LIMITS.max_page_side, size
+    assert size[0] * size[1] <= announced, (size, announced)
 
 
 async def report(data: bytes) -> dict[str, object]:

@@ -37,9 +37,11 @@ def scans() -> Iterator[tuple[str, int]]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
-        yield f"http://127.0.0.1:{server.server_port}/scan.jpg", server.server_port
-        server.shutdown()
-        serving.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/scan.jpg", server.server_port
+        finally:
+            server.shutdown()
+            serving.join()
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
