@@ -191,7 +191,7 @@ class PaddleOcrVlEngine:
         page = page_result(index, result, options, calls.failures, self._pipeline.encode_picture)
         if options.visualize:
             page = replace(page, drawings=draw(result, pixels, self._pipeline.encode_drawing))
-        if options.docx and not options.restructure_pages:
+        if options.word_documents and not options.restructure_pages:
             page = replace(page, docx=word_document(result))
         return page
 

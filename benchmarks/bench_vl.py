@@ -97,7 +97,7 @@ def send_to_service(url: str, files: list[bytes]) -> Send:
 
 
 def send_to_official(url: str, files: list[bytes]) -> Send:
-    """Read a page with `POST /layout-parsing`."""
+    """Read a page with `POST /layout-parsing`, of the official server or of ours."""
     encoded = [base64.b64encode(file).decode() for file in files]
 
     async def send(session: aiohttp.ClientSession, number: int) -> None:
@@ -191,6 +191,9 @@ def main() -> None:
         contenders = [
             Contender("the VLM alone", replay(vllm.api, calls), LEVELS),
             Contender("this service", send_to_service(service.url, files), LEVELS, service.process.pid),
+            Contender(
+                "its /layout-parsing", send_to_official(service.url, files), LEVELS, service.process.pid
+            ),
             Contender(
                 "paddlex --serve",
                 send_to_official(official.url, files),

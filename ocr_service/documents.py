@@ -51,12 +51,12 @@ _EVERY_ENGINES = {"lang", "visualize", "concatenate_pages"}
 class Options:
     """What a caller may choose about recognition; None leaves it to the engine.
 
-    An engine refuses what it cannot do. All but `lang`, `visualize` and `docx` are PaddleOCR-VL's own, under
-    the names and with the meanings of its `predict` and `restructure_pages`.
+    An engine refuses what it cannot do. All but the first three are PaddleOCR-VL's own, under the names and
+    with the meanings of its `predict` and `restructure_pages`.
 
     lang: language names joined by "+".
     visualize: draw what was found: `PageResult.drawings`.
-    docx: make a Word document of each page: `PageResult.docx`.
+    word_documents: make one of each page: `PageResult.docx`.
     layout_threshold: least score of a layout box, 0 to 1, for all labels or by label number.
     layout_unclip_ratio: factor on a box's width and height: one, a pair, or a pair by label number.
     layout_merge_bboxes_mode: which of two nested boxes stays, for all labels or by label number.
@@ -70,7 +70,7 @@ class Options:
 
     lang: str | None = None
     visualize: bool | None = None
-    docx: bool | None = None
+    word_documents: bool | None = None
     use_doc_orientation_classify: bool | None = None
     use_doc_unwarping: bool | None = None
     use_layout_detection: bool | None = None

@@ -44,7 +44,12 @@ _EXAMPLE_WORD = {"content": "UEsDBBQA…", "fileName": "page_1.docx"}
 class CamelAnswer(Answer):
     """Base of these answers; a name that is null is left out."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        serialize_by_alias=True,
+        json_schema_serialization_defaults_required=False,
+    )
 
 
 class MarkdownData(CamelAnswer):

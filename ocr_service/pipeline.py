@@ -268,6 +268,8 @@ class Pipeline:
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         """Put pages together that were read before, perhaps elsewhere; raises OcrError."""
+        if not pages:
+            return pages
         self._refuse_too_many(pages)
         pictures = [picture for page in pages for picture in page.images.values()]
         await asyncio.to_thread(refuse_bad_pictures, pictures, self._limits)

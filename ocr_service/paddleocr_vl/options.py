@@ -10,7 +10,7 @@ from ocr_service.errors import ModelNotLoaded, RequestError
 _NOT_FOR_PREDICT = {
     "lang",
     "visualize",
-    "docx",
+    "word_documents",
     "prettify_markdown",
     "show_formula_number",
     "restructure_pages",

@@ -81,7 +81,7 @@ def _said_again(page: PageResult, result: Any, options: Options) -> PageResult:
         _to_markdown(result, options)["markdown_texts"],
         {number: block.failure for number, block in enumerate(page.blocks) if block.failure},
     )
-    docx = word_document(illustrated(result, page.images)) if options.docx else None
+    docx = word_document(illustrated(result, page.images)) if options.word_documents else None
     return replace(said, docx=docx)
 
 

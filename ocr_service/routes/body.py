@@ -164,11 +164,11 @@ async def _json_body(arriving: "_Arriving") -> Body:
     fields, cut = await _json(arriving)
     if not isinstance(fields, dict):
         raise RequestError(f'A JSON body is an object with "{FILE_FIELD}" or "{URL_FIELD}" and other fields.')
+    if fields.keys() >= {FILE_FIELD, URL_FIELD}:
+        raise RequestError(_NOT_BOTH)
     file, url = fields.pop(FILE_FIELD, None) or "", fields.pop(URL_FIELD, None) or ""
     if not isinstance(file, str) or not isinstance(url, str):
         raise RequestError(f'"{FILE_FIELD}" is base64 or an address, "{URL_FIELD}" an address, as a string.')
-    if file and url:
-        raise RequestError(_NOT_BOTH)
     if not (file or url.strip()):
         raise NoFile(_HOW_TO_SEND)
     if cut.long.keys() - {file}:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, fi
 from pydantic.alias_generators import to_camel
 
 from ocr_service.documents import MergeMode, Options, ShapeMode
+from ocr_service.routes.openapi import DOCUMENT
 from ocr_service.routes.recognition_fields import Factor, Pair, Pixels, RecognitionFields, Share
 
 # What the pipeline asks for by label is a pair.
@@ -37,7 +38,9 @@ class LayoutParsingRequest(RecognitionFields):
 
     model_config = _CAMEL
 
-    file: str = Field(description="The document in base64, or its address.")
+    file: str = Field(
+        description="The document in base64, or its address.", json_schema_extra={"format": DOCUMENT}
+    )
     file_type: Literal[0, 1] | None = Field(
         None, description="What it is: 0 for a PDF, 1 for an image. Default: its bytes say it."
     )
@@ -89,7 +92,7 @@ class LayoutParsingRequest(RecognitionFields):
             if getattr(self, name) != type(self).model_fields[name].default
         }
         visualize = self.visualize is not False or None
-        return Options(visualize=visualize, docx=bool(self.output_formats) or None, **chosen)
+        return Options(visualize=visualize, word_documents=bool(self.output_formats) or None, **chosen)
 
 
 class BlockGiven(BaseModel):

@@ -45,6 +45,10 @@ _PATH = "/layout-parsing"
 _RESTRUCTURE_PATH = "/restructure-pages"
 _JSON = "application/json"
 _PDF = 0
+# A white sheet, small enough for the documentation page.
+_EXAMPLE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAEAAAAAgAQAAAACK5kMpAAAAEklEQVR42mP8zwABTAyjDCwMAEMQAT/KtkvBAAAAAElFTkSuQmCC"
+)
 # What was said of the pages, without their pictures.
 _MOST_SAID = 16 * 2**20
 _DATA_URL = re.compile(rb"data:[^,]{0,200},")
@@ -53,7 +57,7 @@ _DATA_URL = re.compile(rb"data:[^,]{0,200},")
 _NAMES = {
     **{name: to_camel(name) for name in LayoutParsingRequest.model_fields},
     **{name: to_camel(name) for name in RestructurePagesRequest.model_fields},
-    "docx": "outputFormats",
+    "word_documents": "outputFormats",
 }
 _NAME = re.compile(rf"\b({'|'.join(_NAMES)})\b")
 
@@ -63,7 +67,7 @@ _NAME = re.compile(rf"\b({'|'.join(_NAMES)})\b")
     summary="Read a document, for clients of PaddleX",
     response_model=LayoutParsingAnswer,
     responses=openapi.responses_with(LayoutParsingError),
-    openapi_extra=openapi.json_request(LayoutParsingRequest, {"file": "https://example.com/scan.jpg"}),
+    openapi_extra=openapi.json_request(LayoutParsingRequest, {"file": _EXAMPLE, "visualize": False}),
 )
 async def parse_layout(request: Request) -> Response:
     """Send a document in base64, or its address, as `file`: the API of `paddlex --serve` for PaddleOCR-VL.
@@ -176,7 +180,7 @@ def _together(sent: RestructurePagesRequest) -> Options:
         concatenate_pages=sent.concatenate_pages or None,
         prettify_markdown=sent.prettify_markdown and None,
         show_formula_number=sent.show_formula_number or None,
-        docx=bool(sent.output_formats) or None,
+        word_documents=bool(sent.output_formats) or None,
     )
 
 
@@ -210,7 +214,7 @@ def _restructured(log_id: str, sent: RestructurePagesRequest, cut: Cut, pages: S
         {path: str(cut.content(text), "utf-8") for path, text in (page.markdown_images or {}).items()}
         for page in sent.pages
     ]
-    if sent.concatenate_pages:
+    if sent.concatenate_pages and pages:
         given = [{path: picture for images in given for path, picture in images.items()}]
     results = [
         LayoutParsingResult.of(page, images if sent.return_markdown_images else None)

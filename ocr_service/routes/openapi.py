@@ -13,6 +13,8 @@ from ocr_service.routes.fields import OcrFields
 from ocr_service.routes.problems import MEDIA_TYPE as PROBLEM
 from ocr_service.stream_rendering import EndEvent, ErrorEvent, PageEvent, StartEvent
 
+# What a string holds that is a document in base64, or its address.
+DOCUMENT = "base64-or-uri"
 # Where an answer has no `storage`.
 STORAGE_STATUS = "X-Storage-Status"
 STORAGE_FOLDER = "X-Storage-Folder"
@@ -37,8 +39,9 @@ def _in_json(schema: dict[str, Any]) -> dict[str, Any]:
     rest = {key: value for key, value in schema.items() if key in ("title", "description", "examples")}
     kinds = schema.get("anyOf") or [{key: value for key, value in schema.items() if key not in rest}]
     themselves = [kind["contentSchema"] for kind in kinds if "contentSchema" in kind]
+    as_numbers = [{"enum": [0, 1]}] if any(kind.get("type") == "boolean" for kind in kinds) else []
     as_text = [{"type": "string"}] if all(kind["type"] != "string" for kind in kinds) else []
-    return {**rest, "anyOf": [*kinds, *themselves, *as_text, {"type": "null"}]}
+    return {**rest, "anyOf": [*kinds, *themselves, *as_numbers, *as_text, {"type": "null"}]}
 
 
 def _plain(schema: Any) -> Any:
@@ -70,6 +73,7 @@ _URL = {
 }
 _ENCODED = {
     "type": "string",
+    "format": DOCUMENT,
     "description": "The document in base64, or its address, instead of `image_url`.",
 }
 _AS_JSON = {

@@ -24,7 +24,9 @@ async def ask(base_url: str, model: str, arguments: dict[str, Any]) -> dict[str,
         await session.initialize()
         [tool] = (await session.list_tools()).tools
         called = await session.call_tool(tool.name, arguments)
-    return called.model_dump(mode="json", by_alias=True)
+    answer: dict[str, Any] = called.model_dump(mode="json", by_alias=True)
+    return answer
 
 
-print(json.dumps(asyncio.run(ask(*sys.argv[1:], json.loads(sys.stdin.readline())))))
+url, model_name = sys.argv[1:]
+print(json.dumps(asyncio.run(ask(url, model_name, json.loads(sys.stdin.readline())))))

@@ -47,4 +47,5 @@ class ScriptedEngine:
         return PageResult(page.index, *page.image.size, markdown=f"**{text}**", text=text, blocks=(block,))
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
-        return [replace(page, markdown=f"{page.markdown} of {len(pages)}") for page in pages]
+        together = [replace(page, markdown=f"{page.markdown} of {len(pages)}") for page in pages]
+        return together[:1] if options.concatenate_pages else together

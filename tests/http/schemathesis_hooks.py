@@ -3,6 +3,7 @@
 import atexit
 import json
 import os
+from base64 import b64encode
 from collections import Counter
 from itertools import count
 from pathlib import Path
@@ -24,6 +25,10 @@ _NDJSON = "application/x-ndjson"
 schemathesis.openapi.format("binary", st.sampled_from([*_WHOLE, *_CUT_OFF, b"", b"text"]))
 # No other address leads anywhere: see the service's settings in the test.
 schemathesis.openapi.format("uri", st.sampled_from([SCAN_URL] * 5 + ["http://10.0.0.1/", "s3://bucket/key"]))
+# Mostly one that is what it is said to be: with any fileType, half of the others are not.
+_ENCODED = [b64encode(file).decode() for file in [*_WHOLE, b"", b"text"]]
+_ADDRESSES = [SCAN_URL] * 5 * len(_ENCODED) + ["http://10.0.0.1/", "?"]
+schemathesis.openapi.format("base64-or-uri", st.sampled_from(_ADDRESSES + _ENCODED))
 
 _calls = count()
 _answers: Counter[str] = Counter()

@@ -231,7 +231,7 @@ async def test_options_reach_the_engine() -> None:
             vlm_extra_args={"table_max_pixels": 5},
             top_p=0.5,
             prettify_markdown=False,
-            docx=True,
+            word_documents=True,
         )
     ]
 
@@ -244,6 +244,14 @@ async def test_pages_that_are_put_together_are_counted() -> None:
             response = await client.post("/restructure-pages", json=body)
             assert response.status_code == status, response.text
     assert_error(response, 422, "2 are allowed")
+
+
+@pytest.mark.parametrize("concatenate", [False, True])
+async def test_no_pages_are_none_together(concatenate: bool) -> None:
+    async with serving(ScriptedEngine()) as client:
+        body = {"pages": [], "concatenatePages": concatenate}
+        response = await client.post("/restructure-pages", json=body)
+    assert response.json()["result"] == {"layoutParsingResults": []}
 
 
 async def test_long_texts_of_pages_come_back_whole() -> None:

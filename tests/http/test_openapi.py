@@ -30,7 +30,11 @@ def test_every_field_of_every_model_has_a_description_and_an_example(document: d
 def test_request_is_described(document: dict[str, Any]) -> None:
     operation = document["paths"]["/ocr"]["post"]
     forms = {name: form["schema"] for name, form in operation["requestBody"]["content"].items()}
-    of_the_engine = {field.name for field in fields(Options)} - {"visualize", "docx", "concatenate_pages"}
+    of_the_engine = {field.name for field in fields(Options)} - {
+        "visualize",
+        "word_documents",
+        "concatenate_pages",
+    }
     named = {"pages", "lang", "format", "images", "cache", "store", "store_source", "timeout"} | of_the_engine
     assert {name: set(form["properties"]) for name, form in forms.items()} == {
         "multipart/form-data": {"file", "image_url"} | named,

@@ -21,7 +21,7 @@ def upload() -> dict[str, bytes]:
 
 
 def test_every_option_is_a_field() -> None:
-    elsewhere = {"lang", "visualize", "docx", "concatenate_pages"}
+    elsewhere = {"lang", "visualize", "word_documents", "concatenate_pages"}
     assert set(RecognitionFields.model_fields) == {field.name for field in fields(Options)} - elsewhere
 
 

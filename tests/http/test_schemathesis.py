@@ -82,6 +82,8 @@ def test_every_answer_is_as_the_document_says(tmp_path: Path) -> None:
         reached = answers(running, scan, tmp_path)
     # The documents were read, and in every form: else there was little to check.
     assert {f"POST /ocr {answer}" for answer in ANSWERS} <= set(reached), reached
+    for path in ("/layout-parsing", "/restructure-pages"):
+        assert {f"POST {path} {status} application/json" for status in (200, 422)} <= set(reached), reached
 
 
 @pytest.mark.timeout(300)
