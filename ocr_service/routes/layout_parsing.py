@@ -148,7 +148,7 @@ async def _read(
     if isinstance(value, dict) and isinstance(value.get("logId"), str):
         request.state.log_id = value["logId"]
     try:
-        return model.model_validate(value), cut
+        return await asyncio.to_thread(model.model_validate, value), cut
     except ValidationError as error:
         raise RequestError(_what_is_wrong(error)) from None
 
