@@ -1,11 +1,16 @@
 """What we put into paddlex fits where it goes: these fail when a new release has other seams."""
 
+import importlib
 import inspect
+import tracemalloc
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from ocr_service.paddleocr_vl.drawings import draw_masks_one_by_one
 from ocr_service.paddleocr_vl.model_thread import MOST_GATHERED, ModelThread
 from ocr_service.paddleocr_vl.seams import Inference, LayoutDetection, LeanVlm, install
 from tests.paddleocr_vl import official
@@ -62,3 +67,40 @@ def test_pipeline_without_the_seams_is_refused() -> None:
     with pytest.raises(AttributeError):
         install(Other(), thread)
     thread.close()
+
+
+@pytest.mark.parametrize("polygons", [True, False])
+def test_masks_drawn_in_turn_are_those_drawn_together(models: dict[str, str], polygons: bool) -> None:
+    """And a page of many blocks takes no more memory than one of few."""
+    module: Any = importlib.import_module("paddlex.inference.models.layout_analysis.result")
+    draw_masks_one_by_one()
+    in_turn = module.restore_to_draw_masks
+    boxes = [layout_box(number, polygons) for number in range(12)]
+    drawn = module.LayoutAnalysisResult({"input_img": PIXELS, "boxes": boxes}).img["res"]
+    module.restore_to_draw_masks = in_turn._masks_of
+    try:
+        together = module.LayoutAnalysisResult({"input_img": PIXELS, "boxes": boxes}).img["res"]
+    finally:
+        module.restore_to_draw_masks = in_turn
+    assert drawn.tobytes() == together.tobytes() != Image.fromarray(PIXELS).tobytes()
+    tracemalloc.start()
+    many = [layout_box(number, polygons) for number in range(300)]
+    assert module.LayoutAnalysisResult({"input_img": PIXELS, "boxes": many}).img
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 * PIXELS.shape[0] * PIXELS.shape[1]
+
+
+PIXELS = np.full((600, 500, 3), 200, np.uint8)
+
+
+def layout_box(number: int, polygon: bool) -> dict[str, Any]:
+    left, top = 20 + 30 * (number % 12), 20 + 40 * (number % 12)
+    box = {
+        "cls_id": number % 5,
+        "label": "text",
+        "score": 0.9,
+        "coordinate": [left, top, left + 90, top + 70],
+    }
+    corners = [[left, top], [left + 90, top + 10], [left + 80, top + 70], [left, top + 60]]
+    return {**box, "polygon_points": corners, "order": number} if polygon else box

@@ -228,6 +228,14 @@ def test_large_pictures_of_the_markdown_stay_as_they_are(both: Both) -> None:
     assert sizes[0] > 2000 == sizes[1]
 
 
+def test_nothing_is_drawn_on_very_large_pages(both: Both) -> None:
+    image = draw_page([Box("text", 2, 6, 61, 61)], size=(4100, 4100))
+    answer = both.ours.post("/layout-parsing", json={"file": str(scan(image))})
+    [said] = answer.json()["result"]["layoutParsingResults"]
+    assert said["outputImages"] == {}
+    assert Image.open(io.BytesIO(b64decode(said["inputImage"]))).size == (2000, 2000)
+
+
 @pytest.mark.parametrize("angle", [0, 90])
 @pytest.mark.parametrize(
     "option", [{}, {"useDocUnwarping": False}, {"useDocOrientationClassify": False}], ids=str
