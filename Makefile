@@ -5,7 +5,7 @@ HOST ?= 0.0.0.0
 MINUTES ?= 10
 PYTHON = .venv/bin/python
 
-.PHONY: help run test lint lint-image check image-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health soak fuzz pins clean
+.PHONY: help run test lint lint-image check image-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz pins clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -57,6 +57,10 @@ bench-vl: ## pages a second with PaddleOCR-VL against paddlex --serve and the VL
 bench-vl-health: ## /health while PaddleOCR-VL is imported and built, and while many pages are read
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_vl_health
+
+load: ## 200 clients for a minute, honest ones and others, with either engine: who is answered how?
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.load
 
 soak: ## 2000 pages with PaddleOCR-VL on stand-ins: does memory grow?
 	@scripts/setup.sh test
