@@ -98,26 +98,6 @@ def test_dialect_is_described(document: dict[str, Any], path: str) -> None:
         assert response["description"]
 
 
-def test_dialect_has_the_names_of_its_peer(document: dict[str, Any]) -> None:
-    """Every field that PaddleX has, and no other."""
-    from paddlex.inference.serving.schemas import paddleocr_vl as theirs
-
-    for path, model in [
-        ("/layout-parsing", theirs.InferRequest),
-        ("/restructure-pages", theirs.RestructurePagesRequest),
-    ]:
-        sent = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-        assert set(sent["properties"]) == set(model.model_fields)
-        assert set(sent["required"]) == {n for n, field in model.model_fields.items() if field.is_required()}
-    schemas = document["components"]["schemas"]
-    for name, model in [
-        ("LayoutParsingResult", theirs.LayoutParsingResult),
-        ("MarkdownData", theirs.MarkdownData),
-        ("InferResult", theirs.InferResult),
-    ]:
-        assert set(schemas[name]["properties"]) == set(model.model_fields)
-
-
 def test_references_lead_somewhere(document: dict[str, Any]) -> None:
     def references(node: object) -> list[str]:
         if isinstance(node, dict):

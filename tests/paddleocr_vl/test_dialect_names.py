@@ -1,0 +1,29 @@
+"""`/layout-parsing` as it is described, beside PaddleX's own models."""
+
+import pytest
+
+from ocr_service.config import Settings
+from server import create_app
+from tests.fakes.scripted_engine import ScriptedEngine
+
+
+@pytest.mark.usefixtures("models")
+def test_dialect_has_the_names_of_its_peer() -> None:
+    """Every field that PaddleX has, and no other."""
+    from paddlex.inference.serving.schemas import paddleocr_vl as theirs
+
+    document = create_app(Settings(), ScriptedEngine()).openapi()
+    for path, model in [
+        ("/layout-parsing", theirs.InferRequest),
+        ("/restructure-pages", theirs.RestructurePagesRequest),
+    ]:
+        sent = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert set(sent["properties"]) == set(model.model_fields)
+        assert set(sent["required"]) == {n for n, field in model.model_fields.items() if field.is_required()}
+    schemas = document["components"]["schemas"]
+    for name, model in [
+        ("LayoutParsingResult", theirs.LayoutParsingResult),
+        ("MarkdownData", theirs.MarkdownData),
+        ("InferResult", theirs.InferResult),
+    ]:
+        assert set(schemas[name]["properties"]) == set(model.model_fields)
