@@ -5,6 +5,7 @@ that is no document, it would make many times as much. So long strings are cut o
 """
 
 import binascii
+import io
 import json
 import math
 import secrets
@@ -84,20 +85,21 @@ def document_of(content: Bytes, max_bytes: int) -> bytes | str:
 
 def from_base64(content: Bytes, max_bytes: float = math.inf) -> bytes:
     """Decode base64, between whose characters there may be spaces and line ends."""
-    decoded = bytearray()
+    # It gives away what it holds, where a list or a bytearray would make a copy.
+    decoded = io.BytesIO()
     rest = b""
     try:
         for start in range(0, len(content), _PIECE):
             piece = rest + bytes(content[start : start + _PIECE]).translate(None, _SPACES)
             whole = len(piece) - len(piece) % 4
-            decoded += binascii.a2b_base64(piece[:whole], strict_mode=True)
+            decoded.write(binascii.a2b_base64(piece[:whole], strict_mode=True))
             rest = piece[whole:]
-            if len(decoded) > max_bytes:
+            if decoded.tell() > max_bytes:
                 raise TooManyBytes.beyond(int(max_bytes))
-        decoded += binascii.a2b_base64(rest, strict_mode=True)
+        decoded.write(binascii.a2b_base64(rest, strict_mode=True))
     except binascii.Error:
         raise RequestError("The file is neither base64 nor an address that begins like https://.") from None
-    return bytes(decoded)
+    return decoded.getvalue()
 
 
 def _end_of_string(raw: bytearray, start: int) -> int:
