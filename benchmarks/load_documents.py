@@ -8,8 +8,8 @@ from PIL import Image
 from tests.samples import bomb_png, pdf_of_images, pdf_of_text, pdf_with_broken_page
 from tests.stand_ins.pages import text_page
 
-SMALL = (827, 600)
-PAGE = (827, 1170)
+# Pixels of a page, so few that even Tesseract comes to a long PDF's end.
+SIZE = (827, 600)
 LONG = 20
 BOUNDARY = "a-boundary-that-no-document-has"
 
@@ -25,8 +25,8 @@ class Documents:
 
 def documents(dpi: int) -> Documents:
     """Make them. dpi: at which the engine has PDF pages drawn, so that they come out as they were."""
-    images = [text_page(3, seed, SMALL) for seed in range(8)]
-    pages = [text_page(4, seed, PAGE) for seed in range(LONG)]
+    images = [text_page(3, seed, SIZE) for seed in range(8)]
+    pages = [text_page(3, seed, SIZE) for seed in range(LONG)]
     files = [_file(image, kind) for image, kind in zip(images, ["JPEG", "PNG"] * 4, strict=True)]
     bad = [
         files[0][:2000],
