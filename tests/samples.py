@@ -190,6 +190,12 @@ def pdf_of_packed_objects() -> bytes:
     return body + b"5 0 obj\n" + _stream(described, table) + b"\nendobj\n" + end
 
 
+def pdf_of_nested_forms(drawn: bytes, depth: int) -> bytes:
+    """Make a PDF of a small page on which each of `depth` forms draws the next as /Im0, as `drawn` says."""
+    forms = [_form(place=6 + number, draw=drawn) for number in range(depth)]
+    return _pdf([*_page_that_draws(drawn), *forms, _form(place=0, draw=b"0 0 9 9 re f")])
+
+
 def _page_that_draws(content: bytes) -> list[bytes]:
     """Return objects 1 to 4: a page whose /Im0 is object 5."""
     return [

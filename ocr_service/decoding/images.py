@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import cast
 
 import pillow_heif
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from ocr_service.decoding.limits import Limits
 from ocr_service.documents import ImageMode, Page
@@ -30,6 +30,7 @@ _CREDIBLE_RESOLUTION = range(100, 1201)
 _MOST_STRETCH = 4.5
 _LEAST_STRETCH = 1.05
 
+_QUARTER_TURNS = range(5, 9)
 _TIFF_BITS_PER_SAMPLE = 258
 _TIFF_PHOTOMETRIC = 262
 _WHITE_IS_ZERO = 0
@@ -74,13 +75,17 @@ class ImageFile:
     def _measure(self, index: int) -> int:
         with _damage_translated():
             image = self._at(index)
-            width, height = _square_size(image.size, *_resolutions(image))
-            return width * height
+            across, down = _resolutions(image)
+            # Whether it lies on its side may stand behind its pixels, and makes a difference in rounding.
+            sizes = _square_size(image.size, across, down), _square_size(image.size, down, across)
+            return max(width * height for width, height in sizes)
 
     def _decode(self, index: int) -> Page:
         with _damage_translated():
             image = self._at(index)
             across, down = _resolutions(image)
+            if _lies_on_its_side(image):
+                across, down = down, across
             plain = to_plain(image, self._mode)
             if plain is self._pages:
                 # The next page would be decoded into this one.
@@ -121,6 +126,13 @@ def _upright(image: Image.Image) -> Image.Image:
         # In place: otherwise a picture that is upright already would be copied.
         ImageOps.exif_transpose(image, in_place=True)
     return image
+
+
+def _lies_on_its_side(image: Image.Image) -> bool:
+    """Whether what the file says of across and down is of a picture that turns upright by a quarter."""
+    with suppress(Exception):
+        return image.getexif().get(ExifTags.Base.Orientation) in _QUARTER_TURNS
+    return False
 
 
 def _in_eight_bits(image: Image.Image) -> Image.Image:

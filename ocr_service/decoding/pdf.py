@@ -15,6 +15,7 @@ import pypdfium2.raw as pdfium_c
 
 from ocr_service.decoding.drawing import GivenUp, draw
 from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.probing import NO_PAGE, Probe
 from ocr_service.documents import ImageMode, Page
 from ocr_service.errors import BrokenDocument, EncryptedPdf
 from ocr_service.workers import in_thread
@@ -28,12 +29,15 @@ _FORM_DEPTH = 41
 _LONGEST_DRAWING = 60.0
 
 _PDFIUM = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdfium")
+_PROBING = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdf-probe")
+_PROBE = Probe()
 
 
 class PdfFile:
     """A PDF, once `open` has returned."""
 
-    def __init__(self, dpi: int, mode: ImageMode, limits: Limits) -> None:
+    def __init__(self, data: bytes, dpi: int, mode: ImageMode, limits: Limits) -> None:
+        self._data = data
         self._dpi = dpi
         self._mode = mode
         self._limits = limits
@@ -45,9 +49,10 @@ class PdfFile:
     @classmethod
     async def open(cls, data: bytes, dpi: int, mode: ImageMode, limits: Limits) -> "PdfFile":
         """Parse the file; raises EncryptedPdf or BrokenDocument."""
-        document = cls(dpi, mode, limits)
+        document = cls(data, dpi, mode, limits)
+        await document._probed(NO_PAGE)
         try:
-            await in_thread(_PDFIUM, document._parse, data)
+            await in_thread(_PDFIUM, document._parse)
         except BaseException:
             # Also when the caller has left meanwhile: PDFium's memory must be freed on its own thread.
             await document.close()
@@ -60,6 +65,7 @@ class PdfFile:
 
     async def page(self, index: int) -> Page:
         """Render page `index`, from 1; raises BrokenDocument or TooManyPixels."""
+        await self._probed(index)
         return await in_thread(_PDFIUM, self._render, index)
 
     async def close(self) -> None:
@@ -68,9 +74,12 @@ class PdfFile:
         # Not waited for: PDFium may draw one page for minutes, and who has run out of time is told at once.
         _PDFIUM.submit(self._free)
 
-    def _parse(self, data: bytes) -> None:
+    async def _probed(self, index: int) -> None:
+        await in_thread(_PROBING, _PROBE.look, self, self._data, index)
+
+    def _parse(self) -> None:
         try:
-            self._pdf = pdfium.PdfDocument(data)
+            self._pdf = pdfium.PdfDocument(self._data)
             # What a person typed into a form is drawn only with the form environment.
             self._pdf.init_forms()
         except pdfium.PdfiumError as error:
@@ -98,6 +107,9 @@ class PdfFile:
 
     def _render(self, index: int) -> Page:
         assert self._pdf is not None
+        if self._is_closed:
+            # While the page was probed.
+            raise BrokenDocument(f"Page {index} of the PDF is not needed any more.")
         try:
             page = self._pdf[index - 1]
         except pdfium.PdfiumError as error:
@@ -139,18 +151,18 @@ class PdfFile:
 
         It does not show the pictures of patterns and masks, so those are not held.
         """
-        for picture in chain(_pictures(page), _annotation_pictures(page)):
+        for picture in chain(pictures(page), annotation_pictures(page)):
             # A picture so damaged that it has no size is not drawn.
             with suppress(pdfium.PdfiumError):
                 self._limits.refuse_too_many_pixels(*picture.get_px_size())
 
 
-def _pictures(page: pdfium.PdfPage, form: pdfium.PdfObject | None = None) -> Iterator[pdfium.PdfObject]:
+def pictures(page: pdfium.PdfPage, form: pdfium.PdfObject | None = None) -> Iterator[pdfium.PdfObject]:
     """Yield the pictures that the page, or one form on it, draws."""
     yield from page.get_objects([pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=_FORM_DEPTH, form=form)
 
 
-def _annotation_pictures(page: pdfium.PdfPage) -> Iterator[pdfium.PdfObject]:
+def annotation_pictures(page: pdfium.PdfPage) -> Iterator[pdfium.PdfObject]:
     """Yield the pictures that stamps and other annotations draw."""
     for number in range(pdfium_c.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium_c.FPDFPage_GetAnnot(page, number)
@@ -161,6 +173,6 @@ def _annotation_pictures(page: pdfium.PdfPage) -> Iterator[pdfium.PdfObject]:
                 if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE:
                     yield pdfium.PdfImage(raw, page=page, pdf=page.pdf)
                 elif kind == pdfium_c.FPDF_PAGEOBJ_FORM:
-                    yield from _pictures(page, form=pdfium.PdfObject(raw, page=page, pdf=page.pdf))
+                    yield from pictures(page, form=pdfium.PdfObject(raw, page=page, pdf=page.pdf))
         finally:
             pdfium_c.FPDFPage_CloseAnnot(annotation)

@@ -13,8 +13,8 @@ from typing import Self
 
 from tests.running import ROOT
 
-# For files of a few kilobytes and pages of at most 4 megapixels.
-MOST_SECONDS = 10.0
+# For files of a few kilobytes and pages of at most 4 megapixels; a PDF's page may be tried for 10 s before.
+MOST_SECONDS = 30.0
 MOST_MIB = 300.0
 
 

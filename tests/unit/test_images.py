@@ -214,6 +214,21 @@ async def test_resolution_is_taken_over_where_it_is_credible(dpi: int | None, re
     assert page.resolution == resolution
 
 
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "TIFF"])
+async def test_pixels_of_a_picture_on_its_side_are_made_square_the_right_way(format_name: str) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    # Upright it is 200 wide and 99 high, of 204 dots an inch across and 98 down.
+    stored = left_black_right_white((200, 99)).transpose(Image.Transpose.ROTATE_90)
+    data = encoded(stored, format_name, exif=exif, dpi=(98, 204))
+    async with opened(data, dpi=72, mode="L", limits=ROOMY) as document:
+        announced = await document.pixels(1)
+        page = await document.page(1)
+    assert page.image.size == (200, 206)
+    assert announced == 200 * 206
+    assert_left_black_right_white(page)
+
+
 async def test_fax_with_flat_pixels_is_made_square() -> None:
     fax = left_black_right_white((816, 196)).convert("1")
     page = await decoded(encoded(fax, "TIFF", dpi=(204, 98), compression="group4"))

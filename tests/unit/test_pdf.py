@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -8,12 +9,13 @@ from PIL import Image
 from pypdfium2 import PdfDocument
 
 from ocr_service.decoding import Limits, opened
-from ocr_service.decoding.pdf import _PDFIUM
+from ocr_service.decoding.pdf import _PDFIUM, _PROBE
 from ocr_service.errors import BrokenDocument, EncryptedPdf, TooManyPixels
 from ocr_service.workers import in_thread
 from tests.samples import (
     crowded_pdf,
     pdf_of_images,
+    pdf_of_nested_forms,
     pdf_of_text,
     pdf_with_broken_page,
     pdf_with_filled_form,
@@ -150,10 +152,52 @@ async def test_damaged_structure(data: bytes) -> None:
 async def test_a_page_is_drawn_no_further_than_it_is_needed() -> None:
     async with opened(crowded_pdf(50_000), dpi=300, mode="L", limits=ROOMY) as document:
         drawing = asyncio.create_task(document.page(1))
-        # One step: it is on its way to the thread.
-        await asyncio.sleep(0)
+        while document._draws_until == math.inf:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.001)
     with pytest.raises(BrokenDocument, match="to draw"):
         await drawing
+
+
+async def test_a_page_that_is_not_needed_any_more_is_not_begun() -> None:
+    async with opened(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as document:
+        pass
+    with pytest.raises(BrokenDocument, match="not needed"):
+        await document.page(1)
+
+
+@pytest.mark.parametrize("drawn", [b"/Im0 Do " * 10, b"/Im0 Do /Im0 Do"], ids=["wide", "deep"])
+async def test_forms_in_forms_without_end_are_not_read(drawn: bytes) -> None:
+    """Two kilobytes, of which PDFium would make gigabytes; another document is read all the same."""
+    data = pdf_of_nested_forms(drawn, depth=20)
+    async with (
+        opened(data, dpi=72, mode="L", limits=ROOMY) as bomb,
+        opened(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as other,
+    ):
+        with pytest.raises(BrokenDocument, match="Page 1 of the PDF cannot be read in 10 s and 512 MiB"):
+            await bomb.page(1)
+        assert (await other.page(1)).image.size == (595, 842)
+        assert await bomb.pixels(1) == 100 * 100
+
+
+async def test_form_that_draws_itself_is_not_read() -> None:
+    """Without resources of its own a form has its page's, and so finds itself there."""
+    nested = pdf_of_nested_forms(b"/Im0 Do /Im0 Do", depth=1)
+    data = nested.replace(b"/Resources << /XObject << /Im0 6", b"/Nothing__ << /XObject << /Im0 6")
+    async with opened(data, dpi=72, mode="L", limits=ROOMY) as document:
+        with pytest.raises(BrokenDocument, match="cannot be read in"):
+            await document.page(1)
+
+
+async def test_probe_that_has_ended_is_begun_anew() -> None:
+    one, other = pdf_of_text(["a"]), pdf_of_text(["b"])
+    async with opened(one, dpi=72, mode="L", limits=ROOMY) as document:
+        process = _PROBE._process
+        assert process is not None
+        process.kill()
+        process.wait()
+        assert (await document.page(1)).image.size == (595, 842)
+        async with opened(other, dpi=72, mode="L", limits=ROOMY) as another:
+            assert (await another.page(1)).image.size == (595, 842)
 
 
 async def test_a_page_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
