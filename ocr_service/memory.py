@@ -8,8 +8,9 @@ from typing import Protocol
 _SETTINGS = {
     # One arena for all threads: else what one has let go of is of no use to the next.
     -8: 1,  # M_ARENA_MAX
-    # Pages come from the heap and go back to it: mapping each anew costs more than decoding it.
-    -3: 32 * 2**20,  # M_MMAP_THRESHOLD, at its most
+    # Usual pages come from the heap and go back to it: mapping each anew costs more than decoding it. Pillow
+    # has large ones in blocks of 16 MiB: those go back to the system at once, as the heap would keep them.
+    -3: 15 * 2**20,  # M_MMAP_THRESHOLD
     -1: 256 * 2**20,  # M_TRIM_THRESHOLD
 }
 
