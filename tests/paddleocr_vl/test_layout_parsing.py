@@ -253,8 +253,9 @@ def test_pages_that_are_turned_and_flattened(
 
 def test_blocks_that_fail_say_so(both: Both, vllm: RunningVllm) -> None:
     """The others are answered; with PaddleX the whole document fails."""
+    # Of a page that nothing was kept of.
     vllm.fault("500", after=3)
-    ours = both.ours.post("/layout-parsing", json=sent(page("12 blocks 0")))
+    ours = both.ours.post("/layout-parsing", json=sent(page("12 blocks 3")))
     vllm.fault(None)
     [result] = ours.json()["result"]["layoutParsingResults"]
     said = result["prunedResult"]
