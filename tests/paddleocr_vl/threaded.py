@@ -23,7 +23,9 @@ class ThreadedServer:
         self._thread.start()
         # The socket listens already, so the first request waits for the app without polling.
         port = self._listener.getsockname()[1]
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
+        # A connection each time: uvicorn closes one on which an app failed, perhaps as it is used again.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits)
         self.client.get("/health").raise_for_status()
         return self
 
