@@ -64,15 +64,18 @@ def start_engine(models: dict[str, str]) -> StartEngine:
 
 
 @pytest.fixture(scope="session")
-def both(models: dict[str, str], fast_vllm: RunningVllm) -> Iterator[Both]:
-    """PaddleX's app and ours."""
-    with both_apps(fast_vllm, settings_on(fast_vllm, jpeg_quality=STOCK_QUALITY)) as both:
+def both(models: dict[str, str]) -> Iterator[Both]:
+    """PaddleX's app and ours, with a vLLM of their own: they look after it, and other tests count."""
+    with (
+        RunningVllm(*FAST) as vllm,
+        both_apps(vllm, settings_on(vllm, jpeg_quality=STOCK_QUALITY)) as both,
+    ):
         yield both
 
 
 @pytest.fixture(scope="session")
-def both_with_all_models(models: dict[str, str], fast_vllm: RunningVllm) -> Iterator[Both]:
+def both_with_all_models(both: Both) -> Iterator[Both]:
     loaded = {"use_doc_orientation_classify": True, "use_doc_unwarping": True}
-    settings = settings_on(fast_vllm, jpeg_quality=STOCK_QUALITY, **loaded)
-    with both_apps(fast_vllm, settings, **loaded) as both:
-        yield both
+    settings = settings_on(both.vllm, jpeg_quality=STOCK_QUALITY, **loaded)
+    with both_apps(both.vllm, settings, **loaded) as with_all:
+        yield with_all

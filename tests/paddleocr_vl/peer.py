@@ -30,6 +30,7 @@ class Both:
 
     ours: httpx.Client
     theirs: httpx.Client
+    vllm: RunningVllm
 
     def ask(self, request: Any, path: str = "/layout-parsing") -> tuple[httpx.Response, httpx.Response]:
         body = sent(request)
@@ -48,7 +49,7 @@ def both_apps(vllm: RunningVllm, settings: PaddleOcrVlSettings, **loaded: bool) 
         ThreadedServer(create_app(Settings(), engine)) as ours,
         ThreadedServer(create_pipeline_app(pipeline, AppConfig())) as theirs,
     ):
-        yield Both(ours.client, theirs.client)
+        yield Both(ours.client, theirs.client, vllm)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from PIL import Image
 
 from tests.integration.test_readme import ENGLISH, rows
 from tests.paddleocr_vl.peer import CHAPTERS_PDF, PAGES, Both, page, scan, sent, without_id
-from tests.running import RunningVllm
 from tests.samples import bomb_png, pdf_of_text, small_png
 from tests.stand_ins.pages import Box, draw_page
 
@@ -251,12 +250,12 @@ def test_pages_that_are_turned_and_flattened(
     assert ("preprocessed_img" in result["outputImages"]) == (not option)
 
 
-def test_blocks_that_fail_say_so(both: Both, vllm: RunningVllm) -> None:
+def test_blocks_that_fail_say_so(both: Both) -> None:
     """The others are answered; with PaddleX the whole document fails."""
     # Of a page that nothing was kept of.
-    vllm.fault("500", after=3)
+    both.vllm.fault("500", after=3)
     ours = both.ours.post("/layout-parsing", json=sent(page("12 blocks 3")))
-    vllm.fault(None)
+    both.vllm.fault(None)
     [result] = ours.json()["result"]["layoutParsingResults"]
     said = result["prunedResult"]
     assert ours.status_code == 200
@@ -266,8 +265,9 @@ def test_blocks_that_fail_say_so(both: Both, vllm: RunningVllm) -> None:
         assert bool(block["block_content"]) == (str(number) not in said["errors"])
 
 
-def test_a_vlm_that_is_away_is_told(both: Both, vllm: RunningVllm) -> None:
-    vllm.fault("500")
+def test_a_vlm_that_is_away_is_told(both: Both) -> None:
+    both.vllm.fault("500")
     ours = both.ours.post("/layout-parsing", json=sent(page("landscape 3", logId="mine")))
+    both.vllm.fault(None)
     assert (ours.status_code, ours.json()["errorCode"], ours.json()["logId"]) == (503, 503, "mine")
     assert ours.headers["Retry-After"]
