@@ -45,14 +45,20 @@ from typing import ClassVar, Self, TypeVar
 
 
 class OcrError(Exception):
-    """Base of the tree: each class carries its HTTP status, its stable code and its title."""
+    """Base of the tree: each class carries its HTTP status, its stable code and its title.
+
+    retry_after: seconds after which a new attempt makes sense; None where nothing is known of that.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Something went wrong inside the service"
+    retry_after: int | None = None
 
-    def __init__(self, detail: str = "") -> None:
+    def __init__(self, detail: str = "", retry_after: int | None = None) -> None:
         super().__init__(detail or self.title)
+        if retry_after is not None:
+            self.retry_after = retry_after
 
     @property
     def detail(self) -> str:
@@ -62,7 +68,7 @@ class OcrError(Exception):
     @property
     def headers(self) -> dict[str, str]:
         """HTTP headers that belong to the answer."""
-        return {}
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
 Error = TypeVar("Error", bound=Exception)
@@ -226,17 +232,10 @@ class VlmTimeout(PageError):
 
 
 class NotAdmitted(OcrError):
-    """The service takes no further work just now; retry_after: seconds after which it may."""
+    """The service takes no further work just now."""
 
     status = 503
-
-    def __init__(self, detail: str = "", retry_after: int = 5) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": str(self.retry_after)}
+    retry_after = 5
 
 
 class Overloaded(NotAdmitted):
@@ -266,18 +265,11 @@ class EngineError(OcrError):
 
 
 class EngineUnavailable(EngineError):
-    """The engine is not there; retry_after: seconds after which a new attempt makes sense."""
+    """The engine is not there."""
 
     code = "engine_unavailable"
     title = "The OCR engine is not available"
-
-    def __init__(self, detail: str = "", retry_after: int = 10) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": str(self.retry_after)}
+    retry_after = 10
 
 
 class VlmUnavailable(EngineUnavailable):
