@@ -13,13 +13,12 @@ from pydantic.alias_generators import to_camel
 
 from ocr_service.decoding.signatures import PDF, identify
 from ocr_service.documents import Block, DocumentResult, PageResult
-from ocr_service.rendering import Answer, ErrorAnswer, partial_failure
+from ocr_service.rendering import EXAMPLE_ID, Answer, ErrorAnswer, partial_failure
 
 _NOT_IN_ANSWERS = {"input_path", "page_index"}
 # Of a page that PaddleOCR-VL says nothing of: there is no `layout_det_res`, and no `doc_preprocessor_res`.
 _SETTINGS = {"use_doc_preprocessor": False, "use_layout_detection": False}
 
-_EXAMPLE_ID = "3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"
 _EXAMPLE_BLOCK = {
     "block_label": "text",
     "block_content": "Настоящий договор заключён…",
@@ -160,7 +159,7 @@ class RestructureResult(CamelAnswer):
 class _Success(CamelAnswer):
     log_id: str = Field(
         description="The request's `logId`, else its id, as in the header `X-Request-ID`.",
-        examples=[_EXAMPLE_ID],
+        examples=[EXAMPLE_ID],
     )
     error_code: Literal[0] = Field(0, description="Zero: no error.", examples=[0])
     error_msg: Literal["Success"] = Field("Success", description="No error.", examples=["Success"])
@@ -198,7 +197,7 @@ class LayoutParsingError(CamelAnswer):
 
     log_id: str = Field(
         description="The request's `logId`, else its id, as in the header `X-Request-ID`.",
-        examples=[_EXAMPLE_ID],
+        examples=[EXAMPLE_ID],
     )
     error_code: int = Field(description="The HTTP status.", examples=[422])
     error_msg: str = Field(
