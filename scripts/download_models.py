@@ -45,8 +45,10 @@ def formats(name: str, engine: str) -> tuple[str, ...] | None:
         return None
     from paddlex.inference import models
 
-    chosen, _ = models._resolve_requested_engine(name, engine, None)
-    supported: tuple[str, ...] | None = models._get_inference_engine(chosen).get_supported_model_formats()
+    # PaddleX has no public function that says it.
+    chosen, _ = models._resolve_requested_engine(name, engine, None)  # noqa: SLF001
+    chosen_engine = models._get_inference_engine(chosen)  # noqa: SLF001
+    supported: tuple[str, ...] | None = chosen_engine.get_supported_model_formats()
     return supported
 
 

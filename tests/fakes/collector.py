@@ -80,7 +80,7 @@ def _answering(take: Callable[[str, bytes], int]) -> type[http.server.BaseHTTPRe
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, template: str, *args: object) -> None:
             pass
 
     return Handler

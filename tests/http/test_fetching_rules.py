@@ -175,7 +175,7 @@ async def test_resolver_that_does_not_answer() -> None:
         asyncio.run_coroutine_threadsafe(released.wait(), loop).result()
         return []
 
-    with pytest.raises(FetchFailed, match="not found within 0.1 s"):
+    with pytest.raises(FetchFailed, match=r"not found within 0\.1 s"):
         await fetcher(80, resolver=resolver, connect_seconds=0.1).fetch("http://slow.test/")
     released.set()
 

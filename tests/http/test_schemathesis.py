@@ -45,7 +45,7 @@ def scans() -> Iterator[tuple[str, int]]:
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, template: str, *args: object) -> None:
         pass
 
 

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -40,7 +41,7 @@ def examples(readme: str) -> list[Example]:
     blocks = _BLOCK.findall(readme)
     return [
         Example(command.strip(), kind, answer.strip())
-        for (shell, command), (kind, answer) in zip(blocks, blocks[1:], strict=False)
+        for (shell, command), (kind, answer) in pairwise(blocks)
         if shell == "bash" and command.startswith("curl")
     ]
 

@@ -201,7 +201,7 @@ def test_all_pages_are_read(both: Both) -> None:
 @pytest.mark.parametrize(
     "option",
     [{"layoutThreshold": {"22": 0.95, "6": 0.3}}, {"layoutUnclipRatio": {"22": [1.1, 1.2]}}],
-    ids=lambda option: str(list(option)[0]),
+    ids=lambda option: str(next(iter(option))),
 )
 def test_label_numbers_are_numbers(both: Both, option: dict[str, Any]) -> None:
     """In JSON they are text, which PaddleX then looks for among numbers."""

@@ -69,12 +69,12 @@ async def test_server_that_serves_another_model_after_a_restart_that_nobody_saw(
 async def test_server_that_never_was_there_is_starting_for_a_while() -> None:
     clock = Clock()
     async with watching(f"http://127.0.0.1:{free_port()}/v1", clock) as watch:
-        with pytest.raises(VlmUnavailable, match="starting.*refused"):
+        with pytest.raises(VlmUnavailable, match=r"starting.*refused"):
             await watch.ensure_ready()
         clock.now += STARTUP_SECONDS - 1
         assert await state_after_check(watch) is VlmState.STARTING
         clock.now += 2
-        with pytest.raises(VlmUnavailable, match="unavailable.*refused"):
+        with pytest.raises(VlmUnavailable, match=r"unavailable.*refused"):
             await watch.ensure_ready()
 
 

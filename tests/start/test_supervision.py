@@ -81,7 +81,8 @@ def test_without_keys_one_warning_says_who_may_use_it() -> None:
 def test_vllm_is_not_started_and_a_warning_says_why(environment: dict[str, str], reason: str) -> None:
     with RunningStart(**environment) as start:
         assert httpx.get(f"{start.url}/health").status_code == 200
-    assert [line for line in start.log if "vLLM is not started" in line][0].endswith(f': {reason}"}}\n')
+    warning = next(line for line in start.log if "vLLM is not started" in line)
+    assert warning.endswith(f': {reason}"}}\n')
 
 
 def test_wrong_setting_of_the_service_stops_vllm_as_well() -> None:

@@ -59,7 +59,7 @@ def test_environment_is_read(environment: pytest.MonkeyPatch) -> None:
 
 def test_unknown_setting_is_refused_with_what_was_meant(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("OCR_MAX_PAGE", "7")
-    with pytest.raises(ConfigurationError, match="no setting OCR_MAX_PAGE. Did you mean OCR_MAX_PAGES?"):
+    with pytest.raises(ConfigurationError, match=r"no setting OCR_MAX_PAGE\. Did you mean OCR_MAX_PAGES\?"):
         load_settings()
 
 

@@ -147,7 +147,9 @@ def test_imports_go_one_way(module: str, path: Path) -> None:
     if module == WIRING:
         return
     room = room_of(module)
-    assert module == room or module.startswith(f"{room}.") and room != "ocr_service", f"no room for {module}"
+    assert module == room or (module.startswith(f"{room}.") and room != "ocr_service"), (
+        f"no room for {module}"
+    )
     ours = [name for name in imported(path) if name.split(".")[0] in OURS]
     assert {room_of(name) for name in ours} <= allowed(room)
 

@@ -177,5 +177,5 @@ def test_what_is_not_ours_is_left_alone(spool: Spool, tmp_path: Path) -> None:
 
 def test_disk_that_fails_is_told_without_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StorageRefusal, match="^The spool's disk is not a folder.$"):
+    with pytest.raises(StorageRefusal, match=r"^The spool's disk is not a folder\.$"):
         Spool(tmp_path / "file", MIB).add(parcel())
