@@ -1,0 +1,78 @@
+"""The examples of the documentation run, and give the answers that are shown."""
+
+import json
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.docs.pages import ENGLISH, RUSSIAN, Page
+from tests.running import ROOT, RunningService
+
+# Fields that differ from run to run.
+_PASSING = {"request_id", "timings", "uptime_seconds", "cached"}
+
+
+@dataclass(frozen=True)
+class Example:
+    command: str
+    kind: str
+    answer: str
+
+
+def examples(page: Page) -> list[Example]:
+    return [
+        Example(command.text, answer.language, answer.text)
+        for command, answer in pairwise(page.blocks)
+        if command.language == "bash" and command.text.startswith("curl")
+    ]
+
+
+EXAMPLES = [example for page in ENGLISH for example in examples(page)]
+
+
+def lasting(value: Any) -> Any:
+    """Leave out the fields that differ from run to run."""
+    if isinstance(value, dict):
+        return {name: lasting(part) for name, part in value.items() if name not in _PASSING}
+    return [lasting(part) for part in value] if isinstance(value, list) else value
+
+
+def about(value: Any) -> Any:
+    """Allow for the small differences between processors."""
+    if isinstance(value, dict):
+        return {name: about(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [about(part) for part in value]
+    return pytest.approx(value, abs=0.03) if isinstance(value, float) else value
+
+
+def parsed(kind: str, answer: str) -> Any:
+    if kind == "json":
+        return json.loads(answer)
+    if kind == "ndjson":
+        return [json.loads(line) for line in answer.splitlines()]
+    return answer
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: str(example.command))
+def test_commands_give_the_answers_that_are_shown(running: RunningService, example: Example) -> None:
+    command = shlex.split(example.command.replace("localhost:8081", running.url))
+    done = subprocess.run([*command, "--silent"], cwd=ROOT, capture_output=True, text=True, check=True)
+    shown, answered = parsed(example.kind, example.answer), parsed(example.kind, done.stdout)
+    assert lasting(answered) == about(lasting(shown))
+
+
+def test_every_example_has_its_answer() -> None:
+    assert len(EXAMPLES) == sum(page.text.count("```bash\ncurl") for page in ENGLISH) >= 4
+
+
+@pytest.mark.parametrize("pages", [ENGLISH, RUSSIAN], ids=["English", "Russian"])
+def test_make_targets_exist(pages: list[Page]) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = {name for page in pages for name in re.findall(r"(?:`|^)make ([a-z-]+)", page.text, re.MULTILINE)}
+    assert {"run", "test"} <= named <= set(targets)
