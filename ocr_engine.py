@@ -68,7 +68,7 @@ class PaddleOcrVlEngine:
             settings.vlm_timeout,
             settings.vlm_max_concurrency,
         )
-        self._watch = VlmWatch(self._client)
+        self._watch = VlmWatch(self._client, not_started=settings.vlm_not_started)
         self._starting = LazyStart(self.title, self._start)
         self._threads = Workers(self.max_pages_in_flight, self.name)
         self._models: ModelThread | None = None

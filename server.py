@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -23,13 +23,14 @@ from ocr_service.config import ConfigurationError, Settings, load_settings
 from ocr_service.connections import ConnectionLimits
 from ocr_service.decoding import Limits
 from ocr_service.documents import Engine, EngineState, Storage
-from ocr_service.errors import EngineUnavailable, OcrError
+from ocr_service.errors import EngineUnavailable, LanguageNotInstalled, OcrError
 from ocr_service.fetching import Fetcher, Rules
 from ocr_service.gpus import Gpus
+from ocr_service.listening import greeting, listening
 from ocr_service.local_storage import LocalStorage
 from ocr_service.logs import configure_logging, form_in
 from ocr_service.memory import give_back, keep_for_reuse
-from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here
+from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here, lacking_here
 from ocr_service.pipeline import Pipeline
 from ocr_service.routes import documentation, health, layout_parsing, metrics, ocr, openapi
 from ocr_service.routes.access import Access, OpenPaths
@@ -43,6 +44,7 @@ from ocr_service.spool import Spool
 from ocr_service.stopping import before_stopping
 from ocr_service.storing import Storing
 from ocr_service.tesseract import TesseractEngine
+from ocr_service.tesseract.languages import check_installed, find_tessdata, languages_in
 from s3_storage import S3Settings, S3Storage
 
 log = logging.getLogger("ocr_service")
@@ -51,6 +53,8 @@ log = logging.getLogger("ocr_service")
 _REVIVED_EVERY = 30.0
 # For what has its time over when the service stops: to say so.
 _LAST_WORDS_SECONDS = 6.0
+
+_HOW_TO_ADD_PADDLEOCR_VL = "`make run-gpu` installs PaddleOCR-VL and vLLM, and serves with them"
 
 _ABOUT: dict[str, Any] = {
     "title": "OCR service",
@@ -64,21 +68,38 @@ _EXPOSED_HEADERS = (HEADER, openapi.STORAGE_STATUS, openapi.STORAGE_FOLDER, "ETa
 
 
 def choose_engine(settings: Settings) -> Engine:
-    """Return the engine that the settings and the machine ask for; the log says which and why."""
-    reason = f"OCR_ENGINE={settings.ocr_engine}"
-    chosen: str = settings.ocr_engine
-    if chosen == "auto":
-        found = found_here(settings.ocr_vlm_url)
-        chosen = PADDLEOCR_VL if found else TesseractEngine.name
-        reason = found or "no GPU and no vLLM server is here"
-    log.info("engine: %s (%s)", chosen, reason)
-    if chosen == PADDLEOCR_VL:
-        return _paddleocr_vl(settings)
+    """Return the engine that the settings and the machine ask for; the log says which and why.
+
+    Raises ConfigurationError if Tesseract is to read a language that is not installed.
+    """
+    name, reason = _choice(settings)
+    # A warning if somebody named a server and it is not used.
+    unused = settings.ocr_engine == "auto" and settings.ocr_vlm_url and name != PADDLEOCR_VL
+    log.log(logging.WARNING if unused else logging.INFO, "engine: %s (%s)", name, reason)
+    return _paddleocr_vl(settings) if name == PADDLEOCR_VL else _tesseract(settings)
+
+
+def _choice(settings: Settings) -> tuple[str, str]:
+    """Return an engine's name, and why it is that one: `auto` means one that can work here."""
+    if settings.ocr_engine != "auto":
+        return settings.ocr_engine, f"OCR_ENGINE={settings.ocr_engine}"
+    found = found_here(settings.ocr_vlm_url)
+    if found is None:
+        return TesseractEngine.name, "no GPU and no vLLM server is here"
+    lacking = lacking_here(settings.ocr_vlm_url, settings.ocr_layout_engine, settings.ocr_vlm_not_started)
+    if not lacking:
+        return PADDLEOCR_VL, found
+    return TesseractEngine.name, f"{found}, but {'; '.join(lacking)}; {_HOW_TO_ADD_PADDLEOCR_VL}"
+
+
+def _tesseract(settings: Settings) -> Engine:
+    try:
+        tessdata = settings.ocr_tessdata_dir or find_tessdata()
+        check_installed(settings.ocr_lang, languages_in(tessdata))
+    except (EngineUnavailable, LanguageNotInstalled) as error:
+        raise ConfigurationError(f"OCR_LANG: {error}") from None
     return TesseractEngine(
-        settings.ocr_lang,
-        settings.ocr_tesseract_threads,
-        settings.ocr_tessdata_dir,
-        settings.ocr_request_timeout,
+        settings.ocr_lang, settings.ocr_tesseract_threads, tessdata, settings.ocr_request_timeout
     )
 
 
@@ -96,6 +117,7 @@ def _paddleocr_vl(settings: Settings) -> Engine:
             use_doc_orientation_classify=settings.ocr_use_doc_orientation_classify,
             use_doc_unwarping=settings.ocr_use_doc_unwarping,
             vlm_url=settings.ocr_vlm_url or DEFAULT_VLM_URL,
+            vlm_not_started=None if settings.ocr_vlm_url else settings.ocr_vlm_not_started,
             vlm_api_key=key.get_secret_value() if key else None,
             vlm_timeout=settings.ocr_vlm_timeout,
             vlm_max_concurrency=settings.ocr_vlm_max_concurrency,
@@ -186,6 +208,7 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
     app.state.connection_limits = ConnectionLimits(
         settings.ocr_header_timeout, settings.ocr_answer_idle_timeout, settings.ocr_upload_idle_timeout
     )
+    app.state.greeting = partial(greeting, page=settings.ocr_docs, key=bool(settings.api_keys))
     app.state.error_bodies = layout_parsing.ERROR_BODIES
     app.include_router(ocr.router)
     app.include_router(layout_parsing.router)
@@ -259,14 +282,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     for name, work in {
         "the pulse": service.pulse.run(),
         "the watch over the engine": engine.watch(),
-        "the engine's start": _start(service),
         "giving memory back": give_back(service.admission.places),
         "the watch over the storage": storing.watch(),
         "tending the cache": pipeline.tend_cache(),
     }.items():
         service.background.start(name, work)
     try:
-        with before_stopping(partial(_drain, service)):
+        with before_stopping(partial(_drain, service)), listening() as address:
+            service.background.start("the engine's start", _start(service, address, app.state.greeting))
             yield {connections.STATE_KEY: app.state.connection_limits}
     finally:
         await service.background.stop()
@@ -277,10 +300,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await tracing.turn_off()
 
 
-async def _start(service: Service) -> None:
+async def _start(service: Service, address: "asyncio.Future[str]", greeting: Callable[[str], str]) -> None:
     """Start a light engine beside the service, and any one again that could not be started.
 
-    A heavy one waits for the first request, unless told not to.
+    A heavy one waits for the first request, unless told not to. The greeting is the last line of the start.
     """
     engine = service.pipeline.engine
     if service.starts_early:
@@ -289,6 +312,7 @@ async def _start(service: Service) -> None:
             await engine.start()
     else:
         log.info("%s initialization deferred to the first request", engine.title)
+    address.add_done_callback(lambda known: log.info("%s", greeting(known.result())))
     while True:
         await asyncio.sleep(_REVIVED_EVERY)
         # No request may come to try it again where callers are kept away while it is not ready.
@@ -312,15 +336,16 @@ def _app_from_environment() -> FastAPI:
     configure_logging("info", form_in(os.environ))
     try:
         settings = load_settings()
+        keep_for_reuse()
+        configure_logging(settings.ocr_log_level, settings.ocr_log_format)
+        engine = choose_engine(settings)
     except ConfigurationError as error:
         log.critical("The service cannot start: %s", error)
         sys.exit(1)
-    keep_for_reuse()
-    configure_logging(settings.ocr_log_level, settings.ocr_log_format)
     tracing.turn_on(os.environ)
     if not settings.api_keys:
-        log.warning("OCR_API_KEYS is not set: whoever reaches the port may use the service")
-    return create_app(settings, choose_engine(settings), choose_storage(settings))
+        log.info("OCR_API_KEYS is not set: everybody who reaches the port may use the service")
+    return create_app(settings, engine, choose_storage(settings))
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 : "${VLLM_EXTRA_ARGS:=}"
 : "${VLLM_STOP_TIMEOUT:=10}"
 : "${MODELS_DIR:=}"
+# A relative path, such as .cache/vllm, is one of this folder, also in PATH.
+[[ $VLLM_VENV = /* ]] || VLLM_VENV=$PWD/$VLLM_VENV
 export UVICORN_HOST UVICORN_PORT UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN UVICORN_SERVER_HEADER
 
 # Connections with limits, and no WebSockets, which the service does not speak.
@@ -56,7 +58,8 @@ main() {
     local beside=() reason
     reason=$(why_no_vllm)
     if [ -n "$reason" ]; then
-        say WARNING "vLLM is not started: $reason"
+        say "$(level_of_absence)" "vLLM is not started: $reason"
+        [ -n "${OCR_VLM_URL:-}" ] || export OCR_VLM_NOT_STARTED="$reason"
     else
         beside=(-- "$BASH" "$PWD/start.sh" vllm)
         export OCR_VLM_URL="${OCR_VLM_URL:-$(vllm_address)}"
@@ -85,6 +88,17 @@ why_no_vllm() {
         echo "no GPU is visible"
     elif [ -z "$VLLM_COMMAND" ] && ! [ -x "$VLLM_VENV/bin/vllm" ]; then
         echo "it is not installed in $VLLM_VENV"
+    fi
+}
+
+# It is normal that vLLM is not started, unless it was asked for, or PaddleOCR-VL was and has no other server.
+level_of_absence() {
+    if [ "$VLLM_ENABLED" = true ]; then
+        echo WARNING
+    elif [ "$VLLM_ENABLED" = auto ] && [ "${OCR_ENGINE:-auto}" = paddleocr-vl ] && [ -z "${OCR_VLM_URL:-}" ]; then
+        echo WARNING
+    else
+        echo INFO
     fi
 }
 

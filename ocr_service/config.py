@@ -45,8 +45,8 @@ class Settings(BaseSettings):
 
     ocr_engine: EngineChoice = Field(
         "auto",
-        description="Which engine reads pages. `auto`: PaddleOCR-VL where a GPU or a vLLM server is there, "
-        "else Tesseract.",
+        description="Which engine reads pages. `auto`: PaddleOCR-VL if it is installed and there is a GPU "
+        "or a vLLM server, else Tesseract.",
     )
     ocr_api_keys: SecretStr | None = Field(
         None,
@@ -157,7 +157,8 @@ class Settings(BaseSettings):
     ocr_lang: str = Field(
         "rus+eng",
         min_length=1,
-        description="Languages Tesseract reads where a request names none, joined by `+`.",
+        description="Languages Tesseract reads where a request names none, joined by `+`. "
+        "One that is not installed stops the start.",
     )
     ocr_tesseract_threads: int | None = Field(
         None,
@@ -176,7 +177,11 @@ class Settings(BaseSettings):
         None,
         repr=False,
         description="Address of the vLLM server's API. Empty: `http://127.0.0.1:8080/v1`. "
-        "Setting it makes `auto` choose PaddleOCR-VL.",
+        "Setting it makes `auto` choose PaddleOCR-VL, if that is installed.",
+    )
+    ocr_vlm_not_started: str | None = Field(
+        None,
+        description="Why no vLLM server is started here; `start.sh` sets it, and `/health/vllm` shows it.",
     )
     ocr_vlm_api_key: SecretStr | None = Field(
         None, description="Key that the vLLM server asks for (its `--api-key`)."

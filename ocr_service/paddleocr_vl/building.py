@@ -37,8 +37,9 @@ class PaddleOcrVlSettings:
 
     pipeline_version: "v1", "v1.5" or "v1.6". layout_engine: "paddle" or "onnxruntime". device: where the
     models beside the VLM run, such as "gpu:0", or None for paddlex's choice. use_doc_…: load these models
-    too. vlm_url: vLLM's OpenAI-compatible API. vlm_timeout: seconds a call. vlm_max_concurrency: calls in
-    flight. image_format, jpeg_quality: of the blocks' pictures on their way to vLLM.
+    too. vlm_url: vLLM's OpenAI-compatible API. vlm_not_started: why no vLLM is started here, or None.
+    vlm_timeout: seconds a call. vlm_max_concurrency: calls in flight. image_format, jpeg_quality: of the
+    blocks' pictures on their way to vLLM.
     """
 
     pipeline_version: str = "v1.6"
@@ -48,6 +49,7 @@ class PaddleOcrVlSettings:
     use_doc_unwarping: bool = False
     vlm_url: str = field(default=DEFAULT_VLM_URL, repr=False)
     vlm_api_key: str | None = field(default=None, repr=False)
+    vlm_not_started: str | None = None
     vlm_timeout: float = 180
     vlm_max_concurrency: int = 256
     image_format: str = "jpeg"
@@ -110,7 +112,7 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
         gc.freeze()
     except ImportError as error:
         raise EngineUnavailable(
-            "PaddleOCR is not installed beside the service; requirements-paddleocr.txt lists it."
+            "PaddleOCR is not installed beside the service; `make run-gpu` installs it."
         ) from error
     except Exception as error:
         raise EngineUnavailable("PaddleOCR-VL could not be started; the log says why.") from error

@@ -1,5 +1,6 @@
 """Whether PaddleOCR-VL can be expected to work here; light, as every start asks it."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ _PROBE_SECONDS = 0.5
 
 
 def found_here(vlm_url: str | None) -> str | None:
-    """Say in words why PaddleOCR-VL can be expected to work here, or None where it cannot.
+    """Name the GPU or the vLLM server that PaddleOCR-VL can use here; None if there is neither.
 
-    vlm_url: the address of vLLM where one is set; else the usual one is tried, briefly.
+    vlm_url: the address of vLLM if one is set; else the usual one is tried, briefly.
     """
     if any(Path("/dev").glob("nvidia[0-9]*")):
         return "a GPU is visible"
@@ -23,6 +24,19 @@ def found_here(vlm_url: str | None) -> str | None:
     if _serves_our_model(DEFAULT_VLM_URL):
         return f"a vLLM server answers at {DEFAULT_VLM_URL}"
     return None
+
+
+def lacking_here(vlm_url: str | None, layout_engine: str, vlm_not_started: str | None) -> list[str]:
+    """Say in words what PaddleOCR-VL lacks here all the same; nothing if it can work.
+
+    layout_engine: the package that runs its layout model. vlm_not_started: why no vLLM is started beside us.
+    """
+    needed = ("paddleocr", "paddlex", layout_engine)
+    absent = [name for name in needed if importlib.util.find_spec(name) is None]
+    lacking = [f"these packages are not installed: {', '.join(absent)}"] if absent else []
+    if vlm_url is None and vlm_not_started and not _serves_our_model(DEFAULT_VLM_URL):
+        lacking.append(f"vLLM is not started: {vlm_not_started}")
+    return lacking
 
 
 def served_model(listed: Any) -> str | None:

@@ -26,6 +26,7 @@ class VlmWatch:
 
     interval: seconds between checks. patience: seconds that one check may take.
     lost_after: seconds of checks without any answer after which calls in flight are given up.
+    not_started: why no server is started here; one that does not answer is then not said to be starting.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class VlmWatch:
         interval: float = 3.0,
         patience: float = 2.0,
         lost_after: float = 20.0,
+        not_started: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._interval = interval
         self._patience = patience
         self._lost_after = lost_after
+        self._not_started = not_started and f"it is not started here: {not_started}"
         self._clock = clock
         self._began = clock()
         self._was_ready = False
@@ -48,7 +51,8 @@ class VlmWatch:
         self._doubts_heard = 0
         self._silent_since: float | None = None
         self._checking: asyncio.Task[None] | None = None
-        self.status = VlmStatus(VlmState.STARTING, client.address.shown)
+        state = VlmState.UNAVAILABLE if not_started else VlmState.STARTING
+        self.status = VlmStatus(state, client.address.shown, error=self._not_started)
 
     async def run(self) -> None:
         """Check for ever."""
@@ -136,10 +140,16 @@ class VlmWatch:
         if silence >= self._lost_after:
             self._client.give_up(f"no health check was answered for {silence:.0f} s")
 
+    @property
+    def _may_be_starting(self) -> bool:
+        in_time = self._clock() - self._began < STARTUP_SECONDS
+        return in_time and not self._was_ready and self._not_started is None
+
     def _set_unavailable(self, error: str) -> None:
         self._doubts += 1
-        starting = not self._was_ready and self._clock() - self._began < STARTUP_SECONDS
-        state = VlmState.STARTING if starting else VlmState.UNAVAILABLE
+        if self._not_started and not self._was_ready:
+            error = f"{error}; {self._not_started}"
+        state = VlmState.STARTING if self._may_be_starting else VlmState.UNAVAILABLE
         if self.status.state is not state or self.status.error != error:
             log.warning("vLLM at %s is %s: %s", self.status.url, state, error)
         self.status = replace(self.status, state=state, error=error, latency=None)

@@ -31,24 +31,12 @@ from ocr_service.errors import (
 )
 from ocr_service.starting import LazyStart
 from ocr_service.tesseract.drawings import draw
+from ocr_service.tesseract.languages import check_installed, find_tessdata, languages_in
 from ocr_service.tesseract.layout import Line, compose
 from ocr_service.tesseract.markdown import to_markdown
 from ocr_service.workers import Workers
 
 log = logging.getLogger(__name__)
-
-# Where Debian, Fedora and a build from source put the language data.
-_USUAL_TESSDATA = (
-    Path("/usr/share/tesseract-ocr/5/tessdata"),
-    Path("/usr/share/tesseract-ocr/4.00/tessdata"),
-    Path("/usr/share/tessdata"),
-    Path("/usr/share/tesseract/tessdata"),
-    Path("/usr/local/share/tessdata"),
-)
-_HOW_TO_ADD = "On Debian: apt-get install tesseract-ocr-<language>, then start the service again."
-
-# Data files that help to find the layout, but read no text.
-_NOT_LANGUAGES = {"osd", "equ"}
 
 # Pages waiting decoded, so that a thread that ends one page has the next at once.
 _DECODED_AHEAD = 1
@@ -122,12 +110,7 @@ class TesseractEngine:
         """Raise OptionNotSupported, or LanguageNotInstalled, naming what is there."""
         if beyond := options.asked_of_paddleocr_vl:
             raise OptionNotSupported(f"Tesseract does not have {', '.join(beyond)}; PaddleOCR-VL does.")
-        missing = [name for name in self._lang(options).split("+") if name not in self._languages]
-        if missing:
-            raise LanguageNotInstalled(
-                f"Not installed: {', '.join(missing) or 'no language named'}. "
-                f"Installed: {', '.join(sorted(self._languages))}. {_HOW_TO_ADD}"
-            )
+        check_installed(self._lang(options), self._languages)
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         """Write the Markdown anew, over all pages where they become one; `check` has refused the rest."""
@@ -155,21 +138,10 @@ class TesseractEngine:
             self._tesserocr = importlib.import_module("tesserocr")
         except ImportError as error:
             raise EngineUnavailable(f"Tesseract is not installed: {error}.") from error
-        self._tessdata = self._tessdata or _find_tessdata()
-        self._languages = self._find_languages()
+        self._tessdata = self._tessdata or find_tessdata()
+        self._languages = languages_in(self._tessdata)
         self._data = sorted((file.name, file.stat().st_size) for file in self._tessdata.glob("*.traineddata"))
         self.version = self._tesserocr.tesseract_version().split()[1]
-
-    def _find_languages(self) -> frozenset[str]:
-        assert self._tesserocr is not None
-        try:
-            _, names = self._tesserocr.get_languages(f"{self._tessdata}/")
-        except RuntimeError:
-            names = []
-        languages = frozenset(names) - _NOT_LANGUAGES
-        if not languages:
-            raise EngineUnavailable(f"There is no Tesseract language data. {_HOW_TO_ADD}")
-        return languages
 
     def _read(self, page: Page, options: Options, asked_at: float) -> PageResult:
         began = time.perf_counter()
@@ -255,10 +227,3 @@ def _concatenated(pages: Sequence[PageResult]) -> PageResult:
         blocks=ordered,
         raw=None,
     )
-
-
-def _find_tessdata() -> Path:
-    for folder in _USUAL_TESSDATA:
-        if any(folder.glob("*.traineddata")):
-            return folder
-    raise EngineUnavailable(f"There is no Tesseract language data. {_HOW_TO_ADD}")

@@ -25,9 +25,11 @@ class Clock:
 
 
 @asynccontextmanager
-async def watching(url: str, clock: Clock | None = None, patience: float = 5) -> AsyncIterator[VlmWatch]:
+async def watching(
+    url: str, clock: Clock | None = None, patience: float = 5, not_started: str | None = None
+) -> AsyncIterator[VlmWatch]:
     client = VlmClient(VlmAddress(url), 30, 4)
-    watch = VlmWatch(client, patience=patience, clock=clock or Clock())
+    watch = VlmWatch(client, patience=patience, not_started=not_started, clock=clock or Clock())
     try:
         yield watch
     finally:
@@ -76,6 +78,20 @@ async def test_server_that_never_was_there_is_starting_for_a_while() -> None:
         clock.now += 2
         with pytest.raises(VlmUnavailable, match=r"unavailable.*refused"):
             await watch.ensure_ready()
+
+
+async def test_server_that_is_not_started_here_is_never_starting() -> None:
+    port = free_port()
+    async with watching(f"http://127.0.0.1:{port}/v1", not_started="no GPU") as watch:
+        assert watch.status.state is VlmState.UNAVAILABLE
+        assert watch.status.error == "it is not started here: no GPU"
+        with pytest.raises(VlmUnavailable, match=r"unavailable.*refused; it is not started here: no GPU"):
+            await watch.ensure_ready()
+        with RunningVllm(*FAST, port=port):
+            assert await state_after_check(watch) is VlmState.READY
+            assert watch.status.error is None
+        assert await state_after_check(watch) is VlmState.UNAVAILABLE
+        assert watch.status.error is not None and "not started here" not in watch.status.error
 
 
 async def test_server_that_goes_and_comes_back() -> None:

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import tesserocr
 from PIL import Image
 
 from ocr_engine import PaddleOcrVlEngine
-from ocr_service.config import Settings
+from ocr_service.config import ConfigurationError, Settings
 from ocr_service.cores import usable_cores
 from ocr_service.documents import EngineState, Options, Page
 from ocr_service.errors import EngineUnavailable, LanguageNotInstalled, RecognitionFailed
 from ocr_service.paddleocr_vl import presence
 from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
-from ocr_service.paddleocr_vl.presence import found_here
+from ocr_service.paddleocr_vl.presence import found_here, lacking_here
 from ocr_service.tesseract import TesseractEngine
+from ocr_service.tesseract.languages import find_tessdata, languages_in
 from server import choose_engine
 from tests.http.serving import serving
 from tests.samples import RUSSIAN, printed_page
@@ -48,9 +50,53 @@ def test_without_gpu_and_vllm_it_is_tesseract(
 
 def test_address_of_a_vllm_server_chooses_paddleocr(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    engine = choose_engine(Settings(ocr_vlm_url="http://127.0.0.1:9/v1"))
+    # The tests' environment has this package of the two that can run the layout model.
+    engine = choose_engine(Settings(ocr_vlm_url="http://127.0.0.1:9/v1", ocr_layout_engine="onnxruntime"))
     assert isinstance(engine, PaddleOcrVlEngine)
     assert "engine: paddleocr-vl" in caplog.text
+
+
+@pytest.mark.parametrize("absent", ["paddleocr", "paddlex", "onnxruntime"])
+def test_paddleocr_is_not_chosen_without_one_of_its_packages(
+    absent: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # None in sys.modules hides a package from the search, as if it were not installed.
+    monkeypatch.setitem(sys.modules, absent, None)
+    settings = Settings(ocr_vlm_url="http://127.0.0.1:9/v1", ocr_layout_engine="onnxruntime")
+    assert isinstance(choose_engine(settings), TesseractEngine)
+    (said,) = [record for record in caplog.records if "make run-gpu" in record.getMessage()]
+    assert said.levelname == "WARNING"
+    assert f"these packages are not installed: {absent};" in said.getMessage()
+
+
+def test_address_of_a_vllm_server_matters_more_than_one_that_is_not_started_here() -> None:
+    assert not lacking_here("http://127.0.0.1:9/v1", "onnxruntime", "VLLM_ENABLED=false")
+
+
+def test_running_vllm_makes_up_for_one_that_is_not_started_here(model_server: type["_Models"]) -> None:
+    model_server.body = b'{"data": [{"id": "another-model"}]}'
+    assert lacking_here(None, "onnxruntime", "no reason") == ["vLLM is not started: no reason"]
+    model_server.body = b'{"data": [{"id": "PaddleOCR-VL-1.6-0.9B"}]}'
+    assert lacking_here(None, "onnxruntime", "no reason") == []
+
+
+@pytest.mark.parametrize("lang", ["tlh", "rus+tlh", "rus+", "../rus"])
+def test_default_language_that_is_not_installed_is_refused(lang: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"OCR_LANG: Not installed: .*Installed: .*eng.*rus"):
+        choose_engine(Settings(ocr_engine="tesseract", ocr_lang=lang))
+
+
+def test_languages_are_those_that_tesseract_finds() -> None:
+    tessdata = find_tessdata()
+    _, names = tesserocr.get_languages(f"{tessdata}/")
+    assert languages_in(tessdata) == set(names) - {"osd", "equ"}
+
+
+def test_languages_of_scripts_have_their_folder_in_the_name(tmp_path: Path) -> None:
+    (tmp_path / "script").mkdir()
+    for name in ("rus", "osd", "script/Cyrillic"):
+        (tmp_path / f"{name}.traineddata").touch()
+    assert languages_in(tmp_path) == {"rus", "script/Cyrillic"}
 
 
 class _Models(BaseHTTPRequestHandler):

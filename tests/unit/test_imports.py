@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocr_service.connections": set(),
     "ocr_service.logs": {"request_context"},
     "ocr_service.background": {"logs"},
+    "ocr_service.listening": set(),
     "ocr_service.stopping": set(),
     "ocr_service.places": set(),
     "ocr_service.admission": {"errors", "places"},

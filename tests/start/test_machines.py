@@ -1,0 +1,196 @@
+"""The engine that start.sh and `auto` choose by the machine: its GPU, its packages, its languages.
+
+The GPU is a device file in a private mount namespace. Packages are absent as far as Python can see: None in
+`sys.modules` makes the search for them find nothing, as on a machine where they were never installed.
+"""
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.running import ROOT, START, RunningProgram, RunningStart, start_environment
+from tests.start.test_launchers import refused
+
+NO_GPU_HERE = not any(Path("/dev").glob("nvidia[0-9]*"))
+GPU_NODE = str(ROOT / "tests/stand_ins/gpu_node.sh")
+HIDE_PACKAGES = """
+import sys
+sys.modules.update(dict.fromkeys(("paddleocr", "paddlex", "paddle", "onnxruntime")))
+"""
+# The tests' environment has this one of the two that can run the layout model.
+WITH_PACKAGES = {"OCR_LAYOUT_ENGINE": "onnxruntime"}
+NO_VLLM = {"VLLM_VENV": "/nowhere"}
+# It has been started, and does not answer yet.
+SLOW_VLLM = {"VLLM_COMMAND": "exec sleep 600"}
+
+
+@cache
+def namespace() -> list[str]:
+    """Return the command that makes a private mount namespace, by a root user or by another."""
+    for command in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
+        mounting = [*command, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+        if subprocess.run(mounting, capture_output=True).returncode == 0:
+            return command
+    pytest.skip("this machine permits no private mount namespace (unshare --mount)")
+
+
+class RunningOnGpuNode(RunningProgram):
+    """Runs start.sh on a machine that seems to have a GPU. folder: an empty one."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        (folder / "dev").mkdir()
+        super().__init__(
+            [*namespace(), GPU_NODE, str(folder / "dev"), *START],
+            **start_environment(OCR_LOG_FORMAT="text", **settings),
+        )
+
+    def health(self) -> tuple[str, str]:
+        """Return the engine, and the state of vLLM."""
+        told = httpx.get(f"{self.url}/health").raise_for_status().json()
+        return told["engine"], told["vllm"]
+
+
+def without_packages(folder: Path) -> dict[str, str]:
+    (folder / "sitecustomize.py").write_text(HIDE_PACKAGES)
+    return {"PYTHONPATH": str(folder)}
+
+
+def lines(start: RunningProgram, pattern: str) -> list[str]:
+    return [line for line in start.log if re.search(pattern, line)]
+
+
+def upload_scan(start: RunningProgram) -> httpx.Response:
+    scan = (ROOT / "examples/scan.jpg").read_bytes()
+    return httpx.post(f"{start.url}/ocr", files={"file": scan}, timeout=60)
+
+
+def test_gpu_without_packages_is_read_with_tesseract(tmp_path: Path) -> None:
+    with RunningOnGpuNode(tmp_path, **NO_VLLM, **without_packages(tmp_path)) as start:
+        assert start.health() == ("tesseract", "disabled")
+        assert httpx.get(f"{start.url}/health/vllm").json()["status"] == "disabled"
+        answer = upload_scan(start)
+        assert answer.status_code == 200 and "Договор поставки" in answer.json()["text"]
+        start.wait_for("Open http://")
+    assert not lines(start, "WARNING|ERROR")
+    (said,) = lines(start, "make run-gpu")
+    assert "INFO ocr_service engine: tesseract (a GPU is visible, but" in said
+    assert "not installed: paddleocr, paddlex, paddle;" in said
+    assert "vLLM is not started: it is not installed in /nowhere" in said
+
+
+def test_gpu_with_packages_and_without_vllm_is_read_with_tesseract(tmp_path: Path) -> None:
+    with RunningOnGpuNode(tmp_path, **NO_VLLM, **WITH_PACKAGES) as start:
+        assert start.health() == ("tesseract", "disabled")
+    (said,) = lines(start, "make run-gpu")
+    assert "INFO" in said and "packages" not in said
+    assert "vLLM is not started: it is not installed in /nowhere" in said
+
+
+def test_gpu_with_packages_and_vllm_is_read_with_paddleocr_vl(tmp_path: Path) -> None:
+    with RunningOnGpuNode(tmp_path, **SLOW_VLLM, **WITH_PACKAGES) as start:
+        assert start.health() == ("paddleocr-vl", "starting")
+    assert lines(start, r"engine: paddleocr-vl \(a GPU is visible\)")
+
+
+def test_vllm_that_is_not_installed_is_unavailable_and_not_starting(tmp_path: Path) -> None:
+    settings = {"OCR_ENGINE": "paddleocr-vl", **NO_VLLM, **WITH_PACKAGES}
+    with RunningOnGpuNode(tmp_path, **settings) as start:
+        assert start.health() == ("paddleocr-vl", "unavailable")
+        start.wait_for("vLLM at .* is unavailable: .*refused")
+        assert start.health() == ("paddleocr-vl", "unavailable")
+        vllm = httpx.get(f"{start.url}/health/vllm")
+        ready = httpx.get(f"{start.url}/health/ready").json()
+    assert vllm.status_code == 503
+    assert vllm.json()["error"].endswith("it is not started here: it is not installed in /nowhere")
+    assert "is not available" in ready["reasons"][0]
+    assert "WARNING start.sh vLLM is not started" in start.log[0]
+
+
+def test_paddleocr_vl_that_was_asked_for_without_its_packages_says_why_it_cannot_read(tmp_path: Path) -> None:
+    settings = {"OCR_ENGINE": "paddleocr-vl", **SLOW_VLLM, **without_packages(tmp_path)}
+    with RunningOnGpuNode(tmp_path, **settings) as start:
+        answer = upload_scan(start)
+    assert answer.status_code == 503
+    assert "not installed" in answer.json()["detail"]
+
+
+def test_address_of_a_server_without_packages_is_read_with_tesseract_and_a_warning(tmp_path: Path) -> None:
+    address = {"OCR_VLM_URL": "http://127.0.0.1:9/v1", "OCR_LOG_FORMAT": "text"}
+    with RunningStart(**address, **without_packages(tmp_path)) as start:
+        assert httpx.get(f"{start.url}/health").json()["engine"] == "tesseract"
+    (said,) = lines(start, "make run-gpu")
+    assert "WARNING ocr_service engine: tesseract (OCR_VLM_URL is set, but" in said
+
+
+@pytest.mark.skipif(not NO_GPU_HERE, reason="a GPU is visible here")
+def test_without_a_gpu_nothing_looks_broken_and_the_last_line_says_where_to_go() -> None:
+    with RunningStart(OCR_LOG_FORMAT="text") as start:
+        start.wait_for(f"Open {start.url}/ in a browser")
+        at_start = list(start.log)
+        answer = httpx.get(start.url)
+        health = httpx.get(f"{start.url}/health").json()
+    assert not lines(start, "WARNING|ERROR|CRITICAL")
+    assert "INFO start.sh vLLM is not started: no GPU is visible" in at_start[0]
+    assert f"curl -F file=@examples/scan.jpg {start.url}/ocr\n" in at_start[-1]
+    assert (answer.status_code, answer.headers["location"]) == (307, "docs")
+    assert (health["status"], health["vllm"], health["paddleocr"]) == (
+        "healthy",
+        "disabled",
+        "not_initialized",
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "level"),
+    [
+        ({"VLLM_ENABLED": "true", **NO_VLLM}, "WARNING"),
+        ({"OCR_ENGINE": "paddleocr-vl", **NO_VLLM}, "WARNING"),
+        ({"OCR_ENGINE": "paddleocr-vl", "VLLM_ENABLED": "false"}, "INFO"),
+        ({"OCR_ENGINE": "paddleocr-vl", "OCR_VLM_URL": "http://127.0.0.1:9/v1"}, "INFO"),
+        ({"OCR_ENGINE": "tesseract"}, "INFO"),
+    ],
+    ids=str,
+)
+def test_absent_vllm_is_a_warning_only_if_it_was_asked_for(settings: dict[str, str], level: str) -> None:
+    with RunningStart(OCR_LOG_FORMAT="text", **settings) as start:
+        pass
+    assert f" {level} start.sh vLLM is not started: " in start.log[0]
+
+
+def test_server_elsewhere_may_be_starting() -> None:
+    settings = {"OCR_ENGINE": "paddleocr-vl", "OCR_VLM_URL": "http://127.0.0.1:9/v1"}
+    with RunningStart(**settings) as start:
+        assert httpx.get(f"{start.url}/health").json()["vllm"] == "starting"
+
+
+@pytest.mark.parametrize(
+    ("settings", "greeting"),
+    [
+        ({"UVICORN_HOST": "0.0.0.0"}, r"Open http://localhost:\d+/ in a browser, or try: curl -F"),
+        ({"OCR_DOCS": "false"}, r"Try: curl -F file=@\S+ http://127\.0\.0\.1:\d+/ocr"),
+        ({"OCR_API_KEYS": "some-key"}, r"try: curl -H 'X-API-Key: KEY' -F"),
+    ],
+    ids=str,
+)
+def test_last_line_of_the_start_fits_the_settings(settings: dict[str, str], greeting: str) -> None:
+    with RunningStart(OCR_ENGINE="tesseract", **settings) as start:
+        start.wait_for(greeting)
+
+
+def test_language_that_is_not_installed_stops_the_start() -> None:
+    said = refused(OCR_ENGINE="tesseract", OCR_LANG="rus+tlh", OCR_LOG_FORMAT="text")
+    assert re.search(r"CRITICAL .*OCR_LANG: Not installed: tlh\. Installed: .*eng, .*rus", said)
+
+
+def test_no_language_data_stops_the_start(tmp_path: Path) -> None:
+    said = refused(OCR_ENGINE="tesseract", OCR_TESSDATA_DIR=str(tmp_path), OCR_LOG_FORMAT="text")
+    assert re.search(r"CRITICAL .*OCR_LANG: There is no Tesseract language data", said)
+
+
+def test_language_of_tesseract_does_not_matter_to_another_engine() -> None:
+    with RunningStart(OCR_ENGINE="paddleocr-vl", OCR_LANG="tlh") as start:
+        assert httpx.get(f"{start.url}/health").status_code == 200
