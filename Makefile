@@ -5,7 +5,7 @@ HOST ?= 0.0.0.0
 MINUTES ?= 10
 PYTHON = .venv/bin/python
 
-.PHONY: help run test lint lint-image check image-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz pins clean
+.PHONY: help run test lint lint-image check image-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz docs docs-tables pins clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -69,6 +69,14 @@ soak: ## 2000 pages with PaddleOCR-VL on stand-ins: does memory grow?
 fuzz: ## damaged files through the decoder for MINUTES (10); ARGS="--seed 1 --format PDF"
 	@scripts/setup.sh test
 	@$(PYTHON) -m tests.fuzz --minutes $(MINUTES) $(ARGS)
+
+docs: ## build the documentation as a site in .cache/site, without anything from a CDN
+	@scripts/setup.sh test
+	@scripts/docs.sh .cache/site
+
+docs-tables: ## write the tables of settings into the documentation, from the code
+	@scripts/setup.sh test
+	@$(PYTHON) -m scripts.settings_tables
 
 pins: ## compile requirements*.txt from requirements*.in
 	@scripts/pins.sh

@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 
-# The settings and their defaults; README.md says what they mean. uvicorn reads its own from the environment.
+# The settings and their defaults; docs/settings.md says what they mean. uvicorn reads its own from the environment.
 : "${UVICORN_HOST:=0.0.0.0}"
 : "${UVICORN_PORT:=8081}"
 : "${UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN:=15}"

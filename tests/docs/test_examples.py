@@ -3,14 +3,16 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from tests.docs.pages import ENGLISH, RUSSIAN, Page
+from tests.docs.pages import ENGLISH, README, RUSSIAN, Page
 from tests.running import ROOT, RunningService
 
 # Fields that differ from run to run.
@@ -65,6 +67,35 @@ def test_commands_give_the_answers_that_are_shown(running: RunningService, examp
     done = subprocess.run([*command, "--silent"], cwd=ROOT, capture_output=True, text=True, check=True)
     shown, answered = parsed(example.kind, example.answer), parsed(example.kind, done.stdout)
     assert lasting(answered) == about(lasting(shown))
+
+
+PROGRAMS = {"python": [sys.executable, "-"], "javascript": ["node", "--input-type=module", "-"]}
+
+
+def programs(page: Page) -> list[Example]:
+    """Return the programs of a page; several in a row share the answer that follows them."""
+    found, waiting = [], []
+    for block in page.blocks:
+        if block.language in PROGRAMS:
+            waiting.append(block)
+            continue
+        found += [Example(program.text, program.language, block.text) for program in waiting]
+        waiting = []
+    return found
+
+
+@pytest.mark.parametrize("program", programs(README), ids=lambda program: str(program.kind))
+def test_programs_print_the_answer_that_is_shown(running: RunningService, program: Example) -> None:
+    command = PROGRAMS[program.kind]
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    source = program.command.replace("http://localhost:8081", running.url)
+    done = subprocess.run(command, cwd=ROOT, input=source, capture_output=True, text=True, timeout=60)
+    assert (done.stdout.strip(), done.returncode) == (program.answer, 0), done.stderr
+
+
+def test_readme_has_a_program_in_each_language() -> None:
+    assert [program.kind for program in programs(README)] == list(PROGRAMS)
 
 
 def test_every_example_has_its_answer() -> None:

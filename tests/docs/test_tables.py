@@ -5,35 +5,21 @@ from collections.abc import Iterable
 
 import httpx
 import pytest
-from pydantic.fields import FieldInfo
 
 from ocr_service import metrics
-from ocr_service.config import Settings
 from ocr_service.metrics import StateGauge
 from ocr_service.routes.openapi import error_kinds
 from ocr_service.routes.recognition_fields import RecognitionFields
 from tests.deploy.variables import start_script
 from tests.docs.pages import ENGLISH, RUSSIAN, Page, rows
 from tests.http.test_errors import BAD
+from tests.running import ROOT
 
 BOTH = pytest.mark.parametrize("pages", [ENGLISH, RUSSIAN], ids=["English", "Russian"])
 
 
-def setting_rows(pages: list[Page], columns: int) -> list[list[str]]:
-    return [row[:columns] for row in rows(pages) if re.match("`(OCR|CLOUDRU)_", row[0])]
-
-
 def start_rows(pages: list[Page]) -> list[list[str]]:
     return [row[:2] for row in rows(pages) if row[0].strip("`") in start_script()]
-
-
-def default(field: FieldInfo) -> str:
-    return "" if field.default is None else f"`{field.default}`"
-
-
-def test_table_of_settings_is_that_of_the_code() -> None:
-    in_code = [[f"`{n.upper()}`", default(f), f.description] for n, f in Settings.model_fields.items()]
-    assert setting_rows(ENGLISH, columns=3) == in_code
 
 
 @BOTH
@@ -77,21 +63,35 @@ def test_table_of_metrics_is_what_the_service_shows(service: httpx.Client) -> No
     assert [row[:3] for row in metric_rows(RUSSIAN)] == [row[:3] for row in metric_rows(ENGLISH)]
 
 
-def error_rows(pages: list[Page]) -> list[list[str]]:
-    return [row for row in rows(pages) if len(row) == 3 and row[1].isdigit() and row[2].startswith("`")]
+# Errors of the framework, before a route is chosen.
+FRAMEWORK = {("not_found", 404), ("method_not_allowed", 405)}
 
 
-def test_table_of_errors_holds_every_bad_input_that_is_tested() -> None:
-    table = {row[0]: (row[1], row[2]) for row in error_rows(ENGLISH)}
-    assert {bad.name: (str(bad.status), f"`{bad.code}`") for bad in BAD}.items() <= table.items()
+def listed_errors(pages: list[Page]) -> list[tuple[str, int]]:
+    return [
+        (row[0].strip("`"), int(row[1]))
+        for page in pages
+        if page.path.name == "errors.md"
+        for table in page.tables
+        for row in table
+    ]
 
 
 @BOTH
-def test_table_of_errors_holds_every_error_of_the_code(pages: list[Page]) -> None:
-    listed = {(row[1], row[2]) for row in error_rows(pages)}
-    assert {(str(error.status), f"`{error.code}`") for error in error_kinds()} <= listed
+def test_table_of_errors_has_one_row_for_each_code(pages: list[Page]) -> None:
+    in_code = {(error.code, error.status) for error in error_kinds()} | FRAMEWORK
+    listed = listed_errors(pages)
+    assert set(listed) == in_code
+    assert len(listed) == len(in_code)
 
 
-def test_russian_tables_have_the_same_settings_and_errors() -> None:
-    assert setting_rows(RUSSIAN, columns=2) == setting_rows(ENGLISH, columns=2)
-    assert [row[1:] for row in error_rows(RUSSIAN)] == [row[1:] for row in error_rows(ENGLISH)]
+def test_every_bad_input_gets_an_error_of_the_table() -> None:
+    assert {(bad.code, bad.status) for bad in BAD} <= set(listed_errors(ENGLISH))
+
+
+@BOTH
+def test_options_of_uvicorn_are_those_of_the_start_script(pages: list[Page]) -> None:
+    protocol = re.search(r"UVICORN_HTTP=(\S+)", (ROOT / "start.sh").read_text())
+    assert protocol
+    named = [name for page in pages for name in re.findall(r"--http (\S+?)`", page.text)]
+    assert named == [protocol[1]]

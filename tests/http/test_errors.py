@@ -1,4 +1,4 @@
-"""Every bad input, with the status and the code that the README's table promises."""
+"""Every bad input, with the status and the code that the table in docs/errors.md promises."""
 
 import asyncio
 import json

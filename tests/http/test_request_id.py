@@ -129,8 +129,8 @@ async def test_line_says_what_was_asked_and_what_came_of_it(log_lines: io.String
     assert "hidden" not in log_lines.getvalue() and "first-key" not in log_lines.getvalue()
 
 
-async def test_line_that_the_readme_shows_has_the_fields_of_the_code(log_lines: io.StringIO) -> None:
-    (shown,) = re.findall(r'^\{"time".*\}$', (ROOT / "README.md").read_text(), re.MULTILINE)
+async def test_line_in_the_documentation_has_the_fields_of_the_code(log_lines: io.StringIO) -> None:
+    (shown,) = re.findall(r'^\{"time".*\}$', (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     async with serving(ScriptedEngine()) as client:
         await client.post("/ocr", files={"file": small_png()})
     (line,) = [line for line in parsed(log_lines) if line["logger"] == "ocr_service.access"]

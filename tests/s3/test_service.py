@@ -53,9 +53,9 @@ def test_everything_can_be_fetched_where_the_answer_says(running: RunningService
     assert re.fullmatch("[0-9a-f]{64}", metadata["x-amz-meta-source-sha256"])
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.ru.md"])
-def test_readme_shows_what_is_answered(running: RunningService, readme: str) -> None:
-    blocks = re.findall(r"^```json\n(.*?)^```$", (ROOT / readme).read_text(), re.MULTILINE | re.DOTALL)
+@pytest.mark.parametrize("page", ["docs/storage.md", "docs/ru/storage.md"])
+def test_documentation_shows_the_answer(running: RunningService, page: str) -> None:
+    blocks = re.findall(r"^```json\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
     [shown] = [block for block in map(json.loads, blocks) if block.get("kind") == "s3"]
     assert shape(read(running)["storage"]) == shape(shown)
 

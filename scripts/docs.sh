@@ -1,0 +1,19 @@
+#!/bin/bash
+# Build the documentation as a site. A broken link, a missing anchor or anything from a CDN is an error.
+# Usage: scripts/docs.sh FOLDER
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+site=$(realpath -m "$1")
+pages=$(mktemp -d)
+trap 'rm -rf "$pages"' EXIT
+
+cp --parents LICENSE ./*.md docs/*.md docs/ru/*.md deploy/README*.md deploy/monitoring/README*.md "$pages"
+NO_MKDOCS_2_WARNING=1 DOCS_PAGES=$pages .venv/bin/python -m mkdocs build --strict --site-dir "$site"
+
+# Links in the text may lead to other sites; scripts, styles, fonts and images may not.
+from_elsewhere='<(script|link|img|iframe)[^>]*(src|href)="?(https?:)?//|url\("?(https?:)?//|@import'
+if grep -rEno --include='*.html' --include='*.css' "$from_elsewhere" "$site"; then
+    echo "docs: the site loads something from elsewhere" >&2
+    exit 1
+fi

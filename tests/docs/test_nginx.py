@@ -1,0 +1,105 @@
+"""The configuration of nginx in the documentation, tried with a real nginx in front of the real service."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from scripts.settings_tables import settings
+from tests.docs.pages import DOCS, Page
+from tests.running import ROOT, RunningProgram, RunningService, free_port
+from tests.samples import pdf_of_images, printed_page, small_png
+
+# Debian's package, unpacked by scripts/setup.sh.
+UNPACKED = ROOT / ".cache/nginx/usr/sbin"
+DEFAULTS = {each.variable: each.default.strip("`") for each in settings()}
+MIB = 2**20
+
+[SNIPPET] = [block.text for block in Page(DOCS / "operations.md").blocks if block.language == "nginx"]
+
+# nginx writes below /var and as root otherwise.
+AROUND = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr notice;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    {snippet}
+}}
+"""
+
+
+class RunningNginx(RunningProgram):
+    """Runs nginx with the documented server in front of a service."""
+
+    listening = re.compile(r"(start worker process \d+)")
+
+    def __init__(self, folder: Path, service: str) -> None:
+        program = shutil.which("nginx") or shutil.which("nginx", path=str(UNPACKED))
+        assert program, "nginx is missing: scripts/setup.sh test"
+        self.port = free_port()
+        snippet = SNIPPET.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
+        snippet = snippet.replace("http://127.0.0.1:8081", service)
+        (folder / "nginx.conf").write_text(AROUND.format(folder=folder, snippet=snippet))
+        super().__init__([program, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", "stderr"])
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[RunningService]:
+    with RunningService(OCR_TESSERACT_THREADS="1") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(service: RunningService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with (
+        RunningNginx(tmp_path_factory.mktemp("nginx"), service.url) as nginx,
+        httpx.Client(base_url=f"http://127.0.0.1:{nginx.port}", timeout=120) as client,
+    ):
+        yield client
+
+
+def test_document_larger_than_the_default_of_nginx_is_read(client: httpx.Client) -> None:
+    response = client.post("/ocr", files={"file": small_png() + bytes(5 * MIB)})
+    assert response.status_code == 200, response.text
+
+
+def test_service_itself_refuses_a_file_above_its_limit(client: httpx.Client) -> None:
+    too_large = (int(DEFAULTS["OCR_MAX_UPLOAD_MB"]) + 1) * MIB
+    response = client.post("/ocr", files={"file": small_png() + bytes(too_large)})
+    assert (response.status_code, response.json()["code"]) == (413, "too_many_bytes")
+
+
+def test_lines_of_a_stream_arrive_before_the_document_is_done(
+    client: httpx.Client, service: RunningService
+) -> None:
+    page = printed_page(["A line of text."], size=(1240, 1754)).image
+    document = pdf_of_images([page] * 30, dpi=150)
+    with client.stream(
+        "POST", "/ocr", files={"file": document}, headers={"Accept": "application/x-ndjson"}
+    ) as response:
+        lines = response.iter_lines()
+        assert '"event":"start"' in next(lines)
+        assert '"event":"page"' in next(lines)
+        assert "\nocr_requests_in_flight 1.0\n" in service.client.get("/metrics").text
+        assert len(list(lines)) == 30
+
+
+def test_limits_of_nginx_are_above_those_of_the_service() -> None:
+    def number(directive: str) -> int:
+        found = re.search(rf"{directive} (\d+)[ms];", SNIPPET)
+        assert found
+        return int(found[1])
+
+    # Base64 in JSON is a third longer than the file.
+    assert number("client_max_body_size") > int(DEFAULTS["OCR_MAX_UPLOAD_MB"]) * 4 / 3
+    assert number("proxy_read_timeout") > float(DEFAULTS["OCR_REQUEST_TIMEOUT"])
