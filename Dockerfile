@@ -30,7 +30,7 @@ ENV PATH=/opt/service/bin:$PATH \
 WORKDIR /app
 EXPOSE 8080 8081
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
-    CMD ["python3", "-m", "ocr_service.healthcheck"]
+    CMD ["python3", "-m", "ocr_service.container.healthcheck"]
 ENTRYPOINT ["/app/start.sh"]
 LABEL org.opencontainers.image.title="paddleocr-vl-service" \
       org.opencontainers.image.description="Document OCR over HTTP: PaddleOCR-VL on vLLM, or Tesseract"

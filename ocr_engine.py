@@ -1,4 +1,4 @@
-"""The adapter to PaddleOCR-VL and its vLLM server; it and `ocr_service.paddleocr_vl` alone know them.
+"""The adapter to PaddleOCR-VL and its vLLM server; it and `ocr_service.engines.paddleocr_vl` alone know them.
 
 The official pipeline reads every page, in a thread a page, with two of its parts replaced: the layout model
 gathers the pages that wait, on a thread of its own, and the VLM's client sends all blocks of a page at once.
@@ -14,33 +14,23 @@ from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import Any
 
-from ocr_service.cores import usable_cores
-from ocr_service.documents import (
-    EngineState,
-    ImageMode,
-    Options,
-    Page,
-    PageResult,
-    Timings,
-    VlmStatus,
-)
-from ocr_service.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
-from ocr_service.paddleocr_vl.building import (
-    BuiltPipeline,
-    PaddleOcrVlSettings,
-    build,
-    installed_versions,
-)
-from ocr_service.paddleocr_vl.drawings import draw
-from ocr_service.paddleocr_vl.model_thread import ModelThread
-from ocr_service.paddleocr_vl.options import check_options, predict_options
-from ocr_service.paddleocr_vl.page_calls import PageCalls, current
-from ocr_service.paddleocr_vl.results import page_result, restructured
-from ocr_service.paddleocr_vl.vlm_client import VlmAddress, VlmClient
-from ocr_service.paddleocr_vl.vlm_watch import VlmWatch
-from ocr_service.paddleocr_vl.word import word_document
-from ocr_service.starting import LazyStart
-from ocr_service.workers import Workers
+from ocr_service.core.documents import ImageMode, Page, PageResult, Timings
+from ocr_service.core.engine import EngineState, VlmStatus
+from ocr_service.core.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
+from ocr_service.core.options import Options
+from ocr_service.engines.lazy_start import LazyStart
+from ocr_service.engines.paddleocr_vl.building import BuiltPipeline, build, installed_versions
+from ocr_service.engines.paddleocr_vl.drawings import draw
+from ocr_service.engines.paddleocr_vl.model_thread import ModelThread
+from ocr_service.engines.paddleocr_vl.options import check_options, predict_options
+from ocr_service.engines.paddleocr_vl.page_calls import PageCalls, current
+from ocr_service.engines.paddleocr_vl.results import page_result, restructured
+from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
+from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
+from ocr_service.engines.paddleocr_vl.vlm_watch import VlmWatch
+from ocr_service.engines.paddleocr_vl.word import word_document
+from ocr_service.runtime.cores import usable_cores
+from ocr_service.runtime.threads import Workers
 
 # Where nothing of a page was read, the most general of its blocks' errors is the page's.
 _MOST_GENERAL_FIRST = (VlmUnavailable, VlmTimeout, RecognitionFailed)

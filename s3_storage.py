@@ -16,9 +16,9 @@ from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ocr_service.documents import StorageKind
-from ocr_service.errors import StorageError, StorageOutage, StorageRefusal, TooManyBytes
-from ocr_service.workers import Workers
+from ocr_service.core.errors import StorageError, StorageOutage, StorageRefusal, TooManyBytes
+from ocr_service.core.storage import StorageKind
+from ocr_service.runtime.threads import Workers
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client

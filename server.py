@@ -15,36 +15,42 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from ocr_service import __version__, connections, tracing
-from ocr_service.admission import Admission, Bounds
-from ocr_service.background import Background, Pulse
-from ocr_service.cache import ResultCache
+from ocr_service import __version__
+from ocr_service.admission.admission import Admission, Bounds
+from ocr_service.api import openapi
+from ocr_service.api.answers.problems import answer_error
+from ocr_service.api.middleware.api_keys import Access
+from ocr_service.api.middleware.request_log import HEADER, RequestContext
+from ocr_service.api.middleware.security_headers import SecurityHeaders
+from ocr_service.api.paths import OpenPaths
+from ocr_service.api.requests.body_stream import BodyLimits
+from ocr_service.api.routes import documentation, health, layout_parsing, metrics, ocr
+from ocr_service.api.service import Service
 from ocr_service.config import ConfigurationError, Settings, load_settings
-from ocr_service.connections import ConnectionLimits
+from ocr_service.core.engine import PADDLEOCR_VL, Engine, EngineState
+from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, OcrError
+from ocr_service.core.storage import Storage
 from ocr_service.decoding import Limits
-from ocr_service.documents import Engine, EngineState, Storage
-from ocr_service.errors import EngineUnavailable, LanguageNotInstalled, OcrError
-from ocr_service.fetching import Fetcher, Rules
-from ocr_service.gpus import Gpus
-from ocr_service.listening import greeting, listening
-from ocr_service.local_storage import LocalStorage
-from ocr_service.logs import configure_logging, form_in
-from ocr_service.memory import give_back, keep_for_reuse
-from ocr_service.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here, lacking_here
-from ocr_service.pipeline import Pipeline
-from ocr_service.routes import documentation, health, layout_parsing, metrics, ocr, openapi
-from ocr_service.routes.access import Access, OpenPaths
-from ocr_service.routes.body import BodyLimits
-from ocr_service.routes.health import PADDLEOCR_VL
-from ocr_service.routes.middleware import HEADER, RequestContext
-from ocr_service.routes.problems import answer_error
-from ocr_service.routes.security_headers import SecurityHeaders
-from ocr_service.routes.service import Service
-from ocr_service.spool import Spool
-from ocr_service.stopping import before_stopping
-from ocr_service.storing import Storing
-from ocr_service.tesseract import TesseractEngine
-from ocr_service.tesseract.languages import check_installed, find_tessdata, languages_in
+from ocr_service.engines.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here, lacking_here
+from ocr_service.engines.tesseract import TesseractEngine
+from ocr_service.engines.tesseract.languages import check_installed, find_tessdata, languages_in
+from ocr_service.pipeline.cache import ResultCache
+from ocr_service.pipeline.pipeline import Pipeline
+from ocr_service.runtime import connections
+from ocr_service.runtime.background import Background, Pulse
+from ocr_service.runtime.connections import ConnectionLimits
+from ocr_service.runtime.listening import greeting, listening
+from ocr_service.runtime.memory import give_back, keep_for_reuse
+from ocr_service.runtime.signals import before_stopping
+from ocr_service.sources.checked_network import Rules
+from ocr_service.sources.fetching import Fetcher
+from ocr_service.sources.source import Sources
+from ocr_service.storage.local import LocalStorage
+from ocr_service.storage.result_store import Storing
+from ocr_service.storage.spool import Spool
+from ocr_service.telemetry import tracing
+from ocr_service.telemetry.gpus import Gpus
+from ocr_service.telemetry.logs import configure_logging, form_in
 from s3_storage import S3Settings, S3Storage
 
 log = logging.getLogger("ocr_service")
@@ -106,7 +112,7 @@ def _tesseract(settings: Settings) -> Engine:
 def _paddleocr_vl(settings: Settings) -> Engine:
     # Not at the top: its HTTP client takes a fifth of a second to import, which no other engine needs.
     from ocr_engine import PaddleOcrVlEngine
-    from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
+    from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
 
     key = settings.ocr_vlm_api_key
     return PaddleOcrVlEngine(
@@ -193,11 +199,12 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
         pipeline,
         admission,
         _storing(settings, storage),
-        Fetcher(_fetching_rules(settings, max_bytes)),
+        Sources(
+            Fetcher(_fetching_rules(settings, max_bytes)), storage if settings.ocr_url_s3 else None, max_bytes
+        ),
         Gpus(),
         Background(),
         Pulse(settings.ocr_stall_timeout),
-        reads_bucket=settings.ocr_url_s3,
         body_limits=BodyLimits(max_bytes, settings.ocr_upload_idle_timeout, settings.ocr_upload_min_rate),
         s3_configured=settings.s3_configured,
         s3_missing=settings.s3_missing,
@@ -295,7 +302,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await service.background.stop()
         await pipeline.close()
         await storing.close()
-        service.fetcher.close()
+        service.sources.close()
         await engine.close()
         await tracing.turn_off()
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Starts vLLM for PaddleOCR-VL where it can run, and always the service: as a container's first process, or by `make run`.
-# `start.sh vllm` becomes vLLM alone; that is how ocr_service/supervisor.py runs it beside the service.
+# `start.sh vllm` becomes vLLM alone; that is how ocr_service/container/supervisor.py runs it beside the service.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 
@@ -25,7 +25,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 export UVICORN_HOST UVICORN_PORT UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN UVICORN_SERVER_HEADER
 
 # Connections with limits, and no WebSockets, which the service does not speak.
-export UVICORN_HTTP=ocr_service.connections:Connection UVICORN_WS=none
+export UVICORN_HTTP=ocr_service.runtime.connections:Connection UVICORN_WS=none
 
 # vLLM and the hub's client tell nobody about this machine.
 export DO_NOT_TRACK=1 HF_HUB_DISABLE_TELEMETRY=1
@@ -33,7 +33,7 @@ export DO_NOT_TRACK=1 HF_HUB_DISABLE_TELEMETRY=1
 # PaddleX's own, for the models that it has downloaded.
 export PADDLE_PDX_CACHE_HOME="${PADDLE_PDX_CACHE_HOME:-${HOME:-/tmp}/.paddlex}"
 
-# say LEVEL MESSAGE: a line of the form that ocr_service/logs.py gives to the service's own.
+# say LEVEL MESSAGE: a line of the form that ocr_service/telemetry/logs.py gives to the service's own.
 say() {
     local LC_ALL=C now time message
     now=$EPOCHREALTIME message=${2//[[:cntrl:]]/ }
@@ -66,7 +66,7 @@ main() {
     fi
     say INFO "Starting FastAPI handler on port $UVICORN_PORT..."
     # One worker: all requests share what it has loaded and take turns in it.
-    exec python3 -m ocr_service.supervisor "$VLLM_STOP_TIMEOUT" uvicorn server:app --workers 1 "${beside[@]}"
+    exec python3 -m ocr_service.container.supervisor "$VLLM_STOP_TIMEOUT" uvicorn server:app --workers 1 "${beside[@]}"
 }
 
 # PaddleX also writes where it keeps models, and those may be read-only: what it writes goes elsewhere.

@@ -4,7 +4,7 @@ import httpx
 
 from benchmarks import say, seconds
 from benchmarks.probing import print_milliseconds, probed, probed_beside
-from ocr_service.cores import usable_cores
+from ocr_service.runtime.cores import usable_cores
 from tests.running import RunningService
 from tests.samples import RUSSIAN, bomb_png, pdf_of_images, printed_page
 

@@ -21,7 +21,7 @@ import pypdfium2 as pdfium
 import tesserocr
 
 from benchmarks import say, seconds
-from ocr_service.cores import usable_cores
+from ocr_service.runtime.cores import usable_cores
 from tests.running import RunningService
 from tests.samples import ENGLISH, RUSSIAN, pdf_of_images, printed_page
 

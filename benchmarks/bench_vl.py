@@ -23,7 +23,7 @@ import yaml
 from benchmarks import Progress, say
 from benchmarks.processes import cpu_seconds, peak_rss_mib
 from benchmarks.vl_stage import BLOCKS, models_and_vllm, page_files, service_on
-from ocr_service.cores import usable_cores
+from ocr_service.runtime.cores import usable_cores
 from tests.running import RunningProgram, RunningService, RunningVllm, free_port
 
 DIFFERENT_PAGES = 32

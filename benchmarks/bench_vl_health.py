@@ -5,7 +5,7 @@ import httpx
 from benchmarks import say
 from benchmarks.probing import print_milliseconds, probed_beside
 from benchmarks.vl_stage import models_and_vllm, page_files, service_on
-from ocr_service.cores import usable_cores
+from ocr_service.runtime.cores import usable_cores
 
 BUILDS = 5
 BUILD_PROBES = 600

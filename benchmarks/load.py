@@ -24,7 +24,7 @@ from benchmarks.load_documents import BOUNDARY, Documents, documents
 from benchmarks.probing import PROBES_A_SECOND, print_milliseconds
 from benchmarks.processes import peak_rss_mib, rss_mib
 from benchmarks.vl_stage import models_and_vllm, service_on
-from ocr_service.cores import usable_cores
+from ocr_service.runtime.cores import usable_cores
 from tests.running import RunningService
 
 SECONDS = 60

@@ -1,3 +1,3 @@
-"""The rooms of the OCR service; the wiring and the outside world's adapters stand beside this package."""
+"""The OCR service, in folders; the wiring and the outside world's adapters stand beside this package."""
 
 __version__ = "1.0.0"

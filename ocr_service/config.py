@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ocr_service.access import ApiKeys, keys_in, parse_keys, parse_origins
-from ocr_service.addresses import Allowlist
+from ocr_service.security.addresses import Allowlist
+from ocr_service.security.api_keys import ApiKeys, keys_in, parse_keys, parse_origins
 
 PREFIX = "OCR_"
 

@@ -91,7 +91,7 @@ class RunningService(RunningProgram):
     def __init__(self, **settings: str) -> None:
         command = [sys.executable, "-m", "uvicorn", "server:app", "--port", "0"]
         # As start.sh has it.
-        limits = {"UVICORN_HTTP": "ocr_service.connections:Connection", "UVICORN_WS": "none"}
+        limits = {"UVICORN_HTTP": "ocr_service.runtime.connections:Connection", "UVICORN_WS": "none"}
         usual = {"OCR_ENGINE": "tesseract", "OCR_CACHE_LIFETIME": "0"}
         super().__init__(command, **limits, **{**usual, **settings})
 

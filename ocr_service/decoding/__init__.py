@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from ocr_service.core.documents import ImageMode, Page
+from ocr_service.core.errors import TypeNotSupported
 from ocr_service.decoding.images import ImageFile
 from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.pdf import PdfFile
 from ocr_service.decoding.signatures import PDF, identify
-from ocr_service.documents import ImageMode, Page
-from ocr_service.errors import TypeNotSupported
 
 __all__ = ["Document", "Limits", "opened", "refuse_bad_pictures"]
 

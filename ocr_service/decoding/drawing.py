@@ -12,7 +12,7 @@ import pypdfium2.raw as pdfium_c
 from PIL import Image
 from pypdfium2.internal import set_callback
 
-from ocr_service.documents import ImageMode
+from ocr_service.core.documents import ImageMode
 
 _WHITE = (255, 255, 255, 255)
 # With annotations; and not all pictures of the page are kept decoded until it is drawn.

@@ -11,10 +11,10 @@ from typing import cast
 import pillow_heif
 from PIL import ExifTags, Image, ImageOps
 
+from ocr_service.core.documents import ImageMode, Page
+from ocr_service.core.errors import BrokenDocument, OcrError, TooManyPages
 from ocr_service.decoding.limits import Limits
-from ocr_service.documents import ImageMode, Page
-from ocr_service.errors import BrokenDocument, OcrError, TooManyPages
-from ocr_service.workers import in_thread
+from ocr_service.runtime.threads import in_thread
 
 # Pillow warns or raises by a global limit of its own; ours is a setting and is checked for every frame.
 Image.MAX_IMAGE_PIXELS = None

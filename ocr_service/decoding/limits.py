@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ocr_service.errors import TooManyPixels
+from ocr_service.core.errors import TooManyPixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from itertools import chain
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from ocr_service.core.documents import ImageMode, Page
+from ocr_service.core.errors import BrokenDocument, EncryptedPdf
 from ocr_service.decoding.drawing import GivenUp, draw
 from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.probing import NO_PAGE, Probe
-from ocr_service.documents import ImageMode, Page
-from ocr_service.errors import BrokenDocument, EncryptedPdf
-from ocr_service.workers import in_thread
+from ocr_service.runtime.threads import in_thread
 
 POINTS_PER_INCH = 72
 

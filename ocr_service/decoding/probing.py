@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from ocr_service.errors import BrokenDocument
+from ocr_service.core.errors import BrokenDocument
 
 # A page of a scan takes a millisecond, a crowded map some hundred.
 MOST_SECONDS = 10

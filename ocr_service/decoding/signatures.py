@@ -1,6 +1,6 @@
 """What a file is, told by its first bytes and never by its name."""
 
-from ocr_service.errors import NotADocument, TypeNotSupported
+from ocr_service.core.errors import NotADocument, TypeNotSupported
 
 PDF = "PDF"
 

@@ -135,7 +135,7 @@ check_layers() {
 check_config() {
     local all
     all=$(about_image "$image" .Config)$(about_image "$image" .HealthCheck)
-    for part in '"User":"10001:10001"' '"ExposedPorts":{"8080/tcp":{},"8081/tcp":{}}' '"ocr_service.healthcheck"' \
+    for part in '"User":"10001:10001"' '"ExposedPorts":{"8080/tcp":{},"8081/tcp":{}}' '"ocr_service.container.healthcheck"' \
         "\"org.opencontainers.image.version\":\"$(version)\"" '"Entrypoint":["/app/start.sh"]'; do
         [[ $all = *"$part"* ]] || wrong "the image's configuration has no $part"
     done
@@ -180,7 +180,7 @@ check_service() {
     ok "a scan is read"
     deploy/smoke.sh "http://127.0.0.1:$port"
     podman healthcheck run ocr >/dev/null || wrong "the health check fails on a service that is well"
-    ! inside env UVICORN_PORT=9 python3 -m ocr_service.healthcheck || wrong "the health check passes where nothing answers"
+    ! inside env UVICORN_PORT=9 python3 -m ocr_service.container.healthcheck || wrong "the health check passes where nothing answers"
     ok "the health check tells well from unwell"
 }
 

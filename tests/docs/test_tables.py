@@ -6,10 +6,10 @@ from collections.abc import Iterable
 import httpx
 import pytest
 
-from ocr_service import metrics
-from ocr_service.metrics import StateGauge
-from ocr_service.routes.openapi import error_kinds
-from ocr_service.routes.recognition_fields import RecognitionFields
+from ocr_service.api import state_metrics
+from ocr_service.api.requests.recognition_fields import RecognitionFields
+from ocr_service.api.state_metrics import StateGauge
+from ocr_service.core.errors import error_kinds
 from tests.deploy.variables import start_script
 from tests.docs.pages import ENGLISH, RUSSIAN, Page, rows
 from tests.http.test_errors import BAD
@@ -44,7 +44,7 @@ def metric_rows(pages: list[Page]) -> list[list[str]]:
 
 def labels_of(name: str, text: str) -> str:
     """Name a metric's labels, by its series; what has none just now says so itself."""
-    for gauge in vars(metrics).values():
+    for gauge in vars(state_metrics).values():
         if isinstance(gauge, StateGauge) and gauge.name == name:
             return in_code(gauge.labels)
     series = re.findall(rf"^{name}(?:_bucket)?\{{(.*)\}} ", text, re.MULTILINE)

@@ -1,7 +1,7 @@
 """An engine that cannot be started, as PaddleOCR-VL cannot where it is not installed."""
 
-from ocr_service.documents import EngineState
-from ocr_service.errors import EngineUnavailable
+from ocr_service.core.engine import EngineState
+from ocr_service.core.errors import EngineUnavailable
 from tests.fakes.scripted_engine import ScriptedEngine
 
 

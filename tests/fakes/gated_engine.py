@@ -2,7 +2,8 @@
 
 import asyncio
 
-from ocr_service.documents import Options, Page, PageResult
+from ocr_service.core.documents import Page, PageResult
+from ocr_service.core.options import Options
 from tests.fakes.scripted_engine import ScriptedEngine
 
 

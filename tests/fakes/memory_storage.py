@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 
-from ocr_service.documents import StorageKind
-from ocr_service.errors import TooManyBytes
+from ocr_service.core.errors import TooManyBytes
+from ocr_service.core.storage import StorageKind
 
 
 class MemoryStorage:

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from ocr_service.documents import Block, EngineState, ImageMode, Options, Page, PageResult, VlmStatus
-from ocr_service.errors import LanguageNotInstalled
+from ocr_service.core.documents import Block, ImageMode, Page, PageResult
+from ocr_service.core.engine import EngineState, VlmStatus
+from ocr_service.core.errors import LanguageNotInstalled
+from ocr_service.core.options import Options
 
 
 class ScriptedEngine:

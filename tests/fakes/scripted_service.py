@@ -2,9 +2,9 @@
 
 import os
 
-from ocr_service import tracing
 from ocr_service.config import load_settings
-from ocr_service.logs import configure_logging
+from ocr_service.telemetry import tracing
+from ocr_service.telemetry.logs import configure_logging
 from server import choose_storage, create_app
 from tests.fakes.scripted_engine import ScriptedEngine
 

@@ -3,8 +3,9 @@
 import asyncio
 import threading
 
-from ocr_service.documents import Options, Page, PageResult
-from ocr_service.workers import Workers
+from ocr_service.core.documents import Page, PageResult
+from ocr_service.core.options import Options
+from ocr_service.runtime.threads import Workers
 from tests.fakes.scripted_engine import ScriptedEngine
 
 

@@ -16,8 +16,8 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ocr_service.core.errors import OcrError
 from ocr_service.decoding import Limits, opened
-from ocr_service.errors import OcrError
 
 # Small pages, so that what takes long or much stands out.
 LIMITS = Limits(max_page_pixels=4_000_000, max_page_side=20_000)

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ocr_service.addresses import Allowlist
-from ocr_service.fetching import Fetcher, Rules, look_up
+from ocr_service.security.addresses import Allowlist
+from ocr_service.sources.checked_network import Rules, look_up
+from ocr_service.sources.fetching import Fetcher
 
 LIMIT = 64 * 1024
 FILE = b"%PDF-1.7 and so on"

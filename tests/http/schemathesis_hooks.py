@@ -13,7 +13,7 @@ import schemathesis
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from ocr_service.stream_rendering import StreamEvent
+from ocr_service.api.answers.stream_events import StreamEvent
 from tests.fuzz.corpus import corpus
 
 SCAN_URL = os.environ["SCAN_URL"]

@@ -10,8 +10,9 @@ import httpx
 import uvicorn
 
 from ocr_service.config import Settings
-from ocr_service.connections import Connection
-from ocr_service.documents import Engine, Storage
+from ocr_service.core.engine import Engine
+from ocr_service.core.storage import Storage
+from ocr_service.runtime.connections import Connection
 from server import create_app
 
 

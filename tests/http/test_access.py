@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ocr_service.access import ApiKeys, parse_keys, parse_origins
 from ocr_service.config import Settings
+from ocr_service.security.api_keys import ApiKeys, parse_keys, parse_origins
 from server import create_app
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving

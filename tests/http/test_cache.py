@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ocr_service.errors import BrokenDocument, RecognitionFailed
+from ocr_service.core.errors import BrokenDocument, RecognitionFailed
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.memory_storage import MemoryStorage
@@ -173,7 +173,7 @@ async def test_service_that_decodes_otherwise_reads_anew(changed: dict[str, Any]
 async def test_another_release_reads_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     storage = MemoryStorage()
     for version in ("1", "2"):
-        monkeypatch.setattr("ocr_service.pipeline.__version__", version)
+        monkeypatch.setattr("ocr_service.pipeline.pipeline.__version__", version)
         async with serving(ScriptedEngine(), storage, **CACHE) as client:
             assert (await read(client)).json()["cached"] is False
 

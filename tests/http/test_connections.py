@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ocr_service.documents import Options, Page, PageResult
+from ocr_service.core.documents import Page, PageResult
+from ocr_service.core.options import Options
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving

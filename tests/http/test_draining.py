@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ocr_service.errors import StorageOutage
+from ocr_service.core.errors import StorageOutage
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine

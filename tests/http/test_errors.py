@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ocr_service.errors import RecognitionFailed
+from ocr_service.core.errors import RecognitionFailed
 from tests.fakes.absent_engine import AbsentEngine
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.scripted_engine import ScriptedEngine

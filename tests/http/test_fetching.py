@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ocr_service.errors import EmptyFile, FetchFailed, OcrError, TooManyBytes
+from ocr_service.core.errors import EmptyFile, FetchFailed, OcrError, TooManyBytes
 from tests.http.peers import FILE, LIMIT, Answer, answer, fetched, fetcher, never, peer, says
 from tests.running import free_port
 

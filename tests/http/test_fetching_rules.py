@@ -5,7 +5,7 @@ from base64 import b64encode
 
 import pytest
 
-from ocr_service.errors import FetchFailed, InvalidUrl, UrlNotAllowed
+from ocr_service.core.errors import FetchFailed, InvalidUrl, UrlNotAllowed
 from tests.http.peers import FILE, Resolver, answer, by_path, fetched, fetcher, peer, redirects, says
 from tests.running import free_port
 

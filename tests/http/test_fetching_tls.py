@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_service.errors import FetchFailed
+from ocr_service.core.errors import FetchFailed
 from tests.certificates import server_tls
 from tests.http.peers import FILE, Resolver, answer, fetcher, peer, says
 

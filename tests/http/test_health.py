@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from ocr_service import __version__
-from ocr_service.documents import EngineState
-from ocr_service.starting import LazyStart
+from ocr_service.core.engine import EngineState
+from ocr_service.engines.lazy_start import LazyStart
 from tests.fakes.absent_engine import AbsentEngine
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ocr_service.documents import Engine
+from ocr_service.core.engine import Engine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.peers import Peer, answer, by_path, never, peer, says
 from tests.http.serving import serving

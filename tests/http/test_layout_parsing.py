@@ -8,8 +8,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from ocr_service.documents import Engine, Options
-from ocr_service.routes.encoded import cut_long_strings, document_of
+from ocr_service.api.requests.long_strings import cut_long_strings, document_of
+from ocr_service.core.engine import Engine
+from ocr_service.core.options import Options
 from tests.fakes.absent_engine import AbsentEngine
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine

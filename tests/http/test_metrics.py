@@ -10,8 +10,10 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
 from ocr_service import __version__
-from ocr_service.documents import EngineState, Options, Page, PageResult, VlmState, VlmStatus
-from ocr_service.errors import EngineUnavailable, PartlyRecognized, RecognitionFailed, StorageOutage
+from ocr_service.core.documents import Page, PageResult
+from ocr_service.core.engine import EngineState, VlmState, VlmStatus
+from ocr_service.core.errors import EngineUnavailable, PartlyRecognized, RecognitionFailed, StorageOutage
+from ocr_service.core.options import Options
 from tests.fakes.absent_engine import AbsentEngine
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine

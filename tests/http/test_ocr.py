@@ -5,7 +5,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from ocr_service.errors import EngineUnavailable, RecognitionFailed
+from ocr_service.core.errors import EngineUnavailable, RecognitionFailed
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ocr_service.config import Settings
-from ocr_service.documents import Options
+from ocr_service.core.options import Options
 from server import create_app
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ocr_service.documents import EngineState, VlmState, VlmStatus
+from ocr_service.core.engine import EngineState, VlmState, VlmStatus
 from tests.fakes.absent_engine import AbsentEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving

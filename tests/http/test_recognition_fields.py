@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from ocr_service.documents import Block, Options, Page, PageResult
-from ocr_service.errors import OptionNotSupported, VlmTimeout
-from ocr_service.routes.recognition_fields import RecognitionFields
-from ocr_service.tesseract import TesseractEngine
+from ocr_service.api.requests.recognition_fields import RecognitionFields
+from ocr_service.core.documents import Block, Page, PageResult
+from ocr_service.core.errors import OptionNotSupported, VlmTimeout
+from ocr_service.core.options import Options
+from ocr_service.engines.tesseract import TesseractEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
 from tests.samples import pdf_of_text, small_png

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ocr_service.logs import configure_logging
+from ocr_service.telemetry.logs import configure_logging
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocr_service.errors import StorageOutage
+from ocr_service.core.errors import StorageOutage
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving

@@ -15,9 +15,10 @@ import httpx
 import pytest
 
 from ocr_service import __version__
-from ocr_service.documents import Options, Page, PageResult
-from ocr_service.errors import StorageOutage, StorageRefusal
-from ocr_service.local_storage import LocalStorage
+from ocr_service.core.documents import Page, PageResult
+from ocr_service.core.errors import StorageOutage, StorageRefusal
+from ocr_service.core.options import Options
+from ocr_service.storage.local import LocalStorage
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving

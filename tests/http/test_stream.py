@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ocr_service.errors import EngineUnavailable
+from ocr_service.core.errors import EngineUnavailable
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ocr_engine import PaddleOcrVlEngine
-from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
+from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
 from tests.paddleocr_vl.official import STOCK_QUALITY
 from tests.paddleocr_vl.peer import Both, both_apps
 from tests.running import FAST, RunningVllm

@@ -14,7 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from ocr_engine import PaddleOcrVlEngine
 from ocr_service.config import Settings
-from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
+from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
 from server import create_app
 from tests.paddleocr_vl import official
 from tests.paddleocr_vl.threaded import ThreadedServer

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocr_service.paddleocr_vl.drawings import draw_masks_one_by_one
-from ocr_service.paddleocr_vl.model_thread import MOST_GATHERED, ModelThread
-from ocr_service.paddleocr_vl.seams import Inference, LayoutDetection, LeanVlm, install
+from ocr_service.engines.paddleocr_vl.drawings import draw_masks_one_by_one
+from ocr_service.engines.paddleocr_vl.model_thread import MOST_GATHERED, ModelThread
+from ocr_service.engines.paddleocr_vl.seams import Inference, LayoutDetection, LeanVlm, install
 from tests.paddleocr_vl import official
 from tests.running import RunningVllm
 

@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from ocr_engine import PaddleOcrVlEngine
-from ocr_service.documents import EngineState, Options, Page
-from ocr_service.errors import ModelNotLoaded, OcrError, RequestError, VlmUnavailable
-from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
+from ocr_service.core.documents import Page
+from ocr_service.core.engine import EngineState
+from ocr_service.core.errors import ModelNotLoaded, OcrError, RequestError, VlmUnavailable
+from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
 from tests.http.serving import serving
 from tests.paddleocr_vl.conftest import StartEngine, settings_on
 from tests.paddleocr_vl.test_faults import SLOW, scan, until

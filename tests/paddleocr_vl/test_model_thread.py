@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ocr_service.paddleocr_vl.model_thread import MOST_GATHERED, ModelThread
+from ocr_service.engines.paddleocr_vl.model_thread import MOST_GATHERED, ModelThread
 
 
 class Model:

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from ocr_service.errors import RecognitionFailed, VlmTimeout
-from ocr_service.paddleocr_vl.page_calls import Crop, PageCalls
-from ocr_service.paddleocr_vl.vlm_client import VlmClient
+from ocr_service.core.errors import RecognitionFailed, VlmTimeout
+from ocr_service.engines.paddleocr_vl.page_calls import Crop, PageCalls
+from ocr_service.engines.paddleocr_vl.vlm_client import VlmClient
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from ocr_engine import PaddleOcrVlEngine
-from ocr_service.documents import Options, Page, PageResult
+from ocr_service.core.documents import Page, PageResult
+from ocr_service.core.options import Options
 from tests.http.serving import serving
 from tests.paddleocr_vl import official
 from tests.paddleocr_vl.conftest import StartEngine

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ocr_service.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
-from ocr_service.paddleocr_vl.vlm_client import VlmAddress, VlmClient
+from ocr_service.core.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
+from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
 
 pytestmark = pytest.mark.anyio
 

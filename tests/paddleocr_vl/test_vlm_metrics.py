@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from ocr_service.errors import OcrError
-from ocr_service.metrics import REGISTRY
+from ocr_service.core.errors import OcrError
+from ocr_service.telemetry.metrics import REGISTRY
 from tests.paddleocr_vl.test_vlm_client import COMPLETION, always, http, never, talking
 
 pytestmark = pytest.mark.anyio

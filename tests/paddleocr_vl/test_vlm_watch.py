@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ocr_service.documents import VlmState
-from ocr_service.errors import VlmUnavailable
-from ocr_service.paddleocr_vl.vlm_client import VlmAddress, VlmClient
-from ocr_service.paddleocr_vl.vlm_watch import STARTUP_SECONDS, VlmWatch
+from ocr_service.core.engine import VlmState
+from ocr_service.core.errors import VlmUnavailable
+from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
+from ocr_service.engines.paddleocr_vl.vlm_watch import STARTUP_SECONDS, VlmWatch
 from tests.running import FAST, RunningVllm, free_port
 
 pytestmark = pytest.mark.anyio

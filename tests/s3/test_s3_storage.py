@@ -10,8 +10,8 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from ocr_service.errors import StorageError, StorageOutage, StorageRefusal
-from ocr_service.logs import configure_logging
+from ocr_service.core.errors import StorageError, StorageOutage, StorageRefusal
+from ocr_service.telemetry.logs import configure_logging
 from s3_storage import S3Settings, S3Storage
 from tests.running import free_port
 from tests.s3.stores import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Store

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ocr_service.supervisor import pause_before_restart
+from ocr_service.container.supervisor import pause_before_restart
 from tests.running import ROOT, START, RunningProgram, RunningStart, start_environment
 from tests.start.test_launchers import refused
 
@@ -104,7 +104,7 @@ def test_vllm_that_crashes_at_once_is_started_again_and_again() -> None:
 
 def test_vllm_that_cannot_even_be_started_does_not_end_the_service() -> None:
     # Room for what the supervisor has open, and none for a pipe.
-    command = "ulimit -n 6; exec python3 -m ocr_service.supervisor 1 sleep 600 -- true"
+    command = "ulimit -n 6; exec python3 -m ocr_service.container.supervisor 1 sleep 600 -- true"
     with subprocess.Popen(["bash", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, text=True) as supervisor:
         assert supervisor.stderr
         again = next(line for line in supervisor.stderr if "started again in 2 s" in line)

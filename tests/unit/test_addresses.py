@@ -2,7 +2,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from ocr_service.addresses import Allowlist, is_public
+from ocr_service.security.addresses import Allowlist, is_public
 
 
 @pytest.mark.parametrize(

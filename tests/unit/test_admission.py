@@ -4,8 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from ocr_service.admission import Admission, Bounds
-from ocr_service.errors import Draining, Overloaded, RequestTimedOut
+from ocr_service.admission.admission import Admission, Bounds
+from ocr_service.core.errors import Draining, Overloaded, RequestTimedOut
 
 pytestmark = pytest.mark.anyio
 

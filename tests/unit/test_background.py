@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ocr_service.background import Background, Pulse
+from ocr_service.runtime.background import Background, Pulse
 
 pytestmark = pytest.mark.anyio
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from ocr_service.cache import ResultCache, result_key
-from ocr_service.documents import Block, DocumentResult, PageResult, Timings
-from ocr_service.errors import BrokenDocument, RecognitionFailed, StorageOutage
-from ocr_service.result_form import from_bytes, to_bytes
+from ocr_service.core.documents import Block, DocumentResult, PageResult, Timings
+from ocr_service.core.errors import BrokenDocument, RecognitionFailed, StorageOutage
+from ocr_service.pipeline.cache import ResultCache, result_key
+from ocr_service.pipeline.cache_format import from_bytes, to_bytes
 from tests.fakes.memory_storage import MemoryStorage
 
 pytestmark = pytest.mark.anyio
@@ -226,7 +226,7 @@ async def test_store_that_is_away_is_left_alone_for_a_while() -> None:
 
 
 async def test_store_that_hangs_holds_up_neither_answers_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ocr_service.cache._CLOSING_SECONDS", 0.05)
+    monkeypatch.setattr("ocr_service.pipeline.cache._CLOSING_SECONDS", 0.05)
     store = MemoryStorage()
     store.gate.clear()
     cache = ResultCache(10_000, store, HOUR)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr_service.addresses import Allowlist
 from ocr_service.config import ConfigurationError, Settings, load_settings
+from ocr_service.security.addresses import Allowlist
 
 
 @pytest.fixture

@@ -14,14 +14,16 @@ from PIL import Image
 
 from ocr_engine import PaddleOcrVlEngine
 from ocr_service.config import ConfigurationError, Settings
-from ocr_service.cores import usable_cores
-from ocr_service.documents import EngineState, Options, Page
-from ocr_service.errors import EngineUnavailable, LanguageNotInstalled, RecognitionFailed
-from ocr_service.paddleocr_vl import presence
-from ocr_service.paddleocr_vl.building import PaddleOcrVlSettings
-from ocr_service.paddleocr_vl.presence import found_here, lacking_here
-from ocr_service.tesseract import TesseractEngine
-from ocr_service.tesseract.languages import find_tessdata, languages_in
+from ocr_service.core.documents import Page
+from ocr_service.core.engine import EngineState
+from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, RecognitionFailed
+from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl import presence
+from ocr_service.engines.paddleocr_vl.presence import found_here, lacking_here
+from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
+from ocr_service.engines.tesseract import TesseractEngine
+from ocr_service.engines.tesseract.languages import find_tessdata, languages_in
+from ocr_service.runtime.cores import usable_cores
 from server import choose_engine
 from tests.http.serving import serving
 from tests.samples import RUSSIAN, printed_page

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocr_service.core.documents import ImageMode, Page
+from ocr_service.core.errors import BrokenDocument, TooManyPixels
 from ocr_service.decoding import Limits, opened
-from ocr_service.documents import ImageMode, Page
-from ocr_service.errors import BrokenDocument, TooManyPixels
 from tests.samples import bomb_png, encoded
 
 pytestmark = pytest.mark.anyio

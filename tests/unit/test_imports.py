@@ -1,107 +1,51 @@
-"""Which room may know which: the house's import direction, held."""
+"""Import direction between the folders, and heavy packages kept out of the start.
+
+`python -m tests.unit.test_imports [CHECKOUT]` prints the imports between the places: the folders and files
+directly in `ocr_service/`, and the modules beside it.
+"""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
+PACKAGE = "ocr_service"
 
-# Read from top to bottom: no room knows one below it.
+# From the top to the ground: a place imports only places below it, and of these the ones in its row.
+# `server` is the wiring and may import everything; `ocr_service` is the version.
 MAY_IMPORT: dict[str, set[str]] = {
-    "ocr_service": set(),
-    "ocr_service.errors": set(),
-    "ocr_service.addresses": set(),
-    "ocr_service.access": set(),
-    "ocr_service.config": {"access", "addresses"},
-    "ocr_service.request_context": set(),
-    "ocr_service.metrics": {"request_context"},
-    "ocr_service.tracing": {"", "errors", "request_context"},
-    "ocr_service.gpus": set(),
-    "ocr_service.workers": set(),
-    "ocr_service.cores": set(),
-    "ocr_service.memory": set(),
-    "ocr_service.healthcheck": set(),
-    "ocr_service.connections": set(),
-    "ocr_service.logs": {"request_context"},
-    "ocr_service.background": {"logs"},
-    "ocr_service.listening": set(),
-    "ocr_service.stopping": set(),
-    "ocr_service.places": set(),
-    "ocr_service.admission": {"errors", "places"},
-    "ocr_service.supervisor": {"logs"},
-    "ocr_service.documents": {"errors"},
-    "ocr_service.selection": {"errors"},
-    "ocr_service.starting": {"documents", "errors", "logs"},
-    "ocr_service.decoding": {"documents", "errors", "workers"},
-    "ocr_service.tesseract": {"cores", "documents", "errors", "starting", "workers"},
-    "ocr_service.paddleocr_vl": {"documents", "errors", "metrics", "tracing"},
-    "ocr_engine": {"cores", "documents", "errors", "paddleocr_vl", "starting", "workers"},
-    "s3_storage": {"documents", "errors", "workers"},
-    "ocr_service.fetching": {"addresses", "errors", "workers"},
-    "ocr_service.disk": {"errors"},
-    "ocr_service.local_storage": {"disk", "documents", "errors", "workers"},
-    "ocr_service.parcels": {"documents"},
-    "ocr_service.spool": {"disk", "errors", "parcels"},
-    "ocr_service.storing": {
-        "disk",
-        "documents",
-        "errors",
-        "metrics",
-        "parcels",
-        "spool",
-        "tracing",
-        "workers",
-    },
-    "ocr_service.rendering": {"documents", "errors", "parcels"},
-    "ocr_service.stream_rendering": {"rendering"},
-    "ocr_service.layout_rendering": {"decoding", "documents", "rendering"},
-    "ocr_service.packing": {"", "decoding", "documents", "parcels", "rendering"},
-    "ocr_service.result_form": {"documents"},
-    "ocr_service.cache": {"documents", "errors", "metrics", "result_form"},
-    "ocr_service.pipeline": {
-        "",
+    "config": {"security"},
+    "api": {
         "admission",
-        "cache",
+        "core",
         "decoding",
-        "documents",
-        "errors",
-        "metrics",
-        "selection",
-        "tracing",
-        "workers",
-    },
-    "ocr_service.state_metrics": {"", "admission", "documents", "gpus", "metrics", "pipeline", "storing"},
-    "ocr_service.routes": {
-        "",
-        "access",
-        "admission",
-        "background",
-        "cache",
-        "documents",
-        "errors",
-        "fetching",
-        "layout_rendering",
-        "logs",
-        "gpus",
-        "metrics",
-        "packing",
-        "parcels",
+        "ocr_service",
         "pipeline",
-        "rendering",
-        "request_context",
-        "state_metrics",
-        "storing",
-        "stream_rendering",
-        "tracing",
+        "runtime",
+        "security",
+        "sources",
+        "storage",
+        "telemetry",
     },
+    "storage": {"core", "decoding", "ocr_service", "runtime", "telemetry"},
+    "pipeline": {"admission", "core", "decoding", "ocr_service", "runtime", "telemetry"},
+    "ocr_engine": {"core", "engines", "runtime"},
+    "s3_storage": {"core", "runtime"},
+    "engines": {"core", "runtime", "telemetry"},
+    "sources": {"core", "runtime", "security", "telemetry"},
+    "decoding": {"core", "runtime"},
+    "container": {"telemetry"},
+    "runtime": {"telemetry"},
+    "admission": {"core"},
+    "telemetry": {"core", "ocr_service"},
+    "security": set(),
+    "core": set(),
+    "ocr_service": set(),
 }
-# The wiring alone may import everything.
 WIRING = "server"
-OURS = {"ocr_service", "ocr_engine", "s3_storage", WIRING}
 HEAVY = (
     "aiohttp",
     "paddleocr",
@@ -117,21 +61,19 @@ HEAVY = (
 )
 
 
-def room_of(module: str) -> str:
-    """Return the room that a module is, or is part of."""
-    while module not in MAY_IMPORT and "." in module:
-        module = module.rpartition(".")[0]
-    return module
-
-
-def allowed(room: str) -> set[str]:
-    return {f"ocr_service.{name}".rstrip(".") for name in MAY_IMPORT[room]} | {room}
-
-
-def modules() -> Iterator[tuple[str, Path]]:
-    for path in [*sorted(ROOT.glob("*.py")), *sorted((ROOT / "ocr_service").rglob("*.py"))]:
-        parts = path.relative_to(ROOT).with_suffix("").parts
+def modules(root: Path) -> Iterator[tuple[str, Path]]:
+    for path in [*sorted(root.glob("*.py")), *sorted((root / PACKAGE).rglob("*.py"))]:
+        parts = path.relative_to(root).with_suffix("").parts
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def place_of(name: str, places: set[str]) -> str | None:
+    """Return the place that a module, or a name in it, belongs to; None if it is not ours."""
+    first, _, rest = name.partition(".")
+    second = rest.partition(".")[0]
+    if first == PACKAGE and second in places:
+        return second
+    return first if first in places else None
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -143,25 +85,50 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize(("module", "path"), list(modules()), ids=str)
-def test_imports_go_one_way(module: str, path: Path) -> None:
-    if module == WIRING:
-        return
-    room = room_of(module)
-    assert module == room or (module.startswith(f"{room}.") and room != "ocr_service"), (
-        f"no room for {module}"
-    )
-    ours = [name for name in imported(path) if name.split(".")[0] in OURS]
-    assert {room_of(name) for name in ours} <= allowed(room)
+def imports_between_places(root: Path) -> dict[str, set[str]]:
+    """Return every place with the other places that it imports."""
+    found = list(modules(root))
+    places = {name.removeprefix(f"{PACKAGE}.").partition(".")[0] for name, _ in found}
+    imports: dict[str, set[str]] = {place: set() for place in places}
+    for module, path in found:
+        here = place_of(module, places)
+        assert here is not None
+        imports[here] |= {there for name in imported(path) if (there := place_of(name, places))} - {here}
+    return imports
 
 
-def test_rooms_are_listed_from_the_ground_up() -> None:
-    rooms = list(MAY_IMPORT)
-    for number, room in enumerate(rooms):
-        assert allowed(room) <= set(rooms[: number + 1]), room
+def table_of_places() -> dict[str, set[str]]:
+    """Return the table in ARCHITECTURE.md: place, and the places that it may import."""
+    lines = (ROOT / "ARCHITECTURE.md").read_text().splitlines()
+    rows = [re.fullmatch(r"\| `(\w+)(?:/|\.py)` \|.*\| (.+) \|", line) for line in lines]
+    return {row[1]: set(re.findall(r"\w+", row[2])) for row in rows if row}
+
+
+def test_a_place_imports_only_the_places_in_its_row() -> None:
+    imports = imports_between_places(ROOT)
+    assert imports.keys() == MAY_IMPORT.keys() | {WIRING}
+    beyond = {place: imports[place] - allowed for place, allowed in MAY_IMPORT.items()}
+    assert not {place: others for place, others in beyond.items() if others}
+
+
+def test_the_table_in_the_architecture_is_this_one() -> None:
+    assert list(table_of_places().items()) == [(WIRING, {"everything"}), *MAY_IMPORT.items()]
+
+
+def test_places_import_only_places_below_them() -> None:
+    places = list(MAY_IMPORT)
+    for number, place in enumerate(places):
+        assert MAY_IMPORT[place] <= set(places[number + 1 :]), place
 
 
 def test_heavy_packages_are_not_imported_with_the_app() -> None:
     check = f"import sys, server; print([m for m in {HEAVY} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+if __name__ == "__main__":
+    counted = imports_between_places(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT)
+    for place, others in sorted(counted.items()):
+        print(f"{place}: {', '.join(sorted(others)) or '-'}")
+    print(f"{len(counted)} places, {sum(map(len, counted.values()))} imports between them")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ocr_service.tesseract.layout import Line, compose, join_lines
-from ocr_service.tesseract.markdown import to_markdown
+from ocr_service.engines.tesseract.layout import Line, compose, join_lines
+from ocr_service.engines.tesseract.markdown import to_markdown
 
 
 def line(

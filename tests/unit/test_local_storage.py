@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr_service.errors import StorageError, StorageRefusal, TooManyBytes
-from ocr_service.local_storage import LocalStorage
+from ocr_service.core.errors import StorageError, StorageRefusal, TooManyBytes
+from ocr_service.storage.local import LocalStorage
 
 pytestmark = pytest.mark.anyio
 

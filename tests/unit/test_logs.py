@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ocr_service.config import Settings
-from ocr_service.logs import IN_FULL, configure_logging, fields, form_in
-from ocr_service.request_context import request_id
+from ocr_service.telemetry.logs import IN_FULL, configure_logging, fields, form_in
+from ocr_service.telemetry.request_context import request_id
 
 log = logging.getLogger("ocr_service.some_room")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_service.memory import give_back
+from ocr_service.runtime.memory import give_back
 
 MIB = 2**20
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocr_service.packing import source_file
+from ocr_service.storage.packing import source_file
 from tests.samples import small_png
 
 PDF = b"%PDF-1.7"

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from pypdfium2 import PdfDocument
 
+from ocr_service.core.errors import BrokenDocument, EncryptedPdf, TooManyPixels
 from ocr_service.decoding import Limits, opened
 from ocr_service.decoding.pdf import _PDFIUM, _PROBE
-from ocr_service.errors import BrokenDocument, EncryptedPdf, TooManyPixels
-from ocr_service.workers import in_thread
+from ocr_service.runtime.threads import in_thread
 from tests.samples import (
     crowded_pdf,
     pdf_of_images,

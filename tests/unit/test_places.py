@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from ocr_service.places import Places
+from ocr_service.admission.page_slots import Places
 
 pytestmark = pytest.mark.anyio
 

@@ -1,7 +1,7 @@
 import pytest
 
-from ocr_service.errors import PagesOutOfRange, RequestError
-from ocr_service.selection import select_pages
+from ocr_service.core.errors import PagesOutOfRange, RequestError
+from ocr_service.pipeline.page_selection import select_pages
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ocr_service.errors import StorageRefusal
-from ocr_service.parcels import Parcel, StoredFile
-from ocr_service.spool import Depth, Spool, TornEntry
+from ocr_service.core.errors import StorageRefusal
+from ocr_service.storage.parcels import Parcel, StoredFile
+from ocr_service.storage.spool import Depth, Spool, TornEntry
 
 MIB = 2**20
 

@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
-from ocr_service.documents import EngineState
-from ocr_service.errors import EngineUnavailable
-from ocr_service.starting import RETRY_PAUSE, LazyStart
+from ocr_service.core.engine import EngineState
+from ocr_service.core.errors import EngineUnavailable
+from ocr_service.engines.lazy_start import RETRY_PAUSE, LazyStart
 
 pytestmark = pytest.mark.anyio
 

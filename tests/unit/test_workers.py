@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from ocr_service.workers import Stay, Workers, stay
+from ocr_service.runtime.threads import Stay, Workers, stay
 
 pytestmark = pytest.mark.anyio
 

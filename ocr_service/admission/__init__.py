@@ -1,0 +1,1 @@
+"""Limits on concurrent work: requests, pages, deadlines, and the drain."""

@@ -1,0 +1,1 @@
+"""Answers, from results and errors to JSON, streams and headers."""

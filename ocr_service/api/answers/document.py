@@ -1,0 +1,318 @@
+"""A document's result → the answers that a caller gets: JSON, Markdown, text; and errors as problems.
+
+The models are the API's documentation too: every field says what it is and shows an example.
+"""
+
+from base64 import b64encode
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ocr_service.core.documents import Block, DocumentResult, PageResult, Timings, whole_markdown, whole_text
+from ocr_service.core.engine import Engine
+from ocr_service.core.errors import OcrError, PartlyRecognized
+from ocr_service.core.storage import StorageKind
+from ocr_service.storage.parcels import DISABLED, KeepStatus, Kept, KeptFile
+
+EXAMPLE_ID = "3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"
+EXAMPLE_ENGINE = {"name": "tesseract", "version": "5.5.4"}
+EXAMPLE_TIMINGS = {"decode": 151.2, "queue": 0.4, "recognize": 912.7, "total": 1069.3}
+_EXAMPLE_BLOCK = {
+    "label": "text",
+    "bbox": [202, 507, 2236, 809],
+    "content": "Настоящий договор заключён…",
+    "order": 3,
+    "confidence": 0.957,
+    "error": None,
+}
+EXAMPLE_PAGE = {
+    "index": 1,
+    "width": 2480,
+    "height": 3508,
+    "markdown": "# Договор поставки № 17",
+    "text": "Договор поставки № 17",
+    "blocks": [_EXAMPLE_BLOCK],
+    "images": {},
+    "error": None,
+}
+_EXAMPLE_FOLDER = f"ocr/2026/03/15/{EXAMPLE_ID}/"
+_EXAMPLE_FILE = {
+    "key": f"{_EXAMPLE_FOLDER}result.json",
+    "content_type": "application/json; charset=utf-8",
+    "size": 5312,
+    "url": f"https://s3.cloud.ru/scans/{_EXAMPLE_FOLDER}result.json?X-Amz-Algorithm=AWS4-HMAC-SHA256&…",
+}
+EXAMPLE_STORAGE = {
+    "status": "stored",
+    "kind": "s3",
+    "bucket": "scans",
+    "folder": _EXAMPLE_FOLDER,
+    "files": [_EXAMPLE_FILE],
+    "error": None,
+}
+_EXAMPLE_TEXT = "Договор поставки № 17\n\nНастоящий договор заключён…"
+
+
+class Answer(BaseModel):
+    """Base of what the service answers with."""
+
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+class EngineAnswer(Answer):
+    """Who read the document."""
+
+    name: str = Field(description="The engine.", examples=["tesseract"])
+    version: str | None = Field(description="Its version.", examples=["5.5.4"])
+
+    @classmethod
+    def of(cls, engine: Engine) -> "EngineAnswer":
+        return cls(name=engine.name, version=engine.version)
+
+
+class TimingsAnswer(Answer):
+    """Where the time went, in milliseconds.
+
+    Pages are worked on side by side, so the sums over pages can exceed the total.
+    """
+
+    decode: float = Field(
+        description="Milliseconds of opening the file and decoding its pages, summed over the pages.",
+        examples=[151.2],
+    )
+    queue: float = Field(
+        description="Milliseconds that pages waited for their turn, summed over the pages.", examples=[0.4]
+    )
+    recognize: float = Field(
+        description="Milliseconds of recognition, summed over the pages.", examples=[912.7]
+    )
+    total: float = Field(
+        description="Milliseconds from the upload's last byte to the result.", examples=[1069.3]
+    )
+
+    @classmethod
+    def of(cls, timings: Timings, total: float) -> "TimingsAnswer":
+        return cls(
+            decode=_ms(timings.decode),
+            queue=_ms(timings.queue),
+            recognize=_ms(timings.recognize),
+            total=_ms(total),
+        )
+
+
+class ErrorAnswer(Answer):
+    """Why a page or a block has no text while others have."""
+
+    code: str = Field(description="The error's stable code.", examples=["broken_document"])
+    detail: str = Field(
+        description="What happened, in a sentence.", examples=["Page 2 of the PDF is damaged."]
+    )
+
+    @classmethod
+    def of(cls, error: OcrError | None) -> "ErrorAnswer | None":
+        return cls(code=error.code, detail=error.detail) if error else None
+
+
+class BlockAnswer(Answer):
+    """A piece of a page's layout."""
+
+    label: str = Field(
+        description="What it is: `doc_title`, `paragraph_title`, `text`, `list`; with PaddleOCR-VL also "
+        "`table`, `display_formula`, `image`, `chart`, `seal`, `header`, `footer` and others.",
+        examples=["text"],
+    )
+    bbox: tuple[int, int, int, int] = Field(
+        description="Left, top, right and bottom edge in pixels of the page as decoded, "
+        "from its upper left corner.",
+        examples=[[202, 507, 2236, 809]],
+    )
+    content: str = Field(
+        description="Its text; a list has an item a line, a table is HTML, a formula is LaTeX.",
+        examples=["Настоящий договор заключён…"],
+    )
+    order: int = Field(description="Its place in reading order, from 1.", examples=[3])
+    confidence: float | None = Field(
+        description="How sure the engine is, 0 to 1; null where it does not say.", examples=[0.957]
+    )
+    error: ErrorAnswer | None = Field(
+        description="Why this block has no text, or null. The others are read all the same.", examples=[None]
+    )
+
+    @classmethod
+    def of(cls, block: Block) -> "BlockAnswer":
+        return cls(
+            label=block.label,
+            bbox=block.bbox,
+            content=block.content,
+            order=block.order,
+            confidence=block.confidence,
+            error=ErrorAnswer.of(block.failure),
+        )
+
+
+class PageAnswer(Answer):
+    """One page."""
+
+    index: int = Field(
+        description="The page's number in the document, from 1, as the field `pages` counts.",
+        examples=[1],
+    )
+    width: int = Field(
+        description="Width in pixels as decoded; 0 where the page could not be read.",
+        examples=[2480],
+    )
+    height: int = Field(
+        description="Height in pixels as decoded; 0 where the page could not be read.",
+        examples=[3508],
+    )
+    markdown: str = Field(
+        description="The page as Markdown.", examples=["# Договор поставки № 17\n\nНастоящий…"]
+    )
+    text: str = Field(description="The page as plain text.", examples=[_EXAMPLE_TEXT])
+    blocks: list[BlockAnswer] = Field(
+        description="The pieces of the page, in reading order.",
+        examples=[[_EXAMPLE_BLOCK]],
+    )
+    images: dict[str, str] = Field(
+        description="The pictures that the Markdown refers to, by their path there: JPEG files in base64. "
+        "Empty with `images=false`.",
+        examples=[{"imgs/img_in_image_box_131_519_1050_891.jpg": "/9j/4AAQ…"}],
+    )
+    error: ErrorAnswer | None = Field(
+        description="Why this page, or a part of it, has no text, or null. "
+        "Other pages are read all the same.",
+        examples=[None],
+    )
+
+    @classmethod
+    def of(cls, page: PageResult, images: bool = True) -> "PageAnswer":
+        return cls(
+            index=page.index,
+            width=page.width,
+            height=page.height,
+            markdown=page.markdown,
+            text=page.text,
+            blocks=[BlockAnswer.of(block) for block in page.blocks],
+            images={path: b64encode(file).decode() for path, file in page.images.items()} if images else {},
+            error=ErrorAnswer.of(page.failure or partial_failure(page)),
+        )
+
+
+class FileAnswer(Answer):
+    """A stored file."""
+
+    key: str = Field(
+        description="Its key in the bucket, or its path below `OCR_OUTPUT_DIR`.",
+        examples=[_EXAMPLE_FILE["key"]],
+    )
+    content_type: str = Field(description="What it is.", examples=[_EXAMPLE_FILE["content_type"]])
+    size: int = Field(description="Its bytes.", examples=[_EXAMPLE_FILE["size"]])
+    url: str | None = Field(
+        description="An address where it can be fetched for a while without a key; null where it is not in "
+        "a bucket, or not yet.",
+        examples=[_EXAMPLE_FILE["url"]],
+    )
+
+    @classmethod
+    def of(cls, file: KeptFile) -> "FileAnswer":
+        return cls(key=file.key, content_type=file.content_type, size=file.size, url=file.url)
+
+
+class StorageAnswer(Answer):
+    """Where the document's files stay."""
+
+    status: KeepStatus = Field(
+        description="`stored`; `pending` while they wait for a storage that is away; `failed`; or `disabled` "
+        "where there is no storage, or with `store=false`.",
+        examples=[KeepStatus.STORED],
+    )
+    kind: StorageKind | None = Field(
+        description="What they are stored in: `s3`, or `local` for a folder of the service's.",
+        examples=["s3"],
+    )
+    bucket: str | None = Field(description="The bucket, null where there is none.", examples=["scans"])
+    folder: str | None = Field(
+        description="What the keys of all files begin with.", examples=[_EXAMPLE_FOLDER]
+    )
+    files: list[FileAnswer] = Field(
+        description="The files that are stored, or wait to be.", examples=[[_EXAMPLE_FILE]]
+    )
+    error: str | None = Field(description="Why they are not stored, or null.", examples=[None])
+
+    @classmethod
+    def of(cls, kept: Kept) -> "StorageAnswer":
+        return cls(
+            status=kept.status,
+            kind=kept.kind,
+            bucket=kept.bucket,
+            folder=kept.folder,
+            files=[FileAnswer.of(file) for file in kept.files],
+            error=kept.error,
+        )
+
+
+class DocumentAnswer(Answer):
+    """A whole document."""
+
+    request_id: str = Field(
+        description="The request's id, as in the header `X-Request-ID` and in the log.",
+        examples=[EXAMPLE_ID],
+    )
+    engine: EngineAnswer = Field(description="Who read it.", examples=[EXAMPLE_ENGINE])
+    cached: bool = Field(
+        description="Whether it was read for an earlier request, or for an equal one at the same time.",
+        examples=[False],
+    )
+    pages: list[PageAnswer] = Field(
+        description="The pages that were asked for, in order.",
+        examples=[[EXAMPLE_PAGE]],
+    )
+    markdown: str = Field(
+        description="All pages as Markdown, an empty line between them.",
+        examples=["# Договор поставки № 17\n\nНастоящий…"],
+    )
+    text: str = Field(
+        description="All pages as plain text, an empty line between them.", examples=[_EXAMPLE_TEXT]
+    )
+    timings: TimingsAnswer = Field(
+        description="Where the time went, in milliseconds.",
+        examples=[EXAMPLE_TIMINGS],
+    )
+    storage: StorageAnswer = Field(
+        description="Where its files stay.",
+        examples=[EXAMPLE_STORAGE],
+    )
+
+    @classmethod
+    def of(
+        cls, result: DocumentResult, engine: Engine, request_id: str, images: bool = True
+    ) -> "DocumentAnswer":
+        return cls(
+            request_id=request_id,
+            engine=EngineAnswer.of(engine),
+            cached=result.cached,
+            pages=[PageAnswer.of(page, images) for page in result.pages],
+            markdown=whole_markdown(result),
+            text=whole_text(result),
+            timings=TimingsAnswer.of(result.timings, result.total),
+            storage=StorageAnswer.of(DISABLED),
+        )
+
+    def to_store(self) -> str:
+        """Return the JSON that is stored: all but where it is stored."""
+        return self.model_dump_json(exclude={"storage"})
+
+    def kept(self, kept: Kept) -> "DocumentAnswer":
+        """Return the answer that also says where the document's files are."""
+        return self.model_copy(update={"storage": StorageAnswer.of(kept)})
+
+
+def partial_failure(page: PageResult) -> OcrError | None:
+    """Say that some blocks of a page have no text, where it is so."""
+    failed = page.failed_blocks
+    if not failed:
+        return None
+    return PartlyRecognized(f"{len(failed)} of {len(page.blocks)} blocks have no text; each says why.")
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

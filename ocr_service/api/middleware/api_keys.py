@@ -1,0 +1,55 @@
+"""Which requests need an API key, and whether they show one."""
+
+from collections.abc import Iterator
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ocr_service.api.answers.problems import problem_response
+from ocr_service.api.paths import OpenPaths
+from ocr_service.core.errors import Unauthorized
+from ocr_service.security.api_keys import ApiKeys
+
+API_KEY_HEADER = "X-API-Key"
+
+_SCHEMES = (b"bearer", b"token")
+
+_HOW_TO = f'Send one as "Authorization: Bearer KEY" or "{API_KEY_HEADER}: KEY".'
+
+
+class Access:
+    """ASGI middleware that asks for a key before a byte of the body is read."""
+
+    def __init__(self, app: ASGIApp, keys: ApiKeys, open_paths: OpenPaths) -> None:
+        self._app = app
+        self._keys = keys
+        self._open_paths = open_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request pass, or answer it with 401."""
+        if scope["type"] != "http" or _path(scope) in self._open_paths:
+            await self._app(scope, receive, send)
+            return
+        given = list(_given_keys(scope))
+        # A list: whichever is right, all are looked at.
+        if any([self._keys.hold(key) for key in given]):
+            await self._app(scope, receive, send)
+            return
+        why = "The key is not known." if given else "An API key is needed."
+        await problem_response(Unauthorized(f"{why} {_HOW_TO}"))(scope, receive, send)
+
+
+def _path(scope: Scope) -> str:
+    """Return the path as the routes have it, without what a proxy put before."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def _given_keys(scope: Scope) -> Iterator[bytes]:
+    """Yield all that may be a key: a platform in front may want the Authorization header for its own."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, key = value.partition(b" ")
+            if scheme.lower() in _SCHEMES:
+                yield key.strip()
+        elif name == API_KEY_HEADER.lower().encode():
+            yield value.strip()

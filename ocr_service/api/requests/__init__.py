@@ -1,0 +1,1 @@
+"""Requests, from the body's bytes to checked values."""

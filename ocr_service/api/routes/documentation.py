@@ -1,0 +1,46 @@
+"""The documentation page, and the way to it; only where it is switched on."""
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+
+from fastapi import APIRouter, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from ocr_service.api.paths import ASSETS
+
+router = APIRouter(include_in_schema=False)
+
+
+# The page's own files, the one script that stands in it, and requests to this service; Swagger UI draws with
+# styles that it writes into the page, and with icons that stand in its styles.
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'sha256-{script}'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+
+
+@router.get("/")
+async def root() -> RedirectResponse:
+    """Lead a person to the documentation."""
+    return RedirectResponse("docs")
+
+
+@router.get("/docs")
+async def docs(request: Request) -> HTMLResponse:
+    """Show the OpenAPI document; the page needs no other host."""
+    root_path = request.scope.get("root_path", "")
+    page = get_swagger_ui_html(
+        openapi_url=f"{root_path}{request.app.openapi_url}",
+        title=request.app.title,
+        swagger_js_url=f"{root_path}{ASSETS}/swagger-ui-bundle.js",
+        swagger_css_url=f"{root_path}{ASSETS}/swagger-ui.css",
+        swagger_favicon_url=f"{root_path}{ASSETS}/favicon.png",
+    )
+    (script,) = _SCRIPT.findall(page.body)
+    page.headers["Content-Security-Policy"] = _POLICY.format(
+        script=b64encode(sha256(script).digest()).decode()
+    )
+    return page

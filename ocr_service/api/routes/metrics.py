@@ -1,0 +1,38 @@
+"""`GET /metrics`: what Prometheus reads every few seconds."""
+
+import asyncio
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
+
+from ocr_service.api.service import service_of
+from ocr_service.api.state_metrics import Scrape
+from ocr_service.core.engine import Engine
+from ocr_service.core.errors import error_kinds
+from ocr_service.telemetry import metrics
+from ocr_service.telemetry.request_context import CALLER_LEFT
+
+router = APIRouter()
+
+
+@router.get("/metrics", include_in_schema=False)
+async def scraped(request: Request) -> Response:
+    """Answer in the form that is asked for: Prometheus' own, or OpenMetrics."""
+    service = service_of(request)
+    scrape = Scrape(service.pipeline, service.admission, service.storing, await service.gpus.read())
+    try:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    except TypeError:
+        # A version that is no number.
+        encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
+    # In a thread: it takes a millisecond, and reads from /proc.
+    return Response(await asyncio.to_thread(encode, scrape), headers={"Content-Type": content_type})
+
+
+def expect(reading: APIRouter, engine: Engine) -> None:
+    """Let the series of routes that read documents stand at 0 before the first request."""
+    routes = [route for route in reading.routes if isinstance(route, APIRoute)]
+    statuses = {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, CALLER_LEFT, *(e.status for e in error_kinds())}
+    metrics.expect([route.path for route in routes], sorted(statuses), engine.name)

@@ -1,0 +1,1 @@
+"""Entry points of the container: the first process and the health check."""

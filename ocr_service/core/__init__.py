@@ -1,0 +1,1 @@
+"""Values, errors and seams that every other folder speaks in."""

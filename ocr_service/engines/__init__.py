@@ -1,0 +1,1 @@
+"""OCR engines, one folder each, and the start that they share."""

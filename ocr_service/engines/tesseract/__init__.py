@@ -1,0 +1,5 @@
+"""The embedded CPU engine: Tesseract in this process, through tesserocr."""
+
+from ocr_service.engines.tesseract.engine import TesseractEngine
+
+__all__ = ["TesseractEngine"]

@@ -1,0 +1,223 @@
+"""Tesseract's side of the engine seam: threads, languages, and what one page takes."""
+
+import asyncio
+import importlib
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ocr_service.core.documents import ImageMode, Page, PageResult, Timings
+from ocr_service.core.engine import EngineState, VlmStatus
+from ocr_service.core.errors import (
+    EngineUnavailable,
+    LanguageNotInstalled,
+    OptionNotSupported,
+    RecognitionFailed,
+)
+from ocr_service.core.options import Options
+from ocr_service.engines.lazy_start import LazyStart
+from ocr_service.engines.tesseract.drawings import draw
+from ocr_service.engines.tesseract.languages import check_installed, find_tessdata, languages_in
+from ocr_service.engines.tesseract.layout import Line, compose
+from ocr_service.engines.tesseract.markdown import to_markdown
+from ocr_service.runtime.cores import usable_cores
+from ocr_service.runtime.threads import Workers
+
+log = logging.getLogger(__name__)
+
+# Pages waiting decoded, so that a thread that ends one page has the next at once.
+_DECODED_AHEAD = 1
+
+
+class TesseractEngine:
+    """Reads pages on `threads` threads, each with a Tesseract of its own.
+
+    default_lang: languages joined by "+" for options that name none.
+    tessdata: folder of the language data, or None to look in the usual places. page_seconds: after which a
+    page is given up, as nobody can still want it; until then, one that has begun cannot be stopped.
+    """
+
+    name = "tesseract"
+    title = "Tesseract"
+    resolution = 300
+    image_mode: ImageMode = "L"
+    # It keeps coordinates in 16 bits.
+    max_page_side = 32_767
+    starts_early = True
+
+    def __init__(
+        self,
+        default_lang: str,
+        threads: int | None = None,
+        tessdata: Path | None = None,
+        page_seconds: float = 300,
+    ) -> None:
+        self._default_lang = default_lang
+        self._threads = threads or usable_cores()
+        self._tessdata = tessdata
+        self._page_milliseconds = math.ceil(page_seconds * 1000)
+        self._starting = LazyStart(self.title, self._start)
+        self._workers = Workers(self._threads, self.name)
+        self._local = threading.local()
+        self._tesserocr: ModuleType | None = None
+        self._languages: frozenset[str] = frozenset()
+        # Name and size of each file of language data: there are several of one language.
+        self._data: list[tuple[str, int]] = []
+        self.version: str | None = None
+
+    @property
+    def state(self) -> EngineState:
+        return self._starting.state
+
+    @property
+    def reads_by(self) -> Mapping[str, object] | None:
+        if self.version is None:
+            return None
+        return {"tesseract": self.version, "default_lang": self._default_lang, "data": self._data}
+
+    @property
+    def max_pages_in_flight(self) -> int:
+        return self._threads + _DECODED_AHEAD
+
+    @property
+    def vlm(self) -> VlmStatus:
+        return VlmStatus()
+
+    async def watch(self) -> None:
+        """Nothing outside this process is needed."""
+
+    async def start(self) -> None:
+        await self._starting.ensure()
+
+    async def close(self) -> None:
+        await self._starting.cancel()
+        self._workers.close()
+
+    def check(self, options: Options) -> None:
+        """Raise OptionNotSupported, or LanguageNotInstalled, naming what is there."""
+        if beyond := options.asked_of_paddleocr_vl:
+            raise OptionNotSupported(f"Tesseract does not have {', '.join(beyond)}; PaddleOCR-VL does.")
+        check_installed(self._lang(options), self._languages)
+
+    async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
+        """Write the Markdown anew, over all pages where they become one; `check` has refused the rest."""
+        self.check(options)
+        written = [replace(page, markdown=to_markdown(page.blocks)) for page in pages]
+        return [_concatenated(written)] if options.concatenate_pages else written
+
+    async def recognize(self, page: Page, options: Options) -> PageResult:
+        """Read one page; one that waits for a thread is dropped when its caller is cancelled."""
+        return await self._workers.run(self._read, page, options, time.perf_counter())
+
+    def _lang(self, options: Options) -> str:
+        return self._default_lang if options.lang is None else options.lang
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(self._load)
+        try:
+            self.check(Options())
+        except LanguageNotInstalled as error:
+            # Requests that name other languages can still be read.
+            log.warning("OCR_LANG: %s", error)
+
+    def _load(self) -> None:
+        try:
+            self._tesserocr = importlib.import_module("tesserocr")
+        except ImportError as error:
+            raise EngineUnavailable(f"Tesseract is not installed: {error}.") from error
+        self._tessdata = self._tessdata or find_tessdata()
+        self._languages = languages_in(self._tessdata)
+        self._data = sorted((file.name, file.stat().st_size) for file in self._tessdata.glob("*.traineddata"))
+        self.version = self._tesserocr.tesseract_version().split()[1]
+
+    def _read(self, page: Page, options: Options, asked_at: float) -> PageResult:
+        began = time.perf_counter()
+        api = self._api(self._lang(options))
+        try:
+            lines, text = self._recognize(api, page)
+        except RuntimeError as error:
+            raise RecognitionFailed(f"Tesseract could not read page {page.index}.") from error
+        finally:
+            api.Clear()
+        blocks = compose(lines)
+        drawings = draw(page.image, blocks) if options.visualize else {}
+        return PageResult(
+            index=page.index,
+            width=page.image.width,
+            height=page.image.height,
+            markdown=to_markdown(blocks),
+            text=text,
+            blocks=blocks,
+            drawings=drawings,
+            timings=Timings(queue=began - asked_at, recognize=time.perf_counter() - began),
+        )
+
+    def _api(self, lang: str) -> Any:
+        """Return the thread's own Tesseract, set to `lang`; loading another language takes about 0.1 s."""
+        assert self._tesserocr is not None
+        if getattr(self._local, "lang", None) != lang:
+            self._local.lang = None
+            try:
+                self._local.api = self._tesserocr.PyTessBaseAPI(f"{self._tessdata}/", lang)
+            except RuntimeError as error:
+                raise EngineUnavailable(f"The language data of {lang} cannot be loaded.") from error
+            # Its remarks on the image would go to the service's standard error, page by page.
+            self._local.api.SetVariable("debug_file", os.devnull)
+            self._local.lang = lang
+        return self._local.api
+
+    def _recognize(self, api: Any, page: Page) -> tuple[list[Line], str]:
+        width, height = page.image.size
+        api.SetImageBytes(page.image.tobytes(), width, height, 1, width)
+        api.SetSourceResolution(page.resolution or 0)
+        if not api.Recognize(self._page_milliseconds):
+            raise RecognitionFailed(f"Tesseract could not read page {page.index}, or not in time.")
+        return list(self._lines(api)), api.GetUTF8Text().strip()
+
+    def _lines(self, api: Any) -> Iterator[Line]:
+        """Walk Tesseract's result; the iterator is one object that moves."""
+        tess = self._tesserocr
+        assert tess is not None
+        level = tess.RIL
+        position = api.GetIterator()
+        if position is None:
+            return
+        for _ in tess.iterate_level(position, level.TEXTLINE):
+            text = _text(position, level.TEXTLINE)
+            if not text:
+                continue
+            row = position.RowAttributes()
+            yield Line(
+                text=text,
+                bbox=position.BoundingBox(level.TEXTLINE),
+                height=row["row_height"] - row["ascenders"] + row["descenders"],
+                confidence=position.Confidence(level.TEXTLINE) / 100,
+                opens_block=position.IsAtBeginningOf(level.BLOCK),
+                opens_paragraph=position.IsAtBeginningOf(level.PARA),
+            )
+
+
+def _text(position: Any, level: int) -> str:
+    try:
+        return str(position.GetUTF8Text(level).strip())
+    except RuntimeError:
+        # A picture's place in the layout: there are no letters.
+        return ""
+
+
+def _concatenated(pages: Sequence[PageResult]) -> PageResult:
+    blocks = [block for page in pages for block in page.blocks]
+    ordered = tuple(replace(block, order=number) for number, block in enumerate(blocks, start=1))
+    return replace(
+        pages[0],
+        markdown="\n\n".join(filter(None, (page.markdown for page in pages))),
+        blocks=ordered,
+        raw=None,
+    )

@@ -1,0 +1,1 @@
+"""The process itself: threads, cores, memory, background tasks, signals, connections."""

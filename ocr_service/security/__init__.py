@@ -1,0 +1,1 @@
+"""API keys, and the addresses that a document may be fetched from."""

@@ -1,0 +1,1 @@
+"""From a result to stored files: packing, storing, the spool."""

@@ -1,5 +1,0 @@
-"""The embedded CPU engine: Tesseract in this process, through tesserocr."""
-
-from ocr_service.tesseract.engine import TesseractEngine
-
-__all__ = ["TesseractEngine"]
