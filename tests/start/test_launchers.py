@@ -155,6 +155,12 @@ def test_nothing_calls_home_nor_looks_for_what_is_there(venv: Path) -> None:
     assert f"PATH={venv}/bin:/usr/bin:/bin" in told
 
 
+def test_relative_environment_is_one_of_the_projects_folder(venv: Path) -> None:
+    program(venv, "vllm", "#!/bin/sh\necho $PATH\n")
+    relative = os.path.relpath(venv, ROOT)
+    assert launched(venv, VLLM_VENV=relative) == [f"{ROOT}/{relative}/bin:/usr/bin:/bin"]
+
+
 @pytest.mark.parametrize("wrong", ["'unclosed", "$(", "a)"])
 def test_extra_arguments_that_cannot_be_understood_are_not_left_out(venv: Path, wrong: str) -> None:
     run = become_vllm(venv, VLLM_EXTRA_ARGS=wrong)
