@@ -2,9 +2,10 @@
 
 import io
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from typing import Any
 
 import httpx
@@ -19,9 +20,9 @@ from server import create_app
 from tests.paddleocr_vl import official
 from tests.paddleocr_vl.threaded import ThreadedServer
 from tests.running import RunningVllm
-from tests.stand_ins.pages import Box, draw_page, various_pages
-
-PAGES = dict(various_pages())
+from tests.samples import encoded
+from tests.stand_ins.pages import VARIOUS_PAGES as PAGES
+from tests.stand_ins.pages import Box, draw_page
 
 
 @dataclass(frozen=True)
@@ -52,52 +53,60 @@ def both_apps(vllm: RunningVllm, settings: PaddleOcrVlSettings, **loaded: bool) 
         yield Both(ours.client, theirs.client, vllm)
 
 
-@dataclass(frozen=True)
-class Scan:
-    """A file that is not made before it is needed."""
+class LazyFile:
+    """A file that is not made before it is sent, and only once."""
 
-    image: Image.Image
-    kind: str = "PNG"
-    options: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        self._make = make
 
-    def __str__(self) -> str:
-        file = io.BytesIO()
-        self.image.save(file, self.kind, **self.options)
-        return b64encode(file.getvalue()).decode()
+    @cached_property
+    def base64(self) -> str:
+        return b64encode(self._make()).decode()
 
 
-def scan(image: Image.Image, kind: str = "PNG", **options: Any) -> Scan:
-    return Scan(image, kind, options)
+def scan(image: Image.Image, kind: str = "PNG", **options: Any) -> LazyFile:
+    return LazyFile(partial(encoded, image, kind, **options))
 
 
 def sent(request: Any) -> Any:
     """Return the request as JSON has it."""
-    if isinstance(request, dict) and isinstance(request.get("file"), Scan):
-        return {**request, "file": str(request["file"])}
+    if isinstance(request, dict) and isinstance(request.get("file"), LazyFile):
+        return {**request, "file": request["file"].base64}
     return request
 
 
-def pdf_of(images: list[Image.Image]) -> str:
+def pdf_of(images: list[Image.Image]) -> bytes:
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=(595, 842))
     for image in images:
         canvas.drawImage(ImageReader(image), 0, 0, 595, 842)
         canvas.showPage()
     canvas.save()
-    return b64encode(file.getvalue()).decode()
+    return file.getvalue()
+
+
+@cache
+def page_file(name: str) -> LazyFile:
+    return LazyFile(lambda: encoded(PAGES[name], "PNG"))
 
 
 def page(name: str, **fields: Any) -> dict[str, Any]:
     """A request for a page; its pictures of itself only where a case is about them."""
-    return {"file": scan(PAGES[name]), "fileType": 1, "visualize": False, **fields}
+    return {"file": page_file(name), "fileType": 1, "visualize": False, **fields}
 
 
-CHAPTERS = [
-    draw_page([Box("doc_title", 10, 7, 50, 10), Box("table", 5, 30, 58, 61)], seed=1),
-    draw_page([Box("table", 5, 7, 58, 20), Box("paragraph_title", 5, 25, 40, 27)], seed=2),
-    draw_page([Box("paragraph_title", 5, 8, 40, 9), Box("image", 5, 12, 30, 30)], seed=3),
-]
-CHAPTERS_PDF = {"file": pdf_of(CHAPTERS), "fileType": 0, "visualize": False}
+CHAPTERS = (
+    (Box("doc_title", 10, 7, 50, 10), Box("table", 5, 30, 58, 61)),
+    (Box("table", 5, 7, 58, 20), Box("paragraph_title", 5, 25, 40, 27)),
+    (Box("paragraph_title", 5, 8, 40, 9), Box("image", 5, 12, 30, 30)),
+)
+CHAPTERS_PDF = {
+    "file": LazyFile(
+        lambda: pdf_of([draw_page(boxes, seed) for seed, boxes in enumerate(CHAPTERS, start=1)])
+    ),
+    "fileType": 0,
+    "visualize": False,
+}
 
 
 def without_id(answer: httpx.Response) -> dict[str, Any]:

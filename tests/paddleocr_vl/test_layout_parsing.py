@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from tests.docs.pages import ENGLISH, rows
-from tests.paddleocr_vl.peer import CHAPTERS_PDF, PAGES, Both, page, scan, sent, without_id
+from tests.paddleocr_vl.peer import CHAPTERS_PDF, Both, page, page_file, scan, sent, without_id
 from tests.samples import bomb_png, pdf_of_text, small_png
+from tests.stand_ins.pages import VARIOUS_PAGES as PAGES
 from tests.stand_ins.pages import Box, draw_page
 
 LYING = Image.Exif()
@@ -29,7 +30,7 @@ SAME: dict[str, dict[str, Any]] = {
     "picture in a table": page("picture in a table"),
     "80 blocks": page("80 blocks"),
     "page that is shown": page("with table", visualize=True),
-    "page that is shown unasked": {"file": scan(PAGES["with seal"]), "fileType": 1},
+    "page that is shown unasked": {"file": page_file("with seal"), "fileType": 1},
     "empty page that is shown": page("empty", visualize=True),
     "large page that is shown": page("80 blocks", visualize=True),
     "one block that is shown": page("with text", visualize=True, useLayoutDetection=False),
@@ -153,7 +154,7 @@ def test_the_same_is_refused(both: Both, request_: Any) -> None:
 # What differs on purpose, with what each of them answers: an HTTP status.
 DIFFERENT: dict[str, tuple[Any, int, int]] = {
     "base64 without a `fileType`: the bytes say what it is": (
-        {"file": scan(PAGES["with text"]), "visualize": False}, 422, 200),
+        {"file": page_file("with text"), "visualize": False}, 422, 200),
     "pair as `layoutUnclipRatio`": (page("with text", layoutUnclipRatio=[1.0, 1.2]), 422, 200),
     "HEIC": ({"file": scan(PAGES["with text"], "HEIF"), "fileType": 1}, 422, 200),
     "Office document": ({"file": b64encode(b"PK\x03\x04").decode(), "fileType": 1}, 422, 415),
@@ -218,7 +219,7 @@ def boxes(answer: httpx.Response) -> list[Any]:
 
 def test_large_pictures_of_the_markdown_stay_as_they_are(both: Both) -> None:
     image = draw_page([Box("image", 2, 6, 61, 61)], size=(2400, 2600))
-    ours, theirs = both.ask({"file": str(scan(image)), "fileType": 1, "visualize": False})
+    ours, theirs = both.ask({"file": scan(image).base64, "fileType": 1, "visualize": False})
     sizes = []
     for answer in (ours, theirs):
         [result] = answer.json()["result"]["layoutParsingResults"]
@@ -229,7 +230,7 @@ def test_large_pictures_of_the_markdown_stay_as_they_are(both: Both) -> None:
 
 def test_nothing_is_drawn_on_very_large_pages(both: Both) -> None:
     image = draw_page([Box("text", 2, 6, 61, 61)], size=(4100, 4100))
-    answer = both.ours.post("/layout-parsing", json={"file": str(scan(image))})
+    answer = both.ours.post("/layout-parsing", json={"file": scan(image).base64})
     [said] = answer.json()["result"]["layoutParsingResults"]
     assert said["outputImages"] == {}
     assert Image.open(io.BytesIO(b64decode(said["inputImage"]))).size == (2000, 2000)
@@ -243,7 +244,7 @@ def test_pages_that_are_turned_and_flattened(
     both_with_all_models: Both, angle: int, option: dict[str, Any]
 ) -> None:
     image = draw_page([Box("text", 4, 10, 59, 30), Box("table", 4, 33, 59, 50)], seed=7, marked=True)
-    request = {"file": str(scan(image.rotate(-angle, expand=True))), "fileType": 1, **option}
+    request = {"file": scan(image.rotate(-angle, expand=True)).base64, "fileType": 1, **option}
     ours, theirs = both_with_all_models.ask(request)
     assert without_id(ours) == without_id(theirs)
     [result] = ours.json()["result"]["layoutParsingResults"]

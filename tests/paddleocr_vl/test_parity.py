@@ -17,11 +17,11 @@ from tests.http.serving import serving
 from tests.paddleocr_vl import official
 from tests.paddleocr_vl.conftest import StartEngine
 from tests.running import RunningVllm
-from tests.stand_ins.pages import Box, draw_page, text_page, various_pages
+from tests.stand_ins.pages import VARIOUS_PAGES as PAGES
+from tests.stand_ins.pages import Box, draw_page, text_page
 
 pytestmark = pytest.mark.anyio
 
-PAGES = dict(various_pages())
 CONCURRENT = 32
 
 

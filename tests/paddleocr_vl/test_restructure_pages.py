@@ -8,7 +8,7 @@ from zipfile import ZipFile
 import httpx
 import pytest
 
-from tests.paddleocr_vl.peer import CHAPTERS, CHAPTERS_PDF, Both, without_id
+from tests.paddleocr_vl.peer import CHAPTERS, CHAPTERS_PDF, Both, sent, without_id
 from tests.samples import bomb_png, small_png
 
 
@@ -38,7 +38,9 @@ def test_pages_are_restructured_the_same(both: Both, option: dict[str, Any]) -> 
 
 def read(both: Both) -> list[dict[str, Any]]:
     """Return pages as clients send them back."""
-    pages = both.ours.post("/layout-parsing", json=CHAPTERS_PDF).json()["result"]["layoutParsingResults"]
+    pages = both.ours.post("/layout-parsing", json=sent(CHAPTERS_PDF)).json()["result"][
+        "layoutParsingResults"
+    ]
     return [
         {"prunedResult": page["prunedResult"], "markdownImages": page["markdown"]["images"]} for page in pages
     ]

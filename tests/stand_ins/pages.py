@@ -6,8 +6,9 @@ Resized to 800 x 800 pixels, as the layout model sees it, a cell is 8 x 8 pixels
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -83,15 +84,30 @@ def crowded_page(seed: int = 0) -> Image.Image:
     return draw_page(boxes, seed, size=(2480, 3508))
 
 
-def various_pages() -> Iterator[tuple[str, Image.Image]]:
-    """Yield 40 named pages, no two alike: every label, sizes, nothing at all, one block, 80 blocks."""
-    yield "empty", Image.new("RGB", A4_AT_200_DPI, "white")
-    yield "empty but for noise", Image.fromarray(_noise(random.Random(3), 700, 900))
-    yield "80 blocks", crowded_page()
+class LazyPages(Mapping[str, Image.Image]):
+    """Named pages, each drawn when it is first asked for."""
+
+    def __init__(self, drawings: Mapping[str, Callable[[], Image.Image]]) -> None:
+        self._drawings = {name: cache(draw) for name, draw in drawings.items()}
+
+    def __getitem__(self, name: str) -> Image.Image:
+        return self._drawings[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._drawings)
+
+    def __len__(self) -> int:
+        return len(self._drawings)
+
+
+def _various_drawings() -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+    yield "empty", lambda: Image.new("RGB", A4_AT_200_DPI, "white")
+    yield "empty but for noise", lambda: Image.fromarray(_noise(random.Random(3), 700, 900))
+    yield "80 blocks", crowded_page
     for seed in range(4):
-        yield f"one block {seed}", text_page(1, seed)
-        yield f"12 blocks {seed}", text_page(12, seed)
-        yield f"landscape {seed}", text_page(5, seed, size=(1500, 900))
+        yield f"one block {seed}", partial(text_page, 1, seed)
+        yield f"12 blocks {seed}", partial(text_page, 12, seed)
+        yield f"landscape {seed}", partial(text_page, 5, seed, size=(1500, 900))
     for seed, label in enumerate(LABELS):
         boxes = [
             Box("doc_title", 10, 7, 50, 10),
@@ -100,13 +116,17 @@ def various_pages() -> Iterator[tuple[str, Image.Image]]:
             Box(label, 8, 27, 58, 37),
             Box("text", 4, 40, 59, 50),
         ]
-        yield f"with {label}", draw_page(boxes, seed)
+        yield f"with {label}", partial(draw_page, boxes, seed)
     # A picture inside a table travels to the VLM as a mark, and comes back as an image tag.
     boxes = [Box("table", 4, 10, 59, 40), Box("image", 8, 14, 20, 22), Box("text", 4, 44, 30, 50)]
-    yield "picture in a table", draw_page(boxes, 99)
+    yield "picture in a table", partial(draw_page, boxes, 99)
     # Neighbours that the pipeline merges into one block, over two columns.
     boxes = [Box("text", 4, 10, 30, 59), Box("text", 33, 10, 59, 40), Box("footer", 20, 60, 40, 62)]
-    yield "two columns", draw_page(boxes, 100)
+    yield "two columns", partial(draw_page, boxes, 100)
+
+
+VARIOUS_PAGES = LazyPages(dict(_various_drawings()))
+"""40 pages, no two alike: every label, sizes, nothing at all, one block, 80 blocks."""
 
 
 def _pixels(units: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
