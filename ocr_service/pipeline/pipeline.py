@@ -5,7 +5,7 @@ import importlib.metadata
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from ocr_service import __version__
@@ -31,7 +31,7 @@ class Job:
 
     data: bytes
     pages: str | None = None
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
     key: str | None = None
     shared: bool = True
 

@@ -88,6 +88,7 @@ class Pulse:
             last_beat = self._last_beat
             if self._clock() - last_beat > self._limit and last_beat != told:
                 told = last_beat
-                where = "".join(traceback.format_stack(sys._current_frames().get(loop_thread)))
+                frames = sys._current_frames()  # noqa: SLF001 - documented, in spite of its name
+                where = "".join(traceback.format_stack(frames.get(loop_thread)))
                 told_beside = fields(stack=where)
                 log.critical("the event loop stands still for more than %g s", self._limit, extra=told_beside)

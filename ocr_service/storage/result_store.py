@@ -175,7 +175,8 @@ class Storing:
         key = parcel.folder + file.name
         for pause in pauses:
             with suppress(StorageOutage):
-                return await self.storage.put(key, file.body, file.content_type, parcel.metadata)
+                await self.storage.put(key, file.body, file.content_type, parcel.metadata)
+                return
             await asyncio.sleep(pause * random.uniform(1, 2))
         await self.storage.put(key, file.body, file.content_type, parcel.metadata)
 

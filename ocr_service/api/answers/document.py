@@ -49,7 +49,7 @@ EXAMPLE_STORAGE = {
     "files": [_EXAMPLE_FILE],
     "error": None,
 }
-_EXAMPLE_TEXT = "Договор поставки № 17\n\nНастоящий договор заключён…"
+_EXAMPLE_TEXT = "Договор поставки № 17\n\nНастоящий договор заключён…"  # noqa: RUF001
 
 
 class Answer(BaseModel):
@@ -165,7 +165,8 @@ class PageAnswer(Answer):
         examples=[3508],
     )
     markdown: str = Field(
-        description="The page as Markdown.", examples=["# Договор поставки № 17\n\nНастоящий…"]
+        description="The page as Markdown.",
+        examples=["# Договор поставки № 17\n\nНастоящий…"],  # noqa: RUF001
     )
     text: str = Field(description="The page as plain text.", examples=[_EXAMPLE_TEXT])
     blocks: list[BlockAnswer] = Field(
@@ -268,7 +269,7 @@ class DocumentAnswer(Answer):
     )
     markdown: str = Field(
         description="All pages as Markdown, an empty line between them.",
-        examples=["# Договор поставки № 17\n\nНастоящий…"],
+        examples=["# Договор поставки № 17\n\nНастоящий…"],  # noqa: RUF001
     )
     text: str = Field(
         description="All pages as plain text, an empty line between them.", examples=[_EXAMPLE_TEXT]

@@ -30,8 +30,8 @@ class Access:
             await self._app(scope, receive, send)
             return
         given = list(_given_keys(scope))
-        # A list: whichever is right, all are looked at.
-        if any([self._keys.hold(key) for key in given]):
+        # Not `any`, which would stop at the first key that is right.
+        if sum(self._keys.hold(key) for key in given):
             await self._app(scope, receive, send)
             return
         why = "The key is not known." if given else "An API key is needed."

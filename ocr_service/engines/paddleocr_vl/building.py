@@ -73,7 +73,8 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
             use_doc_orientation_classify=settings.use_doc_orientation_classify or None,
             use_doc_unwarping=settings.use_doc_unwarping or None,
         )
-        install(official.paddlex_pipeline._pipeline, models)
+        # The official pipeline wraps the one that has the parts, and offers no other access.
+        install(official.paddlex_pipeline._pipeline, models)  # noqa: SLF001
         draw_masks_one_by_one()
         # What was imported and built stays: the garbage collector need not look through it again and again.
         gc.collect()

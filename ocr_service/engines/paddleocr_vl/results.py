@@ -98,7 +98,7 @@ def plain_text(content: str) -> str:
 
 def _to_markdown(result: Any, options: Options) -> dict[str, Any]:
     # The method that the official server calls too: the public property has no options.
-    markdown: dict[str, Any] = result._to_markdown(
+    markdown: dict[str, Any] = result._to_markdown(  # noqa: SLF001
         pretty=options.prettify_markdown is not False,
         show_formula_number=bool(options.show_formula_number),
     )

@@ -28,7 +28,7 @@ _BULLET = re.compile(rf"^[{_BULLETS}]\s+(?=\S)")
 # A misread bullet: Tesseract often takes the dot for a full stop.
 _DOT = re.compile(r"^\.\s+(?=\S)")
 _NUMBER = re.compile(r"^\d{1,3}[.)]\s+(?=\S)")
-_LETTER = re.compile(r"^[a-zа-яё]\)\s+(?=\S)")
+_LETTER = re.compile(r"^[a-zа-яё]\)\s+(?=\S)")  # noqa: RUF001
 _MARKS = (_BULLET, _NUMBER, _LETTER)
 
 _HYPHENS = "-\u00ad\u2010¬"
