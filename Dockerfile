@@ -45,11 +45,21 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app \
     && chmod 755 /app/start.sh
 
 
-# The service's environment without PaddleOCR.
-FROM base AS service
+# uv installs the packages of every environment. It stays out of the image.
+FROM base AS uv
+COPY requirements/uv.txt /build/
+RUN python3 -m venv /opt/uv \
+    && /opt/uv/bin/pip install --no-cache-dir --no-deps --require-hashes -r /build/uv.txt
+ENV PATH=/opt/uv/bin:$PATH \
+    UV_NO_CACHE=1 \
+    UV_COMPILE_BYTECODE=1
+
+
+# The environment of the service without PaddleOCR.
+FROM uv AS service
 COPY requirements.txt /build/
-RUN python3 -m venv /opt/service \
-    && /opt/service/bin/pip install --no-cache-dir --require-hashes -r /build/requirements.txt
+RUN uv venv --python python3 /opt/service \
+    && uv pip sync --python /opt/service --require-hashes /build/requirements.txt
 
 
 FROM base AS cpu
@@ -63,31 +73,30 @@ LABEL org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 
 
-# The service's environment with PaddleOCR, and with what runs its layout model. paddlepaddle-gpu is on Paddle's own
-# index alone, so it is pinned by its version and not by hashes; what it needs of PyPI's packages is pinned with the
-# others, and `pip check` tells whether all fit together.
+# The environment of the service with PaddleOCR and a package that runs its layout model. paddlepaddle-gpu is on the
+# index of Paddle alone, so its version is pinned and its hash is not. Its dependencies are pinned with the others, and
+# `uv pip check` fails if one is missing.
 FROM service AS service-gpu
 ARG LAYOUT_ENGINE=paddle
 ARG PADDLE_VERSION=3.3.1
 ARG PADDLE_INDEX=https://www.paddlepaddle.org.cn/packages/stable/cu126/
-COPY requirements-paddleocr.txt /build/
-RUN /opt/service/bin/pip install --no-cache-dir --require-hashes -r /build/requirements-paddleocr.txt \
+COPY requirements/paddleocr.txt /build/
+RUN uv pip sync --python /opt/service --require-hashes /build/paddleocr.txt \
     && case "$LAYOUT_ENGINE" in \
-        paddle) /opt/service/bin/pip install --no-cache-dir --index-url "$PADDLE_INDEX" \
+        paddle) uv pip install --python /opt/service --no-deps --default-index "$PADDLE_INDEX" \
             "paddlepaddle-gpu==$PADDLE_VERSION" ;; \
         onnxruntime) ;; \
         *) echo "LAYOUT_ENGINE must be paddle or onnxruntime" >&2; exit 1 ;; \
     esac \
-    && /opt/service/bin/pip check
+    && uv pip check --python /opt/service
 
 
-# vLLM's environment: it and PaddleOCR ask for different versions of the same packages. --no-deps, as older pips do
-# not see that a package pinned as `uvicorn` also answers for `uvicorn[standard]`; `pip check` sees what is missing.
-FROM base AS vllm
-COPY requirements-vllm.txt /build/
-RUN python3 -m venv /opt/vllm \
-    && /opt/vllm/bin/pip install --no-cache-dir --no-deps --require-hashes -r /build/requirements-vllm.txt \
-    && /opt/vllm/bin/pip check
+# The environment of vLLM: it and PaddleOCR require different versions of the same packages.
+FROM uv AS vllm
+COPY requirements/vllm.txt /build/
+RUN uv venv --python python3 /opt/vllm \
+    && uv pip sync --python /opt/vllm --require-hashes /build/vllm.txt \
+    && uv pip check --python /opt/vllm
 
 
 # What the gpu target has beside the environments. OpenCV loads OpenGL and GLib. vLLM compiles kernels on the machine

@@ -3,17 +3,23 @@
 PORT ?= 8081
 HOST ?= 0.0.0.0
 MINUTES ?= 10
+LAYOUT_ENGINE ?= paddle
 PYTHON = .venv/bin/python
+SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
+	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run test lint lint-image check image-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz docs docs-tables pins clean
+.PHONY: help run run-gpu test lint lint-image check image-check bare-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: ## set up, then serve on PORT (8081)
 	@scripts/setup.sh run
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
-		OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
+	@$(SERVE)
+
+run-gpu: ## set up PaddleOCR-VL and vLLM too, then serve; LAYOUT_ENGINE=onnxruntime does without Paddle
+	@LAYOUT_ENGINE=$(LAYOUT_ENGINE) scripts/setup.sh run-gpu
+	@OCR_ENGINE=paddleocr-vl OCR_LAYOUT_ENGINE=$(LAYOUT_ENGINE) VLLM_VENV=$(CURDIR)/.cache/vllm $(SERVE)
 
 test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 	@scripts/setup.sh test
@@ -30,6 +36,9 @@ lint-image: ## linters of the scripts and the Dockerfile
 	.venv/bin/hadolint Dockerfile
 
 check: lint test ## lint and test
+
+bare-check: ## set up in bare roots of Debian 12 and 13 (root); ARGS="make test" runs that there instead
+	@scripts/bare-check.sh $(ARGS)
 
 image-check: lint-image ## build the image's cpu target without Docker, run it, and see that it works (root)
 	@scripts/image/check.sh
@@ -78,8 +87,8 @@ docs-tables: ## write the tables of settings into the documentation, from the co
 	@scripts/setup.sh test
 	@$(PYTHON) -m scripts.settings_tables
 
-pins: ## compile requirements*.txt from requirements*.in
-	@scripts/pins.sh
+lock: ## resolve pyproject.toml into uv.lock, and export requirements.txt; ARGS="--upgrade" for newer releases
+	@scripts/lock.sh $(ARGS)
 
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

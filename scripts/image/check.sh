@@ -289,7 +289,7 @@ finish() {
 install_tools
 configure
 trap finish EXIT
-scripts/pins.sh --check
+scripts/lock.sh --check
 make_base
 say "building"
 docker build --target cpu --build-arg REVISION="$(git rev-parse HEAD)" --tag "$image" .

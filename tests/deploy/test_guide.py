@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocr_service import __version__
-from tests.deploy.test_manifests import DEPLOY, KUSTOMIZE, PROBE_FIELDS, PROBES, RESOURCES
+from tests.deploy.test_manifests import DEPLOY, KUBECTL, PROBE_FIELDS, PROBES, RESOURCES
 from tests.running import ROOT, RunningService
 
 ENGLISH = (DEPLOY / "README.md").read_text()
@@ -55,19 +55,10 @@ def service() -> Iterator[RunningService]:
         yield running
 
 
-@pytest.fixture
-def kubectl(tmp_path: Path) -> Path:
-    """A folder with a kubectl that knows `kustomize` alone, by the real kustomize."""
-    program = tmp_path / "kubectl"
-    program.write_text(f'#!/bin/sh\n[ "$1" = kustomize ] && exec {KUSTOMIZE} build "$2"\n')
-    program.chmod(0o755)
-    return tmp_path
-
-
 @pytest.mark.parametrize("block", [each for each in blocks(ENGLISH) if not each.startswith(MARKS)])
-def test_commands_run(service: RunningService, kubectl: Path, block: str) -> None:
+def test_commands_run(service: RunningService, block: str) -> None:
     here = block.replace("http://localhost:8081", service.url)
-    environment = {**os.environ, "PATH": f"{kubectl}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{KUBECTL.parent}:{os.environ['PATH']}"}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", here],
         cwd=ROOT,

@@ -1,0 +1,84 @@
+#!/bin/bash
+# Resolve the dependencies of pyproject.toml into uv.lock, and export the lists that the image installs.
+# Usage: scripts/lock.sh [--upgrade | --upgrade-package NAME]
+#        scripts/lock.sh --check    the lists are those of uv.lock, and each environment of the image is complete
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/going.sh
+. scripts/going.sh
+
+scripts/setup.sh uv
+uv=.cache/uv/bin/uv
+# uv.lock names PyPI itself, never the mirror of one network.
+unset UV_DEFAULT_INDEX UV_INDEX_URL UV_INDEX
+
+in_the_image=(--python-version 3.11 --python-platform x86_64-manylinux_2_31)
+# vLLM bounds few of its dependencies. Newer releases were never tested with it.
+released_with_vllm=(--exclude-newer 2026-04-25)
+paddle=paddlepaddle==$(sed -n 's/^ARG PADDLE_VERSION=//p' Dockerfile)
+
+# export_list FOLDER FILE OPTION...
+export_list() {
+    local folder=$1 file=$2
+    shift 2
+    {
+        echo "# Exported from uv.lock by \`make lock\`; do not edit."
+        "$uv" export --quiet --frozen --no-default-groups --no-emit-project --no-header --no-annotate "$@"
+    } >"$folder/$file"
+}
+
+# export_lists FOLDER
+export_lists() {
+    mkdir -p "$1/requirements"
+    export_list "$1" requirements.txt
+    export_list "$1" requirements/paddleocr.txt --extra paddleocr
+}
+
+lock() {
+    going "uv.lock" "$uv" lock --quiet "$@"
+    going "requirements/vllm.txt" "$uv" pip compile requirements/vllm.in --output-file requirements/vllm.txt \
+        --universal --python-version 3.11 "${released_with_vllm[@]}" --generate-hashes --no-emit-index-url \
+        --no-annotate --custom-compile-command "make lock" --quiet "$@"
+    export_lists .
+}
+
+check_exports() {
+    local file
+    going "uv.lock" "$uv" lock --check --quiet || fail "uv.lock does not match pyproject.toml; run make lock"
+    export_lists .cache/lock
+    for file in requirements.txt requirements/paddleocr.txt; do
+        cmp -s "$file" ".cache/lock/$file" || fail "$file does not match uv.lock; run make lock"
+    done
+    echo "ok    the lists of the image are those of uv.lock"
+}
+
+# check_complete ENVIRONMENT LIST SOURCE OPTION...: the sources resolve to packages of the list and to no others.
+check_complete() {
+    local environment=$1 list=$2 resolved unpinned
+    shift 2
+    resolved=$(going "the pins of $environment" "$uv" pip compile "$@" --constraints "$list" "${in_the_image[@]}" \
+        --no-header --no-annotate --quiet)
+    unpinned=$(grep -vxFf <(pins "$list") <<<"$resolved" || true)
+    [ -z "$unpinned" ] || fail "$environment: not pinned: $unpinned"
+    echo "ok    the pins of $environment are complete and fit together"
+}
+
+# Names without extras: `fastmcp[apps]==1` and `fastmcp==1` are one pin.
+pins() {
+    sed -n 's/^\([a-z0-9][^][ ;]*\)\(\[[^]]*\]\)\{0,1\}\(==[^ ;]*\).*/\1\3/p' "$1"
+    echo "$paddle"
+}
+
+fail() {
+    echo "WRONG $1" >&2
+    exit 1
+}
+
+if [ "${1-}" = --check ]; then
+    check_exports
+    # paddlepaddle-gpu is on the index of Paddle alone. The build for the CPU has the same dependencies.
+    check_complete "PaddleOCR with Paddle" requirements/paddleocr.txt pyproject.toml --extra paddleocr - <<<"$paddle"
+    check_complete vLLM requirements/vllm.txt requirements/vllm.in "${released_with_vllm[@]}"
+else
+    lock "$@"
+fi
