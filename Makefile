@@ -80,7 +80,7 @@ fuzz: ## damaged files through the decoder for MINUTES (10); ARGS="--seed 1 --fo
 	@$(PYTHON) -m tests.fuzz --minutes $(MINUTES) $(ARGS)
 
 docs: ## build the documentation as a site in .cache/site, without anything from a CDN
-	@scripts/setup.sh test
+	@scripts/setup.sh docs
 	@scripts/docs.sh .cache/site
 
 docs-tables: ## write the tables of settings into the documentation, from the code

@@ -3,6 +3,7 @@
 # Usage: scripts/bare-check.sh [COMMAND...]    default: the set-ups of `make run` and `make test`
 #   SUITES   which Debian releases; default: bookworm trixie
 # Needs root on Debian. The roots and the packages that uv downloaded stay in .cache/bare for the next time.
+# shellcheck disable=SC2329 # some functions run in a shell of their own
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/image/root.sh

