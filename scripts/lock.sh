@@ -1,7 +1,8 @@
 #!/bin/bash
 # Resolve the dependencies of pyproject.toml into uv.lock, and export the lists that the image installs.
 # Usage: scripts/lock.sh [--upgrade | --upgrade-package NAME]
-#        scripts/lock.sh --check    the lists are those of uv.lock, and each environment of the image is complete
+#        scripts/lock.sh --check-lists    the lists are those of uv.lock; needs no network
+#        scripts/lock.sh --check          also: each environment of the image is complete
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/going.sh
@@ -42,9 +43,9 @@ lock() {
     export_lists .
 }
 
-check_exports() {
+check_lists() {
     local file
-    going "uv.lock" "$uv" lock --check --quiet || fail "uv.lock does not match pyproject.toml; run make lock"
+    "$uv" lock --check --offline --quiet || fail "uv.lock does not match pyproject.toml; run make lock"
     export_lists .cache/lock
     for file in requirements.txt requirements/paddleocr.txt; do
         cmp -s "$file" ".cache/lock/$file" || fail "$file does not match uv.lock; run make lock"
@@ -74,11 +75,13 @@ fail() {
     exit 1
 }
 
-if [ "${1-}" = --check ]; then
-    check_exports
+case "${1-}" in
+--check-lists) check_lists ;;
+--check)
+    check_lists
     # paddlepaddle-gpu is on the index of Paddle alone. The build for the CPU has the same dependencies.
     check_complete "PaddleOCR with Paddle" requirements/paddleocr.txt pyproject.toml --extra paddleocr - <<<"$paddle"
     check_complete vLLM requirements/vllm.txt requirements/vllm.in "${released_with_vllm[@]}"
-else
-    lock "$@"
-fi
+    ;;
+*) lock "$@" ;;
+esac

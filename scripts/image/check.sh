@@ -8,6 +8,8 @@ work=$PWD/.cache/image
 image=localhost/paddleocr-vl-service:latest-cpu
 # shellcheck source=scripts/going.sh
 . scripts/going.sh
+# shellcheck source=scripts/image/root.sh
+. scripts/image/root.sh
 
 say() { echo "image: $*" >&2; }
 
@@ -58,23 +60,14 @@ podman() {
     command podman --log-level fatal --cgroup-manager cgroupfs --events-backend none --runtime "$here/runc" "$@"
 }
 
-# A Debian with Python: what the Dockerfile's BASE_IMAGE asks for, made of Debian's packages.
+# The BASE_IMAGE of the Dockerfile: a Debian with Python, of the release of this machine.
 make_base() {
     ! buildah inspect localhost/base >/dev/null 2>&1 || return 0
-    say "making a base image of Debian's packages"
-    local suite mirror container
+    say "making a base image of Debian packages"
+    local suite container
     # shellcheck disable=SC1091
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    # This machine's, if it names one; else debootstrap's own.
-    mapfile -t mirror < <(awk '/^URIs:|^deb / {print $2; exit}' \
-        /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null)
-    rm -rf "$work/rootfs"
-    going "the base image" bootstrap "$suite" "$work/rootfs" "${mirror[@]}"
-    # How this machine reaches its packages: its sources, its certificates, its settings of apt and pip.
-    rm -f "$work/rootfs/etc/apt/sources.list"
-    cp -r /etc/apt/sources.list* /etc/apt/apt.conf.d "$work/rootfs/etc/apt/"
-    cp /etc/ssl/certs/ca-certificates.crt "$work/rootfs/etc/ssl/certs/"
-    [ ! -f /etc/pip.conf ] || cp /etc/pip.conf "$work/rootfs/etc/"
+    going "the base image" make_root "$suite" "$work/rootfs" python3,python3-venv
     container=$(buildah from scratch)
     buildah add -q "$container" "$work/rootfs" / >/dev/null
     buildah config --cmd /bin/bash "$container"
@@ -82,8 +75,6 @@ make_base() {
     buildah rm "$container" >/dev/null
     rm -rf "$work/rootfs"
 }
-
-bootstrap() { debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$@" >"$work/log"; }
 
 # docker, as far as it is used here, by buildah and podman. Without --format docker, buildah drops HEALTHCHECK.
 docker() {

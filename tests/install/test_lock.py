@@ -1,0 +1,41 @@
+"""The lists that the image installs are those of uv.lock, and name no index of one network."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT
+
+PYPI = {"pypi.org", "files.pythonhosted.org"}
+LISTS = [ROOT / "requirements.txt", *sorted(ROOT.glob("requirements/*.txt"))]
+
+
+def test_lists_are_exported_from_the_lock_and_the_lock_is_that_of_pyproject() -> None:
+    done = subprocess.run(
+        ["scripts/lock.sh", "--check-lists"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_lock_names_pypi_alone() -> None:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    registries = {package["source"].get("registry") for package in lock["package"]} - {None}
+    assert registries == {"https://pypi.org/simple"}
+    assert set(re.findall(r"https?://([^/\"]+)", (ROOT / "uv.lock").read_text())) == PYPI
+
+
+@pytest.mark.parametrize("path", LISTS, ids=lambda path: path.name)
+def test_list_names_no_index_and_has_a_hash_for_every_pin(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"://|^-", text, re.MULTILINE)
+    pins = [pin for pin in re.split(r"\n(?=[a-z])", text) if "==" in pin]
+    assert pins
+    assert [pin.split()[0] for pin in pins if "--hash=sha256:" not in pin] == []
