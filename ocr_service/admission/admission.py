@@ -156,7 +156,7 @@ class Visit:
         admission.document_bytes += count
         self.held += count
 
-    def arrived(self, seconds: float | None = None) -> None:
+    def start_clock(self, seconds: float | None = None) -> None:
         """Let the clock run; raises Overloaded where the waiting room is full by now.
 
         seconds: what the caller wants to wait; the service's own limit where it is None, or longer.

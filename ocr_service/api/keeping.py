@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-from ocr_service.api.answers.document import DocumentAnswer
 from ocr_service.api.openapi import STORAGE_FOLDER, STORAGE_STATUS
 from ocr_service.api.reading import Asked
 from ocr_service.core.documents import DocumentResult
@@ -12,14 +11,14 @@ from ocr_service.storage.parcels import DISABLED, Kept, Parcel
 from ocr_service.telemetry.request_context import record, request_id, unique_id
 
 
-async def keep(asked: Asked, result: DocumentResult, answer: Callable[[], DocumentAnswer]) -> Kept:
+async def keep(asked: Asked, result: DocumentResult, result_json: Callable[[], str]) -> Kept:
     """Store a document as its caller wants; waits no longer than the settings say.
 
-    answer: makes the JSON answer, in a thread, where it is needed.
+    result_json: renders the JSON; called in a thread, only if it is needed.
     """
     kept = DISABLED
     if asked.is_kept:
-        kept = await asked.service.storing.keep(await asyncio.to_thread(_packed, asked, result, answer))
+        kept = await asked.service.storing.keep(await asyncio.to_thread(_packed, asked, result, result_json))
     record.get().storage = kept.status.value
     return kept
 
@@ -30,13 +29,13 @@ def headers_of(kept: Kept) -> dict[str, str]:
     return headers if kept.folder is None else {**headers, STORAGE_FOLDER: kept.folder}
 
 
-def _packed(asked: Asked, result: DocumentResult, answer: Callable[[], DocumentAnswer]) -> Parcel:
+def _packed(asked: Asked, result: DocumentResult, result_json: Callable[[], str]) -> Parcel:
     source, storage = asked.source, asked.service.storing.storage
     assert storage is not None
     return pack(
         folder_of(storage.prefix, unique_id.get()),
-        answer().to_store(),
+        result_json(),
         result.pages,
         source_file(source.data, source.name) if asked.fields.store_source else None,
-        metadata_of(source.data, asked.service.pipeline.engine, request_id.get()),
+        metadata_of(asked.job.sha256, asked.service.pipeline.engine, request_id.get()),
     )

@@ -30,10 +30,11 @@ class Asked:
         return self.fields.store and self.service.storing.storage is not None
 
 
-def answer_of(asked: Asked, result: DocumentResult) -> Callable[[], DocumentAnswer]:
-    """Make the JSON answer when it is first asked for, and once."""
-    engine = asked.service.pipeline.engine
-    return cache(partial(DocumentAnswer.of, result, engine, request_id.get(), asked.fields.images))
+def result_json_of(asked: Asked, result: DocumentResult) -> Callable[[], str]:
+    """Return a function that renders the result as JSON on the first call; it blocks."""
+    engine, images = asked.service.pipeline.engine, asked.fields.images
+    answer = partial(DocumentAnswer.of, result, engine, request_id.get(), images)
+    return cache(lambda: answer().to_store())
 
 
 async def source_of(body: Body, service: Service, hold: Hold) -> Source:

@@ -39,14 +39,13 @@ _MEDIA_TYPE = "application/zlib"
 Read = Callable[[], Awaitable[DocumentResult]]
 
 
-def result_key(data: bytes, depends_on: Mapping[str, Any]) -> str:
-    """Return the key of a document's result; hashes all of its bytes, so it is not for the event loop.
+def result_key(sha256: str, depends_on: Mapping[str, Any]) -> str:
+    """Return the cache key of a result.
 
-    depends_on: what the text depends on beside the bytes, by name.
+    sha256: digest of the document. depends_on: everything else that the result depends on, by name.
     """
-    document = hashlib.sha256(data).hexdigest()
-    beside = json.dumps([document, depends_on], sort_keys=True, default=str)
-    return hashlib.sha256(beside.encode()).hexdigest()
+    parts = json.dumps([sha256, depends_on], sort_keys=True, default=str)
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def is_whole(result: DocumentResult) -> bool:

@@ -1,6 +1,7 @@
 """From a file's bytes to its text: the stages in order, and every page on its way at once."""
 
 import asyncio
+import hashlib
 import importlib.metadata
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -25,11 +26,13 @@ from ocr_service.telemetry import tracing
 class Job:
     """A document, and what is asked of it.
 
-    pages: a selection such as "1-3,7", None for all. key: under which the result is kept, None where none is;
-    see `Pipeline.job`. shared: whether it is kept in the store as well, not in this process's memory alone.
+    sha256: digest of the data, in hex. pages: a selection such as "1-3,7", None for all.
+    key: of the result in the cache, None if it is not cached; see `Pipeline.job`.
+    shared: whether it is cached in the store as well, not only in the memory of this process.
     """
 
     data: bytes
+    sha256: str
     pages: str | None = None
     options: Options = field(default_factory=Options)
     key: str | None = None
@@ -107,7 +110,8 @@ class Pipeline:
         Documents of equal bytes, of which the same is asked, have the same key as long as what reads them is
         the same: its version, its models, its settings. cached: False for a job that has no key.
         """
-        job = Job(data, pages, options, shared=shared)
+        sha256 = await asyncio.to_thread(_sha256, data)
+        job = Job(data, sha256, pages, options, shared=shared)
         read_by = self.engine.reads_by
         # Above 0, the model is asked for another text each time.
         if not cached or self._cache is None or read_by is None or options.temperature:
@@ -118,7 +122,7 @@ class Pipeline:
             "decoding": [self._dpi, self._limits, self._max_pages, _decoders()],
             "asked": [pages, options],
         }
-        return replace(job, key=await asyncio.to_thread(result_key, data, depends_on))
+        return replace(job, key=result_key(sha256, depends_on))
 
     async def process(self, job: Job) -> DocumentResult:
         """Read a document, or answer with what is kept; raises the first failure where no page was read."""
@@ -202,6 +206,10 @@ class Pipeline:
                 f"{len(selected)} pages are asked for, {self._max_pages} are allowed in one request; "
                 "choose some with the field `pages`."
             )
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 @cache

@@ -1,6 +1,5 @@
 """A document's result → the files that are stored of it, and the folder they go to."""
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -54,10 +53,10 @@ def pack(
     return Parcel(folder, tuple(files if source is None else [*files, source]), metadata)
 
 
-def metadata_of(data: bytes, engine: Engine, request_id: str) -> dict[str, str]:
+def metadata_of(sha256: str, engine: Engine, request_id: str) -> dict[str, str]:
     """Say of every file which document it is of, and who read it."""
     return {
-        "source-sha256": hashlib.sha256(data).hexdigest(),
+        "source-sha256": sha256,
         "engine": engine.name,
         "engine-version": engine.version or "",
         "service-version": __version__,

@@ -9,6 +9,7 @@ import pytest
 from ocr_service.core.engine import Engine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.peers import Peer, answer, by_path, never, peer, says
+from tests.http.scraping import Scrape, scrape
 from tests.http.serving import serving
 from tests.http.test_errors import assert_problem
 from tests.samples import pdf_of_text, small_png
@@ -76,6 +77,20 @@ async def test_stream() -> None:
         '{"event":"page",',
         '{"event":"end","',
     ]
+
+
+async def test_a_slow_download_does_not_use_up_the_time_of_the_request() -> None:
+    async def slowly(_: bytes, writer: asyncio.StreamWriter) -> None:
+        seen.append(await scrape(client))
+        await asyncio.sleep(1.1)
+        writer.write(answer(small_png()))
+        await writer.drain()
+
+    seen: list[Scrape] = []
+    async with peer(slowly) as other, serving(ScriptedEngine(), **open_to(other)) as client:
+        response = await client.post("/ocr", data={"image_url": f"{other.url}/", "timeout": "1"})
+    assert response.status_code == 200
+    assert seen[0].of("ocr_requests_waiting") == {(): 0}
 
 
 async def test_nobody_chose_a_file_in_the_browsers_form() -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -85,6 +86,24 @@ async def test_stream_that_breaks_off_says_why_in_its_last_line() -> None:
     assert last["event"] == "error"
     assert last["problem"]["code"] == "engine_unavailable"
     assert last["problem"]["request_id"] == response.headers["x-request-id"]
+
+
+class _SlowlyStartedEngine(ScriptedEngine):
+    start_seconds = 0.0
+
+    async def start(self) -> None:
+        began = time.perf_counter()
+        await asyncio.sleep(0.2)
+        self.start_seconds = time.perf_counter() - began
+
+
+@pytest.mark.parametrize("headers", [NDJSON, {}], ids=["stream", "json"])
+async def test_total_includes_the_start_of_the_engine(headers: dict[str, str]) -> None:
+    engine = _SlowlyStartedEngine()
+    async with serving(engine) as client:
+        response = await client.post("/ocr", files={"file": small_png()}, headers=headers)
+    total = json.loads(response.text.splitlines()[-1])["timings"]["total"]
+    assert total >= round(engine.start_seconds * 1000, 1)
 
 
 async def test_format_goes_before_the_accept_header() -> None:

@@ -20,7 +20,7 @@ async def test_who_would_wait_behind_a_full_room_is_refused_and_counted() -> Non
     room = admission(waiting=2)
     with ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(room.visit()).arrived()
+            stack.enter_context(room.visit()).start_clock()
         assert room.waiting == 2
         with pytest.raises(Overloaded) as refused, room.visit():
             pass
@@ -34,19 +34,19 @@ async def test_documents_on_their_way_do_not_fill_the_room_but_are_refused_at_it
     with ExitStack() as stack:
         first, second = (stack.enter_context(room.visit()) for _ in range(2))
         assert (room.visits, room.waiting) == (2, 0)
-        first.arrived()
+        first.start_clock()
         with pytest.raises(Overloaded):
-            second.arrived()
+            second.start_clock()
 
 
 async def test_a_request_of_which_a_page_is_read_waits_no_longer() -> None:
     room = admission(waiting=1)
     with room.visit() as visit, room.turns(pages=3) as turns:
-        visit.arrived()
+        visit.start_clock()
         await turns.take(1)
         assert room.waiting == 0
         with room.visit() as other:
-            other.arrived()
+            other.start_clock()
             turns.give_back(1)
             assert room.waiting == 2
             assert room.pages_ahead == 2
@@ -56,7 +56,7 @@ async def test_retry_after_is_the_time_that_the_pages_ahead_should_take() -> Non
     room = admission(waiting=1)
     room.places._clock = iter(range(100)).__next__
     with room.visit() as visit, room.turns(pages=41) as turns:
-        visit.arrived()
+        visit.start_clock()
         await turns.take(1)
         turns.give_back(1)
         with pytest.raises(Overloaded) as refused, room.visit():
@@ -86,14 +86,14 @@ async def test_time_runs_from_the_documents_arrival_and_a_caller_may_ask_for_les
     room = admission(seconds=60)
     with room.visit() as visit, pytest.raises(RequestTimedOut, match=r"within 0\.01 s"):
         async with visit.in_time():
-            visit.arrived(0.01)
+            visit.start_clock(0.01)
             await asyncio.Event().wait()
 
 
 async def test_a_caller_cannot_ask_for_more() -> None:
     room = admission(seconds=0.01)
     with room.visit() as visit, pytest.raises(RequestTimedOut, match=r"within 0\.01 s"):
-        visit.arrived(3600)
+        visit.start_clock(3600)
         async with visit.in_time():
             await asyncio.Event().wait()
 
@@ -115,7 +115,7 @@ async def numbers(closed: asyncio.Event) -> AsyncGenerator[int]:
 async def test_each_item_is_awaited_in_time() -> None:
     closed = asyncio.Event()
     with admission().visit() as visit:
-        visit.arrived(0.05)
+        visit.start_clock(0.05)
         items = visit.each(numbers(closed))
         assert await anext(items) == 1
         with pytest.raises(RequestTimedOut):
@@ -133,7 +133,7 @@ async def test_draining_waits_for_who_is_there_and_lets_nobody_in() -> None:
             pass
         assert refused.value.headers["Connection"] == "close"
         # Its headers came before: it is in.
-        visit.arrived()
+        visit.start_clock()
         assert not draining.done()
     await draining
     assert room.refused["draining"] == 1
@@ -144,7 +144,7 @@ async def test_who_does_not_come_to_an_end_is_ended_and_told_why() -> None:
 
     async def stay() -> None:
         with room.visit() as visit:
-            visit.arrived()
+            visit.start_clock()
             async with visit.in_time():
                 await asyncio.Event().wait()
 

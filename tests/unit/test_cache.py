@@ -93,12 +93,12 @@ def test_what_is_torn_is_not_taken(torn: bytes) -> None:
         from_bytes(torn)
 
 
-def test_key_depends_on_bytes_and_on_everything_else() -> None:
-    key = result_key(b"page", {"engine": "a", "pages": None})
-    assert key == result_key(b"page", {"pages": None, "engine": "a"})
-    assert key != result_key(b"page2", {"engine": "a", "pages": None})
-    assert key != result_key(b"page", {"engine": "b", "pages": None})
-    assert key != result_key(b"page", {"engine": "a"})
+def test_key_depends_on_the_digest_and_on_everything_else() -> None:
+    key = result_key("digest", {"engine": "a", "pages": None})
+    assert key == result_key("digest", {"pages": None, "engine": "a"})
+    assert key != result_key("digest2", {"engine": "a", "pages": None})
+    assert key != result_key("digest", {"engine": "b", "pages": None})
+    assert key != result_key("digest", {"engine": "a"})
 
 
 async def test_second_time_it_is_not_read() -> None:

@@ -302,9 +302,10 @@ class DocumentAnswer(Answer):
         """Return the JSON that is stored: all but where it is stored."""
         return self.model_dump_json(exclude={"storage"})
 
-    def kept(self, kept: Kept) -> "DocumentAnswer":
-        """Return the answer that also says where the document's files are."""
-        return self.model_copy(update={"storage": StorageAnswer.of(kept)})
+
+def with_storage(result_json: str, kept: Kept) -> str:
+    """Return the JSON answer: the stored JSON, and `storage` as its last field."""
+    return f'{result_json[:-1]},"storage":{StorageAnswer.of(kept).model_dump_json()}}}'
 
 
 def partial_failure(page: PageResult) -> OcrError | None:

@@ -25,7 +25,7 @@ from ocr_service.api.answers.layout_parsing import (
 from ocr_service.api.answers.problems import Problem
 from ocr_service.api.disconnect import unless_caller_leaves
 from ocr_service.api.keeping import headers_of, keep
-from ocr_service.api.reading import Asked, answer_of, source_of
+from ocr_service.api.reading import Asked, result_json_of, source_of
 from ocr_service.api.requests.body import Body, read_json
 from ocr_service.api.requests.body_stream import ENVELOPE
 from ocr_service.api.requests.layout_fields import GivenPage, LayoutParsingRequest, RestructurePagesRequest
@@ -80,7 +80,7 @@ async def parse_layout(request: Request) -> Response:
             sent, asked = await _asked(request, visit)
             result = await unless_caller_leaves(request, asked.service.pipeline.process(asked.job))
         note_result(result)
-        kept = await keep(asked, result, answer_of(asked, result))
+        kept = await keep(asked, result, result_json_of(asked, result))
         answer = partial(LayoutParsingAnswer.of, _log_id(request.scope), result, asked.job.data)
         images = sent.return_markdown_images
         body = await asyncio.to_thread(lambda: answer(images).model_dump_json(exclude_none=True))
@@ -99,7 +99,7 @@ async def restructure_pages(request: Request) -> Response:
     pipeline = service_of(request).pipeline
     async with visiting(request) as visit, visit.in_time():
         sent, cut = await _read(request, visit, RestructurePagesRequest, _MOST_SAID)
-        visit.arrived()
+        visit.start_clock()
         pages = await asyncio.to_thread(_given_pages, sent, cut)
         try:
             again = await unless_caller_leaves(request, pipeline.restructure(pages, _together(sent)))
@@ -126,8 +126,8 @@ async def _asked(request: Request, visit: Visit) -> tuple[LayoutParsingRequest, 
     document = await asyncio.to_thread(document_of, cut.content(sent.file), service.body_limits.max_bytes)
     # A body of many megabytes, which nobody needs while the document is read.
     del cut
-    visit.arrived()
     source = await unless_caller_leaves(request, source_of(Body(document, {}), service, visit.hold))
+    visit.start_clock()
     note_document(source.data)
     _refuse_another_type(sent, source.data)
     return sent, Asked(

@@ -8,11 +8,11 @@ from fastapi.responses import PlainTextResponse
 
 from ocr_service.admission.admission import Visit
 from ocr_service.api import openapi
-from ocr_service.api.answers.document import DocumentAnswer
+from ocr_service.api.answers.document import DocumentAnswer, with_storage
 from ocr_service.api.answers.etags import etag, is_known
 from ocr_service.api.disconnect import unless_caller_leaves
 from ocr_service.api.keeping import headers_of, keep
-from ocr_service.api.reading import Asked, answer_of, source_of
+from ocr_service.api.reading import Asked, result_json_of, source_of
 from ocr_service.api.requests.body import each_once, read_body
 from ocr_service.api.requests.ocr_fields import read_fields
 from ocr_service.api.routes.stream import open_stream, wants_stream
@@ -55,8 +55,8 @@ async def _asked(request: Request, visit: Visit) -> Asked:
     service = service_of(request)
     sent = await read_body(request, service.body_limits, visit.hold)
     fields = read_fields(each_once(request.query_params.multi_items()), sent.fields)
-    visit.arrived(fields.timeout)
     source = await unless_caller_leaves(request, source_of(sent, service, visit.hold))
+    visit.start_clock(fields.timeout)
     note_document(source.data)
     job = await service.pipeline.job(
         source.data, fields.selection, fields.recognition, cached=fields.cache, shared=fields.store
@@ -65,12 +65,12 @@ async def _asked(request: Request, visit: Visit) -> Asked:
 
 
 async def _answer(asked: Asked, result: DocumentResult, tags: dict[str, str]) -> Response:
-    answer = answer_of(asked, result)
-    kept = await keep(asked, result, answer)
+    result_json = result_json_of(asked, result)
+    kept = await keep(asked, result, result_json)
     if asked.fields.format == "markdown":
         return Response(whole_markdown(result), 200, tags | headers_of(kept), "text/markdown; charset=utf-8")
     if asked.fields.format == "text":
         return PlainTextResponse(whole_text(result), 200, tags | headers_of(kept))
     # In a thread: the answer of a long document takes its time, and probes must not wait for it.
-    body = await asyncio.to_thread(lambda: answer().kept(kept).model_dump_json())
+    body = await asyncio.to_thread(lambda: with_storage(result_json(), kept))
     return Response(body, 200, tags, "application/json")

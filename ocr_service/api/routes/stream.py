@@ -22,7 +22,7 @@ from ocr_service.api.answers.stream_events import (
     to_line,
 )
 from ocr_service.api.keeping import keep
-from ocr_service.api.reading import Asked, answer_of
+from ocr_service.api.reading import Asked, result_json_of
 from ocr_service.api.requests.ocr_fields import OcrFields
 from ocr_service.api.visiting import note_pages
 from ocr_service.core.documents import DocumentResult, PageResult, Timings
@@ -55,8 +55,9 @@ async def open_stream(asked: Asked, visit: Visit, owned: AsyncExitStack) -> Resp
     """
     if asked.fields.recognition.restructure_pages:
         raise RequestError("restructure_pages looks at all pages together: ask for JSON, not for a stream.")
+    began = time.perf_counter()
     reading = await owned.enter_async_context(asked.service.pipeline.reading(asked.job))
-    lines = _Stream(asked, visit).lines(reading)
+    lines = _Stream(asked, visit, began).lines(reading)
     await owned.enter_async_context(aclosing(lines))
     return _OwningStream(lines, owned.pop_all())
 
@@ -76,10 +77,10 @@ class _OwningStream(StreamingResponse):
 class _Stream:
     """One document's events; its pages are kept only where they are stored in the end."""
 
-    def __init__(self, asked: Asked, visit: Visit) -> None:
+    def __init__(self, asked: Asked, visit: Visit, began: float) -> None:
         self._asked = asked
         self._visit = visit
-        self._began = time.perf_counter()
+        self._began = began
 
     async def lines(self, reading: Reading) -> AsyncGenerator[str]:
         """Yield the events as lines of NDJSON."""
@@ -129,4 +130,4 @@ class _Stream:
     async def _kept(self, pages: list[PageResult], timings: Timings, total: float) -> Kept:
         pages.sort(key=lambda page: page.index)
         result = DocumentResult(tuple(pages), timings, total)
-        return await keep(self._asked, result, answer_of(self._asked, result))
+        return await keep(self._asked, result, result_json_of(self._asked, result))
