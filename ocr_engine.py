@@ -18,11 +18,12 @@ from ocr_service.core.documents import ImageMode, Page, PageResult, Timings
 from ocr_service.core.engine import EngineState, VlmStatus
 from ocr_service.core.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
 from ocr_service.core.options import Options
+from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.engines.lazy_start import LazyStart
 from ocr_service.engines.paddleocr_vl.building import BuiltPipeline, build, installed_versions
 from ocr_service.engines.paddleocr_vl.drawings import draw
 from ocr_service.engines.paddleocr_vl.model_thread import ModelThread
-from ocr_service.engines.paddleocr_vl.options import check_options, predict_options
+from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions, check_options, predict_options
 from ocr_service.engines.paddleocr_vl.page_calls import PageCalls, current
 from ocr_service.engines.paddleocr_vl.results import page_result, restructured
 from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 class PaddleOcrVlEngine:
     """Reads pages with the official PaddleOCR-VL pipeline, whose VLM runs in a vLLM server."""
 
-    name = "paddleocr-vl"
+    name = PADDLEOCR_VL
     title = "PaddleOCR-VL"
     resolution = 144
     image_mode: ImageMode = "RGB"
@@ -105,7 +106,7 @@ class PaddleOcrVlEngine:
     def check(self, options: Options) -> None:
         """Raise ModelNotLoaded or RequestError; any `lang` will do, as the model finds it by itself."""
         loaded = self._settings.use_doc_orientation_classify, self._settings.use_doc_unwarping
-        check_options(options, *loaded)
+        check_options(PaddleOcrVlOptions.of(options), *loaded)
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
         """Read one page; cancelling ends its calls to vLLM, and its thread at the next step."""

@@ -26,11 +26,12 @@ from ocr_service.api.paths import OpenPaths
 from ocr_service.api.requests.body_stream import BodyLimits
 from ocr_service.api.routes import documentation, health, layout_parsing, metrics, ocr
 from ocr_service.api.service import Service
-from ocr_service.config import ConfigurationError, Settings, load_settings
-from ocr_service.core.engine import PADDLEOCR_VL, Engine, EngineState
+from ocr_service.config import ConfigurationError, EngineChoice, Settings, load_settings
+from ocr_service.core.engine import Engine, EngineState
 from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, OcrError
 from ocr_service.core.storage import Storage
 from ocr_service.decoding import Limits
+from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.engines.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here, lacking_here
 from ocr_service.engines.tesseract import TesseractEngine
 from ocr_service.engines.tesseract.languages import check_installed, find_tessdata, languages_in
@@ -80,14 +81,14 @@ def choose_engine(settings: Settings) -> Engine:
     """
     name, reason = _choice(settings)
     # A warning if somebody named a server and it is not used.
-    unused = settings.ocr_engine == "auto" and settings.ocr_vlm_url and name != PADDLEOCR_VL
+    unused = settings.ocr_engine is EngineChoice.AUTO and settings.ocr_vlm_url and name != PADDLEOCR_VL
     log.log(logging.WARNING if unused else logging.INFO, "engine: %s (%s)", name, reason)
     return _paddleocr_vl(settings) if name == PADDLEOCR_VL else _tesseract(settings)
 
 
 def _choice(settings: Settings) -> tuple[str, str]:
     """Return an engine's name, and why it is that one: `auto` means one that can work here."""
-    if settings.ocr_engine != "auto":
+    if settings.ocr_engine is not EngineChoice.AUTO:
         return settings.ocr_engine, f"OCR_ENGINE={settings.ocr_engine}"
     found = found_here(settings.ocr_vlm_url)
     if found is None:

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ocr_service.engines import PADDLEOCR_VL, TESSERACT
 from ocr_service.security.addresses import Allowlist
 from ocr_service.security.api_keys import ApiKeys, keys_in, parse_keys, parse_origins
 
@@ -26,10 +28,17 @@ _PORTS = re.compile(r"[\s,]*[0-9]{1,5}([\s,]+[0-9]{1,5})*[\s,]*")
 ImageFormat = Literal["jpeg", "png"]
 LayoutEngine = Literal["paddle", "onnxruntime"]
 AddressingStyle = Literal["path", "virtual"]
-EngineChoice = Literal["auto", "tesseract", "paddleocr-vl"]
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 PipelineVersion = Literal["v1", "v1.5", "v1.6"]
+
+
+class EngineChoice(StrEnum):
+    """The values of OCR_ENGINE."""
+
+    AUTO = "auto"
+    TESSERACT = TESSERACT
+    PADDLEOCR_VL = PADDLEOCR_VL
 
 
 class ConfigurationError(Exception):
@@ -44,7 +53,7 @@ class Settings(BaseSettings):
     )
 
     ocr_engine: EngineChoice = Field(
-        "auto",
+        EngineChoice.AUTO,
         description="Which engine reads pages. `auto`: PaddleOCR-VL if it is installed and there is a GPU "
         "or a vLLM server, else Tesseract.",
     )

@@ -8,8 +8,6 @@ from typing import Protocol
 from ocr_service.core.documents import ImageMode, Page, PageResult
 from ocr_service.core.options import Options
 
-PADDLEOCR_VL = "paddleocr-vl"
-
 
 class EngineState(StrEnum):
     """Where an engine stands; the values are those that `/health` shows."""

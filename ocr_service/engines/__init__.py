@@ -1,1 +1,4 @@
-"""OCR engines, one folder each, and the start that they share."""
+"""OCR engines, one package each, and the lazy start that they share."""
+
+TESSERACT = "tesseract"
+PADDLEOCR_VL = "paddleocr-vl"

@@ -114,7 +114,7 @@ class Pipeline:
         job = Job(data, sha256, pages, options, shared=shared)
         read_by = self.engine.reads_by
         # Above 0, the model is asked for another text each time.
-        if not cached or self._cache is None or read_by is None or options.temperature:
+        if not cached or self._cache is None or read_by is None or not options.repeatable:
             return job
         depends_on = {
             "service": __version__,

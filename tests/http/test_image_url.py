@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from ocr_service.core.engine import Engine
+from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.peers import Peer, answer, by_path, never, peer, says
 from tests.http.scraping import Scrape, scrape
@@ -62,10 +63,11 @@ async def test_values_of_json_are_read_as_a_forms() -> None:
         response = await asked(other, engine, json={"image_url": f"{other.url}/", **fields})
     assert [page["index"] for page in response.json()["pages"]] == [2]
     [options] = engine.options
-    assert (options.lang, options.use_layout_detection, options.temperature) == (None, True, 0.25)
-    assert options.layout_threshold == {1: 0.5}
-    assert options.layout_unclip_ratio == (1.5, 2)
-    assert options.markdown_ignore_labels == ("footer", "header")
+    own = PaddleOcrVlOptions.of(options)
+    assert (options.lang, own.use_layout_detection, own.temperature) == (None, True, 0.25)
+    assert own.layout_threshold == {1: 0.5}
+    assert own.layout_unclip_ratio == (1.5, 2)
+    assert own.markdown_ignore_labels == ("footer", "header")
 
 
 async def test_stream() -> None:

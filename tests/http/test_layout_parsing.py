@@ -11,6 +11,7 @@ from PIL import Image
 from ocr_service.api.requests.long_strings import cut_long_strings, document_of
 from ocr_service.core.engine import Engine
 from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from tests.fakes.absent_engine import AbsentEngine
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine
@@ -74,7 +75,7 @@ async def test_document_comes_back() -> None:
         },
     }
     # Pictures of the page are what is asked for where nothing is said.
-    assert engine.options == [Options(visualize=True)]
+    assert engine.options == [Options(visualize=True, engine=PaddleOcrVlOptions())]
 
 
 @pytest.mark.parametrize(
@@ -224,15 +225,17 @@ async def test_options_reach_the_engine() -> None:
     await parsed({"file": base64(small_png()), **fields}, engine)
     assert engine.options == [
         Options(
-            use_layout_detection=False,
-            layout_threshold={1: 0.5},
-            layout_unclip_ratio={1: (1.5, 2), 2: (1.25, 1.25)},
-            layout_merge_bboxes_mode={3: "large"},
-            markdown_ignore_labels=("footer",),
-            vlm_extra_args={"table_max_pixels": 5},
-            top_p=0.5,
-            prettify_markdown=False,
             word_documents=True,
+            engine=PaddleOcrVlOptions(
+                use_layout_detection=False,
+                layout_threshold={1: 0.5},
+                layout_unclip_ratio={1: (1.5, 2), 2: (1.25, 1.25)},
+                layout_merge_bboxes_mode={3: "large"},
+                markdown_ignore_labels=("footer",),
+                vlm_extra_args={"table_max_pixels": 5},
+                top_p=0.5,
+                prettify_markdown=False,
+            ),
         )
     ]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ocr_service.config import Settings
-from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from server import create_app
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
@@ -30,12 +30,8 @@ def test_every_field_of_every_model_has_a_description_and_an_example(document: d
 def test_request_is_described(document: dict[str, Any]) -> None:
     operation = document["paths"]["/ocr"]["post"]
     forms = {name: form["schema"] for name, form in operation["requestBody"]["content"].items()}
-    of_the_engine = {field.name for field in fields(Options)} - {
-        "visualize",
-        "word_documents",
-        "concatenate_pages",
-    }
-    named = {"pages", "lang", "format", "images", "cache", "store", "store_source", "timeout"} | of_the_engine
+    common = {"pages", "lang", "format", "images", "cache", "store", "store_source", "timeout"}
+    named = common | {"restructure_pages"} | {field.name for field in fields(PaddleOcrVlOptions)}
     assert {name: set(form["properties"]) for name, form in forms.items()} == {
         "multipart/form-data": {"file", "image_url"} | named,
         "application/x-www-form-urlencoded": {"image_url"} | named,

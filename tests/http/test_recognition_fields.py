@@ -9,6 +9,7 @@ from ocr_service.api.requests.recognition_fields import RecognitionFields
 from ocr_service.core.documents import Block, Page, PageResult
 from ocr_service.core.errors import OptionNotSupported, VlmTimeout
 from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from ocr_service.engines.tesseract import TesseractEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
@@ -22,8 +23,8 @@ def upload() -> dict[str, bytes]:
 
 
 def test_every_option_is_a_field() -> None:
-    elsewhere = {"lang", "visualize", "word_documents", "concatenate_pages"}
-    assert set(RecognitionFields.model_fields) == {field.name for field in fields(Options)} - elsewhere
+    own = {field.name for field in fields(PaddleOcrVlOptions)}
+    assert set(RecognitionFields.model_fields) == own | {"restructure_pages"}
 
 
 @pytest.mark.parametrize(
@@ -57,8 +58,10 @@ async def test_values_reach_the_engine(name: str, sent: str, value: object) -> N
         response = await client.post("/ocr", files=upload(), data={name: sent})
     assert response.status_code == 200, response.text
     [options] = engine.options
-    assert getattr(options, name) == value
-    assert replace(options, **{name: None}) == Options()
+    own = PaddleOcrVlOptions.of(options)
+    assert getattr(own, name) == value
+    assert replace(own, **{name: None}) == PaddleOcrVlOptions()
+    assert replace(options, engine=None) == Options()
 
 
 @pytest.mark.parametrize(
@@ -107,10 +110,19 @@ async def test_tesseract_refuses_by_name_what_it_does_not_have(
     engine = TesseractEngine("eng")
     await engine.start()
     if not refused:
-        engine.check(Options(**asked))
+        engine.check(Options(engine=PaddleOcrVlOptions(**asked)))
     else:
         with pytest.raises(OptionNotSupported, match=f"not have {', '.join(refused)};"):
-            engine.check(Options(**asked))
+            engine.check(Options(engine=PaddleOcrVlOptions(**asked)))
+    await engine.close()
+
+
+async def test_tesseract_refuses_common_options_that_it_does_not_have() -> None:
+    engine = TesseractEngine("eng")
+    await engine.start()
+    options = Options(word_documents=True, restructure_pages=True, engine=PaddleOcrVlOptions(top_p=0.5))
+    with pytest.raises(OptionNotSupported, match="not have word_documents, restructure_pages, top_p;"):
+        engine.check(options)
     await engine.close()
 
 

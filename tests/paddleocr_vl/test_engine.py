@@ -16,6 +16,7 @@ from ocr_service.core.documents import Page
 from ocr_service.core.engine import EngineState
 from ocr_service.core.errors import ModelNotLoaded, OcrError, RequestError, VlmUnavailable
 from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
 from tests.http.serving import serving
 from tests.paddleocr_vl.conftest import StartEngine, settings_on
@@ -177,11 +178,15 @@ async def test_vllm_that_came_back_with_another_name_is_asked_for_it(
             vllm.serve_as("PaddleOCR-VL-1.6-0.9B")
 
 
+def with_own(**options: Any) -> Options:
+    return Options(engine=PaddleOcrVlOptions(**options))
+
+
 async def test_limits_that_contradict_each_other() -> None:
     engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
     with pytest.raises(RequestError, match="min_pixels is 2000000, more than max_pixels, which is 1003520"):
-        engine.check(Options(min_pixels=2_000_000))
-    engine.check(Options(min_pixels=2_000_000, max_pixels=3_000_000))
+        engine.check(with_own(min_pixels=2_000_000))
+    engine.check(with_own(min_pixels=2_000_000, max_pixels=3_000_000))
     await engine.close()
 
 
@@ -202,18 +207,18 @@ async def test_option_whose_model_is_not_loaded_names_the_setting(name: str) -> 
     asked: Any = {name: True}
     engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
     with pytest.raises(ModelNotLoaded, match=f"OCR_{name.upper()}=true"):
-        engine.check(Options(**asked))
-    engine.check(Options(**{**asked, name: False}))
+        engine.check(with_own(**asked))
+    engine.check(with_own(**{**asked, name: False}))
     await engine.close()
     loaded = PaddleOcrVlEngine(PaddleOcrVlSettings(**asked))
-    loaded.check(Options(**asked))
+    loaded.check(with_own(**asked))
     await loaded.close()
 
 
 async def test_pixel_limit_that_does_not_exist() -> None:
     engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
     with pytest.raises(RequestError, match="no 'tabel_max_pixels'; there are chart_max"):
-        engine.check(Options(vlm_extra_args={"tabel_max_pixels": 1}))
+        engine.check(with_own(vlm_extra_args={"tabel_max_pixels": 1}))
     await engine.close()
 
 

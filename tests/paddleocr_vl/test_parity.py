@@ -13,6 +13,7 @@ from PIL import Image
 from ocr_engine import PaddleOcrVlEngine
 from ocr_service.core.documents import Page, PageResult
 from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from tests.http.serving import serving
 from tests.paddleocr_vl import official
 from tests.paddleocr_vl.conftest import StartEngine
@@ -145,7 +146,7 @@ async def test_every_option(
     their_calls = vllm.recorded()
     async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
         vllm.record()
-        ours = await engine.recognize(Page(1, image, None), Options(**options))
+        ours = await engine.recognize(Page(1, image, None), Options(engine=PaddleOcrVlOptions(**options)))
     assert calls(vllm.recorded()) == calls(their_calls)
     assert_same(ours, theirs)
 
@@ -175,7 +176,7 @@ async def test_markdowns_own_options(
     image = PAGES[page]
     theirs = official.read(official.pipeline(vllm.api), image)
     async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
-        ours = await engine.recognize(Page(1, image, None), Options(**options))
+        ours = await engine.recognize(Page(1, image, None), Options(engine=PaddleOcrVlOptions(**options)))
         plain = await engine.recognize(Page(1, image, None), Options())
     assert_same(
         ours,
@@ -197,7 +198,8 @@ async def test_pages_are_turned_upright_and_flattened(
     async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY, **loaded) as engine:
         by_default, without = await read_together(engine, [image] * 2, Options()), None
         without = await engine.recognize(
-            Page(1, image, None), Options(use_doc_orientation_classify=False, use_doc_unwarping=False)
+            Page(1, image, None),
+            Options(engine=PaddleOcrVlOptions(use_doc_orientation_classify=False, use_doc_unwarping=False)),
         )
     for ours in by_default:
         assert_same(ours, official.read(reference, image))
@@ -237,7 +239,7 @@ async def test_pages_are_restructured_as_the_official_pipeline_does(
     theirs = reference.restructure_pages(
         [official.read(reference, image, **read_with) for image in images], **joined_with
     )
-    asked = Options(restructure_pages=True, **options)
+    asked = Options(restructure_pages=True, engine=PaddleOcrVlOptions(**options))
     async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
         pages = await read_together(engine, images, asked)
         ours = await engine.restructure(pages, asked)

@@ -17,11 +17,12 @@ PACKAGE = "ocr_service"
 # From the top to the ground: a place imports only places below it, and of these the ones in its row.
 # `server` is the wiring and may import everything; `ocr_service` is the version.
 MAY_IMPORT: dict[str, set[str]] = {
-    "config": {"security"},
+    "config": {"engines", "security"},
     "api": {
         "admission",
         "core",
         "decoding",
+        "engines",
         "ocr_service",
         "pipeline",
         "runtime",

@@ -7,7 +7,8 @@ from pydantic.alias_generators import to_camel
 
 from ocr_service.api.requests.body import DOCUMENT
 from ocr_service.api.requests.recognition_fields import Factor, Pair, Pixels, RecognitionFields, Share
-from ocr_service.core.options import MergeMode, Options, ShapeMode
+from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl.options import MergeMode, PaddleOcrVlOptions, ShapeMode
 
 # What the pipeline asks for by label is a pair.
 _FactorOrPair = Annotated[
@@ -91,8 +92,12 @@ class LayoutParsingRequest(RecognitionFields):
             for name in RecognitionFields.model_fields
             if getattr(self, name) != type(self).model_fields[name].default
         }
-        visualize = self.visualize is not False or None
-        return Options(visualize=visualize, word_documents=bool(self.output_formats) or None, **chosen)
+        return Options(
+            visualize=self.visualize is not False,
+            word_documents=bool(self.output_formats),
+            restructure_pages=chosen.pop("restructure_pages", False),
+            engine=PaddleOcrVlOptions(**chosen),
+        )
 
 
 class BlockGiven(BaseModel):

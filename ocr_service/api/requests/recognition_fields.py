@@ -5,7 +5,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, WithJsonSchema
 from pydantic_core import from_json
 
-from ocr_service.core.options import MergeMode, Options, PromptLabel, ShapeMode
+from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl.options import (
+    MergeMode,
+    PaddleOcrVlOptions,
+    PromptLabel,
+    ShapeMode,
+)
 
 _NONE = "none"
 
@@ -120,4 +126,6 @@ class RecognitionFields(BaseModel):
 
     def options(self, lang: str | None) -> Options:
         """Return the values for the engine."""
-        return Options(lang=lang, **{name: getattr(self, name) for name in RecognitionFields.model_fields})
+        own = {name: getattr(self, name) for name in RecognitionFields.model_fields}
+        restructure_pages = bool(own.pop("restructure_pages"))
+        return Options(lang=lang, restructure_pages=restructure_pages, engine=PaddleOcrVlOptions(**own))

@@ -10,9 +10,10 @@ from pydantic import Field
 from ocr_service import __version__
 from ocr_service.api.answers.document import Answer, EngineAnswer
 from ocr_service.api.service import Service, service_of
-from ocr_service.core.engine import PADDLEOCR_VL, EngineState, VlmState, VlmStatus
+from ocr_service.core.engine import EngineState, VlmState, VlmStatus
 from ocr_service.core.errors import StorageOutage
 from ocr_service.core.storage import StorageKind
+from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.storage.result_store import Storing
 
 router = APIRouter()

@@ -36,6 +36,7 @@ from ocr_service.api.visiting import note_document, note_result, visiting
 from ocr_service.core.documents import Block, PageResult
 from ocr_service.core.errors import RecognitionFailed, RequestError
 from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from ocr_service.telemetry.request_context import request_id
 
 router = APIRouter()
@@ -176,12 +177,14 @@ def _log_id(scope: Scope) -> str:
 def _together(sent: RestructurePagesRequest) -> Options:
     """Return what concerns the engine; a default says nothing."""
     return Options(
-        merge_tables=sent.merge_tables and None,
-        relevel_titles=sent.relevel_titles and None,
-        concatenate_pages=sent.concatenate_pages or None,
-        prettify_markdown=sent.prettify_markdown and None,
-        show_formula_number=sent.show_formula_number or None,
-        word_documents=bool(sent.output_formats) or None,
+        concatenate_pages=sent.concatenate_pages,
+        word_documents=bool(sent.output_formats),
+        engine=PaddleOcrVlOptions(
+            merge_tables=sent.merge_tables and None,
+            relevel_titles=sent.relevel_titles and None,
+            prettify_markdown=sent.prettify_markdown and None,
+            show_formula_number=sent.show_formula_number or None,
+        ),
     )
 
 

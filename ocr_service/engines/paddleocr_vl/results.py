@@ -10,6 +10,7 @@ from typing import Any
 from ocr_service.core.documents import Block, PageResult
 from ocr_service.core.errors import OcrError
 from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from ocr_service.engines.paddleocr_vl.page_calls import Crop
 from ocr_service.engines.paddleocr_vl.word import illustrated, word_document
 
@@ -66,11 +67,12 @@ def _concatenated(pages: Sequence[PageResult], pipeline: Any, options: Options) 
 
 
 def _restructure(pages: Sequence[PageResult], pipeline: Any, options: Options) -> Iterable[Any]:
+    own = PaddleOcrVlOptions.of(options)
     results: Iterable[Any] = pipeline.restructure_pages(
         [{"res": _for_restructuring(page, options)} for page in pages],
-        merge_tables=options.merge_tables is not False,
-        relevel_titles=options.relevel_titles is not False,
-        concatenate_pages=bool(options.concatenate_pages),
+        merge_tables=own.merge_tables is not False,
+        relevel_titles=own.relevel_titles is not False,
+        concatenate_pages=options.concatenate_pages,
     )
     return results
 
@@ -97,10 +99,11 @@ def plain_text(content: str) -> str:
 
 
 def _to_markdown(result: Any, options: Options) -> dict[str, Any]:
-    # The method that the official server calls too: the public property has no options.
+    own = PaddleOcrVlOptions.of(options)
+    # The official server calls this method, too: the public property takes no options.
     markdown: dict[str, Any] = result._to_markdown(  # noqa: SLF001
-        pretty=options.prettify_markdown is not False,
-        show_formula_number=bool(options.show_formula_number),
+        pretty=own.prettify_markdown is not False,
+        show_formula_number=bool(own.show_formula_number),
     )
     return markdown
 
@@ -152,8 +155,9 @@ def _for_restructuring(page: PageResult, options: Options) -> dict[str, Any]:
     res = copy.deepcopy(dict(page.raw))
     # Left out while the page was read, so that it is not done twice.
     res["model_settings"].setdefault("format_block_content", False)
-    if options.format_block_content is not None:
-        res["model_settings"]["format_block_content"] = options.format_block_content
+    format_content = PaddleOcrVlOptions.of(options).format_block_content
+    if format_content is not None:
+        res["model_settings"]["format_block_content"] = format_content
     for block in res["parsing_res_list"]:
         left, top, right, bottom = block["block_bbox"]
         path = f"imgs/img_in_{block['block_label']}_box_{left}_{top}_{right}_{bottom}.jpg"

@@ -22,6 +22,7 @@ from ocr_service.core.errors import (
     RecognitionFailed,
 )
 from ocr_service.core.options import Options
+from ocr_service.engines import TESSERACT
 from ocr_service.engines.lazy_start import LazyStart
 from ocr_service.engines.tesseract.drawings import draw
 from ocr_service.engines.tesseract.languages import check_installed, find_tessdata, languages_in
@@ -44,7 +45,7 @@ class TesseractEngine:
     page is given up, as nobody can still want it; until then, one that has begun cannot be stopped.
     """
 
-    name = "tesseract"
+    name = TESSERACT
     title = "Tesseract"
     resolution = 300
     image_mode: ImageMode = "L"
@@ -102,8 +103,8 @@ class TesseractEngine:
 
     def check(self, options: Options) -> None:
         """Raise OptionNotSupported, or LanguageNotInstalled, naming what is there."""
-        if beyond := options.asked_of_paddleocr_vl:
-            raise OptionNotSupported(f"Tesseract does not have {', '.join(beyond)}; PaddleOCR-VL does.")
+        if unsupported := _unsupported(options):
+            raise OptionNotSupported(f"Tesseract does not have {', '.join(unsupported)}; PaddleOCR-VL does.")
         check_installed(self._lang(options), self._languages)
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
@@ -202,6 +203,12 @@ class TesseractEngine:
                 opens_block=position.IsAtBeginningOf(level.BLOCK),
                 opens_paragraph=position.IsAtBeginningOf(level.PARA),
             )
+
+
+def _unsupported(options: Options) -> list[str]:
+    """Return the names of the options that only another engine has."""
+    common = [name for name in ("word_documents", "restructure_pages") if getattr(options, name)]
+    return [*common, *(options.engine.changed if options.engine else ())]
 
 
 def _text(position: Any, level: int) -> str:
