@@ -1,47 +1,163 @@
-"""What a request asks for, once all of it is known."""
+"""One request for a document, step by step: admit it, receive the document, read it, store the result."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from functools import cache, partial
+from typing import Any, TypeVar
 
-from ocr_service.api.answers.document import DocumentAnswer
-from ocr_service.api.requests.body import Body
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from ocr_service.admission.admission import Visit
+from ocr_service.api.answers.document import ResultAnswer
+from ocr_service.api.openapi import STORAGE_FOLDER, STORAGE_STATUS
+from ocr_service.api.requests.body_stream import BodyStream, discard_body
 from ocr_service.api.requests.ocr_fields import OcrFields
-from ocr_service.api.service import Service
-from ocr_service.core.documents import DocumentResult
+from ocr_service.api.service import Service, service_of
+from ocr_service.core.documents import DocumentResult, Timings
+from ocr_service.core.options import Options
 from ocr_service.pipeline.pipeline import Job
-from ocr_service.sources.fetching import Hold
 from ocr_service.sources.source import Source
-from ocr_service.telemetry.request_context import request_id
+from ocr_service.storage.packing import folder_of, metadata_of, pack, source_file
+from ocr_service.storage.parcels import DISABLED, Kept, Parcel
+from ocr_service.telemetry.request_context import record, request_id, unique_id
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """service: who is asked. source: the document. fields: as they were sent. job: what is to be done."""
+class Admitted:
+    """A request that the service has admitted. visit: its place, deadline and bytes in memory."""
 
+    request: Request
     service: Service
+    visit: Visit
+
+    @property
+    def body(self) -> BodyStream:
+        """The body, to be read once; its bytes count for the visit."""
+        return BodyStream(self.request, self.service.body_limits, self.visit.hold)
+
+    async def unless_disconnected(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await `work`; if the client disconnects first, cancel it and raise ClientDisconnect.
+
+        The body must have been read.
+        """
+        working = asyncio.create_task(work)
+        leaving = asyncio.create_task(_disconnected(self.request))
+        try:
+            await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise ClientDisconnect
+            return working.result()
+        finally:
+            for task in (working, leaving):
+                task.cancel()
+            await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request whose document has arrived. fields: as sent. job: the document and the options for it."""
+
+    admitted: Admitted
     source: Source
     fields: OcrFields
     job: Job
 
     @property
-    def is_kept(self) -> bool:
-        """Whether its result is stored."""
+    def service(self) -> Service:
+        """The service that admitted the request."""
+        return self.admitted.service
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the result is to be stored."""
         return self.fields.store and self.service.storing.storage is not None
 
+    def json_of(self, result: DocumentResult) -> Callable[[], str]:
+        """Return a function that makes the JSON of the result, without `storage`, on its first call."""
+        engine, images = self.service.pipeline.engine, self.fields.images
+        make = partial(ResultAnswer.of, result, engine, request_id.get(), images)
+        return cache(lambda: make().model_dump_json())
 
-def result_json_of(asked: Asked, result: DocumentResult) -> Callable[[], str]:
-    """Return a function that renders the result as JSON on the first call; it blocks."""
-    engine, images = asked.service.pipeline.engine, asked.fields.images
-    answer = partial(DocumentAnswer.of, result, engine, request_id.get(), images)
-    return cache(lambda: answer().to_store())
+
+@asynccontextmanager
+async def admit(request: Request) -> AsyncIterator[Admitted]:
+    """Admit a request until it is answered; raises Overloaded or Draining."""
+    service = service_of(request)
+    record.get().engine = service.pipeline.engine.name
+    if service.admission.draining:
+        await discard_body(request, service.body_limits)
+    with service.admission.visit() as visit:
+        yield Admitted(request, service, visit)
 
 
-async def source_of(body: Body, service: Service, hold: Hold) -> Source:
-    """Return the document, fetched where the body names its address.
+async def receive(
+    admitted: Admitted, document: bytes | str, fields: OcrFields, options: Options, name: str = ""
+) -> Received:
+    """Fetch the document if it is an address, then start the deadline. name: of the file, or ""."""
+    service, visit = admitted.service, admitted.visit
+    if isinstance(document, bytes):
+        source = Source(document, name)
+    else:
+        source = await admitted.unless_disconnected(service.sources.get(document, visit.hold))
+    visit.start_clock(fields.timeout)
+    record.get().document_bytes = len(source.data)
+    job = await service.pipeline.job(
+        source.data, fields.selection, options, cached=fields.cache, shared=fields.store
+    )
+    return Received(admitted, source, fields, job)
 
-    hold: told of fetched bytes before they are kept; what it raises ends the fetching.
+
+async def read(received: Received) -> DocumentResult:
+    """Read the document, or take its result from the cache; stop if the client disconnects."""
+    result = await received.admitted.unless_disconnected(received.service.pipeline.process(received.job))
+    failed = sum(page.failure is not None for page in result.pages)
+    record_pages(len(result.pages), failed, result.timings, result.cached)
+    return result
+
+
+async def store(received: Received, result: DocumentResult, result_json: Callable[[], str]) -> Kept:
+    """Store the result if the request wants it; the settings limit the wait.
+
+    result_json: makes the JSON that is stored; called in a thread, and only if the result is stored.
     """
-    if isinstance(body.document, bytes):
-        return Source(body.document, body.name)
-    return await service.sources.get(body.document, hold)
+    stored = DISABLED
+    if received.is_stored:
+        parcel = await asyncio.to_thread(_packed, received, result, result_json)
+        stored = await received.service.storing.keep(parcel)
+    record.get().storage = stored.status.value
+    return stored
+
+
+def storage_headers(stored: Kept) -> dict[str, str]:
+    """Return the headers that replace `storage` in an answer that is not JSON."""
+    headers = {STORAGE_STATUS: stored.status.value}
+    return headers if stored.folder is None else {**headers, STORAGE_FOLDER: stored.folder}
+
+
+def record_pages(pages: int, failed: int, timings: Timings, cached: bool) -> None:
+    """Record the number of pages and failed pages for the log and the metrics."""
+    known = record.get()
+    known.pages, known.failed_pages, known.cached = pages, failed, cached
+    known.timings = asdict(timings)
+
+
+def _packed(received: Received, result: DocumentResult, result_json: Callable[[], str]) -> Parcel:
+    source, storage = received.source, received.service.storing.storage
+    assert storage is not None
+    return pack(
+        folder_of(storage.prefix, unique_id.get()),
+        result_json(),
+        result.pages,
+        source_file(source.data, source.name) if received.fields.store_source else None,
+        metadata_of(received.job.sha256, received.service.pipeline.engine, request_id.get()),
+    )
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -11,7 +11,7 @@ from ocr_service.core.documents import Block, DocumentResult, PageResult, Timing
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import OcrError, PartlyRecognized
 from ocr_service.core.storage import StorageKind
-from ocr_service.storage.parcels import DISABLED, KeepStatus, Kept, KeptFile
+from ocr_service.storage.parcels import KeepStatus, Kept, KeptFile
 
 EXAMPLE_ID = "3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"
 EXAMPLE_ENGINE = {"name": "tesseract", "version": "5.5.4"}
@@ -251,8 +251,8 @@ class StorageAnswer(Answer):
         )
 
 
-class DocumentAnswer(Answer):
-    """A whole document."""
+class ResultAnswer(Answer):
+    """A whole document, as it is stored."""
 
     request_id: str = Field(
         description="The request's id, as in the header `X-Request-ID` and in the log.",
@@ -278,15 +278,11 @@ class DocumentAnswer(Answer):
         description="Where the time went, in milliseconds.",
         examples=[EXAMPLE_TIMINGS],
     )
-    storage: StorageAnswer = Field(
-        description="Where its files stay.",
-        examples=[EXAMPLE_STORAGE],
-    )
 
     @classmethod
     def of(
         cls, result: DocumentResult, engine: Engine, request_id: str, images: bool = True
-    ) -> "DocumentAnswer":
+    ) -> "ResultAnswer":
         return cls(
             request_id=request_id,
             engine=EngineAnswer.of(engine),
@@ -295,17 +291,21 @@ class DocumentAnswer(Answer):
             markdown=whole_markdown(result),
             text=whole_text(result),
             timings=TimingsAnswer.of(result.timings, result.total),
-            storage=StorageAnswer.of(DISABLED),
         )
 
-    def to_store(self) -> str:
-        """Return the JSON that is stored: all but where it is stored."""
-        return self.model_dump_json(exclude={"storage"})
+
+class DocumentAnswer(ResultAnswer):
+    """A whole document."""
+
+    storage: StorageAnswer = Field(
+        description="Where its files stay.",
+        examples=[EXAMPLE_STORAGE],
+    )
 
 
-def with_storage(result_json: str, kept: Kept) -> str:
-    """Return the JSON answer: the stored JSON, and `storage` as its last field."""
-    return f'{result_json[:-1]},"storage":{StorageAnswer.of(kept).model_dump_json()}}}'
+def with_storage(result_json: str, stored: Kept) -> str:
+    """Return the JSON of a DocumentAnswer, made of the JSON of its ResultAnswer."""
+    return f'{result_json[:-1]},"storage":{StorageAnswer.of(stored).model_dump_json()}}}'
 
 
 def partial_failure(page: PageResult) -> OcrError | None:

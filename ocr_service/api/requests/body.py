@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
-from ocr_service.api.requests.body_stream import ENVELOPE, BodyLimits, BodyStream, Hold
+from ocr_service.api.requests.body_stream import ENVELOPE, BodyStream
 from ocr_service.api.requests.long_strings import Cut, cut_long_strings, document_of
 from ocr_service.core.errors import (
     EmptyFile,
@@ -59,13 +58,10 @@ class Body:
     name: str = ""
 
 
-async def read_body(request: Request, limits: BodyLimits, hold: Hold) -> Body:
-    """Read a form or JSON; raises RequestError, and TooManyBytes or UploadTooSlow as soon as it is so.
-
-    hold: told of bytes before they are kept; what it raises ends the reading.
-    """
-    stream = BodyStream(request, limits, hold)
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+async def read_body(stream: BodyStream) -> Body:
+    """Read a form or JSON; raises RequestError, TooManyBytes or UploadTooSlow."""
+    limits = stream.limits
+    media_type = stream.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == _MULTIPART:
         async with _multipart(stream) as form:
             return await _body_of(form.multi_items(), limits.max_bytes)
@@ -109,18 +105,12 @@ async def _bytes_of(uploads: list[tuple[str, UploadFile]], max_bytes: int) -> by
     return data
 
 
-async def read_json(
-    request: Request, limits: BodyLimits, hold: Hold, most_beside: int = ENVELOPE
-) -> tuple[Any, Cut]:
+async def read_json(stream: BodyStream, most_beside: int = ENVELOPE) -> tuple[Any, Cut]:
     """Read JSON that may hold documents in base64, of `limits.max_bytes` together, and some bytes beside.
 
     Return its value, in which long strings have names, and what they stand for. Raises MalformedBody, and
     what `read_body` does.
     """
-    return await _json(BodyStream(request, limits, hold), most_beside)
-
-
-async def _json(stream: BodyStream, most_beside: int = ENVELOPE) -> tuple[Any, Cut]:
     max_bytes = stream.limits.max_bytes
     # Half as much again: base64 takes a third more, and may have line ends in it.
     longest = max_bytes * 3 // 2 + most_beside
@@ -143,7 +133,7 @@ def _parsed(raw: bytearray, most_beside: int) -> tuple[Any, Cut]:
 
 async def _json_body(stream: BodyStream) -> Body:
     """Read an object with a file, or its address, and other fields."""
-    fields, cut = await _json(stream)
+    fields, cut = await read_json(stream)
     if not isinstance(fields, dict):
         raise RequestError(f'A JSON body is an object with "{FILE_FIELD}" or "{URL_FIELD}" and other fields.')
     if fields.keys() >= {FILE_FIELD, URL_FIELD}:

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.types import Scope
 
-from ocr_service.admission.admission import Visit
-from ocr_service.api import openapi
+from ocr_service.api import openapi, reading
 from ocr_service.api.answers.layout_parsing import (
     LayoutParsingAnswer,
     LayoutParsingError,
@@ -23,16 +22,12 @@ from ocr_service.api.answers.layout_parsing import (
     page_of,
 )
 from ocr_service.api.answers.problems import Problem
-from ocr_service.api.disconnect import unless_caller_leaves
-from ocr_service.api.keeping import headers_of, keep
-from ocr_service.api.reading import Asked, result_json_of, source_of
-from ocr_service.api.requests.body import Body, read_json
+from ocr_service.api.reading import Admitted, Received
+from ocr_service.api.requests.body import read_json
 from ocr_service.api.requests.body_stream import ENVELOPE
 from ocr_service.api.requests.layout_fields import GivenPage, LayoutParsingRequest, RestructurePagesRequest
 from ocr_service.api.requests.long_strings import Cut, document_of, from_base64
 from ocr_service.api.requests.ocr_fields import OcrFields
-from ocr_service.api.service import service_of
-from ocr_service.api.visiting import note_document, note_result, visiting
 from ocr_service.core.documents import Block, PageResult
 from ocr_service.core.errors import RecognitionFailed, RequestError
 from ocr_service.core.options import Options
@@ -76,16 +71,15 @@ async def parse_layout(request: Request) -> Response:
 
     Where a service has a storage, the result is stored as that of `/ocr` is, and headers say where.
     """
-    async with visiting(request) as visit:
-        async with visit.in_time():
-            sent, asked = await _asked(request, visit)
-            result = await unless_caller_leaves(request, asked.service.pipeline.process(asked.job))
-        note_result(result)
-        kept = await keep(asked, result, result_json_of(asked, result))
-        answer = partial(LayoutParsingAnswer.of, _log_id(request.scope), result, asked.job.data)
+    async with reading.admit(request) as admitted:
+        async with admitted.visit.in_time():
+            sent, received = await _receive(admitted)
+            result = await reading.read(received)
+        stored = await reading.store(received, result, received.json_of(result))
+        answer = partial(LayoutParsingAnswer.of, _log_id(request.scope), result, received.job.data)
         images = sent.return_markdown_images
         body = await asyncio.to_thread(lambda: answer(images).model_dump_json(exclude_none=True))
-        return Response(body, 200, headers_of(kept), _JSON)
+        return Response(body, 200, reading.storage_headers(stored), _JSON)
 
 
 @router.post(
@@ -97,16 +91,16 @@ async def parse_layout(request: Request) -> Response:
 )
 async def restructure_pages(request: Request) -> Response:
     """Send the pages of one document as `/layout-parsing` answered them."""
-    pipeline = service_of(request).pipeline
-    async with visiting(request) as visit, visit.in_time():
-        sent, cut = await _read(request, visit, RestructurePagesRequest, _MOST_SAID)
-        visit.start_clock()
+    async with reading.admit(request) as admitted, admitted.visit.in_time():
+        sent, cut = await _read_fields(admitted, RestructurePagesRequest, _MOST_SAID)
+        admitted.visit.start_clock()
         pages = await asyncio.to_thread(_given_pages, sent, cut)
+        restructuring = admitted.service.pipeline.restructure(pages, _together(sent))
         try:
-            again = await unless_caller_leaves(request, pipeline.restructure(pages, _together(sent)))
+            restructured = await admitted.unless_disconnected(restructuring)
         except RecognitionFailed:
             raise RequestError("The pages are not such as /layout-parsing answers with.") from None
-        body = await asyncio.to_thread(_restructured, _log_id(request.scope), sent, cut, again)
+        body = await asyncio.to_thread(_restructured, _log_id(request.scope), sent, cut, restructured)
         return Response(body, 200, media_type=_JSON)
 
 
@@ -121,19 +115,15 @@ def error_body(scope: Scope, problem: Problem) -> str:
 ERROR_BODIES = dict.fromkeys((_PATH, _RESTRUCTURE_PATH), error_body)
 
 
-async def _asked(request: Request, visit: Visit) -> tuple[LayoutParsingRequest, Asked]:
-    service = service_of(request)
-    sent, cut = await _read(request, visit, LayoutParsingRequest)
-    document = await asyncio.to_thread(document_of, cut.content(sent.file), service.body_limits.max_bytes)
-    # A body of many megabytes, which nobody needs while the document is read.
+async def _receive(admitted: Admitted) -> tuple[LayoutParsingRequest, Received]:
+    sent, cut = await _read_fields(admitted, LayoutParsingRequest)
+    max_bytes = admitted.service.body_limits.max_bytes
+    document = await asyncio.to_thread(document_of, cut.content(sent.file), max_bytes)
+    # Free a body of many megabytes, which is not needed while the document is read.
     del cut
-    source = await unless_caller_leaves(request, source_of(Body(document, {}), service, visit.hold))
-    visit.start_clock()
-    note_document(source.data)
-    _refuse_another_type(sent, source.data)
-    return sent, Asked(
-        service, source, OcrFields(), await service.pipeline.job(source.data, None, sent.recognition)
-    )
+    received = await reading.receive(admitted, document, OcrFields(), sent.recognition)
+    _refuse_another_type(sent, received.job.data)
+    return sent, received
 
 
 def _refuse_another_type(sent: LayoutParsingRequest, data: bytes) -> None:
@@ -142,13 +132,12 @@ def _refuse_another_type(sent: LayoutParsingRequest, data: bytes) -> None:
         raise RequestError(f"fileType is {sent.file_type}, but the file is {kind}.")
 
 
-async def _read(
-    request: Request, visit: Visit, model: type[Sent], most_beside: int = ENVELOPE
+async def _read_fields(
+    admitted: Admitted, model: type[Sent], most_beside: int = ENVELOPE
 ) -> tuple[Sent, Cut]:
-    limits = service_of(request).body_limits
-    value, cut = await read_json(request, limits, visit.hold, most_beside)
+    value, cut = await read_json(admitted.body, most_beside)
     if isinstance(value, dict) and isinstance(value.get("logId"), str):
-        request.state.log_id = value["logId"]
+        admitted.request.state.log_id = value["logId"]
     try:
         return await asyncio.to_thread(model.model_validate, value), cut
     except ValidationError as error:

@@ -6,18 +6,13 @@ from contextlib import AsyncExitStack
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from ocr_service.admission.admission import Visit
-from ocr_service.api import openapi
+from ocr_service.api import openapi, reading
 from ocr_service.api.answers.document import DocumentAnswer, with_storage
 from ocr_service.api.answers.etags import etag, is_known
-from ocr_service.api.disconnect import unless_caller_leaves
-from ocr_service.api.keeping import headers_of, keep
-from ocr_service.api.reading import Asked, result_json_of, source_of
+from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.body import each_once, read_body
 from ocr_service.api.requests.ocr_fields import read_fields
 from ocr_service.api.routes.stream import open_stream, wants_stream
-from ocr_service.api.service import service_of
-from ocr_service.api.visiting import note_document, note_result, visiting
 from ocr_service.core.documents import DocumentResult, whole_markdown, whole_text
 from ocr_service.pipeline.cache import is_whole
 
@@ -38,39 +33,32 @@ async def read_document(request: Request) -> Response:
     With `Accept: application/x-ndjson` and no other `format`, each page is sent as soon as it is done.
     """
     async with AsyncExitStack() as stack:
-        visit = await stack.enter_async_context(visiting(request))
-        async with visit.in_time():
-            asked = await _asked(request, visit)
-            if wants_stream(request, asked.fields):
-                return await open_stream(asked, visit, stack)
-            tag = etag(asked.job.key, asked.fields)
+        admitted = await stack.enter_async_context(reading.admit(request))
+        async with admitted.visit.in_time():
+            received = await _receive(admitted)
+            if wants_stream(request, received.fields):
+                return await open_stream(received, stack)
+            tag = etag(received.job.key, received.fields)
             if tag and is_known(tag, request.headers.getlist("if-none-match")):
                 return Response(status_code=304, headers={"ETag": tag})
-            result = await unless_caller_leaves(request, asked.service.pipeline.process(asked.job))
-        note_result(result)
-        return await _answer(asked, result, {"ETag": tag} if tag and is_whole(result) else {})
+            result = await reading.read(received)
+        return await _answer(received, result, {"ETag": tag} if tag and is_whole(result) else {})
 
 
-async def _asked(request: Request, visit: Visit) -> Asked:
-    service = service_of(request)
-    sent = await read_body(request, service.body_limits, visit.hold)
-    fields = read_fields(each_once(request.query_params.multi_items()), sent.fields)
-    source = await unless_caller_leaves(request, source_of(sent, service, visit.hold))
-    visit.start_clock(fields.timeout)
-    note_document(source.data)
-    job = await service.pipeline.job(
-        source.data, fields.selection, fields.recognition, cached=fields.cache, shared=fields.store
-    )
-    return Asked(service, source, fields, job)
+async def _receive(admitted: Admitted) -> Received:
+    body = await read_body(admitted.body)
+    fields = read_fields(each_once(admitted.request.query_params.multi_items()), body.fields)
+    return await reading.receive(admitted, body.document, fields, fields.recognition, body.name)
 
 
-async def _answer(asked: Asked, result: DocumentResult, tags: dict[str, str]) -> Response:
-    result_json = result_json_of(asked, result)
-    kept = await keep(asked, result, result_json)
-    if asked.fields.format == "markdown":
-        return Response(whole_markdown(result), 200, tags | headers_of(kept), "text/markdown; charset=utf-8")
-    if asked.fields.format == "text":
-        return PlainTextResponse(whole_text(result), 200, tags | headers_of(kept))
-    # In a thread: the answer of a long document takes its time, and probes must not wait for it.
-    body = await asyncio.to_thread(lambda: with_storage(result_json(), kept))
+async def _answer(received: Received, result: DocumentResult, tags: dict[str, str]) -> Response:
+    result_json = received.json_of(result)
+    stored = await reading.store(received, result, result_json)
+    headers = tags | reading.storage_headers(stored)
+    if received.fields.format == "markdown":
+        return Response(whole_markdown(result), 200, headers, "text/markdown; charset=utf-8")
+    if received.fields.format == "text":
+        return PlainTextResponse(whole_text(result), 200, headers)
+    # In a thread, because a long document takes a while to serialize and must not delay the probes.
+    body = await asyncio.to_thread(lambda: with_storage(result_json(), stored))
     return Response(body, 200, tags, "application/json")

@@ -10,7 +10,6 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from ocr_service.admission.admission import Visit
 from ocr_service.api.answers.document import EngineAnswer, PageAnswer, StorageAnswer, TimingsAnswer
 from ocr_service.api.answers.problems import Problem
 from ocr_service.api.answers.stream_events import (
@@ -21,14 +20,11 @@ from ocr_service.api.answers.stream_events import (
     StreamEvent,
     to_line,
 )
-from ocr_service.api.keeping import keep
-from ocr_service.api.reading import Asked, result_json_of
+from ocr_service.api.reading import Received, record_pages, store
 from ocr_service.api.requests.ocr_fields import OcrFields
-from ocr_service.api.visiting import note_pages
 from ocr_service.core.documents import DocumentResult, PageResult, Timings
 from ocr_service.core.errors import OcrError, RequestError
 from ocr_service.pipeline.page_reading import Reading
-from ocr_service.storage.parcels import Kept
 from ocr_service.telemetry.request_context import request_id
 
 NDJSON = "application/x-ndjson"
@@ -48,22 +44,22 @@ def _is_ndjson(media_range: str) -> bool:
     return media_type == NDJSON and not refused
 
 
-async def open_stream(asked: Asked, visit: Visit, owned: AsyncExitStack) -> Response:
-    """Open the document before the answer starts, so that what is wrong with it has its own status.
+async def open_stream(received: Received, owned: AsyncExitStack) -> Response:
+    """Open the document before the answer starts, so that an error in it has its own status.
 
-    owned: what the answer closes at its end, also when its caller leaves before.
+    owned: closed at the end of the answer, or when the client disconnects.
     """
-    if asked.fields.recognition.restructure_pages:
+    if received.fields.recognition.restructure_pages:
         raise RequestError("restructure_pages looks at all pages together: ask for JSON, not for a stream.")
     began = time.perf_counter()
-    reading = await owned.enter_async_context(asked.service.pipeline.reading(asked.job))
-    lines = _Stream(asked, visit, began).lines(reading)
+    reading = await owned.enter_async_context(received.service.pipeline.reading(received.job))
+    lines = _Stream(received, reading, began).lines()
     await owned.enter_async_context(aclosing(lines))
     return _OwningStream(lines, owned.pop_all())
 
 
 class _OwningStream(StreamingResponse):
-    """A stream that closes what it reads from, also when its caller leaves before the first line."""
+    """A streaming answer that closes its sources, even if the client disconnects before the first line."""
 
     def __init__(self, lines: AsyncGenerator[str], stack: AsyncExitStack) -> None:
         super().__init__(lines, media_type=NDJSON)
@@ -75,59 +71,66 @@ class _OwningStream(StreamingResponse):
 
 
 class _Stream:
-    """One document's events; its pages are kept only where they are stored in the end."""
+    """The events of one document. Pages are held in memory only if the result is stored at the end.
 
-    def __init__(self, asked: Asked, visit: Visit, began: float) -> None:
-        self._asked = asked
-        self._visit = visit
+    began: before the document was opened, on the clock of time.perf_counter.
+    """
+
+    def __init__(self, received: Received, reading: Reading, began: float) -> None:
+        self._received = received
+        self._reading = reading
         self._began = began
+        self._timings = Timings(decode=reading.decode)
+        self._done = 0
+        self._failed: list[int] = []
+        self._to_store: list[PageResult] = []
 
-    async def lines(self, reading: Reading) -> AsyncGenerator[str]:
+    async def lines(self) -> AsyncGenerator[str]:
         """Yield the events as lines of NDJSON."""
-        async with aclosing(self._events(reading)) as events:
+        async with aclosing(self._events()) as events:
             async for event in events:
                 yield await asyncio.to_thread(to_line, event)
 
-    async def _events(self, reading: Reading) -> AsyncGenerator[StreamEvent]:
-        engine = EngineAnswer.of(self._asked.service.pipeline.engine)
+    async def _events(self) -> AsyncGenerator[StreamEvent]:
         yield StartEvent(
             request_id=request_id.get(),
-            engine=engine,
-            page_count=len(reading.pages),
-            cached=reading.cached,
+            engine=EngineAnswer.of(self._received.service.pipeline.engine),
+            page_count=len(self._reading.pages),
+            cached=self._reading.cached,
         )
-        timings = Timings(decode=reading.decode)
-        done, failed = 0, list[int]()
-        finished: list[PageResult] = []
+        visit = self._received.admitted.visit
         try:
             async with (
-                aclosing(reading.results()) as pages,
-                aclosing(self._visit.each(pages)) as pages_in_time,
+                aclosing(self._reading.results()) as pages,
+                aclosing(visit.each(pages)) as pages_in_time,
             ):
                 async for page in pages_in_time:
-                    done += 1
-                    timings += page.timings
-                    # In a thread, as below: pictures become base64.
-                    answer = await asyncio.to_thread(PageAnswer.of, page, self._asked.fields.images)
-                    if answer.error:
-                        failed.append(page.index)
-                    if self._asked.is_kept:
-                        finished.append(page)
-                    yield PageEvent(page=answer)
+                    yield await self._page(page)
         except OcrError as error:
             yield ErrorEvent(problem=Problem.of(error, request_id.get()))
         else:
-            total = time.perf_counter() - self._began
-            kept = await self._kept(finished, timings, total)
-            yield EndEvent(
-                failed_pages=sorted(failed),
-                timings=TimingsAnswer.of(timings, total),
-                storage=StorageAnswer.of(kept),
-            )
+            yield await self._end()
         finally:
-            note_pages(done, len(failed), timings, reading.cached)
+            record_pages(self._done, len(self._failed), self._timings, self._reading.cached)
 
-    async def _kept(self, pages: list[PageResult], timings: Timings, total: float) -> Kept:
-        pages.sort(key=lambda page: page.index)
-        result = DocumentResult(tuple(pages), timings, total)
-        return await keep(self._asked, result, result_json_of(self._asked, result))
+    async def _page(self, page: PageResult) -> PageEvent:
+        self._done += 1
+        self._timings += page.timings
+        # In a thread, because pictures are encoded in base64.
+        answer = await asyncio.to_thread(PageAnswer.of, page, self._received.fields.images)
+        if answer.error:
+            self._failed.append(page.index)
+        if self._received.is_stored:
+            self._to_store.append(page)
+        return PageEvent(page=answer)
+
+    async def _end(self) -> EndEvent:
+        total = time.perf_counter() - self._began
+        pages = sorted(self._to_store, key=lambda page: page.index)
+        result = DocumentResult(tuple(pages), self._timings, total)
+        stored = await store(self._received, result, self._received.json_of(result))
+        return EndEvent(
+            failed_pages=sorted(self._failed),
+            timings=TimingsAnswer.of(self._timings, total),
+            storage=StorageAnswer.of(stored),
+        )
