@@ -32,7 +32,7 @@ from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, Ocr
 from ocr_service.core.storage import Storage
 from ocr_service.decoding import Limits
 from ocr_service.engines import PADDLEOCR_VL
-from ocr_service.engines.paddleocr_vl.presence import DEFAULT_VLM_URL, found_here, lacking_here
+from ocr_service.engines.paddleocr_vl.presence import DEFAULT_VLM_URL, detect_backend, missing_parts
 from ocr_service.engines.tesseract import TesseractEngine
 from ocr_service.engines.tesseract.languages import check_installed, find_tessdata, languages_in
 from ocr_service.pipeline.cache import ResultCache
@@ -90,13 +90,13 @@ def _choice(settings: Settings) -> tuple[str, str]:
     """Return an engine's name, and why it is that one: `auto` means one that can work here."""
     if settings.ocr_engine is not EngineChoice.AUTO:
         return settings.ocr_engine, f"OCR_ENGINE={settings.ocr_engine}"
-    found = found_here(settings.ocr_vlm_url)
-    if found is None:
+    backend = detect_backend(settings.ocr_vlm_url)
+    if backend is None:
         return TesseractEngine.name, "no GPU and no vLLM server is here"
-    lacking = lacking_here(settings.ocr_vlm_url, settings.ocr_layout_engine, settings.ocr_vlm_not_started)
-    if not lacking:
-        return PADDLEOCR_VL, found
-    return TesseractEngine.name, f"{found}, but {'; '.join(lacking)}; {_HOW_TO_ADD_PADDLEOCR_VL}"
+    missing = missing_parts(settings.ocr_vlm_url, settings.ocr_layout_engine, settings.ocr_vlm_not_started)
+    if not missing:
+        return PADDLEOCR_VL, backend
+    return TesseractEngine.name, f"{backend}, but {'; '.join(missing)}; {_HOW_TO_ADD_PADDLEOCR_VL}"
 
 
 def _tesseract(settings: Settings) -> Engine:

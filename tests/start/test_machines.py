@@ -96,6 +96,14 @@ def test_gpu_with_packages_and_vllm_is_read_with_paddleocr_vl(tmp_path: Path) ->
     assert lines(start, r"engine: paddleocr-vl \(a GPU is visible\)")
 
 
+def test_gpu_with_packages_and_vllm_that_runs_separately_waits_for_it(tmp_path: Path) -> None:
+    with RunningOnGpuNode(tmp_path, VLLM_ENABLED="false", **WITH_PACKAGES) as start:
+        assert start.health() == ("paddleocr-vl", "unavailable")
+        ready = httpx.get(f"{start.url}/health/ready")
+    assert ready.status_code == 503
+    assert lines(start, r"engine: paddleocr-vl \(a GPU is visible\)")
+
+
 def test_vllm_that_is_not_installed_is_unavailable_and_not_starting(tmp_path: Path) -> None:
     settings = {"OCR_ENGINE": "paddleocr-vl", **NO_VLLM, **WITH_PACKAGES}
     with RunningOnGpuNode(tmp_path, **settings) as start:

@@ -19,7 +19,7 @@ from ocr_service.core.engine import EngineState
 from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, RecognitionFailed
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl import presence
-from ocr_service.engines.paddleocr_vl.presence import found_here, lacking_here
+from ocr_service.engines.paddleocr_vl.presence import detect_backend, missing_parts
 from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
 from ocr_service.engines.tesseract import TesseractEngine
 from ocr_service.engines.tesseract.languages import find_tessdata, languages_in
@@ -72,14 +72,19 @@ def test_paddleocr_is_not_chosen_without_one_of_its_packages(
 
 
 def test_address_of_a_vllm_server_matters_more_than_one_that_is_not_started_here() -> None:
-    assert not lacking_here("http://127.0.0.1:9/v1", "onnxruntime", "VLLM_ENABLED=false")
+    assert not missing_parts("http://127.0.0.1:9/v1", "onnxruntime", "no reason")
+
+
+def test_vllm_that_runs_separately_may_start_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "DEFAULT_VLM_URL", "http://127.0.0.1:9/v1")
+    assert missing_parts(None, "onnxruntime", "VLLM_ENABLED=false") == []
 
 
 def test_running_vllm_makes_up_for_one_that_is_not_started_here(model_server: type["_Models"]) -> None:
     model_server.body = b'{"data": [{"id": "another-model"}]}'
-    assert lacking_here(None, "onnxruntime", "no reason") == ["vLLM is not started: no reason"]
+    assert missing_parts(None, "onnxruntime", "no reason") == ["vLLM is not started: no reason"]
     model_server.body = b'{"data": [{"id": "PaddleOCR-VL-1.6-0.9B"}]}'
-    assert lacking_here(None, "onnxruntime", "no reason") == []
+    assert missing_parts(None, "onnxruntime", "no reason") == []
 
 
 @pytest.mark.parametrize("lang", ["tlh", "rus+tlh", "rus+", "../rus"])
@@ -138,7 +143,7 @@ def test_running_vllm_is_recognised_by_the_model_it_serves(
     model_server: type[_Models], body: bytes, found: bool
 ) -> None:
     model_server.body = body
-    assert bool(found_here(None)) is found
+    assert bool(detect_backend(None)) is found
 
 
 @pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""Whether PaddleOCR-VL can be expected to work here; light, as every start asks it."""
+"""Checks whether PaddleOCR-VL can work on this machine; light, because every start runs them."""
 
 import importlib.util
 from pathlib import Path
@@ -10,47 +10,51 @@ DEFAULT_VLM_URL = "http://127.0.0.1:8080/v1"
 MODEL_FAMILY = "PaddleOCR-VL"
 
 _PROBE_SECONDS = 0.5
+# The reason of start.sh if the operator runs vLLM separately: it may start later than the service.
+_RUN_SEPARATELY = "VLLM_ENABLED=false"
 
 
-def found_here(vlm_url: str | None) -> str | None:
-    """Name the GPU or the vLLM server that PaddleOCR-VL can use here; None if there is neither.
+def detect_backend(vlm_url: str | None) -> str | None:
+    """Describe the GPU or the vLLM server that PaddleOCR-VL can use; None if there is neither.
 
-    vlm_url: the address of vLLM if one is set; else the usual one is tried, briefly.
+    vlm_url: address of vLLM if it is set; if not, the default address is probed.
     """
     if any(Path("/dev").glob("nvidia[0-9]*")):
         return "a GPU is visible"
     if vlm_url is not None:
         return "OCR_VLM_URL is set"
-    if _serves_our_model(DEFAULT_VLM_URL):
+    if _serves_model(DEFAULT_VLM_URL):
         return f"a vLLM server answers at {DEFAULT_VLM_URL}"
     return None
 
 
-def lacking_here(vlm_url: str | None, layout_engine: str, vlm_not_started: str | None) -> list[str]:
-    """Say in words what PaddleOCR-VL lacks here all the same; nothing if it can work.
+def missing_parts(vlm_url: str | None, layout_engine: str, vlm_not_started: str | None) -> list[str]:
+    """Describe the parts that PaddleOCR-VL needs and does not have; empty if it can work.
 
-    layout_engine: the package that runs its layout model. vlm_not_started: why no vLLM is started beside us.
+    layout_engine: package that runs the layout model.
+    vlm_not_started: reason why start.sh does not start vLLM, or None.
     """
     needed = ("paddleocr", "paddlex", layout_engine)
     absent = [name for name in needed if importlib.util.find_spec(name) is None]
-    lacking = [f"these packages are not installed: {', '.join(absent)}"] if absent else []
-    if vlm_url is None and vlm_not_started and not _serves_our_model(DEFAULT_VLM_URL):
-        lacking.append(f"vLLM is not started: {vlm_not_started}")
-    return lacking
+    missing = [f"these packages are not installed: {', '.join(absent)}"] if absent else []
+    vllm_is_expected = vlm_url is not None or vlm_not_started in (None, _RUN_SEPARATELY)
+    if not vllm_is_expected and not _serves_model(DEFAULT_VLM_URL):
+        missing.append(f"vLLM is not started: {vlm_not_started}")
+    return missing
 
 
-def served_model(listed: Any) -> str | None:
-    """Return the name under which our model stands in the answer of `/v1/models`, or None.
+def served_model(listing: Any) -> str | None:
+    """Return the name of the PaddleOCR-VL model in an answer of `/v1/models`, or None.
 
-    Raises LookupError or TypeError for an answer of another form.
+    Raises LookupError or TypeError if the answer has another form.
     """
-    names = [str(model["id"]) for model in listed["data"]]
+    names = [str(model["id"]) for model in listing["data"]]
     return next((name for name in names if MODEL_FAMILY in name), None)
 
 
-def _serves_our_model(url: str) -> bool:
+def _serves_model(url: str) -> bool:
     try:
-        # Not through a proxy that the environment names for the outside world.
+        # Without the proxy of the environment, which is for outside addresses.
         answer = httpx.get(f"{url}/models", timeout=_PROBE_SECONDS, trust_env=False)
         return served_model(answer.raise_for_status().json()) is not None
     except (httpx.HTTPError, ValueError, LookupError, TypeError):
