@@ -286,22 +286,24 @@ def _fetching_rules(settings: Settings, max_bytes: int) -> Rules:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     service: Service = app.state.service
-    pipeline, storing, engine = service.pipeline, service.storing, service.pipeline.engine
+    cache, storing, engine = service.pipeline.cache, service.storing, service.pipeline.engine
     for name, work in {
         "the pulse": service.pulse.run(),
         "the watch over the engine": engine.watch(),
         "giving memory back": give_back(service.admission.places),
         "the watch over the storage": storing.watch(),
-        "tending the cache": pipeline.tend_cache(),
     }.items():
         service.background.start(name, work)
+    if cache is not None:
+        service.background.start("the cleanup of the cache", cache.run_cleanup())
     try:
         with before_stopping(partial(_drain, service)), listening() as address:
             service.background.start("the engine's start", _start(service, address, app.state.greeting))
             yield {connections.STATE_KEY: app.state.connection_limits}
     finally:
         await service.background.stop()
-        await pipeline.close()
+        if cache is not None:
+            await cache.close()
         await storing.close()
         service.sources.close()
         await engine.close()

@@ -18,7 +18,7 @@ from ocr_service.api.requests.ocr_fields import OcrFields
 from ocr_service.api.service import Service, service_of
 from ocr_service.core.documents import DocumentResult, Timings
 from ocr_service.core.options import Options
-from ocr_service.pipeline.pipeline import Job
+from ocr_service.pipeline.reading import Job
 from ocr_service.sources.source import Source
 from ocr_service.storage.packing import folder_of, metadata_of, pack, source_file
 from ocr_service.storage.parcels import DISABLED, Kept, Parcel
@@ -114,7 +114,7 @@ async def receive(
 
 async def read(received: Received) -> DocumentResult:
     """Read the document, or take its result from the cache; stop if the client disconnects."""
-    result = await received.admitted.unless_disconnected(received.service.pipeline.process(received.job))
+    result = await received.admitted.unless_disconnected(received.service.pipeline.reader.read(received.job))
     failed = sum(page.failure is not None for page in result.pages)
     record_pages(len(result.pages), failed, result.timings, result.cached)
     return result

@@ -107,7 +107,7 @@ class Scrape:
         self._state = [
             *_of_engine(pipeline.engine),
             *_of_work(admission),
-            cache_memory.of(pipeline.cached_bytes),
+            cache_memory.of(pipeline.cache.memory_bytes if pipeline.cache else None),
             *_of_storing(storing),
             *_of_gpus(gpus),
         ]

@@ -1,7 +1,7 @@
-"""Results that were read before: found by what was read and how, kept in memory and in a store.
+"""The result cache: complete results, in memory and in a shared store.
 
-A result's key is the hash of the document's bytes and of everything else that its text depends on. Equal
-requests at the same time are read once. What failed is not kept, not even in part.
+The key of a result is a hash of the document and of everything else that the result depends on. Equal
+requests at the same time share one reading. Failed results are not cached, not even if only one block failed.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ from ocr_service.telemetry import metrics
 log = logging.getLogger(__name__)
 
 _FOLDER = "cache"
-_TENDED_EVERY = 3600  # seconds
-# What a store may cost those who ask: after a failure, or when it is slow, it is left alone for a while.
-_LOOKUP_SECONDS = 1.0
-_LEFT_ALONE_SECONDS = 30.0
-_STORING_SECONDS = 30.0
+_CLEANUP_INTERVAL = 3600  # seconds
+# Limits on the time that a store may cost a request. After an error or a timeout it is not used for a while.
+_READ_SECONDS = 1.0
+_BACKOFF_SECONDS = 30.0
+_WRITE_SECONDS = 30.0
 _CLOSING_SECONDS = 3.0
-# Writes to the store at a time; further results are kept in memory alone.
-_MOST_STORING = 16
-# A larger result would drive many others out, and takes seconds to pack.
-_MOST_BYTES_OF_A_RESULT = 8 * 2**20
+# Concurrent writes to the store. Further results are cached in memory only.
+_MAX_WRITES = 16
+# A larger result would evict many others, and takes seconds to compress.
+_MAX_RESULT_BYTES = 8 * 2**20
 _MEDIA_TYPE = "application/zlib"
 
 Read = Callable[[], Awaitable[DocumentResult]]
@@ -48,29 +48,32 @@ def result_key(sha256: str, depends_on: Mapping[str, Any]) -> str:
     return hashlib.sha256(parts.encode()).hexdigest()
 
 
-def is_whole(result: DocumentResult) -> bool:
-    """Say whether nothing of a result failed."""
+def is_complete(result: DocumentResult) -> bool:
+    """Return whether no page and no block of a result failed."""
     return not any(page.failure or page.failed_blocks for page in result.pages)
 
 
 def is_small(result: DocumentResult) -> bool:
-    """Say whether a result is worth its place; by its files and texts, without packing it."""
-    return sum(map(_size, result.pages)) <= _MOST_BYTES_OF_A_RESULT
+    """Return whether the files and texts of a result, uncompressed, are small enough for the cache."""
+    return sum(map(_size, result.pages)) <= _MAX_RESULT_BYTES
 
 
 @dataclass(slots=True)
 class _Flight:
-    """A document that is being found or read: its result, and whether it was found; how many wait for it."""
+    """A shared lookup or reading.
+
+    task: returns the result, and whether it came from the cache. waiting: number of requests that wait.
+    """
 
     task: asyncio.Task[tuple[DocumentResult, bool]]
     waiting: int = 0
 
 
 class ResultCache:
-    """Two levels: memory, bounded in bytes, and a store that replicas share and restarts leave alone.
+    """Two levels: memory, limited in bytes, and a store that replicas share and that survives restarts.
 
-    memory_bytes: most bytes in memory; 0 keeps none there. store: None where memory is all. lifetime: seconds
-    after which a document is read anew. clock: seconds since 1970.
+    memory_bytes: size of the memory level; 0 turns it off. store: None if memory is the only level.
+    lifetime: seconds after which a result expires. clock: seconds since 1970.
     """
 
     def __init__(
@@ -85,156 +88,163 @@ class ResultCache:
         self._lifetime = lifetime
         self._clock = clock
         self._flights: dict[str, _Flight] = {}
-        self._storing: set[asyncio.Task[None]] = set()
-        self._left_alone_until = -math.inf
-
-    async def get(self, key: str) -> DocumentResult | None:
-        """Return what is kept under a key, if it is not too old."""
-        return await self._from_memory(key) or await self._from_store(key)
+        self._writes: set[asyncio.Task[None]] = set()
+        self._backoff_until = -math.inf
 
     @property
     def memory_bytes(self) -> int:
         """Bytes of the results in memory."""
         return self._memory.bytes
 
-    async def keep(self, key: str, result: DocumentResult, shared: bool = True) -> None:
-        """Keep a result, unless something in it failed or it is too large; fails nobody.
+    async def get(self, key: str) -> DocumentResult | None:
+        """Return the result of a key, or None if there is none or it has expired."""
+        return await self._from_memory(key) or await self._from_store(key)
 
-        shared: in the store as well, which is written to beside and not waited for.
+    async def put(self, key: str, result: DocumentResult, shared: bool = True) -> None:
+        """Cache a result, unless it is incomplete or too large.
+
+        shared: write it to the store too, in the background. A storage error is only logged.
         """
-        if not (is_whole(result) and is_small(result)):
+        if not (is_complete(result) and is_small(result)):
             return
-        packed = await asyncio.to_thread(to_bytes, result, self._clock())
-        self._memory.put(key, packed)
-        if shared and self._store and not self._left_alone and len(self._storing) < _MOST_STORING:
-            self._beside(self._into_store(self._store, key, packed))
+        data = await asyncio.to_thread(to_bytes, result, self._clock())
+        self._memory.put(key, data)
+        if shared and self._store and not self._backing_off and len(self._writes) < _MAX_WRITES:
+            self._in_background(self._to_store(self._store, key, data))
 
-    def keep_later(self, key: str, result: DocumentResult, shared: bool) -> None:
-        """Keep a result beside whatever comes next."""
-        self._beside(self.keep(key, result, shared))
+    def put_later(self, key: str, result: DocumentResult, shared: bool) -> None:
+        """Cache a result in the background."""
+        self._in_background(self.put(key, result, shared))
 
     async def read_once(self, key: str, read: Read, shared: bool = True) -> tuple[DocumentResult, bool]:
-        """Return what is kept, or else read and keep it; and whether this caller was spared the reading.
+        """Return the cached result, or read and cache it; and whether the caller was spared the reading.
 
-        Who asks for what is being read waits with the others; it goes on as long as one of them waits.
+        If an equal request is being read already, wait for that result. The reading goes on as long as one
+        caller waits for it.
         """
-        if kept := await self._from_memory(key):
-            return kept, True
+        if cached := await self._from_memory(key):
+            return cached, True
         flight = self._flights.get(key)
         joined = flight is not None
         if joined:
             metrics.cache_lookups.labels("joined").inc()
         if flight is None:
             flight = self._flights[key] = _Flight(asyncio.create_task(self._find_or_read(key, read, shared)))
-        result, found = await self._landed(key, flight)
+        result, found = await self._wait_for(key, flight)
         return result, joined or found
 
+    def waiting(self, key: str) -> int:
+        """Return the number of requests that wait for a document that is being read."""
+        flight = self._flights.get(key)
+        return flight.waiting if flight else 0
+
+    async def run_cleanup(self) -> None:
+        """Delete expired results from a volume every hour, until cancelled; buckets have lifecycle rules."""
+        while isinstance(self._store, Forgetful):
+            try:
+                await self._store.forget(f"{self._store.prefix}{_FOLDER}", self._lifetime)
+            except StorageError as error:
+                log.warning("expired results could not be deleted: %s", error)
+            await asyncio.sleep(_CLEANUP_INTERVAL)
+
     async def close(self) -> None:
-        """Wait for what is being kept, a little."""
-        storing = set(self._storing)
-        if storing:
-            await asyncio.wait(storing, timeout=_CLOSING_SECONDS)
-        for task in storing:
+        """Wait a few seconds for the results that are being cached, then cancel the rest."""
+        writes = set(self._writes)
+        if writes:
+            await asyncio.wait(writes, timeout=_CLOSING_SECONDS)
+        for task in writes:
             task.cancel()
-        await asyncio.gather(*storing, return_exceptions=True)
+        await asyncio.gather(*writes, return_exceptions=True)
 
     async def _find_or_read(self, key: str, read: Read, shared: bool) -> tuple[DocumentResult, bool]:
-        if kept := await self._from_store(key):
-            return kept, True
+        if cached := await self._from_store(key):
+            return cached, True
         result = await read()
-        # Not waited for; until it is kept, the flight is where the next one finds it.
-        self._beside(self._keep_and_land(key, result, shared))
+        # In the background. Until the result is cached, the next request finds it in the flight.
+        self._in_background(self._put_and_land(key, result, shared))
         return result, False
 
-    async def _keep_and_land(self, key: str, result: DocumentResult, shared: bool) -> None:
+    async def _put_and_land(self, key: str, result: DocumentResult, shared: bool) -> None:
         try:
-            await self.keep(key, result, shared)
+            await self.put(key, result, shared)
         finally:
             self._flights.pop(key, None)
 
-    async def _landed(self, key: str, flight: _Flight) -> tuple[DocumentResult, bool]:
+    async def _wait_for(self, key: str, flight: _Flight) -> tuple[DocumentResult, bool]:
         flight.waiting += 1
         try:
             return await asyncio.shield(flight.task)
         finally:
             flight.waiting -= 1
-            if not flight.waiting and not _read_well(flight.task):
+            if not flight.waiting and not _has_read(flight.task):
                 if self._flights.get(key) is flight:
                     del self._flights[key]
                 flight.task.cancel()
                 await asyncio.gather(flight.task, return_exceptions=True)
 
-    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self._storing.add(task)
-        task.add_done_callback(self._storing.discard)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
 
     async def _from_memory(self, key: str) -> DocumentResult | None:
-        kept = self._memory.get(key)
-        result = await self._unpacked(kept) if kept else None
+        data = self._memory.get(key)
+        result = await self._unpacked(data) if data else None
         if result:
             metrics.cache_lookups.labels("memory").inc()
         return result
 
     async def _from_store(self, key: str) -> DocumentResult | None:
-        kept = await self._stored(key)
-        result = await self._unpacked(kept) if kept else None
-        if kept and result:
-            self._memory.put(key, kept)
+        data = await self._stored(key)
+        result = await self._unpacked(data) if data else None
+        if data and result:
+            self._memory.put(key, data)
         metrics.cache_lookups.labels("store" if result else "miss").inc()
         return result
 
+    async def _unpacked(self, data: bytes) -> DocumentResult | None:
+        """Return the result, or None if it is damaged or has expired."""
+        try:
+            result, cached_at = await asyncio.to_thread(from_bytes, data)
+        except ValueError as error:
+            log.warning("a cached result could not be read: %s", error)
+            return None
+        return result if cached_at + self._lifetime > self._clock() else None
+
     async def _stored(self, key: str) -> bytes | None:
-        if self._store is None or self._left_alone:
+        if self._store is None or self._backing_off:
             return None
         try:
-            async with asyncio.timeout(_LOOKUP_SECONDS):
+            async with asyncio.timeout(_READ_SECONDS):
                 return await self._store.get(_path(self._store, key))
         except StorageError as error:
-            self._leave_alone("read", str(error))
+            self._back_off("read", str(error))
         except TimeoutError:
-            self._leave_alone("read", f"it takes more than {_LOOKUP_SECONDS:g} s")
+            self._back_off("read", f"no answer within {_READ_SECONDS:g} s")
         return None
 
-    @property
-    def _left_alone(self) -> bool:
-        return time.monotonic() < self._left_alone_until
-
-    def _leave_alone(self, what: str, why: str) -> None:
-        if not self._left_alone:
-            log.warning("the cache's store cannot be %s and is left alone for a while: %s", what, why)
-        self._left_alone_until = time.monotonic() + _LEFT_ALONE_SECONDS
-
-    async def _unpacked(self, kept: bytes) -> DocumentResult | None:
+    async def _to_store(self, store: Storage, key: str, data: bytes) -> None:
         try:
-            result, kept_at = await asyncio.to_thread(from_bytes, kept)
-        except ValueError as error:
-            log.warning("a kept result cannot be read: %s", error)
-            return None
-        return result if kept_at + self._lifetime > self._clock() else None
-
-    async def _into_store(self, store: Storage, key: str, packed: bytes) -> None:
-        try:
-            async with asyncio.timeout(_STORING_SECONDS):
-                await store.put(_path(store, key), packed, _MEDIA_TYPE, {})
+            async with asyncio.timeout(_WRITE_SECONDS):
+                await store.put(_path(store, key), data, _MEDIA_TYPE, {})
         except StorageError as error:
-            self._leave_alone("written", str(error))
+            self._back_off("written", str(error))
         except TimeoutError:
-            self._leave_alone("written", f"it takes more than {_STORING_SECONDS:g} s")
+            self._back_off("written", f"no answer within {_WRITE_SECONDS:g} s")
 
-    async def tend(self) -> None:
-        """Remove what is too old from a volume now and then, until cancelled; buckets have rules for that."""
-        while isinstance(self._store, Forgetful):
-            try:
-                await self._store.forget(f"{self._store.prefix}{_FOLDER}", self._lifetime)
-            except StorageError as error:
-                log.warning("old results cannot be removed: %s", error)
-            await asyncio.sleep(_TENDED_EVERY)
+    @property
+    def _backing_off(self) -> bool:
+        return time.monotonic() < self._backoff_until
 
-    def waiting(self, key: str) -> int:
-        """Return how many wait for a document that is being read."""
-        flight = self._flights.get(key)
-        return flight.waiting if flight else 0
+    def _back_off(self, action: str, reason: str) -> None:
+        if not self._backing_off:
+            log.warning(
+                "the cache in the storage could not be %s and is not used for %g s: %s",
+                action,
+                _BACKOFF_SECONDS,
+                reason,
+            )
+        self._backoff_until = time.monotonic() + _BACKOFF_SECONDS
 
 
 def _size(page: PageResult) -> int:
@@ -242,33 +252,34 @@ def _size(page: PageResult) -> int:
     return sum(map(len, files))
 
 
-def _read_well(task: asyncio.Task[tuple[DocumentResult, bool]]) -> bool:
+def _has_read(task: asyncio.Task[tuple[DocumentResult, bool]]) -> bool:
+    """Return whether the task has read a document, so that the result is about to be cached."""
     return task.done() and not task.cancelled() and task.exception() is None and not task.result()[1]
 
 
 def _path(store: Storage, key: str) -> str:
-    # In many folders, as a volume is slow with one of very many files.
+    # Many folders, because a volume is slow if one folder has very many files.
     return f"{store.prefix}{_FOLDER}/{key[:2]}/{key}"
 
 
 class _Memory:
-    """The most recently used results, up to so many bytes; bytes: of those that are there."""
+    """The most recently used results, limited in bytes. bytes: of the results that are there now."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self.bytes = 0
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._results: OrderedDict[str, bytes] = OrderedDict()
 
     def get(self, key: str) -> bytes | None:
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
+        if key in self._results:
+            self._results.move_to_end(key)
+        return self._results.get(key)
 
-    def put(self, key: str, kept: bytes) -> None:
-        if len(kept) > self._most_bytes:
+    def put(self, key: str, data: bytes) -> None:
+        if len(data) > self._max_bytes:
             return
-        self.bytes += len(kept) - len(self._kept.pop(key, b""))
-        self._kept[key] = kept
-        while self.bytes > self._most_bytes:
-            _, oldest = self._kept.popitem(last=False)
+        self.bytes += len(data) - len(self._results.pop(key, b""))
+        self._results[key] = data
+        while self.bytes > self._max_bytes:
+            _, oldest = self._results.popitem(last=False)
             self.bytes -= len(oldest)

@@ -1,6 +1,6 @@
-"""A document's result as bytes, in which it can be kept: JSON, compressed.
+"""Format of a cached result: JSON, compressed.
 
-What belongs to the day it was read is left out: its timings. What failed has no form: it is not kept.
+Timings belong to one request and are left out. Failures have no place in it: failed results are not cached.
 """
 
 import json
@@ -12,53 +12,53 @@ from typing import Any
 
 from ocr_service.core.documents import Block, DocumentResult, PageResult, Timings
 
-# Raised when the form changes: what was kept in another one is read anew.
-FORM = 2
+# Raised when the format changes. A result in another version is a miss.
+VERSION = 3
 
-# Text shrinks to a third; more effort gains little and takes many times as long.
-_EFFORT = 1
+# Text shrinks to a third. A higher level gains little and takes many times as long.
+_LEVEL = 1
 
 
-def to_bytes(result: DocumentResult, kept_at: float) -> bytes:
-    """Return the bytes; kept_at: seconds since 1970. Takes time for many pages: not for the event loop."""
+def to_bytes(result: DocumentResult, cached_at: float) -> bytes:
+    """Return the bytes; cached_at: seconds since 1970. Slow for many pages, so not for the event loop."""
     pages = [_page_to_json(page) for page in result.pages]
-    form = {"form": FORM, "kept_at": kept_at, "pages": pages}
-    return zlib.compress(json.dumps(form, ensure_ascii=False).encode(), _EFFORT)
+    content = {"version": VERSION, "cached_at": cached_at, "pages": pages}
+    return zlib.compress(json.dumps(content, ensure_ascii=False).encode(), _LEVEL)
 
 
-def from_bytes(kept: bytes) -> tuple[DocumentResult, float]:
-    """Return the result and when it was kept; raises ValueError for anything that is not of this form."""
+def from_bytes(data: bytes) -> tuple[DocumentResult, float]:
+    """Return the result and the time when it was cached; raises ValueError if the data is not valid."""
     try:
-        form = json.loads(zlib.decompress(kept))
-        if form["form"] != FORM:
-            raise ValueError(f"form {form['form']}")
-        pages = tuple(_page_from_json(page) for page in form["pages"])
-        return DocumentResult(pages, Timings(), total=0.0), float(form["kept_at"])
+        content = json.loads(zlib.decompress(data))
+        if content["version"] != VERSION:
+            raise ValueError(f"it has version {content['version']}")
+        pages = tuple(_page_from_json(page) for page in content["pages"])
+        return DocumentResult(pages, Timings(), total=0.0), float(content["cached_at"])
     except (zlib.error, LookupError, TypeError, AttributeError) as error:
-        raise ValueError("it is torn") from error
+        raise ValueError("it is damaged") from error
 
 
 def _page_to_json(page: PageResult) -> dict[str, Any]:
     assert page.failure is None and not page.failed_blocks
-    form = asdict(replace(page, images={}, drawings={}, docx=None))
+    content = asdict(replace(page, images={}, drawings={}, docx=None))
     for name in ("timings", "failure"):
-        del form[name]
-    for block in form["blocks"]:
+        del content[name]
+    for block in content["blocks"]:
         del block["failure"]
-    form["images"] = _to_text(page.images)
-    form["drawings"] = _to_text(page.drawings)
-    form["docx"] = b64encode(page.docx).decode("ascii") if page.docx else None
-    return form
+    content["images"] = _to_text(page.images)
+    content["drawings"] = _to_text(page.drawings)
+    content["docx"] = b64encode(page.docx).decode("ascii") if page.docx else None
+    return content
 
 
-def _page_from_json(form: dict[str, Any]) -> PageResult:
-    blocks = tuple(Block(**{**block, "bbox": tuple(block["bbox"])}) for block in form["blocks"])
+def _page_from_json(content: dict[str, Any]) -> PageResult:
+    blocks = tuple(Block(**{**block, "bbox": tuple(block["bbox"])}) for block in content["blocks"])
     files = {
-        "images": _from_text(form["images"]),
-        "drawings": _from_text(form["drawings"]),
-        "docx": b64decode(form["docx"]) if form["docx"] else None,
+        "images": _from_text(content["images"]),
+        "drawings": _from_text(content["drawings"]),
+        "docx": b64decode(content["docx"]) if content["docx"] else None,
     }
-    return PageResult(**{**form, **files, "blocks": blocks, "decoded": tuple(form["decoded"])})
+    return PageResult(**{**content, **files, "blocks": blocks, "decoded": tuple(content["decoded"])})
 
 
 def _to_text(files: Mapping[str, bytes]) -> dict[str, str]:

@@ -82,7 +82,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def test_form_gives_back_all_but_the_timings() -> None:
     timed = DocumentResult((replace(PAGE, timings=Timings(1, 2, 3)),), Timings(1, 2, 3), total=6)
-    assert from_bytes(to_bytes(timed, kept_at=5.0)) == (RESULT, 5.0)
+    assert from_bytes(to_bytes(timed, cached_at=5.0)) == (RESULT, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ async def test_what_failed_in_part_is_not_kept(page: PageResult) -> None:
 async def test_too_old_is_read_anew() -> None:
     clock = Clock()
     cache = ResultCache(10_000, MemoryStorage(), HOUR, clock)
-    await cache.keep("key", RESULT)
+    await cache.put("key", RESULT)
     clock.now += HOUR - 1
     assert await cache.get("key") == RESULT
     clock.now += 1
@@ -180,7 +180,7 @@ async def test_too_old_is_read_anew() -> None:
 async def test_store_outlives_memory_and_is_shared() -> None:
     store = MemoryStorage()
     one = ResultCache(10_000, store, HOUR)
-    await one.keep("key", RESULT)
+    await one.put("key", RESULT)
     await one.close()
     other = ResultCache(10_000, store, HOUR)
     assert await other.read_once("key", never()) == (RESULT, True)
@@ -192,26 +192,26 @@ async def test_memory_is_bounded_and_lets_the_least_recently_used_go() -> None:
     size = len(to_bytes(RESULT, 1000.0))
     cache = ResultCache(2 * size + size // 2, None, HOUR, Clock())
     for key in ("a", "b"):
-        await cache.keep(key, RESULT)
+        await cache.put(key, RESULT)
     await cache.get("a")
-    await cache.keep("c", RESULT)
+    await cache.put("c", RESULT)
     assert [await cache.get(key) is not None for key in ("a", "b", "c")] == [True, False, True]
-    await cache.keep("c", RESULT)
+    await cache.put("c", RESULT)
     assert await cache.get("a") is not None
 
 
 async def test_without_memory_the_store_does() -> None:
     cache = ResultCache(0, MemoryStorage(), HOUR)
-    await cache.keep("key", RESULT)
+    await cache.put("key", RESULT)
     await cache.close()
     assert await cache.get("key") == RESULT
 
 
 async def test_result_larger_than_the_memory_drives_nothing_out() -> None:
     cache = ResultCache(len(to_bytes(RESULT, 1000.0)), None, HOUR, Clock())
-    await cache.keep("small", RESULT)
+    await cache.put("small", RESULT)
     large = DocumentResult((replace(PAGE, images={"a.jpg": os.urandom(10_000)}),), Timings(), total=0.0)
-    await cache.keep("large", large)
+    await cache.put("large", large)
     assert await cache.get("small") == RESULT and await cache.get("large") is None
 
 
@@ -220,7 +220,7 @@ async def test_store_that_is_away_is_left_alone_for_a_while() -> None:
     cache = ResultCache(0, store, HOUR)
     assert await cache.get("key") is None
     store.trouble = None
-    await cache.keep("key", RESULT)
+    await cache.put("key", RESULT)
     await cache.close()
     assert not store.objects, "it was asked at once again"
 
@@ -245,7 +245,7 @@ async def test_store_that_is_away_or_torn_costs_nothing_but_the_reading(
     await away.close()
     torn = MemoryStorage()
     cache = ResultCache(0, torn, HOUR)
-    await cache.keep("key", RESULT)
+    await cache.put("key", RESULT)
     await cache.close()
     torn.objects = {key: body[:-5] for key, body in torn.objects.items()}
     assert await cache.read_once("key", at_once()) == (RESULT, False)

@@ -14,7 +14,7 @@ from ocr_service.api.requests.body import each_once, read_body
 from ocr_service.api.requests.ocr_fields import read_fields
 from ocr_service.api.routes.stream import open_stream, wants_stream
 from ocr_service.core.documents import DocumentResult, whole_markdown, whole_text
-from ocr_service.pipeline.cache import is_whole
+from ocr_service.pipeline.cache import is_complete
 
 router = APIRouter()
 
@@ -42,7 +42,7 @@ async def read_document(request: Request) -> Response:
             if tag and is_known(tag, request.headers.getlist("if-none-match")):
                 return Response(status_code=304, headers={"ETag": tag})
             result = await reading.read(received)
-        return await _answer(received, result, {"ETag": tag} if tag and is_whole(result) else {})
+        return await _answer(received, result, {"ETag": tag} if tag and is_complete(result) else {})
 
 
 async def _receive(admitted: Admitted) -> Received:

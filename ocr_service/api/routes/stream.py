@@ -24,7 +24,7 @@ from ocr_service.api.reading import Received, record_pages, store
 from ocr_service.api.requests.ocr_fields import OcrFields
 from ocr_service.core.documents import DocumentResult, PageResult, Timings
 from ocr_service.core.errors import OcrError, RequestError
-from ocr_service.pipeline.page_reading import Reading
+from ocr_service.pipeline.reading import Reading
 from ocr_service.telemetry.request_context import request_id
 
 NDJSON = "application/x-ndjson"
@@ -52,7 +52,7 @@ async def open_stream(received: Received, owned: AsyncExitStack) -> Response:
     if received.fields.recognition.restructure_pages:
         raise RequestError("restructure_pages looks at all pages together: ask for JSON, not for a stream.")
     began = time.perf_counter()
-    reading = await owned.enter_async_context(received.service.pipeline.reading(received.job))
+    reading = await owned.enter_async_context(received.service.pipeline.reader.open(received.job))
     lines = _Stream(received, reading, began).lines()
     await owned.enter_async_context(aclosing(lines))
     return _OwningStream(lines, owned.pop_all())
@@ -100,10 +100,7 @@ class _Stream:
         )
         visit = self._received.admitted.visit
         try:
-            async with (
-                aclosing(self._reading.results()) as pages,
-                aclosing(visit.each(pages)) as pages_in_time,
-            ):
+            async with aclosing(visit.each(self._reading.results)) as pages_in_time:
                 async for page in pages_in_time:
                     yield await self._page(page)
         except OcrError as error:

@@ -1,4 +1,4 @@
-"""Reading of a document's pages, all of them on their way at once."""
+"""Tasks that read the pages of one document concurrently."""
 
 import asyncio
 import logging
@@ -7,7 +7,6 @@ import traceback
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
 from ocr_service.admission.admission import Admission, Turns
 from ocr_service.core.documents import PageResult, Timings
@@ -21,27 +20,8 @@ from ocr_service.telemetry import metrics, tracing
 log = logging.getLogger(__name__)
 
 
-class Reading(Protocol):
-    """A document being read: `pages` are the numbers of those that were asked for.
-
-    decode: seconds that opening the document took. cached: whether it was read before.
-    """
-
-    pages: Sequence[int]
-    decode: float
-    cached: bool
-
-    def results(self) -> AsyncGenerator[PageResult]:
-        """Yield each page as it is done; a page's own failure is in its result, an engine's is raised.
-
-        Closing the generator stops the pages that are still on their way.
-        """
-
-
-class LiveReading:
-    """A document whose pages are decoded and recognized now."""
-
-    cached = False
+class PageTasks:
+    """Decodes and recognizes the selected pages of a document; each page has a task and a slot."""
 
     def __init__(
         self,
@@ -50,74 +30,72 @@ class LiveReading:
         options: Options,
         engine: Engine,
         admission: Admission,
-        decode: float,
     ) -> None:
-        self.pages = pages
-        self.decode = decode
         self._document = document
+        self._pages = pages
         self._options = options
         self._engine = engine
         self._admission = admission
+        self._finished: asyncio.Queue[PageResult | Exception] = asyncio.Queue()
 
     async def results(self) -> AsyncGenerator[PageResult]:
-        """Yield each page as it is done."""
-        finished: asyncio.Queue[PageResult | Exception] = asyncio.Queue()
-        with self._admission.turns(len(self.pages)) as turns:
-            feeding = asyncio.create_task(self._feed(turns, finished))
+        """Yield each page when it is done; see `Reading.results`."""
+        with self._admission.turns(len(self._pages)) as turns:
+            feeding = asyncio.create_task(self._feed(turns))
             try:
-                for _ in self.pages:
-                    outcome = await finished.get()
+                for _ in self._pages:
+                    outcome = await self._finished.get()
                     if isinstance(outcome, Exception):
                         raise outcome
                     yield outcome
-                # Done but for its last step: cancelling it would leave a traceback, and all that hangs on it.
+                # If the task were cancelled right before its end, a traceback would hold the document.
                 await feeding
             finally:
-                await _stopped(feeding)
+                await _stop(feeding)
 
-    async def _feed(self, turns: Turns, finished: asyncio.Queue[PageResult | Exception]) -> None:
-        """Start pages as places come free."""
-        async with asyncio.TaskGroup() as reading:
-            for index in self.pages:
+    async def _feed(self, turns: Turns) -> None:
+        """Start a task for each page as slots become free."""
+        async with asyncio.TaskGroup() as tasks:
+            for index in self._pages:
                 began = time.perf_counter()
-                pixels = await self._pixels(index)
+                pixels, error = await self._size(index)
                 await turns.take(pixels)
                 waited = Timings(queue=time.perf_counter() - began)
                 staying = Stay(partial(turns.give_back, pixels))
-                task = reading.create_task(self._finish(index, waited, finished, staying))
-                # Not in the task: one that is cancelled before its first step never runs a line.
+                task = tasks.create_task(self._finish(index, waited, staying, error))
+                # A callback, because a task that is cancelled before its first step runs no code of its own.
                 task.add_done_callback(staying.leave)
 
-    async def _pixels(self, index: int) -> int:
+    async def _size(self, index: int) -> tuple[int, Exception | None]:
+        """Return the pixels of a page; after an error 0, and the error, which the task of the page raises."""
         try:
-            return await self._document.pixels(index)
-        except PageError:
-            # It takes its turn all the same: decoding it will say what is wrong.
-            return 0
+            return await self._document.pixels(index), None
+        except Exception as error:
+            return 0, error
 
-    async def _finish(
-        self, index: int, waited: Timings, finished: asyncio.Queue[PageResult | Exception], staying: Stay
-    ) -> None:
+    async def _finish(self, index: int, waited: Timings, staying: Stay, error: Exception | None) -> None:
         stay.set(staying)
         outcome = "failed"
         try:
             with tracing.span("page", {"ocr.page": index}):
+                if error is not None:
+                    raise error
                 result = await self._read(index)
             result = replace(result, timings=result.timings + waited)
-            outcome = _counted(result)
-            finished.put_nowait(result)
+            outcome = _count(result)
+            self._finished.put_nowait(result)
         except asyncio.CancelledError:
             outcome = "dropped"
-            # Nobody reads this where it was the caller who left; else the engine gave the page up.
-            finished.put_nowait(EngineUnavailable("The engine stopped before the page was read."))
+            # If the caller has left, nobody reads this. Otherwise the engine gave up the page.
+            self._finished.put_nowait(EngineUnavailable("The engine stopped before the page was read."))
             raise
-        except PageError as error:
-            finished.put_nowait(_failed(index, error))
-        except EngineError as error:
-            finished.put_nowait(error)
+        except PageError as page_error:
+            self._finished.put_nowait(_failed(index, page_error))
+        except EngineError as engine_error:
+            self._finished.put_nowait(engine_error)
         except Exception:
             log.exception("page %d failed unexpectedly", index)
-            finished.put_nowait(_failed(index, RecognitionFailed(f"Page {index} failed.")))
+            self._finished.put_nowait(_failed(index, RecognitionFailed(f"Page {index} failed.")))
         finally:
             metrics.pages.labels(outcome).inc()
 
@@ -128,15 +106,15 @@ class LiveReading:
         decode = time.perf_counter() - began
         decoded = page.image.size
         recognizing = self._engine.recognize(page, self._options)
-        # The engine may let go of the picture long before it has the text.
+        # The engine may release the image long before it has the text.
         del page
         with tracing.span("recognize"):
             result = await recognizing
         return replace(result, decoded=decoded, timings=result.timings + Timings(decode=decode))
 
 
-def _counted(page: PageResult) -> str:
-    """Tell the metrics of a page that was read; return the word for what came of it."""
+def _count(page: PageResult) -> str:
+    """Add a page to the metrics and return its outcome."""
     failed = len(page.failed_blocks)
     metrics.blocks.labels("failed").inc(failed)
     metrics.blocks.labels("read").inc(len(page.blocks) - failed)
@@ -150,10 +128,10 @@ def _failed(index: int, error: PageError) -> PageResult:
     return PageResult(index, 0, 0, markdown="", text="", blocks=(), failure=bare(error))
 
 
-async def _stopped(task: asyncio.Task[None]) -> None:
+async def _stop(task: asyncio.Task[None]) -> None:
     """Cancel a task and wait for its end."""
     task.cancel()
     [outcome] = await asyncio.gather(task, return_exceptions=True)
     if isinstance(outcome, BaseException):
-        # A task group keeps the error that ends it, in a frame that the error keeps: with them, the document.
+        # The frames of the error hold the document, and the error of a task group holds its own frames.
         traceback.clear_frames(outcome.__traceback__)

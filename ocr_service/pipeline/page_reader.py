@@ -1,0 +1,66 @@
+"""Reading with the engine: open the document, read its pages concurrently, put them together."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+
+from ocr_service.admission.admission import Admission
+from ocr_service.core.documents import DocumentResult, PageResult, Timings
+from ocr_service.core.engine import Engine
+from ocr_service.decoding import Limits, opened
+from ocr_service.pipeline.page_selection import refuse_too_many, select_pages
+from ocr_service.pipeline.page_tasks import PageTasks
+from ocr_service.pipeline.reading import Job, Reading
+from ocr_service.telemetry import tracing
+
+
+class PageReader:
+    """A `Reader` that decodes and recognizes every page.
+
+    admission: hands out the page slots. dpi: resolution for PDF pages. max_pages: page limit of a request.
+    """
+
+    def __init__(
+        self, engine: Engine, admission: Admission, limits: Limits, dpi: int, max_pages: int
+    ) -> None:
+        self._engine = engine
+        self._admission = admission
+        self._limits = limits
+        self._dpi = dpi
+        self._max_pages = max_pages
+
+    @asynccontextmanager
+    async def open(self, job: Job) -> AsyncIterator[Reading]:
+        """Open the document, check the request and start the engine."""
+        began = time.perf_counter()
+        async with AsyncExitStack() as stack:
+            with tracing.span("open"):
+                document = await stack.enter_async_context(
+                    opened(job.data, dpi=self._dpi, mode=self._engine.image_mode, limits=self._limits)
+                )
+            decode = time.perf_counter() - began
+            pages = select_pages(job.pages, document.page_count)
+            refuse_too_many(len(pages), self._max_pages)
+            await self._engine.start()
+            self._engine.check(job.options)
+            tasks = PageTasks(document, pages, job.options, self._engine, self._admission)
+            results = await stack.enter_async_context(aclosing(tasks.results()))
+            yield Reading(pages, decode, cached=False, results=results)
+
+    async def read(self, job: Job) -> DocumentResult:
+        """Read all selected pages and, if requested, restructure them."""
+        began = time.perf_counter()
+        async with self.open(job) as reading:
+            pages = [page async for page in reading.results]
+        pages.sort(key=lambda page: page.index)
+        _refuse_if_all_failed(pages)
+        if job.options.restructure_pages:
+            pages = list(await self._engine.restructure(pages, job.options))
+        timings = sum((page.timings for page in pages), start=Timings(decode=reading.decode))
+        return DocumentResult(tuple(pages), timings, time.perf_counter() - began)
+
+
+def _refuse_if_all_failed(pages: Sequence[PageResult]) -> None:
+    if all(page.failure for page in pages):
+        assert pages[0].failure is not None
+        raise pages[0].failure

@@ -1,0 +1,54 @@
+"""Values of reading a document: the job, the reading under way, and the interface of a reader."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from ocr_service.core.documents import DocumentResult, PageResult
+from ocr_service.core.options import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A document and how to read it.
+
+    sha256: digest of the data, in hex.
+    pages: a selection such as "1-3,7"; None for all pages.
+    key: key of the result in the cache; None if the result is not cached. See `Pipeline.job`.
+    shared: cache the result in the store too, not only in the memory of this process.
+    """
+
+    data: bytes
+    sha256: str
+    pages: str | None
+    options: Options
+    key: str | None = None
+    shared: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An open document.
+
+    pages: numbers of the selected pages.
+    decode: seconds that opening the document took.
+    cached: the pages come from the cache.
+    results: yields each page when it is done. A failed page has its error in its result; an error of the
+    engine is raised. Closing the generator cancels the remaining pages.
+    """
+
+    pages: Sequence[int]
+    decode: float
+    cached: bool
+    results: AsyncGenerator[PageResult]
+
+
+class Reader(Protocol):
+    """Reads documents, page by page or whole."""
+
+    def open(self, job: Job) -> AbstractAsyncContextManager[Reading]:
+        """Open a document and start the engine; an error here comes before any page is read."""
+
+    async def read(self, job: Job) -> DocumentResult:
+        """Read all selected pages; if every page failed, raise the error of the first."""

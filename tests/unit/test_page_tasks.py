@@ -1,0 +1,48 @@
+import asyncio
+
+import pytest
+from PIL import Image
+
+from ocr_service.admission.admission import Admission, Bounds
+from ocr_service.core.documents import Page, PageResult
+from ocr_service.core.errors import BrokenDocument
+from ocr_service.core.options import Options
+from ocr_service.pipeline.page_tasks import PageTasks
+from tests.fakes.scripted_engine import ScriptedEngine
+
+pytestmark = pytest.mark.anyio
+
+
+class SizelessDocument:
+    """Has three pages; the size of the second cannot be determined."""
+
+    page_count = 3
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def pixels(self, index: int) -> int:
+        if index == 2:
+            raise self._error
+        return 4
+
+    async def page(self, index: int) -> Page:
+        return Page(index, Image.new("L", (2, 2)), None)
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(BrokenDocument("Damaged."), "broken_document"), (ZeroDivisionError(), "recognition_failed")],
+    ids=["expected", "unexpected"],
+)
+async def test_an_error_in_the_size_of_a_page_fails_this_page_alone(error: Exception, code: str) -> None:
+    admission = Admission(Bounds(pages=2, pixels=100, document_bytes=1, waiting=1, seconds=60))
+    tasks = PageTasks(SizelessDocument(error), [1, 2, 3], Options(), ScriptedEngine(), admission)
+    async with asyncio.timeout(10):
+        pages: list[PageResult] = [page async for page in tasks.results()]
+    failures = {page.index: page.failure and page.failure.code for page in pages}
+    assert failures == {1: None, 2: code, 3: None}
+    assert admission.places.pages_taken == 0
