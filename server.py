@@ -38,11 +38,12 @@ from ocr_service.engines.tesseract.languages import check_installed, find_tessda
 from ocr_service.pipeline.cache import ResultCache
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime import connections
-from ocr_service.runtime.background import Background, Pulse
+from ocr_service.runtime.background import BackgroundTasks
 from ocr_service.runtime.connections import ConnectionLimits
-from ocr_service.runtime.listening import greeting, listening
-from ocr_service.runtime.memory import give_back, keep_for_reuse
-from ocr_service.runtime.signals import before_stopping
+from ocr_service.runtime.listen_address import greeting, listen_address
+from ocr_service.runtime.memory import configure_malloc, trim_when_idle
+from ocr_service.runtime.signals import run_before_stop
+from ocr_service.runtime.watchdog import Watchdog
 from ocr_service.sources.checked_network import Rules
 from ocr_service.sources.fetching import Fetcher
 from ocr_service.sources.source import Sources
@@ -51,7 +52,7 @@ from ocr_service.storage.result_store import Storing
 from ocr_service.storage.spool import Spool
 from ocr_service.telemetry import tracing
 from ocr_service.telemetry.gpus import Gpus
-from ocr_service.telemetry.logs import configure_logging, form_in
+from ocr_service.telemetry.logs import configure_logging, log_format
 from s3_storage import S3Settings, S3Storage
 
 log = logging.getLogger("ocr_service")
@@ -204,8 +205,8 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
             Fetcher(_fetching_rules(settings, max_bytes)), storage if settings.ocr_url_s3 else None, max_bytes
         ),
         Gpus(),
-        Background(),
-        Pulse(settings.ocr_stall_timeout),
+        BackgroundTasks(),
+        Watchdog(settings.ocr_stall_timeout),
         body_limits=BodyLimits(max_bytes, settings.ocr_upload_idle_timeout, settings.ocr_upload_min_rate),
         s3_configured=settings.s3_configured,
         s3_missing=settings.s3_missing,
@@ -288,16 +289,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     service: Service = app.state.service
     cache, storing, engine = service.pipeline.cache, service.storing, service.pipeline.engine
     for name, work in {
-        "the pulse": service.pulse.run(),
+        "event loop watchdog": service.watchdog.run(),
         "the watch over the engine": engine.watch(),
-        "giving memory back": give_back(service.admission.places),
+        "memory trimming": trim_when_idle(service.admission.places),
         "the watch over the storage": storing.watch(),
     }.items():
         service.background.start(name, work)
     if cache is not None:
         service.background.start("the cleanup of the cache", cache.run_cleanup())
     try:
-        with before_stopping(partial(_drain, service)), listening() as address:
+        with run_before_stop(partial(_drain, service)), listen_address() as address:
             service.background.start("the engine's start", _start(service, address, app.state.greeting))
             yield {connections.STATE_KEY: app.state.connection_limits}
     finally:
@@ -307,7 +308,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await storing.close()
         service.sources.close()
         await engine.close()
-        await tracing.turn_off()
+        await tracing.disable()
 
 
 async def _start(service: Service, address: "asyncio.Future[str]", greeting: Callable[[str], str]) -> None:
@@ -343,16 +344,16 @@ async def _drain(service: Service) -> None:
 
 
 def _app_from_environment() -> FastAPI:
-    configure_logging("info", form_in(os.environ))
+    configure_logging("info", log_format(os.environ))
     try:
         settings = load_settings()
-        keep_for_reuse()
+        configure_malloc()
         configure_logging(settings.ocr_log_level, settings.ocr_log_format)
         engine = choose_engine(settings)
     except ConfigurationError as error:
         log.critical("The service cannot start: %s", error)
         sys.exit(1)
-    tracing.turn_on(os.environ)
+    tracing.enable(os.environ)
     if not settings.api_keys:
         log.info("OCR_API_KEYS is not set: everybody who reaches the port may use the service")
     return create_app(settings, engine, choose_storage(settings))

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ocr_service.engines import PADDLEOCR_VL, TESSERACT
 from ocr_service.security.addresses import Allowlist
-from ocr_service.security.api_keys import ApiKeys, keys_in, parse_keys, parse_origins
+from ocr_service.security.api_keys import ApiKeys, parse_keys, parse_origins, read_keys
 
 PREFIX = "OCR_"
 
@@ -319,7 +319,7 @@ class Settings(BaseSettings):
     @field_validator("ocr_api_keys_file")
     @classmethod
     def _holds_keys(cls, path: Path | None) -> Path | None:
-        keys_in(path)
+        read_keys(path)
         return path
 
     @field_validator("ocr_cors_origins")
@@ -344,7 +344,7 @@ class Settings(BaseSettings):
     @property
     def api_keys(self) -> ApiKeys:
         """The keys, of both settings; none where everybody may use the service."""
-        return ApiKeys(_listed(self.ocr_api_keys) + keys_in(self.ocr_api_keys_file))
+        return ApiKeys(_listed(self.ocr_api_keys) + read_keys(self.ocr_api_keys_file))
 
     @property
     def cors_origins(self) -> list[str]:

@@ -8,7 +8,8 @@ from fastapi import Request
 from ocr_service.admission.admission import Admission
 from ocr_service.api.requests.body_stream import BodyLimits
 from ocr_service.pipeline.pipeline import Pipeline
-from ocr_service.runtime.background import Background, Pulse
+from ocr_service.runtime.background import BackgroundTasks
+from ocr_service.runtime.watchdog import Watchdog
 from ocr_service.sources.source import Sources
 from ocr_service.storage.result_store import Storing
 from ocr_service.telemetry.gpus import Gpus
@@ -28,8 +29,8 @@ class Service:
     storing: Storing
     sources: Sources
     gpus: Gpus
-    background: Background
-    pulse: Pulse
+    background: BackgroundTasks
+    watchdog: Watchdog
     body_limits: BodyLimits
     s3_configured: bool
     s3_missing: Sequence[str]

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from ocr_service.telemetry.logs import configure_logging, fields, form_in
+from ocr_service.telemetry.logs import configure_logging, fields, log_format
 
 log = logging.getLogger("supervisor")
 
@@ -36,7 +36,7 @@ _KILL_TIMEOUT = 5.0
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def pause_before_restart(last: float | None, ran_for: float) -> float:
+def restart_delay(last: float | None, ran_for: float) -> float:
     """Return for how many seconds to wait: twice as long as the last time, unless it had run for long."""
     if last is None or ran_for >= _LONG_RUN:
         return _SHORTEST_PAUSE
@@ -187,7 +187,7 @@ class _Companion:
 
     def _start_later(self, how: str) -> None:
         ran_for = time.monotonic() - self._started_at
-        self._pause = pause_before_restart(self._pause, ran_for)
+        self._pause = restart_delay(self._pause, ran_for)
         self._start_at = time.monotonic() + self._pause
         log.warning(
             "vLLM ended after %.0f s, with %s; it is started again in %g s",
@@ -311,7 +311,7 @@ def _in_words(code: int) -> str:
 def main() -> NoReturn:
     """Run what the command line says; its form stands at the top of this file."""
     _open_standard_files()
-    configure_logging("info", form_in(os.environ))
+    configure_logging("info", log_format(os.environ))
     try:
         stop_timeout, service, companion = _parsed(sys.argv[1:])
         code = Supervisor(service, companion, stop_timeout).run()

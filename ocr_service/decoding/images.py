@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageOps
 from ocr_service.core.documents import ImageMode, Page
 from ocr_service.core.errors import BrokenDocument, OcrError, TooManyPages
 from ocr_service.decoding.limits import Limits
-from ocr_service.runtime.threads import in_thread
+from ocr_service.runtime.threads import run_in_thread
 
 # Pillow warns or raises by a global limit of its own; ours is a setting and is checked for every frame.
 Image.MAX_IMAGE_PIXELS = None
@@ -63,7 +63,7 @@ class ImageFile:
     async def page(self, index: int) -> Page:
         """Decode page `index`, from 1; raises BrokenDocument or TooManyPixels."""
         async with self._one_at_a_time:
-            return await in_thread(_DECODERS, self._decode, index)
+            return await run_in_thread(_DECODERS, self._decode, index)
 
     async def close(self) -> None:
         """Do nothing: bytes and pixels go with the object, and the pages may still need them."""

@@ -18,7 +18,7 @@ from ocr_service.core.errors import BrokenDocument, EncryptedPdf
 from ocr_service.decoding.drawing import GivenUp, draw
 from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.probing import NO_PAGE, Probe
-from ocr_service.runtime.threads import in_thread
+from ocr_service.runtime.threads import run_in_thread
 
 POINTS_PER_INCH = 72
 
@@ -52,7 +52,7 @@ class PdfFile:
         document = cls(data, dpi, mode, limits)
         await document._probed(NO_PAGE)
         try:
-            await in_thread(_PDFIUM, document._parse)
+            await run_in_thread(_PDFIUM, document._parse)
         except BaseException:
             # Also when the caller has left meanwhile: PDFium's memory must be freed on its own thread.
             await document.close()
@@ -61,12 +61,12 @@ class PdfFile:
 
     async def pixels(self, index: int) -> int:
         """Return how many pixels page `index`, from 1, is rendered to; raises BrokenDocument."""
-        return await in_thread(_PDFIUM, self._measure, index)
+        return await run_in_thread(_PDFIUM, self._measure, index)
 
     async def page(self, index: int) -> Page:
         """Render page `index`, from 1; raises BrokenDocument or TooManyPixels."""
         await self._probed(index)
-        return await in_thread(_PDFIUM, self._render, index)
+        return await run_in_thread(_PDFIUM, self._render, index)
 
     async def close(self) -> None:
         """Let go of the file's bytes and of what PDFium made of them, once it does nothing with them."""
@@ -75,7 +75,7 @@ class PdfFile:
         _PDFIUM.submit(self._free)
 
     async def _probed(self, index: int) -> None:
-        await in_thread(_PROBING, _PROBE.look, self, self._data, index)
+        await run_in_thread(_PROBING, _PROBE.look, self, self._data, index)
 
     def _parse(self) -> None:
         try:

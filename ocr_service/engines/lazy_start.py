@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from ocr_service.core.engine import EngineState
 from ocr_service.core.errors import EngineUnavailable
-from ocr_service.telemetry.logs import IN_FULL
+from ocr_service.telemetry.logs import WITH_TEXT
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class LazyStart:
     def _fail(self, failure: EngineUnavailable, reason: str, unexpected: Exception | None = None) -> None:
         self._failure, self._failed_at = failure.detail, self._clock()
         self.state = EngineState.UNAVAILABLE
-        log.error("Failed to initialize %s: %s", self._name, reason, exc_info=unexpected, extra=IN_FULL)
+        log.error("Failed to initialize %s: %s", self._name, reason, exc_info=unexpected, extra=WITH_TEXT)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

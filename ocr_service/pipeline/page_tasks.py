@@ -14,7 +14,7 @@ from ocr_service.core.engine import Engine
 from ocr_service.core.errors import EngineError, EngineUnavailable, PageError, RecognitionFailed, bare
 from ocr_service.core.options import Options
 from ocr_service.decoding import Document
-from ocr_service.runtime.threads import Stay, stay
+from ocr_service.runtime.threads import WorkTracker, work_tracker
 from ocr_service.telemetry import metrics, tracing
 
 log = logging.getLogger(__name__)
@@ -61,10 +61,10 @@ class PageTasks:
                 pixels, error = await self._size(index)
                 await turns.take(pixels)
                 waited = Timings(queue=time.perf_counter() - began)
-                staying = Stay(partial(turns.give_back, pixels))
-                task = tasks.create_task(self._finish(index, waited, staying, error))
+                tracker = WorkTracker(partial(turns.give_back, pixels))
+                task = tasks.create_task(self._finish(index, waited, tracker, error))
                 # A callback, because a task that is cancelled before its first step runs no code of its own.
-                task.add_done_callback(staying.leave)
+                task.add_done_callback(tracker.task_done)
 
     async def _size(self, index: int) -> tuple[int, Exception | None]:
         """Return the pixels of a page; after an error 0, and the error, which the task of the page raises."""
@@ -73,8 +73,8 @@ class PageTasks:
         except Exception as error:
             return 0, error
 
-    async def _finish(self, index: int, waited: Timings, staying: Stay, error: Exception | None) -> None:
-        stay.set(staying)
+    async def _finish(self, index: int, waited: Timings, tracker: WorkTracker, error: Exception | None) -> None:
+        work_tracker.set(tracker)
         outcome = "failed"
         try:
             with tracing.span("page", {"ocr.page": index}):

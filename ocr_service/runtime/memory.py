@@ -29,7 +29,7 @@ class Work(Protocol):
         """Pages just now."""
 
 
-def keep_for_reuse() -> None:
+def configure_malloc() -> None:
     """Let what is freed serve the next page, whichever thread reads it; call it before there are threads."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -37,7 +37,7 @@ def keep_for_reuse() -> None:
             mallopt(name, value)
 
 
-async def give_back(work: Work, pause: float = _PAUSE_SECONDS) -> None:
+async def trim_when_idle(work: Work, pause: float = _PAUSE_SECONDS) -> None:
     """Return freed memory to the system when no page is being read; runs until cancelled."""
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     seen = 0

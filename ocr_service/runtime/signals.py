@@ -12,7 +12,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def before_stopping(work: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[None]:
+def run_before_stop(work: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[None]:
     """Inside, let `work` come to its end before a signal to stop takes effect; a second one does so at once.
 
     Servers stop listening as soon as they are told to stop, and whoever asks meanwhile gets no answer.

@@ -1,4 +1,4 @@
-"""Threads for work that an event loop waits for."""
+"""Thread pools for blocking work that the event loop waits for."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,57 +11,59 @@ from typing import Any, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-stay: ContextVar["Stay | None"] = ContextVar("stay", default=None)
-"""That of the running task, where it has one."""
+work_tracker: ContextVar["WorkTracker | None"] = ContextVar("work_tracker", default=None)
+"""The tracker of the running task, if it has one."""
 
 
-class Stay:
-    """Lasts until its task has ended, and all that threads do for it; then `ended` is called, once.
+class WorkTracker:
+    """Calls `ended` once a task and all its work in threads have ended.
 
-    A thread works on after its task has been cancelled, and holds the memory that it works with.
+    A thread continues after its task was cancelled, and still holds the memory that it works with.
     """
 
     def __init__(self, ended: Callable[[], None]) -> None:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
-        # The task, and its threads.
-        self._users = 1
+        # The task itself, and its unfinished work in threads.
+        self._count = 1
 
-    def lengthen(self, work: "Future[Any]") -> None:
-        """Last until this has ended, too."""
-        # What the task has started to run on without it is none of its own.
-        if self._users:
-            self._users += 1
-            work.add_done_callback(self._leave_soon)
+    def add(self, work: "Future[Any]") -> None:
+        """Track work in a thread, unless everything has ended: such work outlives the task on purpose."""
+        if self._count:
+            self._count += 1
+            work.add_done_callback(self._work_done)
 
-    def leave(self, _: object = None) -> None:
-        """Notice that the task has ended; what its callback is given beside is not looked at."""
-        self._users -= 1
-        if not self._users:
+    def task_done(self, _: object = None) -> None:
+        """Record the end of the task; usable as its done callback."""
+        self._release()
+
+    def _work_done(self, _: "Future[Any]") -> None:
+        # If the event loop is closed already, nothing waits for the tracker.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._release)
+
+    def _release(self) -> None:
+        self._count -= 1
+        if not self._count:
             self._ended()
 
-    def _leave_soon(self, _: "Future[Any]") -> None:
-        # The loop may have ended before the thread.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self.leave)
+
+async def run_in_thread(threads: Executor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `call` in the context of the caller. Cancellation drops the call if it has not started."""
+    return await asyncio.wrap_future(_submit(threads, call, *args, **kwargs))
 
 
-async def in_thread(threads: Executor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `call` in the caller's context; cancelling drops it unless it has begun."""
-    return await asyncio.wrap_future(_given(threads, call, *args, **kwargs))
-
-
-def _given(threads: Executor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+def _submit(threads: Executor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
     work = threads.submit(partial(copy_context().run, call, *args, **kwargs))
-    if (staying := stay.get()) is not None:
-        staying.lengthen(work)
+    if (tracker := work_tracker.get()) is not None:
+        tracker.add(work)
     return work
 
 
 class Workers:
-    """`count` threads that are given work only when they are free.
+    """A pool of `count` threads that accepts work only if a thread is free.
 
-    In an executor's own queue, what callers gave up would stay, pages and all, until a thread came to it.
+    The queue of an executor would hold cancelled calls, and their pages, until a thread reaches them.
     """
 
     def __init__(self, count: int, name: str) -> None:
@@ -69,19 +71,19 @@ class Workers:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `call` in the caller's context; cancelling drops it unless it has begun."""
+        """Run `call` in the context of the caller. Cancellation drops the call if it has not started."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
 
         def release(_: "Future[Any]") -> None:
-            # Once the work has ended, which may be after its caller has left, or the whole service.
+            # The work may end after its caller was cancelled, or after the event loop was closed.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._free.release)
 
-        work = _given(self._threads, call, *args, **kwargs)
+        work = _submit(self._threads, call, *args, **kwargs)
         work.add_done_callback(release)
         return await asyncio.wrap_future(work)
 
     def close(self) -> None:
-        """Take no more work; what runs goes on to its end."""
+        """Accept no more work. Running calls continue to their end."""
         self._threads.shutdown(wait=False, cancel_futures=True)

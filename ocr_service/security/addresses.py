@@ -81,12 +81,12 @@ class Allowlist:
         whole = frozenset(names).difference(below)
         return cls(whole, tuple(name.removeprefix("*") for name in below), tuple(networks))
 
-    def opens_name(self, host: str) -> bool:
+    def allows_name(self, host: str) -> bool:
         """Whether a host of this name may be reached wherever it is."""
         host = host.removesuffix(".")
         return host in self.names or host.endswith(self.below)
 
-    def admits(self, address: Address) -> bool:
+    def allows_address(self, address: Address) -> bool:
         """Whether the address is public, or opened."""
         forms = {address, _meant(address)}
         opened = any(form in network for form in forms for network in self.networks)

@@ -20,7 +20,7 @@ class ApiKeys:
     def __bool__(self) -> bool:
         return bool(self._digests)
 
-    def hold(self, given: bytes) -> bool:
+    def accepts(self, given: bytes) -> bool:
         """Say whether this is one of them, in a time that does not depend on how much of it is right."""
         digest = _digest(given)
         # Not `any`, which would stop at the first match.
@@ -42,7 +42,7 @@ def parse_keys(text: str) -> list[str]:
     return keys
 
 
-def keys_in(path: Path | None) -> list[str]:
+def read_keys(path: Path | None) -> list[str]:
     """Return the keys in a file; raises ValueError also for one that is empty: keys were meant."""
     if path is None:
         return []

@@ -99,8 +99,8 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         allowlist = self._rules.allowlist
         # All of them: a name with a public and a private address is on its way from one to the other, or made
         # to reach the private one; which of them we met would be chance.
-        allowed = all(allowlist.admits(ip_address(address)) for address in addresses)
-        if not (allowed or allowlist.opens_name(host)):
+        allowed = all(allowlist.allows_address(ip_address(address)) for address in addresses)
+        if not (allowed or allowlist.allows_name(host)):
             raise UrlNotAllowed(
                 "The address leads to a host off the public internet, which OCR_URL_ALLOWLIST can open."
             )

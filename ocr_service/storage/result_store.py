@@ -95,7 +95,7 @@ class Storing:
     async def _keep(self, parcel: Parcel) -> Kept:
         with metrics.storing_duration.time(), tracing.span("store") as span:
             kept = await self._stored_or_told(parcel)
-            span.note({"ocr.storage": kept.status})
+            span.set_attributes({"ocr.storage": kept.status})
         metrics.documents_stored.labels(kept.status).inc()
         return kept
 

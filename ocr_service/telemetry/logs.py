@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ocr_service.telemetry.request_context import OUTSIDE, request_id
+from ocr_service.telemetry.request_context import NO_REQUEST, request_id
 
 _TALKATIVE = ("PIL", "python_multipart", "httpx", "httpcore", "httpx2", "httpcore2", "openai")
 _INDISCREET = ("boto3", "botocore", "s3transfer", "urllib3")
@@ -19,7 +19,7 @@ _INDISCREET = ("boto3", "botocore", "s3transfer", "urllib3")
 # What a request's message says, too.
 _SAID = ("method", "path", "status", "duration_ms")
 
-IN_FULL = {"in_full": True}
+WITH_TEXT = {"with_text": True}
 """The `extra` of a log call whose exception cannot quote a document: there is none yet."""
 
 # Their words come from the system. Others may quote what they failed on, and so a document's text.
@@ -44,7 +44,7 @@ def configure_logging(level: str, form: str) -> None:
         logging.getLogger(name).setLevel("WARNING")
 
 
-def form_in(environment: Mapping[str, str]) -> str:
+def log_format(environment: Mapping[str, str]) -> str:
     """Return what `OCR_LOG_FORMAT` says, for those who cannot wait for the settings."""
     return "text" if environment.get("OCR_LOG_FORMAT") == "text" else "json"
 
@@ -62,11 +62,11 @@ def _told(record: logging.LogRecord) -> dict[str, Any]:
         "logger": record.name,
         "message": _message(record),
     }
-    if request_id.get() != OUTSIDE:
+    if request_id.get() != NO_REQUEST:
         told["request_id"] = request_id.get()
     told.update(getattr(record, "fields", {}))
     if record.exc_info and record.exc_info[1]:
-        told["exception"] = "\n".join(_trace(record.exc_info[1], getattr(record, "in_full", False)))
+        told["exception"] = "\n".join(_trace(record.exc_info[1], getattr(record, "with_text", False)))
     return told
 
 
@@ -76,14 +76,14 @@ def _message(record: logging.LogRecord) -> str:
     return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
-def _trace(error: BaseException, in_full: bool) -> Iterator[str]:
+def _trace(error: BaseException, with_text: bool) -> Iterator[str]:
     """Yield a traceback's lines, causes first; without the words of those that may quote a document."""
     for number, one in enumerate(_causes(error)):
         if number:
             yield "which led to:"
         yield from (line.rstrip("\n") for line in traceback.format_tb(one.__traceback__))
         name = f"{type(one).__module__}.{type(one).__qualname__}".removeprefix("builtins.")
-        yield f"{name}: {one}" if in_full or isinstance(one, _DISCREET) else name
+        yield f"{name}: {one}" if with_text or isinstance(one, _DISCREET) else name
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -97,7 +97,7 @@ vlm_retries = _counter(
 vlm_calls_in_flight = Gauge("ocr_vlm_calls_in_flight", "Calls to vLLM just now.", registry=REGISTRY)
 
 
-def expect(routes: Iterable[str], statuses: Sequence[int], engine: str) -> None:
+def create_series(routes: Iterable[str], statuses: Sequence[int], engine: str) -> None:
     """Let the series of the routes that read documents stand at 0 before the first request."""
     for route in routes:
         request_duration.labels(route)

@@ -3,13 +3,13 @@
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-OUTSIDE = "-"
+NO_REQUEST = "-"
 """What stands for an id outside of requests."""
 
-request_id: ContextVar[str] = ContextVar("request_id", default=OUTSIDE)
-"""The running request's id; OUTSIDE outside of requests. Threads see it through asyncio.to_thread."""
+request_id: ContextVar[str] = ContextVar("request_id", default=NO_REQUEST)
+"""The running request's id; NO_REQUEST outside of requests. Threads see it through asyncio.to_thread."""
 
-unique_id: ContextVar[str] = ContextVar("unique_id", default=OUTSIDE)
+unique_id: ContextVar[str] = ContextVar("unique_id", default=NO_REQUEST)
 """The same where the service made it; where its caller chose it, with something behind that nobody chose.
 
 Fit for a key or a file's name: letters, digits, full stops, hyphens and underscores.
@@ -45,4 +45,4 @@ record: ContextVar[Record] = ContextVar("record")
 
 
 # nginx's number for a caller that left before the answer; it is only ever logged and counted.
-CALLER_LEFT = 499
+CLIENT_CLOSED_REQUEST = 499

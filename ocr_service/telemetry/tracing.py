@@ -1,4 +1,4 @@
-"""Where a request's time goes, as OpenTelemetry's spans; nothing at all unless `turn_on` has been called.
+"""Where a request's time goes, as OpenTelemetry's spans; nothing at all unless `enable` has been called.
 
 Spans hold numbers and words of ours alone: no document's text, no file's name, no document's address. Who
 awaits something measures it, whatever thread does the work.
@@ -44,11 +44,11 @@ _on: "_Tracing | None" = None
 class Span(Protocol):
     """A span that has begun."""
 
-    def note(self, attributes: Attributes) -> None:
+    def set_attributes(self, attributes: Attributes) -> None:
         """Add what was found out; what is None is left out."""
 
 
-def turn_on(environment: Mapping[str, str]) -> None:
+def enable(environment: Mapping[str, str]) -> None:
     """Send spans from here on, where OpenTelemetry's variables name a collector; the SDK is imported here.
 
     It reads its variables itself, from the process's environment.
@@ -63,7 +63,7 @@ def turn_on(environment: Mapping[str, str]) -> None:
     log.info("traces are sent")
 
 
-async def turn_off() -> None:
+async def disable() -> None:
     """Send what is left, within a few seconds."""
     global _on
     tracing, _on = _on, None
@@ -84,13 +84,13 @@ def request(
 
 
 def call(name: str, attributes: Attributes) -> AbstractContextManager[Span]:
-    """Measure a call to another program, which is told of the trace by `propagated`."""
+    """Measure a call to another program, which is told of the trace by `trace_headers`."""
     return _OFF if _on is None else _on.call(name, attributes)
 
 
-def propagated() -> dict[str, str]:
+def trace_headers() -> dict[str, str]:
     """Return the headers that tell another program of the span it works for; none while tracing is off."""
-    return {} if _on is None else _on.propagated()
+    return {} if _on is None else _on.trace_headers()
 
 
 def _is_wanted(environment: Mapping[str, str]) -> bool:
@@ -111,7 +111,7 @@ class _Off:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def note(self, attributes: Attributes) -> None:
+    def set_attributes(self, attributes: Attributes) -> None:
         pass
 
 
@@ -141,7 +141,7 @@ class _Tracing:
         attributes: Attributes = {"http.request.method": known.method, "ocr.request_id": request_id}
         return _LiveRequest(self._tracer, known, attributes, propagate.extract(carrier))
 
-    def propagated(self) -> dict[str, str]:
+    def trace_headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
         propagate.inject(headers)
         return headers
@@ -174,7 +174,7 @@ class _Live:
 
     def __enter__(self) -> Self:
         self._span = self._tracer.start_span(self._name, self._parent, self._kind)
-        self.note(self._attributes)
+        self.set_attributes(self._attributes)
         self._token = context.attach(trace.set_span_in_context(self._span, self._parent))
         return self
 
@@ -187,14 +187,14 @@ class _Live:
         context.detach(self._token)
         self._span.end()
 
-    def note(self, attributes: Attributes) -> None:
+    def set_attributes(self, attributes: Attributes) -> None:
         """Add what was found out; what is None is left out."""
         self._span.set_attributes({name: value for name, value in attributes.items() if value is not None})
 
     def fail(self, kind: str) -> None:
         """Say that it came to nothing, and by what kind of error."""
         self._span.set_status(StatusCode.ERROR)
-        self.note({"error.type": kind})
+        self.set_attributes({"error.type": kind})
 
 
 class _LiveRequest(_Live):
@@ -207,7 +207,7 @@ class _LiveRequest(_Live):
     ) -> None:
         known = self._known
         self._span.update_name(f"{known.method} {known.route}")
-        self.note(
+        self.set_attributes(
             {
                 "http.route": known.route,
                 "http.response.status_code": known.status,

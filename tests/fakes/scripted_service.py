@@ -10,5 +10,5 @@ from tests.fakes.scripted_engine import ScriptedEngine
 
 _SETTINGS = load_settings()
 configure_logging(_SETTINGS.ocr_log_level, _SETTINGS.ocr_log_format)
-tracing.turn_on(os.environ)
+tracing.enable(os.environ)
 app = create_app(_SETTINGS, ScriptedEngine(), choose_storage(_SETTINGS))

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ocr_service.container.supervisor import pause_before_restart
+from ocr_service.container.supervisor import restart_delay
 from tests.running import ROOT, START, RunningProgram, RunningStart, start_environment
 from tests.start.test_launchers import refused
 
@@ -120,7 +120,7 @@ def test_vllm_that_cannot_even_be_started_does_not_end_the_service() -> None:
 def test_pauses_grow_to_a_minute_and_begin_anew_after_a_long_run(
     last: float | None, ran_for: float, pause: float
 ) -> None:
-    assert pause_before_restart(last, ran_for) == pause
+    assert restart_delay(last, ran_for) == pause
 
 
 def test_reader_of_the_output_that_has_gone_does_not_end_the_service() -> None:

@@ -43,9 +43,9 @@ def test_not_public(address: str) -> None:
 )
 def test_opened_addresses(text: str, opened: str) -> None:
     allowlist = Allowlist.parse(text)
-    assert allowlist.admits(ip_address(opened))
-    assert allowlist.admits(ip_address("8.8.8.8"))
-    assert not allowlist.admits(ip_address("172.16.0.1"))
+    assert allowlist.allows_address(ip_address(opened))
+    assert allowlist.allows_address(ip_address("8.8.8.8"))
+    assert not allowlist.allows_address(ip_address("172.16.0.1"))
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_opened_addresses(text: str, opened: str) -> None:
 )
 def test_opened_names(text: str, opened: str, closed: str) -> None:
     allowlist = Allowlist.parse(text)
-    assert allowlist.opens_name(opened)
-    assert not allowlist.opens_name(closed)
+    assert allowlist.allows_name(opened)
+    assert not allowlist.allows_name(closed)
 
 
 def test_nothing_is_opened_by_nothing() -> None:
     assert Allowlist.parse(" , ") == Allowlist()
-    assert not Allowlist().opens_name("")
+    assert not Allowlist().allows_name("")
 
 
 @pytest.mark.parametrize(

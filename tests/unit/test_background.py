@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from ocr_service.runtime.background import Background, Pulse
+from ocr_service.runtime.background import BackgroundTasks
+from ocr_service.runtime.watchdog import Watchdog
 
 pytestmark = pytest.mark.anyio
 
@@ -18,7 +19,7 @@ class Clock:
 
 
 async def test_a_task_that_an_error_ends_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
-    background = Background()
+    background = BackgroundTasks()
     broken = asyncio.Event()
 
     async def break_down() -> None:
@@ -33,32 +34,32 @@ async def test_a_task_that_an_error_ends_is_told_of(caplog: pytest.LogCaptureFix
     background.start("the running one", asyncio.Event().wait())  # type: ignore[arg-type]
     await broken.wait()
     await asyncio.sleep(0)
-    assert background.dead == ["the broken one"]
+    assert background.failed == ["the broken one"]
     assert "the broken one has died" in caplog.text
     await background.stop()
-    assert background.dead == ["the broken one"]
+    assert background.failed == ["the broken one"]
 
 
 async def test_a_pause_beyond_the_limit_is_told_of_for_a_while() -> None:
     clock = Clock()
-    pulse = Pulse(limit=10, clock=clock)
+    watchdog = Watchdog(limit=10, clock=clock)
     clock.now += 9
-    pulse.beat()
-    assert pulse.stood_still is None
+    watchdog.beat()
+    assert watchdog.recent_stall is None
     clock.now += 12
-    pulse.beat()
+    watchdog.beat()
     clock.now += 1
-    pulse.beat()
-    assert pulse.stood_still == 12
+    watchdog.beat()
+    assert watchdog.recent_stall == 12
     clock.now += 10
-    pulse.beat()
-    assert pulse.stood_still is None
+    watchdog.beat()
+    assert watchdog.recent_stall is None
 
 
 async def test_the_log_says_where_the_loop_stands_still(caplog: pytest.LogCaptureFixture) -> None:
     told = Told()
     caplog.handler.addFilter(told)
-    beating = asyncio.create_task(Pulse(limit=0.05).run())
+    beating = asyncio.create_task(Watchdog(limit=0.05).run())
     await asyncio.sleep(0)
     stand_still_until(told)
     beating.cancel()

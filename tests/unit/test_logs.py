@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ocr_service.config import Settings
-from ocr_service.telemetry.logs import IN_FULL, configure_logging, fields, form_in
+from ocr_service.telemetry.logs import WITH_TEXT, configure_logging, fields, log_format
 from ocr_service.telemetry.request_context import request_id
 
 log = logging.getLogger("ocr_service.some_room")
@@ -140,7 +140,7 @@ def test_systems_own_words_are_told(written: Written) -> None:
 
 def test_words_are_told_where_no_document_can_be_in_them(written: Written) -> None:
     configure_logging("info", "json")
-    log.error("it did not start", exc_info=RuntimeError("CUDA out of memory"), extra=IN_FULL)
+    log.error("it did not start", exc_info=RuntimeError("CUDA out of memory"), extra=WITH_TEXT)
     assert only(written())["exception"] == "RuntimeError: CUDA out of memory"
 
 
@@ -193,8 +193,8 @@ def test_warnings_of_python_have_the_form_too(written: Written) -> None:
      ({"OCR_LOG_FORMAT": "yaml"}, "json")],
 )  # fmt: skip
 def test_form_is_known_before_the_settings_are(environment: dict[str, str], form: str) -> None:
-    assert form_in(environment) == form
+    assert log_format(environment) == form
 
 
 def test_json_is_the_settings_default_too() -> None:
-    assert Settings().ocr_log_format == form_in({})
+    assert Settings().ocr_log_format == log_format({})

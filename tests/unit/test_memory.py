@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_service.runtime.memory import give_back
+from ocr_service.runtime.memory import trim_when_idle
 
 MIB = 2**20
 
@@ -27,7 +27,7 @@ async def test_what_lies_between_used_pieces_goes_back() -> None:
     del pieces[:-1]
     assert resident() > full - 50 * MIB
     work = Work()
-    tidying = asyncio.create_task(give_back(work, pause=0.001))
+    tidying = asyncio.create_task(trim_when_idle(work, pause=0.001))
     await asyncio.sleep(0)
     work.pages_done = 1
     while resident() > full - 150 * MIB:

@@ -11,7 +11,7 @@ from pypdfium2 import PdfDocument
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf, TooManyPixels
 from ocr_service.decoding import Limits, opened
 from ocr_service.decoding.pdf import _PDFIUM, _PROBE
-from ocr_service.runtime.threads import in_thread
+from ocr_service.runtime.threads import run_in_thread
 from tests.samples import (
     crowded_pdf,
     pdf_of_images,
@@ -129,7 +129,7 @@ async def test_what_was_typed_into_a_form_is_drawn() -> None:
 async def test_pdf_is_closed_when_its_reader_is_done_or_fails() -> None:
     async def open_documents() -> list[PdfDocument]:
         # Behind the closing, which nobody waits for.
-        await in_thread(_PDFIUM, gc.collect)
+        await run_in_thread(_PDFIUM, gc.collect)
         return [found for found in gc.get_objects() if isinstance(found, PdfDocument) and found.raw]
 
     async with opened(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as document:

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from ocr_service.runtime.threads import Stay, Workers, stay
+from ocr_service.runtime.threads import Workers, WorkTracker, work_tracker
 
 pytestmark = pytest.mark.anyio
 
@@ -94,12 +94,12 @@ async def test_a_stay_lasts_as_long_as_its_task_and_its_threads() -> None:
     ended = asyncio.Event()
 
     async def work() -> None:
-        stay.set(staying)
+        work_tracker.set(tracker)
         await workers.run(hold)
 
-    staying = Stay(ended.set)
+    tracker = WorkTracker(ended.set)
     task = asyncio.create_task(work())
-    task.add_done_callback(staying.leave)
+    task.add_done_callback(tracker.task_done)
     await hold.begun.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -112,10 +112,10 @@ async def test_a_stay_lasts_as_long_as_its_task_and_its_threads() -> None:
 async def test_what_outlives_its_task_on_purpose_does_not_end_a_stay_again() -> None:
     workers = Workers(1, "test")
     ends: list[bool] = []
-    stay.set(Stay(lambda: ends.append(True)))
-    staying = stay.get()
-    assert staying is not None
-    staying.leave()
+    work_tracker.set(WorkTracker(lambda: ends.append(True)))
+    tracker = work_tracker.get()
+    assert tracker is not None
+    tracker.task_done()
     await workers.run(bool)
     await workers.run(bool)
     assert ends == [True]

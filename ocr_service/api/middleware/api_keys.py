@@ -31,7 +31,7 @@ class Access:
             return
         given = list(_given_keys(scope))
         # Not `any`, which would stop at the first key that is right.
-        if sum(self._keys.hold(key) for key in given):
+        if sum(self._keys.accepts(key) for key in given):
             await self._app(scope, receive, send)
             return
         why = "The key is not known." if given else "An API key is needed."

@@ -15,7 +15,7 @@ from ocr_service.api.paths import QUIET
 from ocr_service.core.errors import OcrError
 from ocr_service.telemetry import metrics, tracing
 from ocr_service.telemetry.logs import fields
-from ocr_service.telemetry.request_context import CALLER_LEFT, Record, record, request_id, unique_id
+from ocr_service.telemetry.request_context import CLIENT_CLOSED_REQUEST, Record, record, request_id, unique_id
 
 log = logging.getLogger("ocr_service.access")
 
@@ -90,7 +90,7 @@ class _Answer:
     @property
     def outcome(self) -> int:
         """The status to log."""
-        return self.status if self.status is not None and self.ended else CALLER_LEFT
+        return self.status if self.status is not None and self.ended else CLIENT_CLOSED_REQUEST
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -190,8 +190,8 @@ async def health(request: Request) -> Health:
 async def live(request: Request, response: Response) -> Liveness:
     """Fail where a task of the service's own has died, or the event loop has stood still for too long."""
     service = service_of(request)
-    reasons = [f"{name} has died" for name in service.background.dead]
-    if seconds := service.pulse.stood_still:
+    reasons = [f"{name} has died" for name in service.background.failed]
+    if seconds := service.watchdog.recent_stall:
         reasons.append(f"the event loop stood still for {seconds:.0f} s")
     if reasons:
         response.status_code = 503

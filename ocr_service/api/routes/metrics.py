@@ -12,7 +12,7 @@ from ocr_service.api.state_metrics import Scrape
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import error_kinds
 from ocr_service.telemetry import metrics
-from ocr_service.telemetry.request_context import CALLER_LEFT
+from ocr_service.telemetry.request_context import CLIENT_CLOSED_REQUEST
 
 router = APIRouter()
 
@@ -34,5 +34,10 @@ async def scraped(request: Request) -> Response:
 def expect(reading: APIRouter, engine: Engine) -> None:
     """Let the series of routes that read documents stand at 0 before the first request."""
     routes = [route for route in reading.routes if isinstance(route, APIRoute)]
-    statuses = {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, CALLER_LEFT, *(e.status for e in error_kinds())}
-    metrics.expect([route.path for route in routes], sorted(statuses), engine.name)
+    statuses = {
+        HTTPStatus.OK,
+        HTTPStatus.NOT_MODIFIED,
+        CLIENT_CLOSED_REQUEST,
+        *(e.status for e in error_kinds()),
+    }
+    metrics.create_series([route.path for route in routes], sorted(statuses), engine.name)

@@ -175,7 +175,7 @@ class VlmClient:
 
     async def _post(self, body: bytes) -> aiohttp.ClientResponse:
         url = self.address.api("chat/completions")
-        headers = {"Content-Type": "application/json", **tracing.propagated()}
+        headers = {"Content-Type": "application/json", **tracing.trace_headers()}
         return await self._open_session().post(url, data=body, headers=headers, allow_redirects=False)
 
     def _open_session(self) -> aiohttp.ClientSession:

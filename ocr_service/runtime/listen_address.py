@@ -13,7 +13,7 @@ _ANY_HOST = ("0.0.0.0", "::")
 
 
 @contextmanager
-def listening() -> Iterator["asyncio.Future[str]"]:
+def listen_address() -> Iterator["asyncio.Future[str]"]:
     """Inside, the future gets the address once uvicorn listens; with another server it stays pending.
 
     uvicorn tells its log alone when it listens, and on which port.
