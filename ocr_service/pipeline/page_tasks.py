@@ -73,7 +73,9 @@ class PageTasks:
         except Exception as error:
             return 0, error
 
-    async def _finish(self, index: int, waited: Timings, tracker: WorkTracker, error: Exception | None) -> None:
+    async def _finish(
+        self, index: int, waited: Timings, tracker: WorkTracker, error: Exception | None
+    ) -> None:
         work_tracker.set(tracker)
         outcome = "failed"
         try:
