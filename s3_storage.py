@@ -1,8 +1,8 @@
-"""Cloud.ru Object Storage, or any other store with S3's API, as a `Storage`. The only file that knows boto3.
+"""Cloud.ru Object Storage, or any other service with the S3 API, as a `Storage`. Only this file uses boto3.
 
-boto3 has three habits that such stores do not bear: over https it appends checksums to what it sends (they
-answer 411 or 501), for some regions it signs addresses by the old version 2, and it deletes in batches. None
-is used here.
+Three defaults of boto3 do not work with such services and are avoided here: over https it appends checksums
+to uploads (the answer is 411 or 501), in some regions it presigns URLs with signature version 2, and it
+deletes in batches.
 """
 
 import asyncio
@@ -27,39 +27,40 @@ T = TypeVar("T")
 
 AddressingStyle = Literal["path", "virtual"]
 
-_CONNECTIONS = 16
-_READERS = 8
-_OBJECT_SECONDS = 60.0
+_WRITE_THREADS = 16
+_READ_THREADS = 8
 _CHUNK = 2**16
+# Timeouts in seconds.
 _CONNECT_TIMEOUT = 3
 _READ_TIMEOUT = 10
-# Bytes that are sent in one go must all be sent within the time for connecting; larger bodies go in pieces.
-_IN_ONE_GO = 2**20
+_GET_TIMEOUT = 60.0
+# A body of type bytes must be sent within the connect timeout; larger ones are files, which go in chunks.
+_MAX_BYTES_BODY = 2**20
 
-# What a store answers with a 4xx or a 501 although the same call may succeed the next time.
-_PASSING = {"BadDigest", "IncompleteBody", "OperationAborted", "RequestTimeout", "SlowDown"}
-_PASSING_STATUS = {408, 425, 429}
+# Errors with status 4xx or 501 that are temporary.
+_TEMPORARY = {"BadDigest", "IncompleteBody", "OperationAborted", "RequestTimeout", "SlowDown"}
+_TEMPORARY_STATUS = {408, 425, 429}
 _NOT_IMPLEMENTED = 501
 
 _NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
 
-# S3's own words for what an operator must mend → ours.
+# Error codes for problems that an operator must fix.
 _REFUSALS = {
     "NoSuchBucket": "there is no such bucket",
-    "InvalidAccessKeyId": "it does not know the access key",
-    "SignatureDoesNotMatch": "the access key and the secret key do not belong together",
-    "AccessDenied": "the access key may not do this",
-    "RequestTimeTooSkewed": "this machine's clock is wrong",
+    "InvalidAccessKeyId": "the access key is unknown",
+    "SignatureDoesNotMatch": "the secret key does not match the access key",
+    "AccessDenied": "the access key lacks the permission",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong",
 }
-_HARMLESS_CODE = re.compile(r"[A-Za-z]{1,64}|\d{3}")
+# Error codes that match are quoted in messages.
+_SAFE_CODE = re.compile(r"[A-Za-z]{1,64}|\d{3}")
 
 
 @dataclass(frozen=True, slots=True)
 class S3Settings:
-    """Where the bucket is and who may use it; the access key may hold a colon.
+    """A bucket and its credentials; the access key may contain a colon.
 
-    prefix: what every key begins with, without a slash at its end.
-    url_lifetime: seconds that a signed address is good for.
+    prefix: of every key, without a slash at its end. url_lifetime: validity of presigned URLs in seconds.
     """
 
     endpoint: str
@@ -73,31 +74,31 @@ class S3Settings:
 
 
 class S3Storage:
-    """A bucket. boto3 blocks, so each call has one of a few threads; each thread has a connection."""
+    """A bucket. boto3 blocks, so calls run in a thread pool, with one connection per thread."""
 
     kind: StorageKind = "s3"
 
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
-        self._workers = Workers(_CONNECTIONS, "s3")
-        # Apart, so that what is read, for the cache or as a document, never keeps results from being stored.
-        self._readers = Workers(_READERS, "s3-read")
-        self._making = Lock()
+        self._workers = Workers(_WRITE_THREADS, "s3")
+        # Separate threads, so that slow reads never delay the storing of results.
+        self._readers = Workers(_READ_THREADS, "s3-read")
+        self._client_lock = Lock()
 
     @property
     def bucket(self) -> str:
-        """The bucket's name."""
+        """Name of the bucket."""
         return self._settings.bucket
 
     @property
     def prefix(self) -> str:
-        """What every key begins with."""
+        """Prefix of every key: empty, or with a slash at its end."""
         prefix = self._settings.prefix
         return f"{prefix}/" if prefix else ""
 
     async def put(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
-        """Store an object whole, or raise."""
-        content = body if len(body) <= _IN_ONE_GO else BytesIO(body)
+        """Store an object."""
+        content = body if len(body) <= _MAX_BYTES_BODY else BytesIO(body)
         await self._call(
             lambda client: client.put_object(
                 Bucket=self.bucket, Key=key, Body=content, ContentType=content_type, Metadata=metadata
@@ -105,16 +106,16 @@ class S3Storage:
         )
 
     async def get(self, key: str, max_bytes: int | None = None) -> bytes | None:
-        """Return an object, None where there is none."""
+        """Return an object, or None if it does not exist."""
         read = partial(_read, bucket=self.bucket, key=key, max_bytes=max_bytes)
         return await self._readers.run(self._translated, read)
 
     async def delete(self, key: str) -> None:
-        """Remove one object."""
+        """Delete an object."""
         await self._call(lambda client: client.delete_object(Bucket=self.bucket, Key=key))
 
     async def url(self, key: str) -> str:
-        """Return an address that is signed for a while; the store is not asked, nor waited for."""
+        """Return a presigned URL; this does not contact the storage."""
         return await asyncio.to_thread(
             self._translated,
             lambda client: client.generate_presigned_url(
@@ -125,13 +126,13 @@ class S3Storage:
         )
 
     async def check(self) -> None:
-        """Ask for the first key: unlike a HEAD, it is told in words what is wrong."""
+        """List one key: unlike the answer to a HEAD, an error then has a code."""
         await self._call(
             lambda client: client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1)
         )
 
     async def close(self) -> None:
-        """Take no more calls; those that run end by their time limits."""
+        """Accept no more calls; running ones end by their timeouts."""
         self._workers.close()
         self._readers.close()
 
@@ -139,27 +140,27 @@ class S3Storage:
         return await self._workers.run(self._translated, call)
 
     def _translated(self, call: Callable[["S3Client"], T]) -> T:
-        """Make the call; whatever boto3 raises becomes an error of ours, and nothing of it is kept.
+        """Make a call, and convert the errors of boto3 without chaining them.
 
-        Its errors can hold the access key, signed addresses and all that was sent.
+        They may contain the access key, presigned URLs and the uploaded data.
         """
         try:
             return call(self._client)
         except (TooManyBytes, StorageOutage):
             raise
         except Exception as error:
-            translated = _in_our_words(error, self.bucket)
+            translated = _storage_error(error, self.bucket)
         raise translated
 
     @property
     def _client(self) -> "S3Client":
-        # Threads that come first at the same time would each make one.
-        with self._making:
-            return self._made_client
+        # The first calls may come from several threads at once.
+        with self._client_lock:
+            return self._new_client
 
     @cached_property
-    def _made_client(self) -> "S3Client":
-        # Not at the top: it takes a fifth of a second to import, which is nothing for who stores nothing.
+    def _new_client(self) -> "S3Client":
+        # Imported late: it takes 0.2 s, and not every service uses S3.
         import boto3
         from botocore.config import Config
 
@@ -175,9 +176,9 @@ class S3Storage:
                 s3={"addressing_style": settings.addressing_style},
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
-                # Whoever calls tries again, in its own time.
+                # The caller retries, within its own timeout.
                 retries={"total_max_attempts": 1, "mode": "standard"},
-                max_pool_connections=_CONNECTIONS + _READERS,
+                max_pool_connections=_WRITE_THREADS + _READ_THREADS,
                 connect_timeout=_CONNECT_TIMEOUT,
                 read_timeout=_READ_TIMEOUT,
                 tcp_keepalive=True,
@@ -193,48 +194,48 @@ def _read(client: "S3Client", bucket: str, key: str, max_bytes: int | None) -> b
         with closing(found["Body"]) as body:
             if max_bytes is not None and found.get("ContentLength", 0) > max_bytes:
                 raise TooManyBytes.beyond(max_bytes)
-            return _whole(body.iter_chunks(_CHUNK))
+            return _read_all(body.iter_chunks(_CHUNK))
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in _NOT_FOUND:
             return None
         raise
 
 
-def _whole(chunks: Iterable[bytes]) -> bytes:
-    """Gather an object's bytes; one that only drips is given up, as its thread is wanted."""
-    deadline = time.monotonic() + _OBJECT_SECONDS
+def _read_all(chunks: Iterable[bytes]) -> bytes:
+    """Join the chunks of an object; give up after a while, because slow objects would use up the threads."""
+    deadline = time.monotonic() + _GET_TIMEOUT
     data = bytearray()
     for chunk in chunks:
         data += chunk
         if time.monotonic() > deadline:
-            raise StorageOutage(f"The object storage took more than {_OBJECT_SECONDS:g} s for an object.")
+            raise StorageOutage(f"The object storage took more than {_GET_TIMEOUT:g} s for an object.")
     return bytes(data)
 
 
-def _in_our_words(error: Exception, bucket: str) -> StorageError:
+def _storage_error(error: Exception, bucket: str) -> StorageError:
     from botocore import exceptions as boto
 
     if isinstance(error, boto.ClientError):
-        return _answered(error.response, bucket)
+        return _error_of_response(error.response, bucket)
     if isinstance(error, boto.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return StorageRefusal("The object storage's certificate cannot be verified.")
+        return StorageRefusal("The certificate of the object storage cannot be verified.")
     if isinstance(error, boto.ConnectTimeoutError | boto.ReadTimeoutError):
-        return StorageOutage("The object storage does not answer in time.")
+        return StorageOutage("The object storage did not answer in time.")
     if isinstance(error, boto.EndpointConnectionError | boto.ProxyConnectionError):
         return StorageOutage("The object storage cannot be reached.")
     if isinstance(error, boto.HTTPClientError | boto.IncompleteReadError | boto.ResponseStreamingError):
         return StorageOutage("The connection to the object storage broke off.")
-    # What is left is about what we ask with, such as an address or a bucket's name that is none.
-    return StorageRefusal(f"The object storage cannot be asked ({type(error).__name__}): check its settings.")
+    # The remaining errors come from invalid settings, such as a malformed endpoint or bucket name.
+    return StorageRefusal(f"The settings of the object storage are invalid ({type(error).__name__}).")
 
 
-def _answered(response: Mapping[str, Any], bucket: str) -> StorageError:
-    """Translate the store's own answer; its sentence is not repeated, as it may hold the access key."""
+def _error_of_response(response: Mapping[str, Any], bucket: str) -> StorageError:
+    """Convert an error response; its message is not quoted, because it may contain the access key."""
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = str(response.get("Error", {}).get("Code", ""))
-    said = f"{code}, {status}" if _HARMLESS_CODE.fullmatch(code) and code != str(status) else str(status)
+    shown = f"{code}, {status}" if _SAFE_CODE.fullmatch(code) and code != str(status) else str(status)
     refused = status < 500 or status == _NOT_IMPLEMENTED
-    if refused and code not in _PASSING and status not in _PASSING_STATUS:
-        reason = _REFUSALS.get(code, "it does not take the request")
-        return StorageRefusal(f"The object storage refuses bucket {bucket}: {reason} ({said}).")
-    return StorageOutage(f"The object storage has trouble of its own ({said}).")
+    if refused and code not in _TEMPORARY and status not in _TEMPORARY_STATUS:
+        reason = _REFUSALS.get(code, "the request is not accepted")
+        return StorageRefusal(f"The object storage refuses bucket {bucket}: {reason} ({shown}).")
+    return StorageOutage(f"The object storage answered with an error ({shown}).")

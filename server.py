@@ -48,7 +48,7 @@ from ocr_service.sources.checked_network import Rules
 from ocr_service.sources.fetching import Fetcher
 from ocr_service.sources.source import Sources
 from ocr_service.storage.local import LocalStorage
-from ocr_service.storage.result_store import Storing
+from ocr_service.storage.result_store import ResultStore
 from ocr_service.storage.spool import Spool
 from ocr_service.telemetry import tracing
 from ocr_service.telemetry.gpus import Gpus
@@ -167,11 +167,11 @@ def _s3_storage(settings: Settings) -> Storage:
     )
 
 
-def _storing(settings: Settings, storage: Storage | None) -> Storing:
+def _result_store(settings: Settings, storage: Storage | None) -> ResultStore:
     spool = None
     if storage is not None and storage.kind == "s3" and settings.ocr_output_dir is not None:
         spool = Spool(settings.ocr_output_dir / "spool", settings.ocr_spool_max_mb * 2**20)
-    return Storing(storage, spool, settings.ocr_store_timeout)
+    return ResultStore(storage, spool, settings.ocr_store_timeout)
 
 
 def _cache(settings: Settings, storage: Storage | None) -> ResultCache | None:
@@ -200,7 +200,7 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
     app.state.service = Service(
         pipeline,
         admission,
-        _storing(settings, storage),
+        _result_store(settings, storage),
         Sources(
             Fetcher(_fetching_rules(settings, max_bytes)), storage if settings.ocr_url_s3 else None, max_bytes
         ),
@@ -287,12 +287,12 @@ def _fetching_rules(settings: Settings, max_bytes: int) -> Rules:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     service: Service = app.state.service
-    cache, storing, engine = service.pipeline.cache, service.storing, service.pipeline.engine
+    cache, result_store, engine = service.pipeline.cache, service.result_store, service.pipeline.engine
     for name, work in {
         "event loop watchdog": service.watchdog.run(),
         "the watch over the engine": engine.watch(),
         "memory trimming": trim_when_idle(service.admission.places),
-        "the watch over the storage": storing.watch(),
+        "the watch over the storage": result_store.watch(),
     }.items():
         service.background.start(name, work)
     if cache is not None:
@@ -305,7 +305,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await service.background.stop()
         if cache is not None:
             await cache.close()
-        await storing.close()
+        await result_store.close()
         service.sources.close()
         await engine.close()
         await tracing.disable()
@@ -338,7 +338,7 @@ async def _drain(service: Service) -> None:
     try:
         async with asyncio.timeout(service.drain_seconds + _LAST_WORDS_SECONDS):
             await service.admission.drain(service.drain_seconds)
-            await service.storing.flush()
+            await service.result_store.flush()
     except TimeoutError:
         log.warning("the spool could not be emptied in time; what waits in it stays there")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from typing import Any, TypeVar
@@ -19,9 +19,10 @@ from ocr_service.api.service import Service, service_of
 from ocr_service.core.documents import DocumentResult, Timings
 from ocr_service.core.options import Options
 from ocr_service.pipeline.reading import Job
-from ocr_service.sources.source import Source
+from ocr_service.sources.source import file_name
+from ocr_service.storage.bundles import DISABLED, Bundle, StorageOutcome
 from ocr_service.storage.packing import folder_of, metadata_of, pack, source_file
-from ocr_service.storage.parcels import DISABLED, Kept, Parcel
+from ocr_service.telemetry import tracing
 from ocr_service.telemetry.request_context import record, request_id, unique_id
 
 T = TypeVar("T")
@@ -60,12 +61,15 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request whose document has arrived. fields: as sent. job: the document and the options for it."""
+    """A request whose document has arrived.
+
+    fields: as sent. job: the document and the options for it. file_name: of the document, or "".
+    """
 
     admitted: Admitted
-    source: Source
     fields: OcrFields
     job: Job
+    file_name: str
 
     @property
     def service(self) -> Service:
@@ -75,7 +79,7 @@ class Received:
     @property
     def is_stored(self) -> bool:
         """Whether the result is to be stored."""
-        return self.fields.store and self.service.storing.storage is not None
+        return self.fields.store and self.service.result_store.storage is not None
 
     def json_of(self, result: DocumentResult) -> Callable[[], str]:
         """Return a function that makes the JSON of the result, without `storage`, on its first call."""
@@ -100,16 +104,16 @@ async def receive(
 ) -> Received:
     """Fetch the document if it is an address, then start the deadline. name: of the file, or ""."""
     service, visit = admitted.service, admitted.visit
-    if isinstance(document, bytes):
-        source = Source(document, name)
-    else:
-        source = await admitted.unless_disconnected(service.sources.get(document, visit.hold))
+    if isinstance(document, str):
+        address = document
+        document = await admitted.unless_disconnected(_fetched(address, admitted))
+        name = file_name(address)
     visit.start_clock(fields.timeout)
-    record.get().document_bytes = len(source.data)
+    record.get().document_bytes = len(document)
     job = await service.pipeline.job(
-        source.data, fields.selection, options, cached=fields.cache, shared=fields.store
+        document, fields.selection, options, cached=fields.cache, shared=fields.store
     )
-    return Received(admitted, source, fields, job)
+    return Received(admitted, fields, job, name)
 
 
 async def read(received: Received) -> DocumentResult:
@@ -120,20 +124,20 @@ async def read(received: Received) -> DocumentResult:
     return result
 
 
-async def store(received: Received, result: DocumentResult, result_json: Callable[[], str]) -> Kept:
+async def store(received: Received, result: DocumentResult, result_json: Callable[[], str]) -> StorageOutcome:
     """Store the result if the request wants it; the settings limit the wait.
 
     result_json: makes the JSON that is stored; called in a thread, and only if the result is stored.
     """
     stored = DISABLED
     if received.is_stored:
-        parcel = await asyncio.to_thread(_packed, received, result, result_json)
-        stored = await received.service.storing.keep(parcel)
+        bundle = await asyncio.to_thread(_packed, received, result, result_json)
+        stored = await received.service.result_store.store(bundle)
     record.get().storage = stored.status.value
     return stored
 
 
-def storage_headers(stored: Kept) -> dict[str, str]:
+def storage_headers(stored: StorageOutcome) -> dict[str, str]:
     """Return the headers that replace `storage` in an answer that is not JSON."""
     headers = {STORAGE_STATUS: stored.status.value}
     return headers if stored.folder is None else {**headers, STORAGE_FOLDER: stored.folder}
@@ -146,16 +150,27 @@ def record_pages(pages: int, failed: int, timings: Timings, cached: bool) -> Non
     known.timings = asdict(timings)
 
 
-def _packed(received: Received, result: DocumentResult, result_json: Callable[[], str]) -> Parcel:
-    source, storage = received.source, received.service.storing.storage
+def _packed(received: Received, result: DocumentResult, result_json: Callable[[], str]) -> Bundle:
+    job, storage = received.job, received.service.result_store.storage
     assert storage is not None
     return pack(
         folder_of(storage.prefix, unique_id.get()),
         result_json(),
         result.pages,
-        source_file(source.data, source.name) if received.fields.store_source else None,
-        metadata_of(received.job.sha256, received.service.pipeline.engine, request_id.get()),
+        source_file(job.data, received.file_name) if received.fields.store_source else None,
+        metadata_of(job.sha256, received.service.pipeline.engine, request_id.get()),
     )
+
+
+async def _fetched(address: str, admitted: Admitted) -> bytes:
+    """Return the document; its bytes count for the visit as they arrive."""
+    data = bytearray()
+    with tracing.span("fetch"):
+        async with aclosing(admitted.service.sources.chunks(address)) as chunks:
+            async for chunk in chunks:
+                admitted.visit.hold(len(chunk))
+                data += chunk
+    return bytes(data)
 
 
 async def _disconnected(request: Request) -> None:

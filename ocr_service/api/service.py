@@ -11,7 +11,7 @@ from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime.background import BackgroundTasks
 from ocr_service.runtime.watchdog import Watchdog
 from ocr_service.sources.source import Sources
-from ocr_service.storage.result_store import Storing
+from ocr_service.storage.result_store import ResultStore
 from ocr_service.telemetry.gpus import Gpus
 
 
@@ -26,7 +26,7 @@ class Service:
 
     pipeline: Pipeline
     admission: Admission
-    storing: Storing
+    result_store: ResultStore
     sources: Sources
     gpus: Gpus
     background: BackgroundTasks

@@ -11,7 +11,7 @@ from ocr_service import __version__
 from ocr_service.admission.admission import Admission
 from ocr_service.core.engine import Engine, EngineState, VlmState
 from ocr_service.pipeline.pipeline import Pipeline
-from ocr_service.storage.result_store import Storing
+from ocr_service.storage.result_store import ResultStore
 from ocr_service.telemetry.gpus import Gpu
 from ocr_service.telemetry.metrics import REGISTRY
 
@@ -101,14 +101,14 @@ class Scrape:
     """All that one look shows: what was counted, and the service's state at that moment."""
 
     def __init__(
-        self, pipeline: Pipeline, admission: Admission, storing: Storing, gpus: Sequence[Gpu]
+        self, pipeline: Pipeline, admission: Admission, result_store: ResultStore, gpus: Sequence[Gpu]
     ) -> None:
         # Read now: it is encoded in another thread.
         self._state = [
             *_of_engine(pipeline.engine),
             *_of_work(admission),
             cache_memory.of(pipeline.cache.memory_bytes if pipeline.cache else None),
-            *_of_storing(storing),
+            *_of_result_store(result_store),
             *_of_gpus(gpus),
         ]
 
@@ -142,10 +142,10 @@ def _of_work(admission: Admission) -> Iterator[Metric]:
     yield documents_limit.of(bounds.document_bytes)
 
 
-def _of_storing(storing: Storing) -> Iterator[Metric]:
-    known = storing.storage is not None and storing.tried
-    yield storage_up.of(float(storing.trouble is None) if known else None)
-    spool = storing.spool
+def _of_result_store(result_store: ResultStore) -> Iterator[Metric]:
+    known = result_store.storage is not None and result_store.checked
+    yield storage_up.of(float(result_store.error is None) if known else None)
+    spool = result_store.spool
     yield spool_documents.of(spool.depth.documents if spool else None)
     yield spool_bytes.of(spool.depth.size if spool else None)
     yield spool_limit.of(spool.max_bytes if spool else None)

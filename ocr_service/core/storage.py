@@ -45,12 +45,12 @@ class Storage(Protocol):
 
 
 @runtime_checkable
-class Forgetful(Protocol):
+class Prunable(Protocol):
     """A storage that does not let go of old objects by itself, but can be told to."""
 
     @property
     def prefix(self) -> str:
         """As of any storage."""
 
-    async def forget(self, folder: str, older_than: float) -> int:
+    async def prune(self, folder: str, older_than: float) -> int:
         """Remove the folder's objects that were put more than so many seconds ago; return how many."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from ocr_service.core.documents import DocumentResult, PageResult
 from ocr_service.core.errors import StorageError
-from ocr_service.core.storage import Forgetful, Storage
+from ocr_service.core.storage import Prunable, Storage
 from ocr_service.pipeline.cache_format import from_bytes, to_bytes
 from ocr_service.telemetry import metrics
 
@@ -140,9 +140,9 @@ class ResultCache:
 
     async def run_cleanup(self) -> None:
         """Delete expired results from a volume every hour, until cancelled; buckets have lifecycle rules."""
-        while isinstance(self._store, Forgetful):
+        while isinstance(self._store, Prunable):
             try:
-                await self._store.forget(f"{self._store.prefix}{_FOLDER}", self._lifetime)
+                await self._store.prune(f"{self._store.prefix}{_FOLDER}", self._lifetime)
             except StorageError as error:
                 log.warning("expired results could not be deleted: %s", error)
             await asyncio.sleep(_CLEANUP_INTERVAL)

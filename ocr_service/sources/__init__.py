@@ -1,1 +1,1 @@
-"""Documents given by an address: on the web or in the service's bucket."""
+"""Documents by address: a URL, or an object in the bucket of the service."""

@@ -1,12 +1,11 @@
-"""A document by its address: fetched within limits, over connections that the rules allow."""
+"""Fetches documents by URL, within limits and over checked connections."""
 
 import asyncio
 import os
 import ssl
-import zlib
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from contextlib import aclosing, contextmanager
 from http import HTTPStatus
 
 import httpcore
@@ -14,22 +13,18 @@ import httpx
 
 from ocr_service.core.errors import EmptyFile, FetchFailed, InvalidUrl, TooManyBytes, UrlNotAllowed
 from ocr_service.sources.checked_network import CheckedNetwork, Resolver, Rules, look_up
-
-Hold = Callable[[int], None]
+from ocr_service.sources.content_encoding import decoded
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = (301, 302, 303, 307, 308)
-# 203: the file as a proxy has changed it.
-_FILE_COMES = (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION)
-# Those that zlib tells apart by itself; we ask for none.
-_ZLIB_ENCODINGS = ("gzip", "x-gzip", "deflate")
-_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+# 203: a proxy has changed the file.
+_SUCCESS = (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION)
 
 
 class Fetcher:
-    """Fetches documents by their addresses; belongs to one event loop.
+    """Fetches documents by URL; belongs to one event loop.
 
-    No proxy that the environment names is used: the check would then be the proxy's.
+    Proxies of the environment are not used, because the address check would then be up to the proxy.
     """
 
     def __init__(self, rules: Rules, resolver: Resolver = look_up) -> None:
@@ -37,83 +32,73 @@ class Fetcher:
         self._network = CheckedNetwork(rules, resolver)
         self._tls: ssl.SSLContext | None = None
 
-    async def fetch(self, url: str, hold: Hold = lambda _: None) -> bytes:
-        """Return the file; raises InvalidUrl, UrlNotAllowed, FetchFailed, TooManyBytes or EmptyFile.
+    async def fetch(self, url: str) -> AsyncGenerator[bytes]:
+        """Yield the file in chunks.
 
-        hold: told of bytes before they are kept; what it raises ends the fetching.
+        Raises InvalidUrl, UrlNotAllowed, FetchFailed, TooManyBytes or EmptyFile. Close the generator to
+        abort the download.
         """
-        try:
-            async with asyncio.timeout(self._rules.total_seconds):
-                data = await self._follow(_parsed(url), hold)
-        except TimeoutError:
-            raise FetchFailed(f"The file has not come within {self._rules.total_seconds:g} s.") from None
-        if not data:
+        seconds = self._rules.total_seconds
+        deadline = asyncio.get_running_loop().time() + seconds
+        is_empty = True
+        async with aclosing(self._follow(_parsed(url))) as chunks:
+            while True:
+                try:
+                    # Around each step: around a `yield`, the timeout would also cancel the consumer.
+                    async with asyncio.timeout_at(deadline):
+                        chunk = await anext(chunks, None)
+                except TimeoutError:
+                    raise FetchFailed(f"The download took more than {seconds:g} s.") from None
+                if chunk is None:
+                    break
+                is_empty = False
+                yield chunk
+        if is_empty:
             raise EmptyFile("The file has no bytes.")
-        return data
 
     def close(self) -> None:
-        """Look up no more names."""
+        """Stop the threads for name resolution."""
         self._network.close()
 
-    async def _follow(self, url: httpx.URL, hold: Hold) -> bytes:
+    async def _follow(self, url: httpx.URL) -> AsyncGenerator[bytes]:
+        """Follow redirects, and yield the file."""
         if self._tls is None:
-            # In a thread: it reads every authority's certificate.
+            # In a thread, because it loads all CA certificates.
             self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+        limits = self._rules
         async with httpcore.AsyncConnectionPool(
             ssl_context=self._tls, network_backend=self._network, max_keepalive_connections=0
         ) as connections:
-            for _ in range(self._rules.max_redirects + 1):
-                found = await self._get(connections, url, hold)
-                if isinstance(found, bytes):
-                    return found
-                url = found
-        raise FetchFailed(f"The address redirects more than {self._rules.max_redirects} times.")
+            for _ in range(limits.max_redirects + 1):
+                self._check(url)
+                with _translated(limits):
+                    async with connections.stream(
+                        "GET", _target(url), headers=_headers(url), extensions={"timeout": _timeouts(limits)}
+                    ) as response:
+                        headers = httpx.Headers(response.headers)
+                        if response.status not in _REDIRECTS or "location" not in headers:
+                            async for chunk in _body(response, headers, limits.max_bytes):
+                                yield chunk
+                            return
+                url = _redirected(url, headers["location"])
+        raise FetchFailed(f"The server redirected more than {limits.max_redirects} times.")
 
-    async def _get(
-        self, connections: httpcore.AsyncConnectionPool, url: httpx.URL, hold: Hold
-    ) -> bytes | httpx.URL:
-        """Return the file, or the address to look for it instead."""
-        self._refuse_unless_allowed(url)
-        limits = self._rules
-        timeouts = {
-            "connect": limits.connect_seconds,
-            "read": limits.read_seconds,
-            "write": limits.read_seconds,
-        }
-        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        with _in_our_words(limits):
-            async with connections.stream(
-                "GET", target, headers=_headers(url), extensions={"timeout": timeouts}
-            ) as response:
-                headers = httpx.Headers(response.headers)
-                if response.status in _REDIRECTS and "location" in headers:
-                    return _redirected(url, headers["location"])
-                if response.status not in _FILE_COMES:
-                    raise FetchFailed(f"The other side answered {_status(response.status)}.")
-                data = await _body(response, headers, limits.max_bytes, hold)
-        encoding = headers.get("content-encoding", "")
-        decoded = await asyncio.to_thread(_decoded, data, encoding, limits.max_bytes)
-        hold(max(0, len(decoded) - len(data)))
-        return decoded
-
-    def _refuse_unless_allowed(self, url: httpx.URL) -> None:
+    def _check(self, url: httpx.URL) -> None:
         if url.scheme not in _DEFAULT_PORTS:
-            raise UrlNotAllowed("Documents are fetched over http and https alone.")
+            raise UrlNotAllowed("Documents are fetched over http and https only.")
         if url.userinfo and not self._rules.credentials:
-            raise UrlNotAllowed(
-                "The address holds a user or a password, which OCR_URL_CREDENTIALS can allow."
-            )
+            raise UrlNotAllowed("The URL contains a user or a password. OCR_URL_CREDENTIALS can allow this.")
         if (url.port or _DEFAULT_PORTS[url.scheme]) not in self._rules.ports:
-            raise UrlNotAllowed("The address names a port that OCR_URL_PORTS does not open.")
+            raise UrlNotAllowed("The port of the URL is not in OCR_URL_PORTS.")
 
 
 def _parsed(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
-        raise InvalidUrl("It cannot be read as a URL.") from None
+        raise InvalidUrl("It cannot be parsed as a URL.") from None
     if not parsed.scheme or (parsed.scheme in _DEFAULT_PORTS and not parsed.host):
-        raise InvalidUrl("A URL looks like https://example.com/scan.jpg.")
+        raise InvalidUrl("A URL has a scheme and a host, for example https://example.com/scan.jpg.")
     return parsed
 
 
@@ -121,7 +106,15 @@ def _redirected(url: httpx.URL, location: str) -> httpx.URL:
     try:
         return _parsed(str(url.join(location)))
     except (InvalidUrl, httpx.InvalidURL, ValueError):
-        raise FetchFailed("The other side redirects to what is no URL.") from None
+        raise FetchFailed("The server redirects to an invalid URL.") from None
+
+
+def _target(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+def _timeouts(limits: Rules) -> dict[str, float]:
+    return {"connect": limits.connect_seconds, "read": limits.read_seconds, "write": limits.read_seconds}
 
 
 def _headers(url: httpx.URL) -> list[tuple[bytes, bytes]]:
@@ -138,73 +131,63 @@ def _headers(url: httpx.URL) -> list[tuple[bytes, bytes]]:
     return headers
 
 
+async def _body(response: httpcore.Response, headers: httpx.Headers, max_bytes: int) -> AsyncGenerator[bytes]:
+    """Yield the decoded body; the limit applies to the bytes as transferred and as decoded."""
+    if response.status not in _SUCCESS:
+        raise FetchFailed(f"The server answered {_status(response.status)}.")
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise TooManyBytes.beyond(max_bytes)
+    transferred = _limited(response.aiter_stream(), max_bytes)
+    try:
+        async for chunk in _limited(decoded(transferred, headers.get("content-encoding", "")), max_bytes):
+            yield chunk
+    except (httpcore.RemoteProtocolError, httpcore.NetworkError) as error:
+        raise FetchFailed("The connection closed before the file was complete.") from error
+
+
+async def _limited(chunks: AsyncIterable[bytes], max_bytes: int) -> AsyncGenerator[bytes]:
+    """Yield the chunks; raises TooManyBytes before the chunk that exceeds the limit."""
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > max_bytes:
+            raise TooManyBytes.beyond(max_bytes)
+        yield chunk
+
+
 def _status(number: int) -> str:
-    """Name a status in HTTP's own words: the other side's could say anything."""
+    """Return the status with its standard phrase, not with the text that the server sent."""
     try:
         return f"{number} {HTTPStatus(number).phrase}"
     except ValueError:
         return str(number)
 
 
-async def _body(response: httpcore.Response, headers: httpx.Headers, max_bytes: int, hold: Hold) -> bytes:
-    announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > max_bytes:
-        raise TooManyBytes.beyond(max_bytes)
-    data = bytearray()
-    try:
-        async for chunk in response.aiter_stream():
-            if len(data) + len(chunk) > max_bytes:
-                raise TooManyBytes.beyond(max_bytes)
-            hold(len(chunk))
-            data += chunk
-    except (httpcore.RemoteProtocolError, httpcore.NetworkError) as error:
-        raise FetchFailed("The connection ended before the whole file had come.") from error
-    return bytes(data)
-
-
-def _decoded(data: bytes, encoding: str, max_bytes: int) -> bytes:
-    """Undo an encoding that we did not ask for; never makes more than one byte too many."""
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity") or not data:
-        return data
-    if encoding not in _ZLIB_ENCODINGS:
-        raise FetchFailed("The other side sent the file compressed, which it was asked not to do.")
-    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
-    try:
-        decoded = decoder.decompress(data, max_bytes + 1)
-    except zlib.error:
-        raise FetchFailed("The other side sent the file compressed, and damaged.") from None
-    if len(decoded) > max_bytes:
-        raise TooManyBytes.beyond(max_bytes)
-    if not decoder.eof or decoder.unused_data:
-        raise FetchFailed("The other side sent the file compressed, and not in one whole piece.")
-    return decoded
-
-
 @contextmanager
-def _in_our_words(rules: Rules) -> Iterator[None]:
-    """Translate what can go wrong between two machines; what the other side sends is not repeated."""
+def _translated(limits: Rules) -> Iterator[None]:
+    """Convert network errors to FetchFailed; the messages quote nothing that the server sent."""
     try:
         yield
     except httpcore.ConnectTimeout:
-        raise FetchFailed(f"There was no connection within {rules.connect_seconds:g} s.") from None
+        raise FetchFailed(f"The connection timed out after {limits.connect_seconds:g} s.") from None
     except httpcore.TimeoutException:
-        raise FetchFailed(f"The other side sent nothing for {rules.read_seconds:g} s.") from None
+        raise FetchFailed(f"The server sent nothing for {limits.read_seconds:g} s.") from None
     except httpcore.RemoteProtocolError as error:
-        raise FetchFailed("The other side gave no answer, or none in HTTP.") from error
+        raise FetchFailed("The server sent no response, or an invalid one.") from error
     except (httpcore.NetworkError, ssl.SSLError) as error:
-        raise FetchFailed(f"The other side cannot be reached: {_reason(error)}.") from error
+        raise FetchFailed(f"The server cannot be reached: {_reason(error)}.") from error
 
 
 def _reason(error: BaseException | None) -> str:
-    """Say in a few words, without addresses, what kept two machines from talking."""
+    """Return the cause in a few words, without addresses."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"its certificate is not valid ({error.verify_message.rstrip('.')})"
         if isinstance(error, ssl.SSLError):
-            return "no secure connection came about"
+            return "the TLS handshake failed"
         if isinstance(error, OSError) and error.errno:
             return os.strerror(error.errno)
-        # httpcore's pool takes the cause away, and leaves the context.
+        # The connection pool of httpcore drops the cause, but keeps the context.
         error = error.__cause__ or error.__context__
-    return "the connection broke"
+    return "the connection broke off"

@@ -1,1 +1,1 @@
-"""From a result to stored files: packing, storing, the spool."""
+"""Storing results: packing, upload with retries, the spool, a local folder."""

@@ -1,4 +1,4 @@
-"""Files that are on the disk whole or not at all, also after a loss of power."""
+"""Atomic and durable file writes: after a crash or a power loss, a file is complete or absent."""
 
 import errno
 import os
@@ -9,18 +9,18 @@ from ocr_service.core.errors import StorageError, StorageOutage, StorageRefusal
 
 _REFUSALS = {
     errno.ENOSPC: "is full",
-    errno.EDQUOT: "has no room left for this user",
+    errno.EDQUOT: "has no quota left for this user",
     errno.EROFS: "is read-only",
-    errno.EACCES: "may not be written by this user",
-    errno.EPERM: "may not be written by this user",
+    errno.EACCES: "is not writable for this user",
+    errno.EPERM: "is not writable for this user",
     errno.ENOTDIR: "is not a folder",
 }
 
 
-def write_whole(path: Path, body: bytes) -> None:
-    """Write a file, in place of any that is there; the folders above it are made."""
+def write_atomically(path: Path, body: bytes) -> None:
+    """Write a file and replace an existing one; create missing parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside it, as it can only be renamed within one volume.
+    # In the same folder, because a rename works only within one volume.
     part = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         write_through(part, body)
@@ -32,7 +32,7 @@ def write_whole(path: Path, body: bytes) -> None:
 
 
 def write_through(path: Path, body: bytes) -> None:
-    """Write a new file and wait until the disk has it."""
+    """Write a new file and flush it to the disk."""
     with path.open("xb") as file:
         file.write(body)
         file.flush()
@@ -40,7 +40,7 @@ def write_through(path: Path, body: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the disk knows the folder's files by their names."""
+    """Flush the entries of a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -48,9 +48,9 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def in_our_words(error: OSError, what: str) -> StorageError:
-    """Translate what the disk says; the sentence names no path."""
+def storage_error(error: OSError, volume: str) -> StorageError:
+    """Convert an OSError; the message names the volume, but no path."""
     reason = _REFUSALS.get(error.errno or 0)
     if reason:
-        return StorageRefusal(f"{what} {reason}.")
-    return StorageOutage(f"{what} fails: {os.strerror(error.errno) if error.errno else 'unknown error'}.")
+        return StorageRefusal(f"{volume} {reason}.")
+    return StorageOutage(f"{volume} fails: {os.strerror(error.errno) if error.errno else 'unknown error'}.")

@@ -1,4 +1,4 @@
-"""Results on a volume, as a `Storage`: a file an object, under the key as its path; there is no metadata."""
+"""A folder as a `Storage`: one file per object, with the key as its path; metadata is not stored."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from typing import TypeVar
 from ocr_service.core.errors import StorageRefusal, TooManyBytes
 from ocr_service.core.storage import StorageKind
 from ocr_service.runtime.threads import Workers
-from ocr_service.storage.atomic_files import in_our_words, write_whole
+from ocr_service.storage.atomic_files import storage_error, write_atomically
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ _THREADS = 4
 
 
 class LocalStorage:
-    """A folder. What is killed while it writes leaves a hidden file behind, and never half an object."""
+    """A folder. A process that dies during a write leaves a hidden temporary file, never a partial object."""
 
     kind: StorageKind = "local"
     bucket = None
@@ -28,49 +28,49 @@ class LocalStorage:
         self._workers = Workers(_THREADS, "local-storage")
 
     async def put(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
-        """Write an object's file."""
+        """Write the file of an object."""
         path = self._path(key)
-        await self._run(lambda: write_whole(path, body))
+        await self._run(lambda: write_atomically(path, body))
 
     async def get(self, key: str, max_bytes: int | None = None) -> bytes | None:
-        """Read an object's file."""
+        """Read the file of an object."""
         path = self._path(key)
         return await self._run(lambda: _read(path, max_bytes))
 
     async def delete(self, key: str) -> None:
-        """Remove an object's file; its folder stays."""
+        """Delete the file of an object; its folder stays."""
         path = self._path(key)
         await self._run(lambda: path.unlink(missing_ok=True))
 
-    async def forget(self, folder: str, older_than: float) -> int:
-        """Remove the folder's objects that were put more than so many seconds ago; return how many."""
+    async def prune(self, folder: str, older_than: float) -> int:
+        """Delete the objects of the folder that are older than so many seconds; return their number."""
         path = self._path(folder)
-        return await self._run(lambda: _remove_older(path, time.time() - older_than))
+        return await self._run(lambda: _delete_before(path, time.time() - older_than))
 
     async def url(self, key: str) -> None:
-        """Know of no address."""
+        """Return None: files have no URL."""
 
     async def check(self) -> None:
-        """Write a small file and remove it."""
+        """Write and delete an empty file."""
         probe = self._path(".writable")
-        await self._run(lambda: write_whole(probe, b""))
+        await self._run(lambda: write_atomically(probe, b""))
         await self._run(lambda: probe.unlink(missing_ok=True))
 
     async def close(self) -> None:
-        """Take no more work."""
+        """Accept no more calls."""
         self._workers.close()
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
         if not all(parts) or {".", ".."} & set(parts) or "\0" in key:
-            raise StorageRefusal("The key is no path below the folder of results.")
+            raise StorageRefusal("The key is not a path below the output folder.")
         return self._folder.joinpath(*parts)
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:
             return await self._workers.run(work)
         except OSError as error:
-            raise in_our_words(error, "The volume of results") from None
+            raise storage_error(error, "The output volume") from None
 
 
 def _read(path: Path, max_bytes: int | None) -> bytes | None:
@@ -81,12 +81,12 @@ def _read(path: Path, max_bytes: int | None) -> bytes | None:
     return path.read_bytes()
 
 
-def _remove_older(folder: Path, than: float) -> int:
-    """Remove files by their time; several processes may do so at once."""
-    removed = 0
+def _delete_before(folder: Path, limit: float) -> int:
+    """Delete the files last modified before the limit; other processes may do the same at the same time."""
+    deleted = 0
     for file in folder.rglob("*"):
         with suppress(FileNotFoundError):
-            if file.is_file() and file.stat().st_mtime < than:
+            if file.is_file() and file.stat().st_mtime < limit:
                 file.unlink()
-                removed += 1
-    return removed
+                deleted += 1
+    return deleted

@@ -1,4 +1,4 @@
-"""A document's result → the files that are stored of it, and the folder they go to."""
+"""Makes the files that are stored for a result, and names their folder."""
 
 import re
 import unicodedata
@@ -9,13 +9,13 @@ from ocr_service import __version__
 from ocr_service.core.documents import PAGE_BREAK, PageResult
 from ocr_service.core.engine import Engine
 from ocr_service.decoding.signatures import identify
-from ocr_service.storage.parcels import Parcel, StoredFile
+from ocr_service.storage.bundles import Bundle, FileToStore
 
 _JSON = "application/json; charset=utf-8"
 _MARKDOWN = "text/markdown; charset=utf-8"
 _JPEG = "image/jpeg"
 
-# By the name that decoding has for a type of file: its extensions, the usual one first, and its content type.
+# File type as named by `identify` → its extensions, the usual one first, and its content type.
 _TYPES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "PDF": ((".pdf",), "application/pdf"),
     "PNG": ((".png",), "image/png"),
@@ -26,13 +26,13 @@ _TYPES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "GIF": ((".gif",), "image/gif"),
     "HEIF": ((".heic", ".heif"), "image/heic"),
 }
-_NOT_IN_NAMES = set('<>:"|?*')
-# File systems allow a name 255 bytes.
-_LONGEST_NAME = 180
+_RESERVED = set('<>:"|?*')
+# Bytes of a name without its extension; file systems allow 255 in all.
+_MAX_STEM_BYTES = 180
 
 
 def folder_of(prefix: str, unique_id: str) -> str:
-    """Name a document's folder: `<prefix><yyyy>/<mm>/<dd>/<id>/`, by the date in UTC."""
+    """Return the folder of a document: `<prefix><yyyy>/<mm>/<dd>/<id>/`; the date is UTC."""
     return f"{prefix}{datetime.now(UTC):%Y/%m/%d}/{unique_id}/"
 
 
@@ -40,21 +40,21 @@ def pack(
     folder: str,
     result_json: str,
     pages: Sequence[PageResult],
-    source: StoredFile | None,
+    source: FileToStore | None,
     metadata: Mapping[str, str],
-) -> Parcel:
-    """Put together what is stored: the answer, the Markdown with its pictures, and perhaps the source."""
-    markdown, pictures = _illustrated(pages)
+) -> Bundle:
+    """Bundle the JSON, the Markdown with its images and, if given, the source document."""
+    markdown, images = _markdown_and_images(pages)
     files = [
-        StoredFile("result.json", result_json.encode(), _JSON),
-        StoredFile("result.md", markdown.encode(), _MARKDOWN),
-        *(StoredFile(path, picture, _JPEG) for path, picture in pictures.items()),
+        FileToStore("result.json", result_json.encode(), _JSON),
+        FileToStore("result.md", markdown.encode(), _MARKDOWN),
+        *(FileToStore(path, image, _JPEG) for path, image in images.items()),
     ]
-    return Parcel(folder, tuple(files if source is None else [*files, source]), metadata)
+    return Bundle(folder, tuple(files if source is None else [*files, source]), metadata)
 
 
 def metadata_of(sha256: str, engine: Engine, request_id: str) -> dict[str, str]:
-    """Say of every file which document it is of, and who read it."""
+    """Return the metadata of every file of a document. sha256: of the document, in hex."""
     return {
         "source-sha256": sha256,
         "engine": engine.name,
@@ -64,36 +64,37 @@ def metadata_of(sha256: str, engine: Engine, request_id: str) -> dict[str, str]:
     }
 
 
-def source_file(data: bytes, name: str) -> StoredFile:
-    """Return the document as it was sent, under the name that it had, with the extension of what it is."""
+def source_file(data: bytes, name: str) -> FileToStore:
+    """Return the document under its own name, with the extension of its detected type."""
     extensions, content_type = _TYPES[identify(data)]
-    return StoredFile(f"source/{_file_name(name, extensions)}", data, content_type)
+    return FileToStore(f"source/{_file_name(name, extensions)}", data, content_type)
 
 
-def _illustrated(pages: Sequence[PageResult]) -> tuple[str, dict[str, bytes]]:
-    """Join the pages' Markdown; pictures of two pages that have the same path are told apart."""
-    pictures: dict[str, bytes] = {}
+def _markdown_and_images(pages: Sequence[PageResult]) -> tuple[str, dict[str, bytes]]:
+    """Join the Markdown of the pages; if two pages use one path for different images, rename the second."""
+    images: dict[str, bytes] = {}
     texts = []
     for page in pages:
         markdown = page.markdown
-        for path, picture in page.images.items():
-            own = path if pictures.get(path, picture) == picture else f"page_{page.index}/{path}"
-            markdown = markdown.replace(path, own)
-            pictures[own] = picture
+        for path, image in page.images.items():
+            unique = path if images.get(path, image) == image else f"page_{page.index}/{path}"
+            markdown = markdown.replace(path, unique)
+            images[unique] = image
         texts.append(markdown)
-    return PAGE_BREAK.join(filter(None, texts)), pictures
+    return PAGE_BREAK.join(filter(None, texts)), images
 
 
 def _file_name(given: str, extensions: Sequence[str]) -> str:
-    """Make a file's name of what the caller says: no path, nothing that a file system refuses."""
+    """Make a safe file name: the last part of the given path, without characters that file systems refuse."""
     name = unicodedata.normalize("NFC", re.split(r"[/\\]", given)[-1])
-    name = "".join("_" if _is_awkward(letter) else letter for letter in name).strip(" .") or "document"
+    name = "".join("_" if _is_unsafe(character) else character for character in name).strip(" .")
+    name = name or "document"
     extension = next((known for known in extensions if name.lower().endswith(known)), "")
     stem = name[: len(name) - len(extension)] or "document"
-    short = stem.encode()[:_LONGEST_NAME].decode(errors="ignore")
+    short = stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore")
     return short + (extension or extensions[0])
 
 
-def _is_awkward(letter: str) -> bool:
-    # Category C: what is no letter at all, such as controls, halves of pairs, and what XML cannot hold.
-    return letter in _NOT_IN_NAMES or unicodedata.category(letter).startswith("C")
+def _is_unsafe(character: str) -> bool:
+    # Category C: control characters, surrogates and others, some of which XML cannot encode.
+    return character in _RESERVED or unicodedata.category(character).startswith("C")

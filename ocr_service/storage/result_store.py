@@ -1,4 +1,4 @@
-"""A document's files → where they stay, whatever the storage does: tried again, or spooled for later."""
+"""Stores results: uploads with retries, and spools during an outage of the storage."""
 
 import asyncio
 import logging
@@ -10,252 +10,262 @@ from pathlib import Path
 from ocr_service.core.errors import StorageError, StorageOutage, bare
 from ocr_service.core.storage import Storage
 from ocr_service.runtime.threads import Workers
-from ocr_service.storage.atomic_files import in_our_words
-from ocr_service.storage.parcels import DISABLED, KeepStatus, Kept, KeptFile, Parcel, StoredFile
-from ocr_service.storage.spool import Depth, Spool, TornEntry
+from ocr_service.storage.atomic_files import storage_error
+from ocr_service.storage.bundles import (
+    DISABLED,
+    Bundle,
+    FileToStore,
+    StorageOutcome,
+    StorageStatus,
+    StoredFile,
+)
+from ocr_service.storage.spool import VOLUME, DamagedEntry, Depth, Spool
 from ocr_service.telemetry import metrics, tracing
 
 log = logging.getLogger(__name__)
 
-# Seconds between a caller's attempts, each made up to twice as long by chance: callers must not come at once.
-_PAUSES = (0.1, 0.3, 0.9)
-# Seconds between attempts to empty the spool; and between looks into it, as another replica may have died.
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
-_LOOK_EVERY = 30.0
-# An upload that outlives this many seconds has lost its connection in some way that nobody noticed.
-_LONGEST_UPLOAD = 600.0
+# Pauses in seconds between the attempts of a request; jitter of up to 100 % is added.
+_RETRY_PAUSES = (0.1, 0.3, 0.9)
+# Pause in seconds between attempts to upload the spool: the first one, then doubled up to the limit.
+_MIN_SPOOL_PAUSE, _MAX_SPOOL_PAUSE = 1.0, 30.0
+# Seconds between looks into an empty spool: another replica may have died and left entries.
+_POLL_INTERVAL = 30.0
+# Limit in seconds for an upload from the spool, against connections that hang.
+_UPLOAD_TIMEOUT = 600.0
 _SPOOL_THREADS = 4
-# Seconds that the service waits at its end for a disk that may never answer.
-_LONGEST_SPOOLING = 10.0
+# Seconds that a shutdown waits for the spool volume.
+_SPOOL_TIMEOUT = 10.0
 
 
-class Storing:
-    """Owns the way of documents into the storage, and what is known of it.
+class ResultStore:
+    """Stores the results of requests, empties the spool, and tracks the state of both.
 
-    storage: None where nothing is stored. spool: None where nothing can wait.
-    patience: seconds that a caller waits at most for the storage.
-    trouble: why the storage could not be used last, None while all is well.
-    tried: whether anything is known of it yet. spool_trouble: what is wrong with the spool's disk, or None.
+    storage: None if nothing is stored. spool: None if uploads are not deferred.
+    timeout: seconds that a request waits for the storage.
+    error: last error of the storage, None while it works. checked: whether the storage has been used yet.
+    spool_error: last error of the spool volume, None while it works.
     """
 
-    def __init__(self, storage: Storage | None, spool: Spool | None, patience: float) -> None:
+    def __init__(self, storage: Storage | None, spool: Spool | None, timeout: float) -> None:
         self.storage = storage
         self.spool = spool
-        self.trouble: StorageError | None = None
-        self.tried = False
-        self.spool_trouble: StorageError | None = None
-        self._patience = patience
+        self.error: StorageError | None = None
+        self.checked = False
+        self.spool_error: StorageError | None = None
+        self._timeout = timeout
         self._threads = Workers(_SPOOL_THREADS, "spool")
-        self._keeping: set[asyncio.Task[Kept]] = set()
-        self._wake = asyncio.Event()
+        self._running: set[asyncio.Task[StorageOutcome]] = set()
+        self._spooled = asyncio.Event()
 
-    async def keep(self, parcel: Parcel) -> Kept:
-        """Store a document, or spool it, or say why neither can be; a caller that leaves stops nothing."""
+    async def store(self, bundle: Bundle) -> StorageOutcome:
+        """Store or spool a bundle; continues in the background if the caller is cancelled."""
         if self.storage is None:
             return DISABLED
-        task = asyncio.create_task(self._keep(parcel))
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
+        task = asyncio.create_task(self._store(bundle))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
     async def watch(self) -> None:
-        """Find out how the storage is and empty the spool, beside the service, until cancelled."""
+        """Check the storage and upload the spool, until cancelled."""
         if self.storage is None:
             return
-        pause = _FIRST_PAUSE
+        pause = _MIN_SPOOL_PAUSE
         while True:
-            self._wake.clear()
+            self._spooled.clear()
             try:
-                await self._catch_up()
-                pause = _FIRST_PAUSE
-                await self._idle()
+                await self._upload_spool()
+                pause = _MIN_SPOOL_PAUSE
+                await self._wait_for_entries()
                 continue
             except StorageError as error:
-                self._note(bare(error))
+                self._set_error(bare(error))
             except Exception:
-                log.exception("what waits in the spool could not be looked after")
+                log.exception("uploading the spool failed unexpectedly")
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, _MAX_SPOOL_PAUSE)
 
     async def flush(self) -> None:
-        """Send up now what waits in the spool, as far as the storage takes it."""
+        """Upload the spool now, until the storage fails."""
         if self.spool is not None and self.spool.depth.documents:
-            # What cannot be sent stays where it is, and the log has it already.
+            # On a failure the entries stay in the spool, and the log already has the error.
             with suppress(StorageError):
-                await self._catch_up()
+                await self._upload_spool()
 
     async def close(self) -> None:
-        """Wait until what callers left behind is stored or spooled."""
-        if self._keeping:
-            await asyncio.wait(self._keeping, timeout=self._patience + _LONGEST_SPOOLING)
+        """Wait for the running uploads, which end in the storage or in the spool."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._timeout + _SPOOL_TIMEOUT)
         self._threads.close()
         if self.storage is not None:
             await self.storage.close()
 
-    async def _keep(self, parcel: Parcel) -> Kept:
+    async def _store(self, bundle: Bundle) -> StorageOutcome:
         with metrics.storing_duration.time(), tracing.span("store") as span:
-            kept = await self._stored_or_told(parcel)
-            span.set_attributes({"ocr.storage": kept.status})
-        metrics.documents_stored.labels(kept.status).inc()
-        return kept
+            try:
+                outcome = await self._store_or_spool(bundle)
+            except Exception:
+                # A storage failure never fails the request.
+                log.exception("storing %s failed unexpectedly", bundle.folder)
+                outcome = await self._outcome(
+                    StorageStatus.FAILED, bundle, "Storing failed unexpectedly; the log has the details."
+                )
+            span.set_attributes({"ocr.storage": outcome.status})
+        metrics.documents_stored.labels(outcome.status).inc()
+        return outcome
 
-    async def _stored_or_told(self, parcel: Parcel) -> Kept:
-        try:
-            return await self._stored_or_spooled(parcel)
-        except Exception:
-            # The caller's text does not depend on it.
-            log.exception("%s is not stored", parcel.folder)
-            return await self._kept(KeepStatus.FAILED, parcel, "It failed unexpectedly; the log says how.")
-
-    async def _stored_or_spooled(self, parcel: Parcel) -> Kept:
-        # Where it is known to be away, nobody waits for it, if only the spool has room.
-        known = self.trouble
-        if known and await self._spooled(parcel) is None:
-            return await self._kept(KeepStatus.PENDING, parcel, known.detail)
-        error = await self._try_to_upload(parcel)
+    async def _store_or_spool(self, bundle: Bundle) -> StorageOutcome:
+        # During a known outage, the request does not wait for the storage if the spool takes the bundle.
+        known = self.error
+        if known and await self._spool(bundle) is None:
+            return await self._outcome(StorageStatus.PENDING, bundle, known.detail)
+        error = await self._try_upload(bundle)
         if error is None:
-            return await self._kept(KeepStatus.STORED, parcel)
-        no_room = await self._spooled(parcel)
-        if no_room is None:
-            return await self._kept(KeepStatus.PENDING, parcel, error.detail)
-        reasons = " ".join(filter(None, (error.detail, no_room)))
-        log.error("%s is not stored: %s", parcel.folder, reasons)
-        return await self._kept(KeepStatus.FAILED, parcel, reasons)
+            return await self._outcome(StorageStatus.STORED, bundle)
+        spool_failure = await self._spool(bundle)
+        if spool_failure is None:
+            return await self._outcome(StorageStatus.PENDING, bundle, error.detail)
+        reasons = " ".join(filter(None, (error.detail, spool_failure)))
+        log.error("%s is not stored: %s", bundle.folder, reasons)
+        return await self._outcome(StorageStatus.FAILED, bundle, reasons)
 
-    async def _try_to_upload(self, parcel: Parcel) -> StorageError | None:
+    async def _try_upload(self, bundle: Bundle) -> StorageError | None:
+        """Upload a bundle with retries; return the error if that fails."""
+        error: StorageError | None = None
         try:
-            async with asyncio.timeout(self._patience):
-                await self._upload(parcel, _PAUSES)
+            async with asyncio.timeout(self._timeout):
+                await self._upload(bundle, _RETRY_PAUSES)
         except TimeoutError:
-            error: StorageError = StorageOutage(f"The storage took more than {self._patience:g} seconds.")
+            error = StorageOutage(f"The storage took more than {self._timeout:g} seconds.")
         except StorageError as failure:
             error = bare(failure)
-        else:
-            self._note(None)
-            return None
-        self._note(error)
+        self._set_error(error)
         return error
 
-    async def _spooled(self, parcel: Parcel) -> str | None:
-        """Let a document wait; return why it cannot, in a sentence that is empty where there is no spool."""
+    async def _spool(self, bundle: Bundle) -> str | None:
+        """Spool a bundle; on failure return the reason, which is empty if there is no spool."""
         if self.spool is None:
             return ""
         try:
-            await self._threads.run(self.spool.add, parcel)
+            await self._threads.run(self.spool.add, bundle)
         except StorageError as error:
             return error.detail
-        log.warning("%s waits; the spool holds %s", parcel.folder, _in_words(self.spool.depth))
-        self._wake.set()
+        log.warning("%s is spooled; the spool holds %s", bundle.folder, _describe(self.spool.depth))
+        self._spooled.set()
         return None
 
-    async def _kept(self, status: KeepStatus, parcel: Parcel, error: str | None = None) -> Kept:
+    async def _outcome(
+        self, status: StorageStatus, bundle: Bundle, error: str | None = None
+    ) -> StorageOutcome:
         assert self.storage is not None
-        files = () if status is KeepStatus.FAILED else parcel.files
-        keys = [parcel.folder + file.name for file in files]
-        # The address of what is not there yet would only mislead.
-        is_there = status is KeepStatus.STORED
-        urls = await asyncio.gather(*map(self.storage.url, keys)) if is_there else [None] * len(keys)
-        kept = tuple(
-            KeptFile(key, file.content_type, len(file.body), url)
+        files = () if status is StorageStatus.FAILED else bundle.files
+        keys = [bundle.folder + file.name for file in files]
+        # No URLs for pending files: they would answer 404.
+        is_stored = status is StorageStatus.STORED
+        urls = await asyncio.gather(*map(self.storage.url, keys)) if is_stored else [None] * len(keys)
+        stored = tuple(
+            StoredFile(key, file.content_type, len(file.body), url)
             for key, file, url in zip(keys, files, urls, strict=True)
         )
-        return Kept(status, self.storage.kind, self.storage.bucket, parcel.folder, kept, error)
+        return StorageOutcome(status, self.storage.kind, self.storage.bucket, bundle.folder, stored, error)
 
-    async def _upload(self, parcel: Parcel, pauses: tuple[float, ...] = ()) -> None:
-        """Store all files side by side; raises the first one's failure and gives up the others."""
+    async def _upload(self, bundle: Bundle, pauses: tuple[float, ...] = ()) -> None:
+        """Upload all files concurrently; the first failure cancels the others and is raised."""
         try:
-            async with asyncio.TaskGroup() as uploading:
-                for file in parcel.files:
-                    uploading.create_task(self._put(parcel, file, pauses))
+            async with asyncio.TaskGroup() as uploads:
+                for file in bundle.files:
+                    uploads.create_task(self._put(bundle, file, pauses))
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
-    async def _put(self, parcel: Parcel, file: StoredFile, pauses: tuple[float, ...]) -> None:
+    async def _put(self, bundle: Bundle, file: FileToStore, pauses: tuple[float, ...]) -> None:
         assert self.storage is not None
-        key = parcel.folder + file.name
+        key = bundle.folder + file.name
         for pause in pauses:
             with suppress(StorageOutage):
-                await self.storage.put(key, file.body, file.content_type, parcel.metadata)
+                await self.storage.put(key, file.body, file.content_type, bundle.metadata)
                 return
             await asyncio.sleep(pause * random.uniform(1, 2))
-        await self.storage.put(key, file.body, file.content_type, parcel.metadata)
+        await self.storage.put(key, file.body, file.content_type, bundle.metadata)
 
-    async def _catch_up(self) -> None:
-        """Empty the spool, one document at a time; raises what the storage or the spool's disk says."""
+    async def _upload_spool(self) -> None:
+        """Upload the spool, one entry at a time; raises the error of the storage."""
         assert self.storage is not None
         if self.spool is not None:
-            await self._empty(self.spool)
-        if self.trouble or not self.tried:
+            await self._upload_entries(self.spool)
+        if self.error or not self.checked:
             await self.storage.check()
-            self._note(None)
+            self._set_error(None)
 
-    async def _empty(self, spool: Spool) -> None:
+    async def _upload_entries(self, spool: Spool) -> None:
         try:
-            await self._threads.run(spool.tidy)
+            await self._threads.run(spool.recover)
             while taken := await self._threads.run(spool.take):
-                await self._upload_taken(spool, taken)
-            self._note_spool(None)
+                await self._upload_entry(spool, taken)
+            self._set_spool_error(None)
         except OSError as error:
-            self._note_spool(in_our_words(error, "The spool's disk"))
+            self._set_spool_error(storage_error(error, VOLUME))
 
-    async def _upload_taken(self, spool: Spool, taken: Path) -> None:
-        async with self._held(spool, taken):
+    async def _upload_entry(self, spool: Spool, taken: Path) -> None:
+        async with self._leased(spool, taken):
             try:
-                async with asyncio.timeout(_LONGEST_UPLOAD):
+                async with asyncio.timeout(_UPLOAD_TIMEOUT):
                     await self._upload(await self._threads.run(spool.read, taken))
-                self._note(None)
-            except TornEntry:
-                log.error("the disk has not kept %s whole; it is lost", taken.name)
+                self._set_error(None)
+            except DamagedEntry:
+                log.error("the spool entry %s is damaged and lost", taken.name)
             except TimeoutError:
-                raise StorageOutage("The storage does not come to an end.") from None
+                raise StorageOutage(
+                    f"The storage took more than {_UPLOAD_TIMEOUT:g} seconds for an upload."
+                ) from None
             await self._threads.run(spool.remove, taken)
-            log.info("a document that waited is stored; the spool holds %s", _in_words(spool.depth))
+            log.info("a spooled document is stored; the spool holds %s", _describe(spool.depth))
 
     @asynccontextmanager
-    async def _held(self, spool: Spool, taken: Path) -> AsyncIterator[None]:
-        """Show the other replicas that the document is being uploaded; give it back where that fails."""
-        touching = asyncio.create_task(self._keep_touching(spool, taken))
+    async def _leased(self, spool: Spool, taken: Path) -> AsyncIterator[None]:
+        """Renew the lease of an entry during its upload; release the entry if the upload fails."""
+        renewal = asyncio.create_task(self._renew(spool, taken))
         try:
             yield
         except FileNotFoundError:
-            log.warning("%s was taken over by another process", taken.name)
+            log.warning("another process has taken over %s", taken.name)
         except BaseException:
             with suppress(OSError):
-                # Not in a thread: it is one rename, and at the service's end nobody waits for threads.
-                spool.give_back(taken)
+                # Not in a thread: it is a single rename, and a shutdown does not wait for threads.
+                spool.release(taken)
             raise
         finally:
-            touching.cancel()
+            renewal.cancel()
 
-    async def _keep_touching(self, spool: Spool, taken: Path) -> None:
+    async def _renew(self, spool: Spool, taken: Path) -> None:
         while True:
             await asyncio.sleep(spool.lease / 4)
             with suppress(OSError):
-                await self._threads.run(spool.touch, taken)
+                await self._threads.run(spool.renew, taken)
 
-    async def _idle(self) -> None:
-        """Wait for something to do; what another process has taken may be left when its lease is over."""
+    async def _wait_for_entries(self) -> None:
+        """Wait for a new entry, or until the lease of another process may have expired."""
         spool = self.spool
-        seconds = spool.lease / 2 if spool and spool.depth.documents else _LOOK_EVERY
+        seconds = spool.lease / 2 if spool and spool.depth.documents else _POLL_INTERVAL
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._wake.wait()
+                await self._spooled.wait()
 
-    def _note(self, trouble: StorageError | None) -> None:
-        """Remember how the storage is; the log is told when that changes, and not for every document."""
-        before, self.trouble, self.tried = self.trouble, trouble, True
-        if trouble is None:
-            if before is not None:
-                log.info("the storage can be used again")
-        elif type(trouble) is not type(before):
-            hope = "which may pass" if isinstance(trouble, StorageOutage) else "until somebody mends it"
-            log.error("the storage cannot be used, %s: %s", hope, trouble.detail)
+    def _set_error(self, error: StorageError | None) -> None:
+        """Set the state of the storage; log changes only, not every failed upload."""
+        previous, self.error, self.checked = self.error, error, True
+        if error is None:
+            if previous is not None:
+                log.info("the storage works again")
+        elif type(error) is not type(previous):
+            state = "unavailable" if isinstance(error, StorageOutage) else "refused"
+            log.error("storage %s: %s", state, error.detail)
 
-    def _note_spool(self, trouble: StorageError | None) -> None:
-        if trouble and self.spool_trouble is None:
-            log.error("the spool cannot be looked after: %s", trouble.detail)
-        self.spool_trouble = trouble
+    def _set_spool_error(self, error: StorageError | None) -> None:
+        if error and self.spool_error is None:
+            log.error("the spool cannot be uploaded: %s", error.detail)
+        self.spool_error = error
 
 
-def _in_words(depth: Depth) -> str:
+def _describe(depth: Depth) -> str:
     return f"{depth.documents} documents, {depth.size} bytes"

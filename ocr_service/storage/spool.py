@@ -1,16 +1,17 @@
-"""Documents that wait on a volume for a storage that is away.
+"""Bundles on a volume that wait for the end of a storage outage.
 
-Each is a folder, whose name says its state, when it came, and its bytes. A change of state is a rename, which
-any file system does whole and for one process alone, NFS included; so replicas share a spool without locks:
+Each bundle is a folder. Its name holds its state, the time of its arrival and its size in bytes. A change of
+state is a rename, which is atomic on every file system, NFS included, and succeeds for one process only.
+Therefore replicas share a spool without locks:
 
-    writing-…   being written; what a process that died has left is removed
-    waiting-…   whole, for whoever takes it first
-    taken-…     being uploaded; whoever uploads it touches it every few seconds, and when nobody has for the
-                length of a lease, its process is dead and it waits again
-    done-…      uploaded, and being removed
+    writing-…   is being written; deleted if its process has died
+    waiting-…   is complete; any process may take it
+    taken-…     is being uploaded; its process renews the lease every few seconds. If the lease expires, the
+                process is considered dead, and the bundle waits again
+    done-…      is uploaded and being deleted
 
-A process that is stopped for longer than the lease uploads what another uploads too: the same bytes under the
-same keys, which harms nothing.
+If a process is suspended for longer than its lease, two processes upload the same bundle. This is harmless:
+they write the same bytes under the same keys.
 """
 
 import hashlib
@@ -25,34 +26,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_service.core.errors import StorageRefusal
-from ocr_service.storage.atomic_files import in_our_words, sync_folder, write_through
-from ocr_service.storage.parcels import Parcel, StoredFile
+from ocr_service.storage.atomic_files import storage_error, sync_folder, write_through
+from ocr_service.storage.bundles import Bundle, FileToStore
 
 log = logging.getLogger(__name__)
 
-_WHAT = "The spool's disk"
+VOLUME = "The spool volume"
 _MANIFEST = "manifest.json"
-# Seconds after which a folder that is being written has been left by a process that died.
-_LONGEST_WRITING = 600.0
+# If a folder is being written for longer than this many seconds, its process has died.
+_MAX_WRITE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much waits."""
+    """Content of a spool: the number of documents, and their bytes."""
 
     documents: int = 0
     size: int = 0
 
 
-class TornEntry(Exception):
-    """A document that the disk has lost a part of."""
+class DamagedEntry(Exception):
+    """The disk has lost or changed a part of a bundle."""
 
 
 class Spool:
-    """One folder, which all replicas may share. Every method waits for the disk, and may raise OSError.
+    """One folder, which replicas may share. All methods block on the disk and may raise OSError.
 
-    max_bytes: most that may wait. lease: seconds for which a document that is taken need not be touched.
-    depth: as this process has last seen it.
+    max_bytes: limit of the content. lease: seconds after which a taken entry counts as abandoned.
+    depth: content as last seen by this process.
     """
 
     def __init__(self, folder: Path, max_bytes: int, lease: float = 20.0) -> None:
@@ -61,80 +62,80 @@ class Spool:
         self.lease = lease
         self.depth = Depth()
 
-    def add(self, parcel: Parcel) -> None:
-        """Write a document down, whole or not at all; raises StorageError."""
-        name = _name(parcel.size)
+    def add(self, bundle: Bundle) -> None:
+        """Write a bundle atomically; raises StorageError."""
+        name = _new_name(bundle.size)
         writing = self._folder / f"writing-{name}"
         try:
             writing.mkdir(parents=True)
-            # Those that are being written count too, this one included: the limit is never passed.
-            if self._look().size > self.max_bytes:
-                raise StorageRefusal(f"The spool is full: {self.max_bytes // 2**20} MiB may wait in it.")
-            _write(writing, parcel)
+            # Bundles that are being written count too, including this one, so the limit is never exceeded.
+            if self._measure().size > self.max_bytes:
+                raise StorageRefusal(f"The spool is full: its limit is {self.max_bytes // 2**20} MiB.")
+            _write(writing, bundle)
             writing.rename(self._folder / f"waiting-{name}")
             sync_folder(self._folder)
         except OSError as error:
             shutil.rmtree(writing, ignore_errors=True)
-            raise in_our_words(error, _WHAT) from None
+            raise storage_error(error, VOLUME) from None
         except StorageRefusal:
             shutil.rmtree(writing, ignore_errors=True)
             raise
         finally:
-            self._look()
+            self._measure()
 
     def take(self) -> Path | None:
-        """Take the document that has waited longest, None where there is none."""
+        """Take the oldest waiting entry; return None if none waits."""
         for waiting in self._entries("waiting"):
             taken = _in_state(waiting, "taken")
             try:
-                # First, as one that is seen as taken must not look as if it were left.
+                # Before the rename: otherwise a new lease would look expired for a moment.
                 os.utime(waiting)
                 return waiting.rename(taken)
             except FileNotFoundError:
-                continue  # another process was first
+                continue  # another process was faster
         return None
 
-    def read(self, taken: Path) -> Parcel:
-        """Return what was added; raises TornEntry where the disk has not kept it."""
+    def read(self, taken: Path) -> Bundle:
+        """Read the bundle of an entry; raises DamagedEntry if it is incomplete or changed."""
         try:
             manifest = json.loads((taken / _MANIFEST).read_bytes())
-            files = tuple(_read(taken / str(number), said) for number, said in enumerate(manifest["files"]))
-            return Parcel(manifest["folder"], files, manifest["metadata"])
+            files = tuple(_read(taken / str(number), row) for number, row in enumerate(manifest["files"]))
+            return Bundle(manifest["folder"], files, manifest["metadata"])
         except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
             if not taken.exists():
                 raise
-            raise TornEntry(taken.name) from error
+            raise DamagedEntry(taken.name) from error
 
-    def touch(self, taken: Path) -> None:
-        """Say that the document is still being uploaded."""
+    def renew(self, taken: Path) -> None:
+        """Renew the lease of an entry."""
         os.utime(taken)
 
-    def give_back(self, taken: Path) -> None:
-        """Let the document wait again, behind the others: it may be the one that the storage refuses."""
-        taken.rename(self._folder / f"waiting-{_name(_size(taken))}")
+    def release(self, taken: Path) -> None:
+        """Let an entry wait again, behind the others: the storage may refuse this one only."""
+        taken.rename(self._folder / f"waiting-{_new_name(_size(taken))}")
 
     def remove(self, taken: Path) -> None:
-        """Forget the document."""
+        """Delete an entry."""
         done = _in_state(taken, "done")
-        # In two steps: what is killed between its files must not look torn.
+        # The rename comes first: a process that dies during the deletion must not leave a damaged entry.
         taken.rename(done)
         shutil.rmtree(done, ignore_errors=True)
-        self._look()
+        self._measure()
 
-    def tidy(self) -> None:
-        """Take up what dead processes have left."""
+    def recover(self) -> None:
+        """Return abandoned uploads to the queue, and delete the remains of dead processes."""
         now = self._now()
         for taken in self._older("taken", now - self.lease):
-            log.warning("the upload of %s was left by its process; it waits again", taken.name)
+            log.warning("the process that uploaded %s is gone; the upload will be retried", taken.name)
             taken.rename(_in_state(taken, "waiting"))
-        for writing in self._older("writing", now - _LONGEST_WRITING):
-            log.warning("removing %s, which was never written to its end", writing.name)
+        for writing in self._older("writing", now - _MAX_WRITE_SECONDS):
+            log.warning("deleting the incomplete spool entry %s", writing.name)
             shutil.rmtree(writing, ignore_errors=True)
         for done in self._entries("done"):
             shutil.rmtree(done, ignore_errors=True)
-        self._look()
+        self._measure()
 
-    def _look(self) -> Depth:
+    def _measure(self) -> Depth:
         sizes = [_size(entry) for state in ("writing", "waiting", "taken") for entry in self._entries(state)]
         self.depth = Depth(len(sizes), sum(sizes))
         return self.depth
@@ -148,17 +149,17 @@ class Spool:
                 if entry.stat().st_mtime < limit:
                     yield entry
             except FileNotFoundError:
-                continue  # another process has it by now
+                continue  # another process has renamed it
 
     def _now(self) -> float:
-        """Read the volume's own clock, which may differ from this machine's."""
+        """Return the time by the clock of the volume, which may differ from the local clock."""
         self._folder.mkdir(parents=True, exist_ok=True)
         clock = self._folder / ".clock"
         clock.touch()
         return clock.stat().st_mtime
 
 
-def _name(size: int) -> str:
+def _new_name(size: int) -> str:
     return f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}-{size}"
 
 
@@ -170,19 +171,19 @@ def _in_state(entry: Path, state: str) -> Path:
     return entry.with_name(f"{state}-{entry.name.partition('-')[2]}")
 
 
-def _write(folder: Path, parcel: Parcel) -> None:
-    described = []
-    for number, file in enumerate(parcel.files):
+def _write(folder: Path, bundle: Bundle) -> None:
+    rows = []
+    for number, file in enumerate(bundle.files):
         write_through(folder / str(number), file.body)
         sha256 = hashlib.sha256(file.body).hexdigest()
-        described.append({"name": file.name, "content_type": file.content_type, "sha256": sha256})
-    manifest = {"folder": parcel.folder, "metadata": dict(parcel.metadata), "files": described}
+        rows.append({"name": file.name, "content_type": file.content_type, "sha256": sha256})
+    manifest = {"folder": bundle.folder, "metadata": dict(bundle.metadata), "files": rows}
     write_through(folder / _MANIFEST, json.dumps(manifest).encode())
     sync_folder(folder)
 
 
-def _read(path: Path, said: dict[str, str]) -> StoredFile:
+def _read(path: Path, row: dict[str, str]) -> FileToStore:
     body = path.read_bytes()
-    if hashlib.sha256(body).hexdigest() != said["sha256"]:
+    if hashlib.sha256(body).hexdigest() != row["sha256"]:
         raise ValueError(path.name)
-    return StoredFile(said["name"], body, said["content_type"])
+    return FileToStore(row["name"], body, row["content_type"])

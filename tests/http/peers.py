@@ -133,9 +133,13 @@ def fetcher(port: int, opened: str = "127.0.0.1", resolver: Any = look_up, **rul
     return Fetcher(Rules(**(chosen | rules)), resolver)
 
 
+async def download(subject: Fetcher, url: str) -> bytes:
+    return b"".join([chunk async for chunk in subject.fetch(url)])
+
+
 async def fetched(at: Answer, path: str = "/scan.pdf", **rules: Any) -> bytes:
     async with peer(at) as other:
-        return await fetcher(other.port, **rules).fetch(other.url + path)
+        return await download(fetcher(other.port, **rules), other.url + path)
 
 
 class Resolver:

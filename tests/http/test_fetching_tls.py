@@ -7,7 +7,7 @@ import pytest
 
 from ocr_service.core.errors import FetchFailed
 from tests.certificates import server_tls
-from tests.http.peers import FILE, Resolver, answer, fetcher, peer, says
+from tests.http.peers import FILE, Resolver, answer, download, fetcher, peer, says
 
 pytestmark = pytest.mark.anyio
 
@@ -21,9 +21,9 @@ async def test_certificate_is_checked_against_the_name(
     tls.sni_callback = lambda _, name, __: asked_for.append(name)
     async with peer(says(answer(FILE)), tls=tls) as other:
         subject = fetcher(other.port, resolver=Resolver(["127.0.0.1"]))
-        assert await subject.fetch(f"https://scans.test:{other.port}/") == FILE
+        assert await download(subject, f"https://scans.test:{other.port}/") == FILE
         with pytest.raises(FetchFailed, match=r"certificate is not valid \(Hostname mismatch"):
-            await subject.fetch(f"https://other.test:{other.port}/")
+            await download(subject, f"https://other.test:{other.port}/")
     assert asked_for == ["scans.test", "other.test"]
     assert len(other.requests) == 1
 
@@ -33,7 +33,7 @@ async def test_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
     async with peer(says(answer(FILE)), tls=tls) as other:
         subject = fetcher(other.port, resolver=Resolver(["127.0.0.1"]))
         with pytest.raises(FetchFailed, match=r"certificate is not valid \(self-signed certificate\)"):
-            await subject.fetch(f"https://scans.test:{other.port}/")
+            await download(subject, f"https://scans.test:{other.port}/")
     assert not other.requests
 
 
@@ -45,5 +45,5 @@ async def test_other_side_that_does_not_speak_tls() -> None:
 
     async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(FetchFailed, match="no secure connection"):
-            await fetcher(port).fetch(f"https://127.0.0.1:{port}/")
+        with pytest.raises(FetchFailed, match="TLS handshake failed"):
+            await download(fetcher(port), f"https://127.0.0.1:{port}/")

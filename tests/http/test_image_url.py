@@ -206,9 +206,9 @@ async def test_settings_are_the_rules() -> None:
 @pytest.mark.parametrize(
     ("setting", "scheme", "told"),
     [
-        ("ocr_url_connect_timeout", "https", "no connection within 0.1 s"),
+        ("ocr_url_connect_timeout", "https", "connection timed out after 0.1 s"),
         ("ocr_url_read_timeout", "http", "sent nothing for 0.1 s"),
-        ("ocr_url_timeout", "http", "not come within 0.1 s"),
+        ("ocr_url_timeout", "http", "took more than 0.1 s"),
     ],
 )
 async def test_limits_of_time_are_settings(setting: str, scheme: str, told: str) -> None:

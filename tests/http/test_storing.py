@@ -201,9 +201,9 @@ async def test_full_disk_is_told_and_the_service_goes_on(small_disk: Path) -> No
         health = await state(client)
         (small_disk / "filler").unlink()
         after = await stored_by(client)
-    assert (statuses[-1]["status"], statuses[-1]["error"]) == ("failed", "The volume of results is full.")
+    assert (statuses[-1]["status"], statuses[-1]["error"]) == ("failed", "The output volume is full.")
     assert statuses[-1]["files"] == []
-    assert (health["state"], health["error"]) == ("refused", "The volume of results is full.")
+    assert (health["state"], health["error"]) == ("refused", "The output volume is full.")
     assert after["status"] == "stored"
     parts = {path for path in files_below(small_disk) if path.endswith(".part")}
     assert not parts, "what does not fit leaves nothing behind"
@@ -213,14 +213,14 @@ async def test_read_only_disk_is_told_and_the_service_goes_on(small_disk: Path) 
     make_read_only(small_disk)
     async with serving(ScriptedEngine(), LocalStorage(small_disk)) as client:
         said = await stored_by(client)
-    assert (said["status"], said["error"]) == ("failed", "The volume of results is read-only.")
+    assert (said["status"], said["error"]) == ("failed", "The output volume is read-only.")
 
 
 async def test_folder_that_cannot_be_one_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     async with serving(ScriptedEngine(), LocalStorage(tmp_path / "file")) as client:
         said = await stored_by(client)
-    assert (said["status"], said["error"]) == ("failed", "The volume of results is not a folder.")
+    assert (said["status"], said["error"]) == ("failed", "The output volume is not a folder.")
 
 
 async def test_outage_that_passes_is_not_noticed() -> None:
@@ -281,8 +281,8 @@ async def test_refusal_waits_too_as_somebody_may_mend_it(
         assert (await state(client))["state"] == "refused"
         storage.trouble = None
         await until_empty(client)
-    told = [record.getMessage() for record in caplog.records if "cannot be used" in record.getMessage()]
-    assert told == [f"the storage cannot be used, until somebody mends it: {REFUSED.detail}"]
+    told = [record.getMessage() for record in caplog.records if "storage refused" in record.getMessage()]
+    assert told == [f"storage refused: {REFUSED.detail}"]
 
 
 async def test_storage_that_hangs_is_waited_for_as_long_as_is_set(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ async def test_where_the_spool_is_full_the_answer_says_so(tmp_path: Path) -> Non
             answer = await client.post("/ocr", files={"file": large}, data={"store_source": "true"})
             said.append(answer.raise_for_status().json()["storage"])
         assert [one["status"] for one in said] == ["pending", "failed"]
-        assert said[1]["error"] == f"{AWAY.detail} The spool is full: 1 MiB may wait in it."
+        assert said[1]["error"] == f"{AWAY.detail} The spool is full: its limit is 1 MiB."
         assert said[1]["files"] == []
         storage.trouble = None
         await until_empty(client)
@@ -314,7 +314,7 @@ async def test_without_a_spool_it_fails_and_says_why(caplog: pytest.LogCaptureFi
         said = [await stored_by(client) for _ in range(3)]
         assert (await state(client))["spool"] is None
     assert {(one["status"], one["error"]) for one in said} == {("failed", REFUSED.detail)}
-    assert caplog.text.count("cannot be used") == 1
+    assert caplog.text.count("storage refused") == 1
 
 
 async def test_what_nobody_expected_is_not_the_callers_matter() -> None:

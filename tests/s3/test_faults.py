@@ -88,7 +88,7 @@ async def test_store_that_dies_under_load_and_comes_back_has_everything(swift: S
         wait_until(lambda: waiting(running.url) == 0, "the spool is empty")
         assert_all_is_there(store, tmp_path.name, answers)
     log = "".join(running.log)
-    assert log.count("the storage cannot be used") == log.count("the storage can be used again") == 1
+    assert log.count("storage unavailable: ") == log.count("the storage works again") == 1
     assert "Traceback" not in log
     assert not list((tmp_path / "spool").glob("*-*")), "nothing is left behind"
 
@@ -105,7 +105,7 @@ async def test_what_waits_survives_a_service_that_is_killed(swift: Swift, tmp_pa
         restart(server, store)
         with service(store, tmp_path) as running:
             # Again in the middle of uploads: what it has taken waits until its lease is over.
-            running.wait_for("a document that waited is stored")
+            running.wait_for("a spooled document is stored")
             running.kill()
         with service(store, tmp_path) as running:
             wait_until(lambda: waiting(running.url) == 0, "the spool is empty", timeout=60)

@@ -141,7 +141,7 @@ async def test_check_passes_where_all_is_well(storage: S3Storage) -> None:
         ({"secret_key": "another-secret"}, "SignatureDoesNotMatch"),
         ({"access_key": "tenant-of-tests:another-key"}, "SignatureDoesNotMatch|InvalidAccessKeyId"),
         ({"bucket": "no-such-bucket"}, "there is no such bucket"),
-        ({"bucket": "No Such Bucket"}, "check its settings"),
+        ({"bucket": "No Such Bucket"}, "settings of the object storage are invalid"),
     ],
     ids=["secret", "key", "bucket", "bucket's name"],
 )

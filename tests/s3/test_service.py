@@ -87,7 +87,7 @@ def test_no_secret_is_in_log_health_or_documentation(running: RunningService) ->
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"CLOUDRU_S3_SECRET_KEY": "wrong-secret"}, "do not belong together"),
+        ({"CLOUDRU_S3_SECRET_KEY": "wrong-secret"}, "the secret key does not match"),
         ({"CLOUDRU_S3_BUCKET": "no-such-bucket"}, "there is no such bucket"),
     ],
     ids=["secret", "bucket"],
@@ -96,7 +96,7 @@ def test_what_is_set_wrongly_is_told_at_the_start(over_http: Store, wrong: dict[
     with RunningService(**{**over_http.settings, **wrong}) as service:
         wait_until(lambda: storage_health(service)["state"] == "refused", "the store is known")
         assert said in storage_health(service)["error"]
-        service.wait_for(f"ERROR.*until somebody mends it.*{said}")
+        service.wait_for(f"ERROR.*storage refused.*{said}")
         answer = read(service)
         assert (answer["storage"]["status"], answer["text"] != "") == ("failed", True)
         assert "wrong-secret" not in "".join(service.log)

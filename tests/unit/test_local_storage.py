@@ -35,7 +35,7 @@ async def test_object_comes_back_and_goes(tmp_path: Path) -> None:
 async def test_no_key_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
     storage = LocalStorage(tmp_path / "inside")
     for call in (storage.put(key, b"x", "text/plain", {}), storage.get(key), storage.delete(key)):
-        with pytest.raises(StorageRefusal, match="no path below"):
+        with pytest.raises(StorageRefusal, match="not a path below"):
             await call
     assert not names_in(tmp_path)
 
@@ -58,7 +58,7 @@ async def test_reader_never_sees_half_an_object(tmp_path: Path) -> None:
 async def test_folder_in_an_objects_place_is_told(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     await storage.put("a/b", b"x", "text/plain", {})
-    with pytest.raises(StorageError, match="The volume of results"):
+    with pytest.raises(StorageError, match="The output volume"):
         await storage.put("a", b"x", "text/plain", {})
     assert names_in(tmp_path) == ["a"]
 
@@ -69,10 +69,10 @@ async def test_old_objects_of_a_folder_can_be_forgotten(tmp_path: Path) -> None:
         await storage.put(key, b"x", "text/plain", {})
     for key in ("cache/aa/old", "2026/01/01/old"):
         os.utime(tmp_path / key, (1, 1))
-    assert await storage.forget("cache", older_than=60) == 1
+    assert await storage.prune("cache", older_than=60) == 1
     assert await storage.get("cache/aa/old") is None
     assert await storage.get("cache/bb/new") == await storage.get("2026/01/01/old") == b"x"
-    assert await storage.forget("not there", older_than=60) == 0
+    assert await storage.prune("not there", older_than=60) == 0
     await storage.close()
 
 

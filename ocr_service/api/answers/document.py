@@ -11,7 +11,7 @@ from ocr_service.core.documents import Block, DocumentResult, PageResult, Timing
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import OcrError, PartlyRecognized
 from ocr_service.core.storage import StorageKind
-from ocr_service.storage.parcels import KeepStatus, Kept, KeptFile
+from ocr_service.storage.bundles import StorageOutcome, StorageStatus, StoredFile
 
 EXAMPLE_ID = "3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"
 EXAMPLE_ENGINE = {"name": "tesseract", "version": "5.5.4"}
@@ -214,17 +214,17 @@ class FileAnswer(Answer):
     )
 
     @classmethod
-    def of(cls, file: KeptFile) -> "FileAnswer":
+    def of(cls, file: StoredFile) -> "FileAnswer":
         return cls(key=file.key, content_type=file.content_type, size=file.size, url=file.url)
 
 
 class StorageAnswer(Answer):
     """Where the document's files stay."""
 
-    status: KeepStatus = Field(
+    status: StorageStatus = Field(
         description="`stored`; `pending` while they wait for a storage that is away; `failed`; or `disabled` "
         "where there is no storage, or with `store=false`.",
-        examples=[KeepStatus.STORED],
+        examples=[StorageStatus.STORED],
     )
     kind: StorageKind | None = Field(
         description="What they are stored in: `s3`, or `local` for a folder of the service's.",
@@ -240,7 +240,7 @@ class StorageAnswer(Answer):
     error: str | None = Field(description="Why they are not stored, or null.", examples=[None])
 
     @classmethod
-    def of(cls, kept: Kept) -> "StorageAnswer":
+    def of(cls, kept: StorageOutcome) -> "StorageAnswer":
         return cls(
             status=kept.status,
             kind=kept.kind,
@@ -303,7 +303,7 @@ class DocumentAnswer(ResultAnswer):
     )
 
 
-def with_storage(result_json: str, stored: Kept) -> str:
+def with_storage(result_json: str, stored: StorageOutcome) -> str:
     """Return the JSON of a DocumentAnswer, made of the JSON of its ResultAnswer."""
     return f'{result_json[:-1]},"storage":{StorageAnswer.of(stored).model_dump_json()}}}'
 

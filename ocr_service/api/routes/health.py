@@ -14,7 +14,7 @@ from ocr_service.core.engine import EngineState, VlmState, VlmStatus
 from ocr_service.core.errors import StorageOutage
 from ocr_service.core.storage import StorageKind
 from ocr_service.engines import PADDLEOCR_VL
-from ocr_service.storage.result_store import Storing
+from ocr_service.storage.result_store import ResultStore
 
 router = APIRouter()
 
@@ -52,37 +52,39 @@ class StorageHealth(Answer):
     )
 
     @classmethod
-    def of(cls, storing: Storing, missing: Sequence[str]) -> "StorageHealth":
+    def of(cls, store: ResultStore, missing: Sequence[str]) -> "StorageHealth":
         """Make the answer of what is known."""
-        storage, trouble = storing.storage, storing.trouble
+        storage, error = store.storage, store.error
         return cls(
             kind=storage.kind if storage else None,
-            state=_storage_state(storing),
-            error=trouble.detail if trouble else None,
+            state=_storage_state(store),
+            error=error.detail if error else None,
             missing=list(missing),
-            spool=_spool_health(storing),
+            spool=_spool_health(store),
         )
 
 
-def _storage_state(storing: Storing) -> Literal["ready", "unknown", "unavailable", "refused", "disabled"]:
-    if storing.storage is None:
+def _storage_state(
+    store: ResultStore,
+) -> Literal["ready", "unknown", "unavailable", "refused", "disabled"]:
+    if store.storage is None:
         return "disabled"
-    if not storing.tried:
+    if not store.checked:
         return "unknown"
-    if storing.trouble is None:
+    if store.error is None:
         return "ready"
-    return "unavailable" if isinstance(storing.trouble, StorageOutage) else "refused"
+    return "unavailable" if isinstance(store.error, StorageOutage) else "refused"
 
 
-def _spool_health(storing: Storing) -> SpoolHealth | None:
-    spool, trouble = storing.spool, storing.spool_trouble
+def _spool_health(store: ResultStore) -> SpoolHealth | None:
+    spool, error = store.spool, store.spool_error
     if spool is None:
         return None
     return SpoolHealth(
         documents=spool.depth.documents,
         bytes=spool.depth.size,
         max_bytes=spool.max_bytes,
-        error=trouble.detail if trouble else None,
+        error=error.detail if error else None,
     )
 
 
@@ -177,7 +179,7 @@ async def health(request: Request) -> Health:
         paddleocr=engine.state if is_paddle else EngineState.NOT_INITIALIZED,
         vllm=engine.vlm.state,
         s3_storage="configured" if service.s3_configured else "not_configured",
-        storage=StorageHealth.of(service.storing, service.s3_missing),
+        storage=StorageHealth.of(service.result_store, service.s3_missing),
         engine=engine.name,
         engine_state=engine.state,
         engine_version=engine.version,

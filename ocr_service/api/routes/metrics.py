@@ -21,7 +21,7 @@ router = APIRouter()
 async def scraped(request: Request) -> Response:
     """Answer in the form that is asked for: Prometheus' own, or OpenMetrics."""
     service = service_of(request)
-    scrape = Scrape(service.pipeline, service.admission, service.storing, await service.gpus.read())
+    scrape = Scrape(service.pipeline, service.admission, service.result_store, await service.gpus.read())
     try:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
     except TypeError:
