@@ -52,6 +52,7 @@ RUN python3 -m venv /opt/uv \
     && /opt/uv/bin/pip install --no-cache-dir --no-deps --require-hashes -r /build/uv.txt
 ENV PATH=/opt/uv/bin:$PATH \
     UV_NO_CACHE=1 \
+    UV_SYSTEM_CERTS=1 \
     UV_COMPILE_BYTECODE=1
 
 

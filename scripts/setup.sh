@@ -65,7 +65,7 @@ missing_packages() {
 
 install_packages() {
     if ! command -v dpkg-query >/dev/null; then
-        say "this is not Debian; install Python 3.11 or newer and the language data of Tesseract yourself"
+        say "this is not Debian; install Python 3.11 to 3.14 and the language data of Tesseract yourself"
         return
     fi
     missing=$(missing_packages)
@@ -82,13 +82,13 @@ install_packages() {
 }
 
 find_python() {
-    for candidate in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
-        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    for candidate in python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
     done
-    say "Python 3.11 or newer with its venv module is needed and was not found"
+    say "Python 3.11 to 3.14 with its venv module is needed and was not found"
     exit 1
 }
 
@@ -101,7 +101,7 @@ install_uv() {
         "$(find_python)" -m venv .cache/uv
         [ -z "${SSL_CERT_FILE:-}" ] || export PIP_CERT="${PIP_CERT:-$SSL_CERT_FILE}"
         .cache/uv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
-            -r requirements/uv.txt
+            -r requirements/uv.txt || not_installed uv
         cp requirements/uv.txt .cache/uv/installed.txt
     fi
     follow_pip
@@ -113,6 +113,7 @@ follow_pip() {
     SSL_CERT_FILE=${SSL_CERT_FILE:-$(pip_setting cert)}
     [ -z "$UV_DEFAULT_INDEX" ] || export UV_DEFAULT_INDEX
     [ -z "$SSL_CERT_FILE" ] || export SSL_CERT_FILE
+    [ ! -e /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-1}"
     export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-120}"
 }
 
@@ -140,10 +141,12 @@ install() {
 install_list() {
     install_uv
     "$1/bin/python" -c '' 2>/dev/null || "$uv" venv --quiet --clear --python "$(find_python)" "$1"
-    "$uv" pip install --quiet --python "$1" --no-deps --require-hashes -r "$2" || {
-        say "the packages of $1 are not installed; README.md says what to set behind a proxy or a mirror"
-        exit 1
-    }
+    "$uv" pip install --quiet --python "$1" --no-deps --require-hashes -r "$2" || not_installed "the packages of $1"
+}
+
+not_installed() {
+    say "$1 could not be installed; docs/installation.md has the settings for a proxy, a mirror, and no internet"
+    exit 1
 }
 
 # paddlepaddle-gpu is on the index of Paddle alone, so its version is pinned and its hash is not.

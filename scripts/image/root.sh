@@ -16,6 +16,6 @@ make_root() {
     }
     cp -r /etc/apt/apt.conf.d "$root/etc/apt/"
     cp -r /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/"
-    chroot "$root" update-ca-certificates >>"$root.log" 2>&1
+    env -u TMPDIR chroot "$root" update-ca-certificates >>"$root.log" 2>&1 || return 1
     [ ! -f /etc/pip.conf ] || cp /etc/pip.conf "$root/etc/"
 }
