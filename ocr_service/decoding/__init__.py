@@ -1,4 +1,4 @@
-"""Bytes → pages. A document is opened whole and its pages are decoded one by one, as they are asked for."""
+"""Bytes → pages: a document is opened as a whole, and its pages are decoded one by one on demand."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -12,30 +12,30 @@ from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.pdf import PdfFile
 from ocr_service.decoding.signatures import PDF, identify
 
-__all__ = ["Document", "Limits", "opened", "refuse_bad_pictures"]
+__all__ = ["Document", "Limits", "check_images", "open_document"]
 
 
 class Document(Protocol):
-    """An opened file."""
+    """An open document."""
 
     page_count: int
 
     async def pixels(self, index: int) -> int:
-        """Return how many pixels page `index`, from 1, has once decoded; raises PageError."""
+        """Return the number of pixels of page `index`, from 1, after decoding; raises PageError."""
 
     async def page(self, index: int) -> Page:
         """Decode page `index`, from 1; raises PageError for this page alone."""
 
     async def close(self) -> None:
-        """Let go of the file."""
+        """Release the document's memory."""
 
 
 @asynccontextmanager
-async def opened(data: bytes, *, dpi: int, mode: ImageMode, limits: Limits) -> AsyncIterator[Document]:
-    """Open a file of any supported type and close it again.
+async def open_document(data: bytes, *, dpi: int, mode: ImageMode, limits: Limits) -> AsyncIterator[Document]:
+    """Open a document of any supported type, and close it at the end.
 
-    dpi: pixels per inch for pages that are drawn rather than scanned.
-    Raises DocumentError for what is not supported, damaged or larger than the limits.
+    dpi: pixels per inch for PDF pages.
+    Raises DocumentError if the document is not supported, damaged or larger than the limits.
     """
     format_name = identify(data)
     document: Document
@@ -49,8 +49,8 @@ async def opened(data: bytes, *, dpi: int, mode: ImageMode, limits: Limits) -> A
         await document.close()
 
 
-def refuse_bad_pictures(files: Iterable[bytes], limits: Limits) -> None:
-    """Raise DocumentError for a file that is no picture, or a larger one than the limits; blocks."""
+def check_images(files: Iterable[bytes], limits: Limits) -> None:
+    """Raise DocumentError if a file is not an image or exceeds the limits; blocks."""
     for file in files:
         if (format_name := identify(file)) in (PDF, "TIFF"):
             raise TypeNotSupported("Pictures are JPEG or PNG files.")

@@ -1,4 +1,4 @@
-"""How large a page may be once decoded."""
+"""Limits on the size of a decoded page."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,16 @@ from ocr_service.core.errors import TooManyPixels
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """max_page_pixels: most pixels of one page, width times height. max_page_side: most along one side."""
+    """Maximum size of one page.
+
+    max_page_pixels: width times height. max_page_side: width or height.
+    """
 
     max_page_pixels: int
     max_page_side: int
 
-    def refuse_too_many_pixels(self, width: int, height: int) -> None:
-        """Raise TooManyPixels for an image of these sides; called before its pixels are decoded."""
+    def check_size(self, width: int, height: int) -> None:
+        """Raise TooManyPixels if an image is too large; called before its pixels are decoded."""
         if width * height > self.max_page_pixels:
             raise TooManyPixels(
                 f"The image has {width} x {height} pixels; "

@@ -1,4 +1,4 @@
-"""Reads pages of PDFs within limits that end the process; `probing` runs it, and asks for one at a time."""
+"""Main program of the probe: reads PDF pages on request, with limits that end the process."""
 
 import logging
 import resource
@@ -12,18 +12,18 @@ from pathlib import Path
 import pypdfium2 as pdfium
 
 from ocr_service.decoding.pdf import annotation_pictures, pictures
-from ocr_service.decoding.probing import MOST_MIB, MOST_SECONDS, NO_PAGE, WELL
+from ocr_service.decoding.probe import MAX_MIB, MAX_SECONDS, NO_PAGE, OK
 
 _MIB = 2**20
 
 
-def _asked() -> Iterator[tuple[int, bytes]]:
-    """Yield the page to read and its document; none where it is the one before."""
+def _requests() -> Iterator[tuple[int, bytes]]:
+    """Yield the page to read, and the document; empty bytes if the document is the previous one."""
     while head := sys.stdin.buffer.read(12):
         yield int.from_bytes(head[:4], "big"), sys.stdin.buffer.read(int.from_bytes(head[4:], "big"))
 
 
-def _opened(data: bytes) -> pdfium.PdfDocument | None:
+def _open(data: bytes) -> pdfium.PdfDocument | None:
     with suppress(pdfium.PdfiumError):
         pdf = pdfium.PdfDocument(data)
         pdf.init_forms()
@@ -31,7 +31,7 @@ def _opened(data: bytes) -> pdfium.PdfDocument | None:
     return None
 
 
-def _read(pdf: pdfium.PdfDocument, index: int) -> None:
+def _read_page(pdf: pdfium.PdfDocument, index: int) -> None:
     with suppress(pdfium.PdfiumError):
         page = pdf[index - 1]
         for picture in chain(pictures(page), annotation_pictures(page)):
@@ -41,11 +41,11 @@ def _read(pdf: pdfium.PdfDocument, index: int) -> None:
 
 
 def _limit_memory(document_bytes: int) -> None:
-    most = _own_bytes() + document_bytes + MOST_MIB * _MIB
+    limit = _own_bytes() + document_bytes + MAX_MIB * _MIB
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard != resource.RLIM_INFINITY:
-        most = min(most, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def _own_bytes() -> int:
@@ -53,20 +53,20 @@ def _own_bytes() -> int:
 
 
 def main() -> None:
-    """Answer until nothing more is asked."""
+    """Serve requests until the input ends."""
     pdf = None
-    for index, data in _asked():
-        # Its signal ends the process, also in the middle of PDFium. Time of the CPU: others may need it, too.
-        signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
+    for index, data in _requests():
+        # The signal ends the process, even inside PDFium. CPU time, because other processes may be busy, too.
+        signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
         if data:
             if pdf is not None:
                 pdf.close()
             _limit_memory(len(data))
-            pdf = _opened(data)
+            pdf = _open(data)
         if pdf is not None and index != NO_PAGE:
-            _read(pdf, index)
+            _read_page(pdf, index)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        sys.stdout.buffer.write(WELL)
+        sys.stdout.buffer.write(OK)
         sys.stdout.buffer.flush()
 
 

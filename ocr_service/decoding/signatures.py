@@ -1,14 +1,14 @@
-"""What a file is, told by its first bytes and never by its name."""
+"""File types, identified by the first bytes and never by the file name."""
 
 from ocr_service.core.errors import NotADocument, TypeNotSupported
 
 PDF = "PDF"
 
-# A PDF's header may stand behind junk, such as a mail header or a byte order mark, in its first kilobyte
+# Other bytes may precede the header of a PDF, such as a mail header or a byte order mark, up to one kilobyte
 # (PDF Reference 1.7, appendix H, implementation note 13).
 _PDF_HEADER_REACH = 1024
 
-# Pillow's names of the formats, which `Image.open(formats=...)` takes.
+# Format names of Pillow, for `Image.open(formats=...)`.
 _SUPPORTED = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -44,13 +44,13 @@ _KNOWN_BUT_NOT_SUPPORTED = (
 
 
 def identify(data: bytes) -> str:
-    """Return PDF or Pillow's name of the image format; raises TypeNotSupported or NotADocument."""
+    """Return PDF, or the image format by its name in Pillow; raises TypeNotSupported or NotADocument."""
     for signature, name in _SUPPORTED:
         if data.startswith(signature):
             return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
-    # Two letters are little to go by: the four bytes after the size are reserved and always zero.
+    # Two letters are not specific enough: the four bytes after the size are reserved and always zero.
     if data[:2] == b"BM" and data[6:10] == bytes(4):
         return "BMP"
     if data[4:8] == b"ftyp":
@@ -58,7 +58,7 @@ def identify(data: bytes) -> str:
     _refuse_known(data)
     if b"%PDF-" in data[:_PDF_HEADER_REACH]:
         return PDF
-    raise NotADocument("The file's first bytes are those of no image and of no PDF.")
+    raise NotADocument("The first bytes of the file match no supported image format and no PDF.")
 
 
 def _iso_media(brand: bytes) -> str:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from ocr_service.admission.admission import Admission
 from ocr_service.core.documents import DocumentResult, PageResult, Timings
 from ocr_service.core.engine import Engine
-from ocr_service.decoding import Limits, opened
+from ocr_service.decoding import Limits, open_document
 from ocr_service.pipeline.page_selection import refuse_too_many, select_pages
 from ocr_service.pipeline.page_tasks import PageTasks
 from ocr_service.pipeline.reading import Job, Reading
@@ -36,7 +36,7 @@ class PageReader:
         async with AsyncExitStack() as stack:
             with tracing.span("open"):
                 document = await stack.enter_async_context(
-                    opened(job.data, dpi=self._dpi, mode=self._engine.image_mode, limits=self._limits)
+                    open_document(job.data, dpi=self._dpi, mode=self._engine.image_mode, limits=self._limits)
                 )
             decode = time.perf_counter() - began
             pages = select_pages(job.pages, document.page_count)

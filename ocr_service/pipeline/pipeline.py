@@ -12,7 +12,7 @@ from ocr_service.admission.admission import Admission
 from ocr_service.core.documents import PageResult
 from ocr_service.core.engine import Engine
 from ocr_service.core.options import Options
-from ocr_service.decoding import Limits, refuse_bad_pictures
+from ocr_service.decoding import Limits, check_images
 from ocr_service.pipeline.cache import ResultCache, result_key
 from ocr_service.pipeline.caching_reader import CachingReader
 from ocr_service.pipeline.page_reader import PageReader
@@ -72,7 +72,7 @@ class Pipeline:
             return pages
         refuse_too_many(len(pages), self._max_pages)
         pictures = [picture for page in pages for picture in page.images.values()]
-        await asyncio.to_thread(refuse_bad_pictures, pictures, self._limits)
+        await asyncio.to_thread(check_images, pictures, self._limits)
         await self.engine.start()
         self.engine.check(options)
         return await self.engine.restructure(pages, options)

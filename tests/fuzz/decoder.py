@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ocr_service.core.errors import OcrError
-from ocr_service.decoding import Limits, opened
+from ocr_service.decoding import Limits, open_document
 
 # Small pages, so that what takes long or much stands out.
 LIMITS = Limits(max_page_pixels=4_000_000, max_page_side=20_000)
@@ -31,7 +31,7 @@ _ADDRESS_SPACE = 3 * 2**30
 async def pages_of(data: bytes) -> str:
     """Decode every page as the service does; return how many there were, or the error's code."""
     try:
-        async with opened(data, dpi=_DPI, mode="L", limits=LIMITS) as document:
+        async with open_document(data, dpi=_DPI, mode="L", limits=LIMITS) as document:
             for index in range(1, min(document.page_count, _MOST_PAGES) + 1):
                 try:
                     announced = await document.pixels(index)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ocr_service.core.documents import ImageMode, Page
 from ocr_service.core.errors import BrokenDocument, TooManyPixels
-from ocr_service.decoding import Limits, opened
+from ocr_service.decoding import Limits, open_document
 from tests.samples import bomb_png, encoded
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +19,7 @@ ROOMY = Limits(10_000_000, max_page_side=32_767)
 
 
 async def decoded(data: bytes, index: int = 1, mode: ImageMode = "L", limits: Limits = ROOMY) -> Page:
-    async with opened(data, dpi=72, mode=mode, limits=limits) as document:
+    async with open_document(data, dpi=72, mode=mode, limits=limits) as document:
         return await document.page(index)
 
 
@@ -172,7 +172,7 @@ async def test_damaged_exif_does_not_cost_the_picture(exif: bytes) -> None:
 async def test_all_pages_of_a_tiff() -> None:
     frames = [Image.new("L", (10 + n, 10), 40 * n) for n in range(5)]
     data = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
-    async with opened(data, dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
         assert document.page_count == 5
         # In any order, as pages are asked for.
         for index in (5, 1, 3):
@@ -189,7 +189,7 @@ async def test_damaged_page_of_a_tiff_leaves_the_others() -> None:
         image.seek(1)
         offset = image.tag_v2[273][0]  # type: ignore[attr-defined]
     broken = data[:offset] + bytes(2000) + data[offset + 2000 :]
-    async with opened(broken, dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(broken, dpi=72, mode="L", limits=ROOMY) as document:
         assert document.page_count == 3
         with pytest.raises(BrokenDocument):
             await document.page(2)
@@ -200,7 +200,7 @@ async def test_damaged_page_of_a_tiff_leaves_the_others() -> None:
 async def test_first_frame_of_an_animation(format_name: str) -> None:
     frames = [Image.new("RGB", (8, 8), color) for color in ("white", "black", "black")]
     data = encoded(frames[0], format_name, save_all=True, append_images=frames[1:])
-    async with opened(data, dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
         assert document.page_count == 1
         assert grey(await document.page(1)).min() > 250
 
@@ -221,7 +221,7 @@ async def test_pixels_of_a_picture_on_its_side_are_made_square_the_right_way(for
     # Upright it is 200 wide and 99 high, of 204 dots an inch across and 98 down.
     stored = left_black_right_white((200, 99)).transpose(Image.Transpose.ROTATE_90)
     data = encoded(stored, format_name, exif=exif, dpi=(98, 204))
-    async with opened(data, dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
         announced = await document.pixels(1)
         page = await document.page(1)
     assert page.image.size == (200, 206)

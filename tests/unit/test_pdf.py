@@ -9,7 +9,7 @@ from PIL import Image
 from pypdfium2 import PdfDocument
 
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf, TooManyPixels
-from ocr_service.decoding import Limits, opened
+from ocr_service.decoding import Limits, open_document
 from ocr_service.decoding.pdf import _PDFIUM, _PROBE
 from ocr_service.runtime.threads import run_in_thread
 from tests.samples import (
@@ -31,7 +31,7 @@ ROOMY = Limits(10_000_000, max_page_side=32_767)
 
 @pytest.mark.parametrize(("dpi", "size"), [(72, (595, 842)), (144, (1190, 1684)), (300, (2480, 3509))])
 async def test_pages_are_rendered_at_the_resolution(dpi: int, size: tuple[int, int]) -> None:
-    async with opened(pdf_of_text(["Hello"]), dpi=dpi, mode="L", limits=ROOMY) as document:
+    async with open_document(pdf_of_text(["Hello"]), dpi=dpi, mode="L", limits=ROOMY) as document:
         page = await document.page(1)
     assert page.image.size == size
     assert page.resolution == dpi
@@ -41,7 +41,7 @@ async def test_pages_are_rendered_at_the_resolution(dpi: int, size: tuple[int, i
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 async def test_pages_come_in_the_engines_mode(mode: str) -> None:
     data = pdf_of_images([Image.new("RGB", (100, 100), (250, 10, 20))], dpi=72)
-    async with opened(data, dpi=72, mode=mode, limits=ROOMY) as document:  # type: ignore[arg-type]
+    async with open_document(data, dpi=72, mode=mode, limits=ROOMY) as document:  # type: ignore[arg-type]
         page = await document.page(1)
     assert page.image.mode == mode
     if mode == "RGB":
@@ -51,7 +51,7 @@ async def test_pages_come_in_the_engines_mode(mode: str) -> None:
 
 async def test_large_page_is_rendered_smaller_to_fit_the_limit() -> None:
     """A page of 200 x 200 inches would have 3.6 thousand megapixels at 300 dpi."""
-    async with opened(
+    async with open_document(
         pdf_of_text(["Hello"], size=(14400, 14400)), dpi=300, mode="L", limits=ROOMY
     ) as document:
         page = await document.page(1)
@@ -61,7 +61,7 @@ async def test_large_page_is_rendered_smaller_to_fit_the_limit() -> None:
 
 
 async def test_long_narrow_page_fits_too() -> None:
-    async with opened(
+    async with open_document(
         pdf_of_text(["Hello"], size=(30, 14400)),
         dpi=1200,
         mode="L",
@@ -73,32 +73,32 @@ async def test_long_narrow_page_fits_too() -> None:
 
 async def test_page_longer_than_the_engine_reads_is_rendered_smaller() -> None:
     limits = Limits(100_000_000, max_page_side=5000)
-    async with opened(pdf_of_text(["a"], (595, 14400)), dpi=300, mode="L", limits=limits) as document:
+    async with open_document(pdf_of_text(["a"], (595, 14400)), dpi=300, mode="L", limits=limits) as document:
         page = await document.page(1)
     assert 4990 < page.image.height <= 5000
     assert page.resolution == 25
 
 
 async def test_pages_in_any_order() -> None:
-    async with opened(pdf_of_text(["a"] * 5), dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(pdf_of_text(["a"] * 5), dpi=72, mode="L", limits=ROOMY) as document:
         assert document.page_count == 5
         assert [(await document.page(index)).index for index in (4, 1, 5)] == [4, 1, 5]
 
 
 async def test_encrypted_with_a_password_to_open() -> None:
     with pytest.raises(EncryptedPdf):
-        async with opened(pdf_of_text(["a"], password="s3same"), dpi=72, mode="L", limits=ROOMY):
+        async with open_document(pdf_of_text(["a"], password="s3same"), dpi=72, mode="L", limits=ROOMY):
             pass
 
 
 async def test_pdf_behind_junk_is_a_pdf() -> None:
     data = b"\xef\xbb\xbf\r\n" + pdf_of_text(["a"])
-    async with opened(data, dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
         assert document.page_count == 1
 
 
 async def test_damaged_page_leaves_the_others() -> None:
-    async with opened(pdf_with_broken_page(2, 3), dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(pdf_with_broken_page(2, 3), dpi=72, mode="L", limits=ROOMY) as document:
         assert document.page_count == 3
         with pytest.raises(BrokenDocument, match="Page 2"):
             await document.page(2)
@@ -107,21 +107,23 @@ async def test_damaged_page_leaves_the_others() -> None:
 
 @pytest.mark.parametrize("made", [pdf_with_huge_picture, pdf_with_stamp], ids=["drawn", "stamp"])
 async def test_embedded_picture_is_held_to_the_limit(made: Callable[[int], bytes]) -> None:
-    async with opened(made(4000), dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(made(4000), dpi=72, mode="L", limits=ROOMY) as document:
         with pytest.raises(TooManyPixels, match="4000 x 4000"):
             await document.page(1)
-    async with opened(made(3000), dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(made(3000), dpi=72, mode="L", limits=ROOMY) as document:
         assert np.asarray((await document.page(1)).image).min() == 0
 
 
 async def test_picture_deep_in_forms_is_held_to_the_limit() -> None:
-    async with opened(pdf_with_huge_picture(4000, depth=12), dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(
+        pdf_with_huge_picture(4000, depth=12), dpi=72, mode="L", limits=ROOMY
+    ) as document:
         with pytest.raises(TooManyPixels, match="4000 x 4000"):
             await document.page(1)
 
 
 async def test_what_was_typed_into_a_form_is_drawn() -> None:
-    async with opened(pdf_with_filled_form(), dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(pdf_with_filled_form(), dpi=72, mode="L", limits=ROOMY) as document:
         page = np.asarray((await document.page(1)).image)
     assert page[20:40, 20:180].min() < 60
 
@@ -132,12 +134,12 @@ async def test_pdf_is_closed_when_its_reader_is_done_or_fails() -> None:
         await run_in_thread(_PDFIUM, gc.collect)
         return [found for found in gc.get_objects() if isinstance(found, PdfDocument) and found.raw]
 
-    async with opened(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as document:
         assert len(await open_documents()) == 1
         kept = document
     assert not await open_documents() and kept
     with pytest.raises(EncryptedPdf):
-        async with opened(pdf_of_text(["a"], password="s3same"), dpi=72, mode="L", limits=ROOMY):
+        async with open_document(pdf_of_text(["a"], password="s3same"), dpi=72, mode="L", limits=ROOMY):
             pass
     assert not await open_documents()
 
@@ -145,21 +147,21 @@ async def test_pdf_is_closed_when_its_reader_is_done_or_fails() -> None:
 @pytest.mark.parametrize("data", [b"%PDF-1.7", b"%PDF-1.7\n" + bytes(500), pdf_of_text(["a"])[:200]])
 async def test_damaged_structure(data: bytes) -> None:
     with pytest.raises(BrokenDocument):
-        async with opened(data, dpi=72, mode="L", limits=ROOMY):
+        async with open_document(data, dpi=72, mode="L", limits=ROOMY):
             pass
 
 
 async def test_a_page_is_drawn_no_further_than_it_is_needed() -> None:
-    async with opened(crowded_pdf(50_000), dpi=300, mode="L", limits=ROOMY) as document:
+    async with open_document(crowded_pdf(50_000), dpi=300, mode="L", limits=ROOMY) as document:
         drawing = asyncio.create_task(document.page(1))
-        while document._draws_until == math.inf:  # type: ignore[attr-defined]
+        while document._render_deadline == math.inf:  # type: ignore[attr-defined]
             await asyncio.sleep(0.001)
-    with pytest.raises(BrokenDocument, match="to draw"):
+    with pytest.raises(BrokenDocument, match="to render"):
         await drawing
 
 
 async def test_a_page_that_is_not_needed_any_more_is_not_begun() -> None:
-    async with opened(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as document:
         pass
     with pytest.raises(BrokenDocument, match="not needed"):
         await document.page(1)
@@ -170,8 +172,8 @@ async def test_forms_in_forms_without_end_are_not_read(drawn: bytes) -> None:
     """Two kilobytes, of which PDFium would make gigabytes; another document is read all the same."""
     data = pdf_of_nested_forms(drawn, depth=20)
     async with (
-        opened(data, dpi=72, mode="L", limits=ROOMY) as bomb,
-        opened(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as other,
+        open_document(data, dpi=72, mode="L", limits=ROOMY) as bomb,
+        open_document(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as other,
     ):
         with pytest.raises(BrokenDocument, match="Page 1 of the PDF cannot be read in 10 s and 512 MiB"):
             await bomb.page(1)
@@ -183,25 +185,25 @@ async def test_form_that_draws_itself_is_not_read() -> None:
     """Without resources of its own a form has its page's, and so finds itself there."""
     nested = pdf_of_nested_forms(b"/Im0 Do /Im0 Do", depth=1)
     data = nested.replace(b"/Resources << /XObject << /Im0 6", b"/Nothing__ << /XObject << /Im0 6")
-    async with opened(data, dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
         with pytest.raises(BrokenDocument, match="cannot be read in"):
             await document.page(1)
 
 
 async def test_probe_that_has_ended_is_begun_anew() -> None:
     one, other = pdf_of_text(["a"]), pdf_of_text(["b"])
-    async with opened(one, dpi=72, mode="L", limits=ROOMY) as document:
+    async with open_document(one, dpi=72, mode="L", limits=ROOMY) as document:
         process = _PROBE._process
         assert process is not None
         process.kill()
         process.wait()
         assert (await document.page(1)).image.size == (595, 842)
-        async with opened(other, dpi=72, mode="L", limits=ROOMY) as another:
+        async with open_document(other, dpi=72, mode="L", limits=ROOMY) as another:
             assert (await another.page(1)).image.size == (595, 842)
 
 
 async def test_a_page_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ocr_service.decoding.pdf._LONGEST_DRAWING", 0.01)
-    async with opened(crowded_pdf(50_000), dpi=300, mode="L", limits=ROOMY) as document:
+    monkeypatch.setattr("ocr_service.decoding.pdf._MAX_RENDER_SECONDS", 0.01)
+    async with open_document(crowded_pdf(50_000), dpi=300, mode="L", limits=ROOMY) as document:
         with pytest.raises(BrokenDocument, match=r"more than 0\.01 s"):
             await document.page(1)
