@@ -1,1 +1,1 @@
-"""The process itself: threads, cores, memory, background tasks, signals, connections."""
+"""The process: threads, cores, memory, background tasks, signals and connections."""

@@ -1,6 +1,6 @@
-"""What a connection may cost before and after the app sees its request: uvicorn's HTTP protocol, with limits.
+"""The HTTP protocol of uvicorn, with limits on slow clients and large headers.
 
-`uvicorn --http ocr_service.runtime.connections:Connection`, or `UVICORN_HTTP`, as start.sh has it.
+Use it with `uvicorn --http ocr_service.runtime.connections:Connection`; start.sh sets `UVICORN_HTTP`.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 STATE_KEY = "connection_limits"
 
-_MOST_HEADER_BYTES = 64 * 1024
+_MAX_HEADER_BYTES = 64 * 1024
 _HEADERS_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
@@ -20,9 +20,9 @@ _HEADERS_TOO_LARGE = (
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """header_seconds: until a request's headers are complete. answer_idle_seconds: without it being read.
+    """header_seconds: for the headers of a request. answer_idle_seconds: for a client that reads nothing.
 
-    discard_seconds: for the rest of a body that nobody wants, once its request has been answered.
+    discard_seconds: for the rest of a body after its request was answered.
     """
 
     header_seconds: float
@@ -31,9 +31,9 @@ class ConnectionLimits:
 
 
 class Connection(HttpToolsProtocol):
-    """One caller's connection; it answers one request at a time.
+    """A client connection. It answers one request at a time.
 
-    Its limits come from the app: from its lifespan's state, under STATE_KEY.
+    The app passes the limits in its lifespan state under STATE_KEY.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -45,38 +45,38 @@ class Connection(HttpToolsProtocol):
         self._reading_timer: asyncio.TimerHandle | None = None
         self._is_receiving = False
         self._is_last = False
-        self._closes = False
-        # Since the last piece of a body, or the last request's end: of headers, or of what follows a body.
+        self._closes_after_body = False
+        # Bytes since the last chunk of a body or the last request: headers or trailers.
         self._header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for the first request's headers."""
+        """Start the timer for the headers of the first request."""
         super().connection_made(transport)
         self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
+        """Stop the timers."""
         self._stop_timer()
         self._stop_reading_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Refuse headers without end, those included that may follow a body in chunks."""
+        """Refuse headers that are too large, and trailers after a chunked body too."""
         if self._is_last:
             return
         self._header_bytes += len(data)
         super().data_received(data)
-        if self._header_bytes > _MOST_HEADER_BYTES and not self.transport.is_closing():
-            if self._answers:
+        if self._header_bytes > _MAX_HEADER_BYTES and not self.transport.is_closing():
+            if self._is_answering:
                 self.transport.abort()
             else:
                 self.transport.write(_HEADERS_TOO_LARGE)
                 self.transport.close()
 
     def on_message_begin(self) -> None:
-        """Wait for the headers of a further request."""
-        if self._answers:
-            # Requests sent ahead would pile up, and hide from the first one that its caller leaves.
+        """Start the timer for the headers of the next request."""
+        if self._is_answering:
+            # Pipelined requests would fill the buffer and hide the disconnect of the client.
             self._is_last = True
             self.cycle.keep_alive = False
             return
@@ -87,45 +87,45 @@ class Connection(HttpToolsProtocol):
         self._expect_headers()
 
     def on_url(self, url: bytes) -> None:
-        """Leave alone what comes after the last request, as all below."""
+        """Ignore everything after the last request, here and in the methods below."""
         if not self._is_last:
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
+        """Store a header."""
         if not self._is_last:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Leave the body to the app."""
+        """Stop the timer: the app limits the time for the body."""
         if not self._is_last:
             self._stop_timer()
             super().on_headers_complete()
-            self.cycle.transport = _ClosingLate(self.transport, self._close)
+            self.cycle.transport = _DelayedClose(self.transport, self._close)
 
     def on_body(self, body: bytes) -> None:
-        """Pass a piece of a body on."""
+        """Pass a chunk of the body on."""
         self._header_bytes = 0
         if not self._is_last:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Notice the request's end."""
+        """Handle the end of a request."""
         if self._is_last:
             return
         super().on_message_complete()
         self._is_receiving = False
         self._header_bytes = 0
-        if self._answers:
+        if self._is_answering:
             self._stop_timer()
-        elif self._closes:
+        elif self._closes_after_body:
             self.transport.close()
         else:
-            # What remained of a body whose request was answered before its end.
+            # The answer was complete before the body.
             self._expect_headers(self.timeout_keep_alive)
 
     def on_response_complete(self) -> None:
-        """Give the rest of the request a while, or the next one's headers."""
+        """Start the timer for the rest of the body, or for the headers of the next request."""
         super().on_response_complete()
         if self._is_receiving:
             self._close_after(self._limits.discard_seconds)
@@ -133,26 +133,26 @@ class Connection(HttpToolsProtocol):
             self._expect_headers(self.timeout_keep_alive)
 
     def pause_writing(self) -> None:
-        """Watch that the answer is read."""
+        """Start the timer for a client that does not read the answer."""
         super().pause_writing()
         self._expect_reading(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """Notice that the answer is read."""
+        """Stop that timer: the client reads the answer."""
         self._stop_reading_timer()
         super().resume_writing()
 
     def _close(self) -> None:
-        """Close after an answer; who is still sending would not see it if that were at once."""
+        """Close after an answer. A client that still sends would lose the answer if that were at once."""
         if not self._is_receiving:
             self.transport.close()
             return
-        self._closes = True
+        self._closes_after_body = True
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
     @property
-    def _answers(self) -> bool:
+    def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
     def _expect_headers(self, idle_seconds: float = 0) -> None:
@@ -167,7 +167,7 @@ class Connection(HttpToolsProtocol):
         if not unread:
             self.transport.abort()
             return
-        # Whoever still reads the last answer need not ask anything yet.
+        # The client still reads the last answer, so it need not send the next request yet.
         if self._reading_timer is None:
             self._expect_reading(unread)
         self._close_after(seconds)
@@ -182,7 +182,7 @@ class Connection(HttpToolsProtocol):
         self._reading_timer = None
         left = self.transport.get_write_buffer_size()
         if left >= unread:
-            # Closing would wait for what is unread to be read.
+            # `close` would wait until the client has read the rest.
             self.transport.abort()
         elif left:
             self._expect_reading(left)
@@ -198,8 +198,8 @@ class Connection(HttpToolsProtocol):
             self._reading_timer = None
 
 
-class _ClosingLate(asyncio.Transport):
-    """The transport as whoever sends an answer sees it. close: called in place of the real one's."""
+class _DelayedClose(asyncio.Transport):
+    """A transport for the sender of an answer. close: replaces the `close` of the real transport."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         super().__init__()

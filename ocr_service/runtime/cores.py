@@ -1,4 +1,4 @@
-"""How many cores this process may use."""
+"""The number of CPU cores that this process may use."""
 
 import math
 import os
@@ -8,7 +8,7 @@ _CGROUP_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cores(cpu_max: Path = _CGROUP_CPU_MAX) -> int:
-    """Return the cores of the affinity mask, or fewer where a container's CPU limit says so."""
+    """Return the size of the affinity mask, or the CPU limit of the container if it is lower."""
     cores = len(os.sched_getaffinity(0))
     try:
         quota, period = cpu_max.read_text().split()[:2]

@@ -1,4 +1,4 @@
-"""The address at which the service can be reached, and the line that says so at the end of the start."""
+"""The address of the service, and the log line with a usage hint at the end of the start."""
 
 import asyncio
 import logging
@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _UVICORN = logging.getLogger("uvicorn.error")
-# The beginning of its message, whose arguments are the scheme, the host and the port.
+# The start of the message of uvicorn. Its arguments are the scheme, the host and the port.
 _RUNNING = "Uvicorn running on %s://"
-# An address to listen on that nobody can connect to.
+# A server can listen on these addresses, but a client cannot connect to them.
 _ANY_HOST = ("0.0.0.0", "::")
 
 
 @contextmanager
 def listen_address() -> Iterator["asyncio.Future[str]"]:
-    """Inside, the future gets the address once uvicorn listens; with another server it stays pending.
+    """Yield a future that gets the address when uvicorn listens. With another server it stays pending.
 
-    uvicorn tells its log alone when it listens, and on which port.
+    uvicorn reports the moment and the port in its log only.
     """
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    handler = _Listener(address)
+    handler = _LogHandler(address)
     _UVICORN.addHandler(handler)
     try:
         yield address
@@ -28,13 +28,13 @@ def listen_address() -> Iterator["asyncio.Future[str]"]:
 
 
 def greeting(address: str, *, page: bool, key: bool) -> str:
-    """Say how to use the service there. page: whether `/` shows something. key: whether requests need one."""
+    """Return a usage hint. page: `/` leads to the documentation. key: requests need an API key."""
     header = "-H 'X-API-Key: KEY' " if key else ""
     upload = f"curl {header}-F file=@examples/scan.jpg {address}/ocr"
     return f"Open {address}/ in a browser, or try: {upload}" if page else f"Try: {upload}"
 
 
-class _Listener(logging.Handler):
+class _LogHandler(logging.Handler):
     def __init__(self, address: "asyncio.Future[str]") -> None:
         super().__init__()
         self._address = address

@@ -1,4 +1,4 @@
-"""What happens between a signal to stop and the end: the server that runs the app is told only afterwards."""
+"""Work between a stop signal and the shutdown of the server that runs the app."""
 
 import asyncio
 import signal
@@ -13,16 +13,16 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def run_before_stop(work: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[None]:
-    """Inside, let `work` come to its end before a signal to stop takes effect; a second one does so at once.
+    """Within the block, delay a stop signal until `work` has finished. A second signal takes effect at once.
 
-    Servers stop listening as soon as they are told to stop, and whoever asks meanwhile gets no answer.
+    The server closes its socket as soon as it receives the signal, so requests would get no answer meanwhile.
     """
     if threading.current_thread() is not threading.main_thread():
-        # Signals are not ours to handle, nor those of a server that runs here.
+        # Only the main thread receives signals, so a server in another thread does not handle them.
         yield
         return
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    stop = _Stop(work, handlers)
+    stop = _StopSequence(work, handlers)
     for number, handler in handlers.items():
         if callable(handler):
             signal.signal(number, stop.on_signal)
@@ -34,25 +34,25 @@ def run_before_stop(work: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[N
                 signal.signal(number, handler)
 
 
-class _Stop:
+class _StopSequence:
     def __init__(
         self, work: Callable[[], Coroutine[Any, Any, None]], handlers: dict[signal.Signals, Any]
     ) -> None:
         self._work = work
         self._handlers = handlers
         self._loop = asyncio.get_running_loop()
-        self._working: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     def on_signal(self, number: int, _: FrameType | None) -> None:
-        # Between any two steps of the main thread's code: what follows is for the event loop.
+        # A signal handler interrupts any code of the main thread, so the event loop does the rest.
         self._loop.call_soon_threadsafe(self._begin, signal.Signals(number))
 
     def _begin(self, number: signal.Signals) -> None:
-        if self._working is None:
-            self._working = asyncio.create_task(self._work())
-            self._working.add_done_callback(lambda _: self._take_effect(number))
-        elif not self._working.done():
-            self._take_effect(number)
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())
+            self._task.add_done_callback(lambda _: self._call_handler(number))
+        elif not self._task.done():
+            self._call_handler(number)
 
-    def _take_effect(self, number: signal.Signals) -> None:
+    def _call_handler(self, number: signal.Signals) -> None:
         self._handlers[number](int(number), None)

@@ -52,7 +52,7 @@ class Watchdog:
             stopped.set()
 
     def beat(self) -> None:
-        """Record a heartbeat, and a stall if the last one was too long ago."""
+        """Record a heartbeat, and a stall if the previous one was too long ago."""
         now = self._clock()
         if now - self._last_beat > self._limit:
             self._stall_seconds, self._stall_ended = now - self._last_beat, now

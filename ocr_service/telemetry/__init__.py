@@ -1,1 +1,1 @@
-"""Logs, metrics, traces, and the record of the running request that they share."""
+"""Logs, metrics and traces, and the record of the current request that they share."""

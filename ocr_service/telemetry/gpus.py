@@ -1,4 +1,4 @@
-"""What NVIDIA's driver says of the GPUs; nothing where there is none, or none of NVIDIA's."""
+"""Utilization and memory of the NVIDIA GPUs. Without a GPU or a driver there are no figures."""
 
 import asyncio
 import logging
@@ -11,15 +11,16 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-# More than it takes; a driver in trouble may never answer.
-_PATIENCE = 1.0
+# Far more than a query takes. A driver with a fault may never answer.
+_TIMEOUT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU, as the process sees it; what the driver does not tell, of a part of a GPU, say, is None.
+    """One GPU that is visible to the process. A figure that the driver does not provide is None.
 
-    index: from 0. utilization: share of time in which it computed, 0 to 1. memory_used, memory_size: bytes.
+    A MIG instance, for example, has no utilization. index: from 0. utilization: 0 to 1. memory_used and
+    memory_size: bytes.
     """
 
     index: int
@@ -29,33 +30,33 @@ class Gpu:
 
 
 class Gpus:
-    """Asks the driver, on a thread that neither the caller nor the process's end waits for."""
+    """Queries the driver in a thread, so that a driver that hangs blocks neither the service nor its exit."""
 
-    def __init__(self, patience: float = _PATIENCE) -> None:
-        self._patience = patience
+    def __init__(self, timeout: float = _TIMEOUT_SECONDS) -> None:
+        self._timeout = timeout
         self._initialized = False
-        self._asked: Future[Sequence[Gpu]] | None = None
+        self._query: Future[Sequence[Gpu]] | None = None
 
     async def read(self) -> Sequence[Gpu]:
-        """Return the GPUs; none where the driver does not answer in time."""
-        if self._asked is None or self._asked.done():
-            self._asked = Future()
-            Thread(target=self._answer, args=(self._asked,), name="gpus", daemon=True).start()
+        """Return the GPUs, or none if the driver does not answer in time."""
+        if self._query is None or self._query.done():
+            self._query = Future()
+            Thread(target=self._run, args=(self._query,), name="gpus", daemon=True).start()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience):
-                # The answer is another caller's, too.
-                return await asyncio.shield(asyncio.wrap_future(self._asked))
+            async with asyncio.timeout(self._timeout):
+                # Concurrent callers share the query, so a cancelled one must not cancel it.
+                return await asyncio.shield(asyncio.wrap_future(self._query))
         return ()
 
-    def _answer(self, asked: "Future[Sequence[Gpu]]") -> None:
+    def _run(self, query: "Future[Sequence[Gpu]]") -> None:
         try:
-            asked.set_result(self._ask())
+            query.set_result(self._ask_driver())
         except Exception:
             log.exception("the GPUs cannot be read")
-            asked.set_result(())
+            query.set_result(())
 
-    def _ask(self) -> Sequence[Gpu]:
-        # Not at the top: nobody needs it where nobody asks for metrics.
+    def _ask_driver(self) -> Sequence[Gpu]:
+        # Imported here because only a scrape of the metrics needs it.
         import pynvml
 
         try:
@@ -69,14 +70,14 @@ class Gpus:
 
 
 def _gpu(driver: Any, index: int) -> Gpu:
-    def told(query: Callable[[Any], Any]) -> Any:
+    def ask(query: Callable[[Any], Any]) -> Any:
         try:
             return query(driver.nvmlDeviceGetHandleByIndex(index))
         except driver.NVMLError:
             return None
 
-    rates = told(driver.nvmlDeviceGetUtilizationRates)
-    memory = told(driver.nvmlDeviceGetMemoryInfo)
+    rates = ask(driver.nvmlDeviceGetUtilizationRates)
+    memory = ask(driver.nvmlDeviceGetMemoryInfo)
     return Gpu(
         index,
         utilization=rates.gpu / 100 if rates else None,

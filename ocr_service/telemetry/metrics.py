@@ -1,7 +1,7 @@
-"""What is counted and measured, for Prometheus: every name, label and bucket of `/metrics`.
+"""The counters and histograms of `/metrics`: names, labels and buckets.
 
-Whoever does something counts it here where it happens. What is read off the service when somebody looks is a
-`StateGauge`, in `api/state_metrics.py`. No label holds what a caller has chosen.
+The code that does the work updates them. Values that are read at a scrape are a `StateGauge` in
+`api/state_metrics.py`. No label contains a value from a client.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,25 +12,25 @@ from prometheus_client.process_collector import ProcessCollector
 
 from ocr_service.telemetry.request_context import Record
 
-# When each series began would double their number; Prometheus finds resets by itself.
+# A creation time per series would double their number, and Prometheus detects resets without it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
-# From a page of the cache to a long document behind a full engine.
+# From a cache hit to a long document in a full backlog.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
 _BYTES = tuple(2.0**power for power in range(14, 30, 2))
-_ANSWERED = 200
+_OK = 200
 
 
 def _counter(name: str, documentation: str, label: str = "", values: Iterable[str] = ()) -> Counter:
-    """Make a counter; values of its label that are known stand at 0 from the start, as rates need it."""
-    made = Counter(name, documentation, [label] if label else [], registry=REGISTRY)
+    """Create a counter. Known values of its label start at 0, because `rate` needs a first sample."""
+    counter = Counter(name, documentation, [label] if label else [], registry=REGISTRY)
     for value in values:
-        made.labels(value)
-    return made
+        counter.labels(value)
+    return counter
 
 
 def _histogram(
@@ -41,76 +41,75 @@ def _histogram(
 
 requests = Counter(
     "ocr_requests_total",
-    "Requests that ended, by the route's path, or `other`; status 499: the caller left first. `engine` is "
-    "empty where no document was to be read.",
+    "Finished requests, by route, or `other`. Status 499: the client disconnected. `engine` is empty if the "
+    "request has no document.",
     ["route", "status", "engine"],
     registry=REGISTRY,
 )
 request_duration = _histogram(
     "ocr_request_duration_seconds",
-    "From a request's headers to its answer's end, for documents that were answered with a text.",
+    "Time from the headers of a request to the end of the answer, for successful document requests.",
     ["route"],
 )
-document_size = _histogram("ocr_document_size_bytes", "Size of the documents that came.", buckets=_BYTES)
+document_size = _histogram("ocr_document_size_bytes", "Size of the received documents.", buckets=_BYTES)
 
 pages = _counter(
     "ocr_pages_total",
-    "Pages that were worked on; `partly`: some blocks failed, `dropped`: nobody waited any more.",
+    "Processed pages. `partly`: some blocks failed. `dropped`: the request was cancelled.",
     "outcome",
     ("read", "partly", "failed", "dropped"),
 )
-blocks = _counter("ocr_blocks_total", "Blocks of pages that were read.", "outcome", ("read", "failed"))
+blocks = _counter("ocr_blocks_total", "Blocks of the processed pages.", "outcome", ("read", "failed"))
 page_queue = _histogram(
-    "ocr_page_queue_duration_seconds", "Wait of a page for its place in flight and in the engine."
+    "ocr_page_queue_duration_seconds", "Time that a page waits for a slot and for the engine."
 )
-page_decode = _histogram("ocr_page_decode_duration_seconds", "Decoding of a page.")
-page_recognition = _histogram("ocr_page_recognition_duration_seconds", "Recognition of a page.")
+page_decode = _histogram("ocr_page_decode_duration_seconds", "Decoding time of a page.")
+page_recognition = _histogram("ocr_page_recognition_duration_seconds", "Recognition time of a page.")
 
 cache_lookups = _counter(
     "ocr_cache_lookups_total",
-    "Searches for a result that was read before; `joined`: another request was reading it just then.",
+    "Cache lookups. `joined`: another request was reading the same document.",
     "outcome",
     ("memory", "store", "joined", "miss"),
 )
 
 documents_stored = _counter(
     "ocr_documents_stored_total",
-    "Documents to be stored, by what their callers were told; `pending`: they wait in the spool.",
+    "Documents to store, by the status in the answer. `pending`: in the spool.",
     "outcome",
     ("stored", "pending", "failed"),
 )
 storing_duration = _histogram(
-    "ocr_storing_duration_seconds", "Storing of a document, or spooling it, while its caller waits."
+    "ocr_storing_duration_seconds", "Time to store or spool a document, while the client waits."
 )
 
 vlm_calls = _counter(
     "ocr_vlm_calls_total",
-    "Calls to vLLM, one a block, by what came of them: an answer, nothing as the page was given up, or an "
-    "error's code.",
+    "Calls to vLLM, one per block: `answered`, `cancelled` (the page was dropped) or an error code.",
     "outcome",
     ("answered", "cancelled", "recognition_failed", "vlm_timeout", "vlm_unavailable"),
 )
-vlm_call_duration = _histogram("ocr_vlm_call_duration_seconds", "Calls to vLLM, whatever came of them.")
+vlm_call_duration = _histogram("ocr_vlm_call_duration_seconds", "Time of a call to vLLM, with any outcome.")
 vlm_retries = _counter(
-    "ocr_vlm_retries_total", "Calls sent a second time, as the connection was closed just then."
+    "ocr_vlm_retries_total", "Calls that were repeated because vLLM had closed the connection."
 )
-vlm_calls_in_flight = Gauge("ocr_vlm_calls_in_flight", "Calls to vLLM just now.", registry=REGISTRY)
+vlm_calls_in_flight = Gauge("ocr_vlm_calls_in_flight", "Calls to vLLM in progress.", registry=REGISTRY)
 
 
 def create_series(routes: Iterable[str], statuses: Sequence[int], engine: str) -> None:
-    """Let the series of the routes that read documents stand at 0 before the first request."""
+    """Create the series of the document routes, so that they are 0 before the first request."""
     for route in routes:
         request_duration.labels(route)
         for status in statuses:
             requests.labels(route, str(status), engine)
 
 
-def count_request(known: Record) -> None:
-    """Count a request at its end."""
-    assert known.status is not None and known.seconds is not None
-    requests.labels(known.route, str(known.status), known.engine or "").inc()
-    if known.document_bytes is not None:
-        document_size.observe(known.document_bytes)
-    # Probes and scrapes, a thousand times as many, are only counted: they would drown the others.
-    if known.engine is not None and known.status == _ANSWERED:
-        request_duration.labels(known.route).observe(known.seconds)
+def count_request(record: Record) -> None:
+    """Count a finished request."""
+    assert record.status is not None and record.seconds is not None
+    requests.labels(record.route, str(record.status), record.engine or "").inc()
+    if record.document_bytes is not None:
+        document_size.observe(record.document_bytes)
+    # Probes and scrapes are far more frequent, so their durations would hide the others.
+    if record.engine is not None and record.status == _OK:
+        request_duration.labels(record.route).observe(record.seconds)

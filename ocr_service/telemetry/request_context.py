@@ -1,30 +1,30 @@
-"""Which request a line of code works for."""
+"""The current request: its ids and its record."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 NO_REQUEST = "-"
-"""What stands for an id outside of requests."""
+"""The id outside of requests."""
 
 request_id: ContextVar[str] = ContextVar("request_id", default=NO_REQUEST)
-"""The running request's id; NO_REQUEST outside of requests. Threads see it through asyncio.to_thread."""
+"""The id of the current request, or NO_REQUEST. asyncio.to_thread passes it to the thread."""
 
 unique_id: ContextVar[str] = ContextVar("unique_id", default=NO_REQUEST)
-"""The same where the service made it; where its caller chose it, with something behind that nobody chose.
+"""The same id if the service made it. An id that the client chose gets a random suffix.
 
-Fit for a key or a file's name: letters, digits, full stops, hyphens and underscores.
+It is valid in an object key and in a file name: letters, digits, full stops, hyphens and underscores.
 """
 
 
 @dataclass(slots=True)
 class Record:
-    """What is known of a request at its end, for its log line, its metrics and its trace.
+    """The facts about a request, for its log line, its metrics and its trace.
 
-    What was never found out stays None. route: the path as the API has it, without what callers put in.
-    status: the answer's, or 499 where the caller left first. seconds: from its headers to the answer's end.
-    engine: the engine's name. document_bytes: of the document as it came. pages: how many were read, of which
-    failed_pages failed. cached: whether it was read before. storage: what became of its result, as the
-    answer's `storage.status` has it. timings: seconds by stage, summed over all pages.
+    A fact that does not apply is None. route: the path template of the API, without values from the client.
+    status: HTTP status, or 499 if the client disconnected before the answer. seconds: from the headers of the
+    request to the end of the answer. engine: name. document_bytes: size of the upload. pages: number of pages
+    in the result, of which failed_pages failed. cached: cache hit. storage: `storage.status` of the answer.
+    timings: seconds by stage, summed over all pages.
     """
 
     method: str = ""
@@ -41,8 +41,8 @@ class Record:
 
 
 record: ContextVar[Record] = ContextVar("record")
-"""The running request's record; whoever finds something out writes it there."""
+"""The record of the current request. The code that learns a fact writes it there."""
 
 
-# nginx's number for a caller that left before the answer; it is only ever logged and counted.
+# The code of nginx for a client that disconnected before the answer. It is only logged and counted.
 CLIENT_CLOSED_REQUEST = 499

@@ -1,7 +1,7 @@
-"""Where a request's time goes, as OpenTelemetry's spans; nothing at all unless `enable` has been called.
+"""OpenTelemetry spans for the stages of a request. Until `enable` is called, there are none.
 
-Spans hold numbers and words of ours alone: no document's text, no file's name, no document's address. Who
-awaits something measures it, whatever thread does the work.
+Attributes are numbers and fixed words: never text, names or addresses of documents. The code that awaits a
+stage measures it, no matter which thread does the work.
 """
 
 import asyncio
@@ -33,68 +33,68 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
 _HTTP = "http/protobuf"
 
-# What a collector that is away may cost the service's end.
-_LAST_SPANS_SECONDS = 5.0
+# Time to send the last spans at shutdown if the collector is unreachable.
+_FLUSH_SECONDS = 5.0
 
-_FAULT = 500
+_SERVER_ERROR = 500
 
-_on: "_Tracing | None" = None
+_active: "_Tracing | None" = None
 
 
 class Span(Protocol):
-    """A span that has begun."""
+    """A span that was started."""
 
     def set_attributes(self, attributes: Attributes) -> None:
-        """Add what was found out; what is None is left out."""
+        """Add attributes. A value of None is left out."""
 
 
 def enable(environment: Mapping[str, str]) -> None:
-    """Send spans from here on, where OpenTelemetry's variables name a collector; the SDK is imported here.
+    """Start to send spans if the variables of OpenTelemetry name a collector.
 
-    It reads its variables itself, from the process's environment.
+    Only then is the SDK imported. It reads its variables from the environment of the process.
     """
-    global _on
-    if not _is_wanted(environment):
+    global _active
+    if not _is_enabled(environment):
         return
     for name in _PROTOCOLS:
         if environment.get(name, _HTTP) not in ("", _HTTP):
-            log.warning("%s: traces go over %s, which is all that there is", name, _HTTP)
-    _on = _Tracing()
-    log.info("traces are sent")
+            log.warning("%s: only %s is supported and is used", name, _HTTP)
+    _active = _Tracing()
+    log.info("tracing is enabled")
 
 
 async def disable() -> None:
-    """Send what is left, within a few seconds."""
-    global _on
-    tracing, _on = _on, None
+    """Send the last spans within a few seconds, and stop."""
+    global _active
+    tracing, _active = _active, None
     if tracing is not None:
         await tracing.close()
 
 
 def span(name: str, attributes: Attributes | None = None) -> AbstractContextManager[Span]:
-    """Measure what the `with` block awaits, as a part of the span around it."""
-    return _OFF if _on is None else _on.part(name, attributes or {})
+    """Measure the `with` block as a child of the current span."""
+    return _NO_SPAN if _active is None else _active.span(name, attributes or {})
 
 
 def request(
-    request_id: str, known: Record, headers: Sequence[tuple[bytes, bytes]]
+    request_id: str, record: Record, headers: Sequence[tuple[bytes, bytes]]
 ) -> AbstractContextManager[Span]:
-    """Measure a whole request, as a part of its caller's trace; at its end its record is told."""
-    return _OFF if _on is None else _on.request(request_id, known, headers)
+    """Measure a request as a part of the trace of its client. At the end, its record becomes attributes."""
+    return _NO_SPAN if _active is None else _active.request(request_id, record, headers)
 
 
 def call(name: str, attributes: Attributes) -> AbstractContextManager[Span]:
-    """Measure a call to another program, which is told of the trace by `trace_headers`."""
-    return _OFF if _on is None else _on.call(name, attributes)
+    """Measure a call to another service. `trace_headers` passes the trace on to it."""
+    return _NO_SPAN if _active is None else _active.call(name, attributes)
 
 
 def trace_headers() -> dict[str, str]:
-    """Return the headers that tell another program of the span it works for; none while tracing is off."""
-    return {} if _on is None else _on.trace_headers()
+    """Return the headers that pass the current span on to another service; none while tracing is off."""
+    return {} if _active is None else _active.trace_headers()
 
 
-def _is_wanted(environment: Mapping[str, str]) -> bool:
-    """Whether a collector is named, and not taken back."""
+def _is_enabled(environment: Mapping[str, str]) -> bool:
+    """Whether the variables name a collector and do not disable tracing."""
     return (
         any(environment.get(name) for name in _ENDPOINTS)
         and environment.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"
@@ -102,8 +102,8 @@ def _is_wanted(environment: Mapping[str, str]) -> bool:
     )
 
 
-class _Off:
-    """Stands for every span while tracing is off."""
+class _NoSpan:
+    """Replaces each span while tracing is off."""
 
     def __enter__(self) -> Self:
         return self
@@ -115,31 +115,31 @@ class _Off:
         pass
 
 
-_OFF = _Off()
+_NO_SPAN = _NoSpan()
 
 
 class _Tracing:
-    """The SDK, set up as its variables say."""
+    """The SDK, configured by its variables."""
 
     def __init__(self) -> None:
-        # Not made the process's own: FastAPI would add spans that hold queries.
+        # Not the global provider: FastAPI would use that for spans with query strings.
         self._provider = _provider()
         self._tracer = self._provider.get_tracer("ocr_service", __version__)
-        # What its parts say of a collector that is away, at every attempt, `_Telling` says once.
+        # The SDK logs each failed attempt to reach the collector. `_LoggingExporter` logs only the first.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
 
-    def part(self, name: str, attributes: Attributes) -> "_Live":
-        return _Live(self._tracer, name, SpanKind.INTERNAL, attributes)
+    def span(self, name: str, attributes: Attributes) -> "_ActiveSpan":
+        return _ActiveSpan(self._tracer, name, SpanKind.INTERNAL, attributes)
 
-    def call(self, name: str, attributes: Attributes) -> "_Live":
-        return _Live(self._tracer, name, SpanKind.CLIENT, attributes)
+    def call(self, name: str, attributes: Attributes) -> "_ActiveSpan":
+        return _ActiveSpan(self._tracer, name, SpanKind.CLIENT, attributes)
 
     def request(
-        self, request_id: str, known: Record, headers: Sequence[tuple[bytes, bytes]]
-    ) -> "_LiveRequest":
+        self, request_id: str, record: Record, headers: Sequence[tuple[bytes, bytes]]
+    ) -> "_RequestSpan":
         carrier = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-        attributes: Attributes = {"http.request.method": known.method, "ocr.request_id": request_id}
-        return _LiveRequest(self._tracer, known, attributes, propagate.extract(carrier))
+        attributes: Attributes = {"http.request.method": record.method, "ocr.request_id": request_id}
+        return _RequestSpan(self._tracer, record, attributes, propagate.extract(carrier))
 
     def trace_headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -147,16 +147,16 @@ class _Tracing:
         return headers
 
     async def close(self) -> None:
-        # A thread of its own that nobody waits for at the process's end, as it would for one of the loop's.
+        # A daemon thread, because the process would wait at exit for a thread of the pool.
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
-        await asyncio.to_thread(closing.join, _LAST_SPANS_SECONDS)
+        await asyncio.to_thread(closing.join, _FLUSH_SECONDS)
         if closing.is_alive():
-            log.warning("the last traces could not be sent in %g s", _LAST_SPANS_SECONDS)
+            log.warning("the last spans were not sent within %g s and are lost", _FLUSH_SECONDS)
 
 
-class _Live:
-    """A span, from its `with` block's begin to its end."""
+class _ActiveSpan:
+    """A span that lasts as long as its `with` block."""
 
     def __init__(
         self,
@@ -179,50 +179,50 @@ class _Live:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None:
-            # Its words may quote a document.
+            # The text of the error may quote a document.
             self.fail(error.code if isinstance(error, OcrError) else type(error).__name__)
         context.detach(self._token)
         self._span.end()
 
     def set_attributes(self, attributes: Attributes) -> None:
-        """Add what was found out; what is None is left out."""
+        """Add attributes. A value of None is left out."""
         self._span.set_attributes({name: value for name, value in attributes.items() if value is not None})
 
     def fail(self, kind: str) -> None:
-        """Say that it came to nothing, and by what kind of error."""
+        """Mark the span as failed, with the kind of error."""
         self._span.set_status(StatusCode.ERROR)
         self.set_attributes({"error.type": kind})
 
 
-class _LiveRequest(_Live):
-    def __init__(self, tracer: Tracer, known: Record, attributes: Attributes, parent: Context) -> None:
-        super().__init__(tracer, known.method, SpanKind.SERVER, attributes, parent)
-        self._known = known
+class _RequestSpan(_ActiveSpan):
+    def __init__(self, tracer: Tracer, record: Record, attributes: Attributes, parent: Context) -> None:
+        super().__init__(tracer, record.method, SpanKind.SERVER, attributes, parent)
+        self._record = record
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        known = self._known
-        self._span.update_name(f"{known.method} {known.route}")
+        record = self._record
+        self._span.update_name(f"{record.method} {record.route}")
         self.set_attributes(
             {
-                "http.route": known.route,
-                "http.response.status_code": known.status,
-                "ocr.engine": known.engine,
-                "ocr.document.size": known.document_bytes,
-                "ocr.pages": known.pages,
-                "ocr.pages.failed": known.failed_pages,
-                "ocr.cached": known.cached,
-                "ocr.storage": known.storage,
+                "http.route": record.route,
+                "http.response.status_code": record.status,
+                "ocr.engine": record.engine,
+                "ocr.document.size": record.document_bytes,
+                "ocr.pages": record.pages,
+                "ocr.pages.failed": record.failed_pages,
+                "ocr.cached": record.cached,
+                "ocr.storage": record.storage,
             }
         )
-        # As the conventions have it: of a server's spans, its own faults alone are errors.
-        if known.status is not None and known.status >= _FAULT:
-            self.fail(str(known.status))
-        super().__exit__(kind, error, where)
+        # By the semantic conventions, only a 5xx makes the span of a server an error.
+        if record.status is not None and record.status >= _SERVER_ERROR:
+            self.fail(str(record.status))
+        super().__exit__(kind, error, traceback)
 
 
 def _provider() -> "TracerProvider":
@@ -231,31 +231,31 @@ def _provider() -> "TracerProvider":
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    named = OTELResourceDetector().detect().attributes
-    ours = {"service.name": _SERVICE_NAME, "service.version": __version__}
-    provider = TracerProvider(resource=Resource.create({**ours, **named}), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(_telling(OTLPSpanExporter())))
+    configured = OTELResourceDetector().detect().attributes
+    defaults = {"service.name": _SERVICE_NAME, "service.version": __version__}
+    provider = TracerProvider(resource=Resource.create({**defaults, **configured}), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(_logging_exporter(OTLPSpanExporter())))
     return provider
 
 
-def _telling(exporter: "SpanExporter") -> "SpanExporter":
-    """Let the log know when spans get lost, and when no longer: once each."""
+def _logging_exporter(exporter: "SpanExporter") -> "SpanExporter":
+    """Log when the first spans are lost, and when spans can be sent again."""
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-    class Telling(SpanExporter):
+    class LoggingExporter(SpanExporter):
         failing = False
 
         def export(self, spans: "Sequence[ReadableSpan]") -> "SpanExportResult":
             result = exporter.export(spans)
             failed = result is not SpanExportResult.SUCCESS
             if failed and not self.failing:
-                log.warning("traces cannot be sent, and are lost until they can")
+                log.warning("spans cannot be sent and are lost")
             elif self.failing and not failed:
-                log.info("traces can be sent again")
+                log.info("spans can be sent again")
             self.failing = failed
             return result
 
         def shutdown(self) -> None:
             exporter.shutdown()
 
-    return Telling()
+    return LoggingExporter()

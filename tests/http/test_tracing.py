@@ -123,8 +123,8 @@ def test_collector_that_is_away_costs_a_line_in_the_log_and_nothing_else(collect
     with traced(collector, OTEL_EXPORTER_OTLP_ENDPOINT=away, OTEL_EXPORTER_OTLP_TIMEOUT="1") as service:
         for _ in range(3):
             assert post(service).status_code == 200
-            service.wait_for("traces cannot be sent")
-    told = [line for line in service.log if "opentelemetry" in line or "traces cannot" in line]
+            service.wait_for("spans cannot be sent")
+    told = [line for line in service.log if "opentelemetry" in line or "spans cannot" in line]
     assert len(told) == 1, told
 
 
@@ -133,17 +133,17 @@ def test_collector_that_does_not_answer_holds_nobody_up(collector: Collector) ->
     with traced(collector, OTEL_EXPORTER_OTLP_TIMEOUT="600") as service:
         for _ in range(3):
             assert post(service).status_code == 200
-    assert [line for line in service.log if "the last traces could not be sent in 5 s" in line]
+    assert [line for line in service.log if "the last spans were not sent within 5 s" in line]
 
 
 def test_traces_that_cannot_be_sent_are_told_of_once_until_they_can(collector: Collector) -> None:
     collector.status = 400
     with traced(collector) as service:
         httpx.get(f"{service.url}/version")
-        service.wait_for("traces cannot be sent")
+        service.wait_for("spans cannot be sent")
         collector.status = 200
         httpx.get(f"{service.url}/version")
-        service.wait_for("traces can be sent again")
+        service.wait_for("spans can be sent again")
     collector.wait_for(["GET /version"])
 
 
@@ -155,4 +155,4 @@ def test_nothing_is_sent_unless_it_is_wanted(collector: Collector, settings: dic
     with traced(collector, **settings) as service:
         assert post(service, headers=TRACEPARENT).headers["X-Request-ID"] == TRACE
     assert not collector.bodies
-    assert not [line for line in service.log if "traces are sent" in line]
+    assert not [line for line in service.log if "tracing is enabled" in line]
