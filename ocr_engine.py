@@ -73,7 +73,7 @@ class PaddleOcrVlEngine:
         return self._pipeline.version if self._pipeline else None
 
     @property
-    def reads_by(self) -> Mapping[str, object] | None:
+    def fingerprint(self) -> Mapping[str, object] | None:
         packages = installed_versions()
         if packages is None or self.vlm.model is None:
             return None

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from ocr_service import __version__
-from ocr_service.admission.admission import Admission, Bounds
+from ocr_service.admission.admission import ABORT_SECONDS, Admission, Bounds
 from ocr_service.api import openapi
 from ocr_service.api.answers.problems import answer_error
 from ocr_service.api.middleware.api_keys import Access
@@ -59,8 +59,6 @@ log = logging.getLogger("ocr_service")
 
 # An engine that could not be started is tried again as often as this, in seconds.
 _REVIVED_EVERY = 30.0
-# For what has its time over when the service stops: to say so.
-_LAST_WORDS_SECONDS = 6.0
 
 _HOW_TO_ADD_PADDLEOCR_VL = "`make run-gpu` installs PaddleOCR-VL and vLLM, and serves with them"
 
@@ -291,7 +289,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     for name, work in {
         "event loop watchdog": service.watchdog.run(),
         "the watch over the engine": engine.watch(),
-        "memory trimming": trim_when_idle(service.admission.places),
+        "memory trimming": trim_when_idle(service.admission.slots),
         "the watch over the storage": result_store.watch(),
     }.items():
         service.background.start(name, work)
@@ -336,7 +334,7 @@ async def _drain(service: Service) -> None:
     """Let what is under way come to its end, and nothing else begin."""
     log.info("stopping: %d requests are finished first", service.admission.visits)
     try:
-        async with asyncio.timeout(service.drain_seconds + _LAST_WORDS_SECONDS):
+        async with asyncio.timeout(service.drain_seconds + ABORT_SECONDS):
             await service.admission.drain(service.drain_seconds)
             await service.result_store.flush()
     except TimeoutError:

@@ -1,7 +1,7 @@
-"""Who is let in, whose page is next, and when a request's time is over.
+"""Admission of requests, slots for their pages, their deadlines, and the drain.
 
-Every request for a document is a visit: it comes in, its document arrives and is held in memory, its pages
-take places in turn, it leaves. All of that is bounded, and what would go beyond is refused at once.
+A request for a document is a visit: it is admitted, its document arrives and is held in memory, its pages
+take slots, and it ends with its answer. Each step has a limit; a request beyond a limit is refused at once.
 """
 
 import asyncio
@@ -12,23 +12,26 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ocr_service.admission.page_slots import Places
+from ocr_service.admission.page_slots import PageSlots
 from ocr_service.core.errors import Draining, NotAdmitted, Overloaded, RequestTimedOut
 
 T = TypeVar("T")
 
-# What callers are told before anything is known of the speed; and at most.
-_FIRST_RETRY_AFTER, _LONGEST_RETRY_AFTER = 10, 600
-# How long visits that are ended may take to say so.
-_LAST_WORDS_SECONDS = 5.0
+ABORT_SECONDS = 6.0
+"""Time for a request that times out during shutdown to send its error."""
+
+# Retry-After, in seconds, before the speed is known; and the upper limit.
+_DEFAULT_RETRY_AFTER, _MAX_RETRY_AFTER = 10, 600
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What may be going on at a time.
+    """Limits on concurrent work.
 
-    pages, pixels: decoded or being read. document_bytes: of documents as they came. waiting: visits of which
-    no page is being read. seconds: that a visit may take once its document has arrived.
+    pages, pixels: decoded or recognized at a time.
+    document_bytes: total size of the documents in memory.
+    waiting: requests without a page in a slot.
+    seconds: deadline of a request, from the arrival of its document.
     """
 
     pages: int
@@ -39,43 +42,43 @@ class Bounds:
 
 
 class Admission:
-    """Owns what is going on; belongs to one event loop.
+    """Admits requests and owns the state of their limits; belongs to one event loop.
 
-    places: for pages. document_bytes: held just now. draining: whether nobody is let in any more.
-    refused: visits refused so far, by the error's code.
+    slots: for pages. document_bytes: held in memory now. draining: no request is admitted any more.
+    refused: number of refused requests, by error code.
     """
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
-        self.places = Places(bounds.pages, bounds.pixels)
+        self.slots = PageSlots(bounds.pages, bounds.pixels)
         self.document_bytes = 0
         self.draining = False
         self.refused: Counter[str] = Counter({Overloaded.code: 0, Draining.code: 0})
         self._visits: set[Visit] = set()
-        self._reading: set[Turns] = set()
+        self._queues: set[PageQueue] = set()
         self._left = asyncio.Event()
 
     @property
     def visits(self) -> int:
-        """Requests that have come in, those included whose document is still arriving."""
+        """Admitted requests, also if their document is still arriving."""
         return len(self._visits)
 
     @property
     def waiting(self) -> int:
-        """Requests whose document has arrived, and of which no page is being read."""
-        arrived = sum(visit.has_arrived for visit in self._visits)
-        return max(0, arrived - sum(turns.in_flight > 0 for turns in self._reading))
+        """Requests whose document has arrived, but of which no page has a slot."""
+        arrived = sum(visit.has_document for visit in self._visits)
+        return max(0, arrived - sum(queue.in_flight > 0 for queue in self._queues))
 
     @property
     def pages_ahead(self) -> int:
-        """Pages of opened documents that are still to be read."""
-        return sum(turns.ahead for turns in self._reading)
+        """Pages of open documents that are not done yet."""
+        return sum(queue.ahead for queue in self._queues)
 
     @contextmanager
     def visit(self) -> Iterator["Visit"]:
-        """Let a request in until it is answered; raises Overloaded or Draining."""
+        """Admit a request until it is answered; raises Overloaded or Draining."""
         if self.draining:
-            raise self._counted(Draining("The service is stopping; another one, or the same, is there soon."))
+            raise self._counted(Draining("The service is stopping. Retry in a few seconds."))
         self.refuse_if_full()
         visit = Visit(self)
         self._visits.add(visit)
@@ -87,32 +90,32 @@ class Admission:
             self._left.set()
 
     @contextmanager
-    def turns(self, pages: int) -> Iterator["Turns"]:
-        """Let a document's pages take places, each in its turn."""
-        turns = Turns(self.places, pages)
-        self._reading.add(turns)
+    def page_queue(self, pages: int) -> Iterator["PageQueue"]:
+        """Queue the pages of one document for slots."""
+        queue = PageQueue(self.slots, pages)
+        self._queues.add(queue)
         try:
-            yield turns
+            yield queue
         finally:
-            self._reading.discard(turns)
+            self._queues.discard(queue)
 
     def refuse_if_full(self) -> None:
-        """Raise Overloaded where one more cannot even wait."""
+        """Raise Overloaded if the backlog is full."""
         if self.waiting >= self.bounds.waiting:
-            raise self.overloaded(f"{self.bounds.waiting} requests are waiting already")
+            raise self.overloaded(f"The backlog is full: {self.bounds.waiting} requests are waiting")
 
-    def overloaded(self, why: str) -> NotAdmitted:
-        """Make the refusal of what is too much; it says when that which waits now should be done."""
-        return self._counted(Overloaded(f"{why}; come back later.", self._retry_after()))
+    def overloaded(self, reason: str) -> NotAdmitted:
+        """Build the Overloaded error; Retry-After comes from the backlog."""
+        return self._counted(Overloaded(f"{reason}. Retry later.", self._retry_after()))
 
     async def drain(self, seconds: float) -> None:
-        """Let nobody in any more, and wait until all have left; who has not by then is told to."""
+        """Admit no more requests and wait for the admitted ones; after the given time, end them."""
         self.draining = True
         if await self._emptied(seconds):
             return
         for visit in self._visits:
             visit.end()
-        await self._emptied(_LAST_WORDS_SECONDS)
+        await self._emptied(ABORT_SECONDS)
 
     async def _emptied(self, seconds: float) -> bool:
         try:
@@ -129,27 +132,30 @@ class Admission:
         return refusal
 
     def _retry_after(self) -> int:
-        speed = self.places.pages_a_second
-        seconds = math.ceil(self.pages_ahead / speed) if speed else _FIRST_RETRY_AFTER
-        return min(max(seconds, 1), _LONGEST_RETRY_AFTER)
+        speed = self.slots.pages_a_second
+        seconds = math.ceil(self.pages_ahead / speed) if speed else _DEFAULT_RETRY_AFTER
+        return min(max(seconds, 1), _MAX_RETRY_AFTER)
 
 
 class Visit:
-    """One request, from its headers to its answer. has_arrived: its document is here. held: bytes of it."""
+    """One request, from its headers to its answer.
+
+    has_document: the document has arrived. held: bytes of the document in memory.
+    """
 
     def __init__(self, admission: Admission) -> None:
-        self.has_arrived = False
+        self.has_document = False
         self.held = 0
         self._admission = admission
         self._seconds = admission.bounds.seconds
-        # On the event loop's clock; None until the document has arrived.
+        # On the clock of the event loop; None until the document has arrived.
         self._deadline: float | None = None
         self._running: asyncio.Timeout | None = None
 
     def hold(self, count: int) -> None:
-        """Count bytes that are about to be held in memory; raises Overloaded where they are too many."""
+        """Count bytes before they are held in memory; raises Overloaded if there are too many."""
         admission = self._admission
-        # One document alone always has room: how large it may be is for others to say.
+        # A single document always has room. Other limits apply to its size.
         is_alone = admission.document_bytes == self.held
         if not is_alone and admission.document_bytes + count > admission.bounds.document_bytes:
             raise admission.overloaded("The documents of other requests fill the memory")
@@ -157,22 +163,22 @@ class Visit:
         self.held += count
 
     def start_clock(self, seconds: float | None = None) -> None:
-        """Let the clock run; raises Overloaded where the waiting room is full by now.
+        """Start the deadline, because the document has arrived; raises Overloaded if the backlog is full.
 
-        seconds: what the caller wants to wait; the service's own limit where it is None, or longer.
+        seconds: deadline that the request asks for; the limit of the service applies if it is shorter.
         """
         self._admission.refuse_if_full()
-        self.has_arrived = True
+        self.has_document = True
         self._seconds = min(self._seconds, seconds or math.inf)
         self._end_after(self._seconds)
 
     def end(self) -> None:
-        """End what is awaited in time, now: the service stops."""
+        """Let the deadline pass now, because the service is stopping."""
         self._end_after(0)
 
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
-        """Cancel what is awaited inside when the time is over; raises RequestTimedOut, or Draining."""
+        """Cancel the block at the deadline and raise RequestTimedOut, or Draining during a drain."""
         try:
             async with asyncio.timeout_at(self._deadline) as self._running:
                 yield
@@ -185,7 +191,7 @@ class Visit:
             self._running = None
 
     async def each(self, items: AsyncGenerator[T]) -> AsyncGenerator[T]:
-        """Yield the items, each awaited in time; what is done with them meanwhile is not."""
+        """Yield the items; the deadline applies to the wait for an item, not to its use."""
         while True:
             async with self.in_time():
                 try:
@@ -205,21 +211,21 @@ class Visit:
         return RequestTimedOut(f"The document was not read within {self._seconds:g} s.")
 
 
-class Turns:
-    """One document's pages: `ahead` are not done yet, of which `in_flight` have places."""
+class PageQueue:
+    """The pages of one document: `ahead` are not done yet, and `in_flight` of these have slots."""
 
-    def __init__(self, places: Places, pages: int) -> None:
+    def __init__(self, slots: PageSlots, pages: int) -> None:
         self.ahead = pages
         self.in_flight = 0
-        self._places = places
+        self._slots = slots
 
-    async def take(self, pixels: int) -> None:
-        """Wait for a page's place; documents take turns, as each asks for one place at a time."""
-        await self._places.take(pixels)
+    async def acquire(self, pixels: int) -> None:
+        """Wait for a slot. Documents take turns, because each asks for one slot at a time."""
+        await self._slots.acquire(pixels)
         self.in_flight += 1
 
-    def give_back(self, pixels: int) -> None:
-        """Let go of a page's place."""
+    def release(self, pixels: int) -> None:
+        """Release the slot of a page that is done."""
         self.in_flight -= 1
         self.ahead -= 1
-        self._places.give_back(pixels)
+        self._slots.release(pixels)

@@ -1,4 +1,4 @@
-"""Places for pages between their decoding and their text, given out first come, first served."""
+"""Slots for pages that are decoded or recognized, granted first come, first served."""
 
 import asyncio
 import time
@@ -6,55 +6,55 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# How much of what is known of the speed a further page leaves as it was.
-_MEMORY = 0.95
+# Decay of the moving average, per page.
+_DECAY = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+class _Waiter:
     pixels: int
     granted: asyncio.Future[None]
 
 
-class Places:
-    """Bounds what is decoded at a time, in pages and in pixels; whoever asks first is served first.
+class PageSlots:
+    """Limits the pages and the pixels in memory; belongs to one event loop.
 
-    A page of more pixels than there are goes alone. Belongs to one event loop. clock: seconds.
+    A page with more pixels than the limit gets a slot when no other page has one. clock: in seconds.
     """
 
     def __init__(self, pages: int, pixels: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.pages, self.pixels = pages, pixels
         self.pages_taken = self.pixels_taken = 0
-        # Since the start, whatever came of them.
+        # Slots released since the start, also by pages that failed.
         self.pages_done = 0
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Waiter] = deque()
         self._clock = clock
         self._speed = _Speed()
         self._last_change = clock()
 
     @property
     def pages_a_second(self) -> float | None:
-        """How fast places have come free lately, while any was taken; None before the first."""
+        """Recent rate of released slots while any was taken; None before the first."""
         return self._speed.pages_a_second
 
-    async def take(self, pixels: int) -> None:
-        """Wait for a place, behind all who have asked before."""
+    async def acquire(self, pixels: int) -> None:
+        """Wait for a slot, after all earlier callers."""
         if not self._queue and self._fits(pixels):
             return self._grant(pixels)
-        waiting = _Waiting(pixels, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
+        waiter = _Waiter(pixels, asyncio.get_running_loop().create_future())
+        self._queue.append(waiter)
         try:
-            await waiting.granted
+            await waiter.granted
         except asyncio.CancelledError:
-            if not waiting.granted.cancelled():
+            if not waiter.granted.cancelled():
                 self._free(pixels)
             else:
-                # It may have stood in the way of smaller ones.
+                # Smaller pages may have waited behind this one.
                 self._serve()
             raise
 
-    def give_back(self, pixels: int) -> None:
-        """Let go of a place whose page is done."""
+    def release(self, pixels: int) -> None:
+        """Release the slot of a page that is done."""
         self.pages_done += 1
         self._speed.add_page(self._clock() - self._last_change)
         self._last_change = self._clock()
@@ -67,7 +67,7 @@ class Places:
 
     def _grant(self, pixels: int) -> None:
         if not self.pages_taken:
-            # Time in which there was nothing to do says nothing about the speed.
+            # Idle time does not count for the speed.
             self._last_change = self._clock()
         self.pages_taken += 1
         self.pixels_taken += pixels
@@ -79,17 +79,17 @@ class Places:
 
     def _serve(self) -> None:
         while self._queue and self._is_next(self._queue[0]):
-            waiting = self._queue.popleft()
-            if not waiting.granted.cancelled():
-                self._grant(waiting.pixels)
-                waiting.granted.set_result(None)
+            waiter = self._queue.popleft()
+            if not waiter.granted.cancelled():
+                self._grant(waiter.pixels)
+                waiter.granted.set_result(None)
 
-    def _is_next(self, waiting: _Waiting) -> bool:
-        return waiting.granted.cancelled() or self._fits(waiting.pixels)
+    def _is_next(self, waiter: _Waiter) -> bool:
+        return waiter.granted.cancelled() or self._fits(waiter.pixels)
 
 
 class _Speed:
-    """Pages a second, of which the last ones count most."""
+    """Pages per second, as an exponential moving average."""
 
     def __init__(self) -> None:
         self._pages = self._seconds = 0.0
@@ -99,5 +99,5 @@ class _Speed:
         return self._pages / self._seconds if self._seconds else None
 
     def add_page(self, seconds: float) -> None:
-        self._pages = _MEMORY * self._pages + 1
-        self._seconds = _MEMORY * self._seconds + seconds
+        self._pages = _DECAY * self._pages + 1
+        self._seconds = _DECAY * self._seconds + seconds

@@ -128,16 +128,16 @@ def _of_engine(engine: Engine) -> Iterator[Metric]:
 
 
 def _of_work(admission: Admission) -> Iterator[Metric]:
-    places, bounds = admission.places, admission.bounds
+    slots, bounds = admission.slots, admission.bounds
     yield requests_in_flight.of(admission.visits)
     yield requests_waiting.of(admission.waiting)
     yield requests_waiting_limit.of(bounds.waiting)
     yield requests_refused.each(admission.refused)
     yield pages_ahead.of(admission.pages_ahead)
-    yield pages_in_flight.of(places.pages_taken)
-    yield pages_limit.of(places.pages)
-    yield pixels_in_flight.of(places.pixels_taken)
-    yield pixels_limit.of(places.pixels)
+    yield pages_in_flight.of(slots.pages_taken)
+    yield pages_limit.of(slots.pages)
+    yield pixels_in_flight.of(slots.pixels_taken)
+    yield pixels_limit.of(slots.pixels)
     yield documents_held.of(admission.document_bytes)
     yield documents_limit.of(bounds.document_bytes)
 

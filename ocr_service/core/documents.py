@@ -1,6 +1,6 @@
 """Pages, blocks and results: the values that pass from one stage to the next.
 
-Everything here is frozen: a stage takes a value and returns a value.
+All of them are frozen: a stage takes a value and returns a new one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from PIL import Image
 
 from ocr_service.core.errors import OcrError, PageError
 
-# Between the pages of one document, in `markdown` and `text` alike.
+# Between the pages of a document, in `markdown` and in `text`.
 PAGE_BREAK = "\n\n"
 
 ImageMode = Literal["L", "RGB"]
@@ -21,9 +21,9 @@ ImageMode = Literal["L", "RGB"]
 class Page:
     """One decoded page.
 
-    index: the page's number in its document, from 1.
-    image: pixels in the mode that the engine asked for (`Engine.image_mode`), upright, without alpha.
-    resolution: pixels per inch, or None where the file does not say so credibly.
+    index: number of the page in its document, from 1.
+    image: pixels in the mode of the engine (`Engine.image_mode`), upright, without alpha.
+    resolution: pixels per inch; None if the file has no plausible value.
     """
 
     index: int
@@ -33,14 +33,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One piece of a page's layout.
+    """A block of the page layout.
 
-    label: what the piece is, such as "text", "doc_title", "paragraph_title", "list".
+    label: kind of the block, such as "text", "doc_title", "paragraph_title", "list".
     bbox: (x0, y0, x1, y1) in pixels of the page as decoded, origin top left.
-    content: the piece's text; a table as HTML, a formula as LaTeX.
+    content: text of the block; a table as HTML, a formula as LaTeX.
     order: position in reading order, from 1.
-    confidence: 0 to 1, or None where the engine has none.
-    failure: why the piece has no text, or None.
+    confidence: 0 to 1; None if the engine gives none.
+    failure: error of a block without text, or None.
     """
 
     label: str
@@ -53,7 +53,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds spent on one page, or on all pages of a document together."""
+    """Seconds spent on one page, or the sum over all pages of a document."""
 
     decode: float = 0.0
     queue: float = 0.0
@@ -65,16 +65,16 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """What an engine read from one page.
+    """The result of one page.
 
-    width, height: in pixels as decoded, or as turned and unwarped where the engine did that; 0 where the page
-    could not be read.
-    failure: why there is no text, or None.
-    decoded: width and height in pixels before the engine turned or unwarped the page; zeros as above.
-    images: the pictures that the Markdown refers to, by their path there; JPEG files.
-    drawings: pictures that show the page, "input_img", and by other names what was found in it; JPEG files.
-    docx: the page as a Word document, where it was asked for.
-    raw: everything the engine said about the page, in its own words, as JSON has it; None where it has none.
+    width, height: pixels of the page as decoded, or after the engine rotated or unwarped it; 0 if the page
+    failed.
+    failure: error of a page without text, or None.
+    decoded: width and height before the engine rotated or unwarped the page; 0 if the page failed.
+    images: pictures in the Markdown, by their path there; JPEG files.
+    drawings: the page as "input_img", and other names for drawings of the results; JPEG files.
+    docx: the page as a Word document, if the request wants one.
+    raw: the complete output of the engine as JSON values; None if the engine has none.
     """
 
     index: int
@@ -93,16 +93,17 @@ class PageResult:
 
     @property
     def failed_blocks(self) -> Sequence[Block]:
-        """The blocks without text, of a page that has some."""
+        """Blocks without text, of a page that was read."""
         return [block for block in self.blocks if block.failure]
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentResult:
-    """A whole document.
+    """The result of a document.
 
-    pages: in order. total: seconds from the first byte decoded to the result. cached: whether its text was
-    read for an earlier request, or for another one at the same time; then nothing but `total` was spent.
+    pages: in order.
+    total: seconds from opening the document to the result.
+    cached: read for an earlier request, or for an equal one at the same time; then `timings` are 0.
     """
 
     pages: tuple[PageResult, ...]

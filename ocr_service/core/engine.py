@@ -1,4 +1,4 @@
-"""The seam between the service and an OCR engine."""
+"""The interface of an OCR engine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ocr_service.core.options import Options
 
 
 class EngineState(StrEnum):
-    """Where an engine stands; the values are those that `/health` shows."""
+    """State of an engine, with the values of `/health`."""
 
     NOT_INITIALIZED = "not_initialized"
     INITIALIZING = "initializing"
@@ -19,7 +19,7 @@ class EngineState(StrEnum):
 
 
 class VlmState(StrEnum):
-    """Where the VLM's server stands; the values are those that `/health` shows."""
+    """State of the vLLM server, with the values of `/health`."""
 
     READY = "ready"
     STARTING = "starting"
@@ -29,10 +29,10 @@ class VlmState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VlmStatus:
-    """What is known of the server that an engine's VLM runs in, as last seen.
+    """Result of the last check of the vLLM server.
 
-    url: its address without credentials. model: the name under which it serves the model.
-    latency: seconds of the last check that was answered. error: what was wrong last, kept until all is well.
+    url: without credentials. model: name of the served model. latency: seconds of the last successful check.
+    error: last error, until a check succeeds.
     """
 
     state: VlmState = VlmState.DISABLED
@@ -43,7 +43,7 @@ class VlmStatus:
 
 
 class Engine(Protocol):
-    """The seam between the service and whatever reads pages."""
+    """An OCR engine."""
 
     @property
     def name(self) -> str:
@@ -51,11 +51,11 @@ class Engine(Protocol):
 
     @property
     def title(self) -> str:
-        """The name as people write it, such as "Tesseract"."""
+        """Display name, such as "Tesseract"."""
 
     @property
     def version(self) -> str | None:
-        """Version of what reads the pages, or None before it is known."""
+        """Version of the engine; None before it is known."""
 
     @property
     def state(self) -> EngineState:
@@ -63,53 +63,52 @@ class Engine(Protocol):
 
     @property
     def resolution(self) -> int:
-        """Pixels per inch at which the engine reads best; PDF pages are rendered so."""
+        """Pixels per inch at which the engine reads best, the default for PDF pages."""
 
     @property
     def image_mode(self) -> ImageMode:
-        """Pixel mode that pages must come in."""
+        """Pixel mode of the pages that the engine takes."""
 
     @property
     def max_page_side(self) -> int:
-        """Most pixels that a page may be wide or high."""
+        """Maximum width and height of a page in pixels."""
 
     @property
     def max_pages_in_flight(self) -> int:
-        """How many decoded pages keep the engine busy; more would only hold memory."""
+        """Number of decoded pages that keep the engine busy; more would only hold memory."""
 
     @property
-    def reads_by(self) -> Mapping[str, object] | None:
-        """Everything that a result depends on beside page and options: models, versions, defaults.
+    def fingerprint(self) -> Mapping[str, object] | None:
+        """Everything that a result depends on besides the page and the options: models, versions, defaults.
 
-        None while it is not known; what is read then is not kept for others.
+        None while it is unknown; then results are not cached.
         """
 
     @property
     def starts_early(self) -> bool:
-        """Whether starting is cheap enough to do with the service rather than with the first request."""
+        """Start the engine with the service, because it is cheap, and not with the first request."""
 
     @property
     def vlm(self) -> VlmStatus:
-        """The server that the engine's VLM runs in, disabled where it has none; never waits."""
+        """Status of the vLLM server; disabled if the engine has none. Never waits."""
 
     async def watch(self) -> None:
-        """Keep an eye on what the engine depends on, beside the service, until cancelled."""
+        """Check the dependencies of the engine in the background, until cancelled."""
 
     async def start(self) -> None:
-        """Make ready, once, whoever asks; raises EngineUnavailable."""
+        """Start the engine; concurrent callers share one start. Raises EngineUnavailable."""
 
     async def close(self) -> None:
-        """Let go of threads and models."""
+        """Release threads and models."""
 
     def check(self, options: Options) -> None:
-        """Raise a RequestError for options that this started engine cannot honour."""
+        """Raise a RequestError for options that the engine, once started, does not support."""
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
-        """Read one page; raises PageError for this page alone, EngineError for all."""
+        """Read one page; a PageError fails this page only, an EngineError the document."""
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
-        """Look at the pages of a whole document together; raises RecognitionFailed.
+        """Restructure the pages of a whole document; raises RecognitionFailed.
 
-        They may have been read elsewhere: what they say is in `blocks` and `raw`, and their text is made
-        anew.
+        The pages may have been read elsewhere. The text is made anew from `blocks` and `raw`.
         """

@@ -1,4 +1,4 @@
-"""Every error that the service answers with.
+"""All errors that the service answers with.
 
 OcrError                        500 internal_error
 ├── RequestError                422 invalid_request
@@ -21,11 +21,11 @@ OcrError                        500 internal_error
 │   ├── TypeNotSupported        415 type_not_supported
 │   ├── TooManyPages            422 too_many_pages
 │   ├── EncryptedPdf            422 encrypted_pdf
-│   └── PageError               in a document of several pages, the page's alone
+│   └── PageError               fails one page of a document
 │       ├── BrokenDocument      422 broken_document
 │       ├── TooManyPixels       422 too_many_pixels
 │       ├── RecognitionFailed   500 recognition_failed
-│       ├── PartlyRecognized    500 partly_recognized, beside the blocks that were read
+│       ├── PartlyRecognized    500 partly_recognized, with the blocks that were read
 │       └── VlmTimeout          504 vlm_timeout
 ├── NotAdmitted                 503, with Retry-After
 │   ├── Overloaded              503 overloaded
@@ -34,11 +34,11 @@ OcrError                        500 internal_error
 ├── EngineError
 │   └── EngineUnavailable       503 engine_unavailable, with Retry-After
 │       └── VlmUnavailable      503 vlm_unavailable
-└── StorageError                in the answer's `storage`, never the answer itself
-    ├── StorageOutage           it may be well again in a moment
-    └── StorageRefusal          it will stay so until somebody mends it
+└── StorageError                in the field `storage` of the answer, never the answer itself
+    ├── StorageOutage           temporary
+    └── StorageRefusal          permanent until an operator acts
 
-An error's sentence is for the caller: no internal path, no traceback, nothing of the document's text.
+The detail of an error is for the caller: no internal path, no traceback, no text of the document.
 """
 
 from collections.abc import Iterator
@@ -46,14 +46,14 @@ from typing import ClassVar, Self, TypeVar
 
 
 class OcrError(Exception):
-    """Base of the tree: each class carries its HTTP status, its stable code and its title.
+    """Base of the tree. Each class has its HTTP status, its stable code and its title.
 
-    retry_after: seconds after which a new attempt makes sense; None where nothing is known of that.
+    retry_after: seconds after which a retry makes sense; None if unknown.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Something went wrong inside the service"
+    title: ClassVar[str] = "Internal error"
     retry_after: int | None = None
 
     def __init__(self, detail: str = "", retry_after: int | None = None) -> None:
@@ -63,12 +63,12 @@ class OcrError(Exception):
 
     @property
     def detail(self) -> str:
-        """The sentence for the caller."""
+        """One or two sentences for the caller."""
         return str(self)
 
     @property
     def headers(self) -> dict[str, str]:
-        """HTTP headers that belong to the answer."""
+        """HTTP headers of the answer."""
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
@@ -76,13 +76,13 @@ Error = TypeVar("Error", bound=Exception)
 
 
 def bare(error: Error) -> Error:
-    """Return the error without where it came from: tracebacks hold the pages that were being read."""
+    """Return the error without cause and traceback, whose frames would hold the page in memory."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 
 class RequestError(OcrError):
-    """The request cannot be understood or honoured as it stands."""
+    """The request is invalid."""
 
     status = 422
     code = "invalid_request"
@@ -92,7 +92,7 @@ class RequestError(OcrError):
 class Unauthorized(RequestError):
     status = 401
     code = "unauthorized"
-    title = "The request shows no API key that is known here"
+    title = "The API key is missing or unknown"
 
     @property
     def headers(self) -> dict[str, str]:
@@ -102,18 +102,18 @@ class Unauthorized(RequestError):
 class MalformedBody(RequestError):
     status = 400
     code = "malformed_body"
-    title = "The body is not what its content type says"
+    title = "The body does not match its content type"
 
 
 class MediaTypeNotSupported(RequestError):
     status = 415
     code = "media_type_not_supported"
-    title = "The request's content type is not supported"
+    title = "The content type of the request is not supported"
 
 
 class NoFile(RequestError):
     code = "no_file"
-    title = "The request has no file and no address of one"
+    title = "The request has neither a file nor an address"
 
 
 class EmptyFile(RequestError):
@@ -124,7 +124,7 @@ class EmptyFile(RequestError):
 class UploadTooSlow(RequestError):
     status = 408
     code = "upload_too_slow"
-    title = "The request's body does not come fast enough"
+    title = "The upload is too slow"
 
 
 class TooManyBytes(RequestError):
@@ -134,7 +134,7 @@ class TooManyBytes(RequestError):
 
     @classmethod
     def beyond(cls, max_bytes: int) -> Self:
-        return cls(f"Files of up to {max_bytes // 2**20} MiB are accepted.")
+        return cls(f"The limit is {max_bytes // 2**20} MiB.")
 
 
 class PagesOutOfRange(RequestError):
@@ -149,45 +149,45 @@ class LanguageNotInstalled(RequestError):
 
 class OptionNotSupported(RequestError):
     code = "option_not_supported"
-    title = "The engine does not have this option"
+    title = "The engine does not support this option"
 
 
 class ModelNotLoaded(RequestError):
     code = "model_not_loaded"
-    title = "The option's model is not loaded"
+    title = "The model for this option is not loaded"
 
 
 class InvalidUrl(RequestError):
     code = "invalid_url"
-    title = "The document's address is not a URL"
+    title = "The address of the document is not a valid URL"
 
 
 class UrlNotAllowed(RequestError):
     code = "url_not_allowed"
-    title = "Nothing is fetched from this address"
+    title = "Fetching from this address is not allowed"
 
 
 class FetchFailed(RequestError):
     status = 424
     code = "fetch_failed"
-    title = "The document could not be fetched from its address"
+    title = "The document could not be fetched"
 
 
 class DocumentError(OcrError):
-    """The document itself cannot be read."""
+    """The document cannot be read."""
 
     status = 422
 
 
 class NotADocument(DocumentError):
     code = "not_a_document"
-    title = "The file is not an image and not a PDF"
+    title = "The file is neither an image nor a PDF"
 
 
 class TypeNotSupported(DocumentError):
     status = 415
     code = "type_not_supported"
-    title = "This type of file is not supported"
+    title = "This file type is not supported"
 
 
 class TooManyPages(DocumentError):
@@ -201,7 +201,7 @@ class EncryptedPdf(DocumentError):
 
 
 class PageError(DocumentError):
-    """What one page can suffer alone: the other pages of its document are still read."""
+    """An error of one page; the other pages of the document are still read."""
 
 
 class BrokenDocument(PageError):
@@ -233,7 +233,7 @@ class VlmTimeout(PageError):
 
 
 class NotAdmitted(OcrError):
-    """The service takes no further work just now."""
+    """The service does not admit the request now."""
 
     status = 503
     retry_after = 5
@@ -241,7 +241,7 @@ class NotAdmitted(OcrError):
 
 class Overloaded(NotAdmitted):
     code = "overloaded"
-    title = "The service has as much to do as it can take"
+    title = "The service is overloaded"
 
 
 class Draining(NotAdmitted):
@@ -260,13 +260,13 @@ class RequestTimedOut(OcrError):
 
 
 class EngineError(OcrError):
-    """The engine fails whatever the page is."""
+    """The engine fails for every page."""
 
     status = 503
 
 
 class EngineUnavailable(EngineError):
-    """The engine is not there."""
+    """The engine is not available."""
 
     code = "engine_unavailable"
     title = "The OCR engine is not available"
@@ -279,21 +279,21 @@ class VlmUnavailable(EngineUnavailable):
 
 
 class StorageError(OcrError):
-    """A file could not be stored or fetched; whoever asked for a document's text gets it all the same."""
+    """A file could not be stored or fetched. The request for the text of a document still succeeds."""
 
     title = "The storage failed"
 
 
 class StorageOutage(StorageError):
-    """The storage is away, or busy: trying again later may help."""
+    """The storage is unreachable or busy; a retry may help."""
 
 
 class StorageRefusal(StorageError):
-    """The storage says no, by wrong credentials, no bucket, a full disk: somebody must mend it first."""
+    """The storage refuses, for example because of credentials, a missing bucket or a full disk."""
 
 
 def error_kinds(base: type[OcrError] = OcrError) -> Iterator[type[OcrError]]:
-    """Walk the tree of errors; those without a code of their own only group others."""
+    """Yield the classes of the tree that have their own code; the others only group them."""
     if "code" in vars(base):
         yield base
     for child in base.__subclasses__():

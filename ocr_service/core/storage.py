@@ -1,4 +1,4 @@
-"""The seam between the service and a storage of files."""
+"""The interface of a storage."""
 
 from collections.abc import Mapping
 from typing import Literal, Protocol, runtime_checkable
@@ -7,50 +7,50 @@ StorageKind = Literal["s3", "local"]
 
 
 class Storage(Protocol):
-    """The seam between the service and where its files stay.
+    """A storage for objects. A key is a path with slashes.
 
-    A key is a path with slashes between its parts. Whatever fails raises StorageOutage or StorageRefusal;
-    their sentences hold no secret. An object appears whole or not at all.
+    Every failure is raised as StorageOutage or StorageRefusal, without secrets in its detail. Writes are
+    atomic: an object appears whole or not at all.
     """
 
     @property
     def kind(self) -> StorageKind:
-        """What it is."""
+        """Kind of the storage."""
 
     @property
     def bucket(self) -> str | None:
-        """The bucket's name, None where there are none."""
+        """Name of the bucket; None if the storage has no buckets."""
 
     @property
     def prefix(self) -> str:
-        """What every key that the service makes begins with: empty, or with a slash at its end."""
+        """Prefix of the keys that the service makes: empty, or ending with a slash."""
 
     async def put(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
-        """Store an object in place of any that is there; metadata, in ASCII, is kept where it can be."""
+        """Store an object and replace an existing one; metadata, in ASCII, is stored if possible."""
 
     async def get(self, key: str, max_bytes: int | None = None) -> bytes | None:
-        """Return an object, None where there is none; raises TooManyBytes for a larger one, unread."""
+        """Return an object, or None if it does not exist; raises TooManyBytes, unread, if it is too large."""
 
     async def delete(self, key: str) -> None:
-        """Remove an object; one that is not there is no error."""
+        """Delete an object; it is no error if it does not exist."""
 
     async def url(self, key: str) -> str | None:
-        """Return an address where anyone may fetch the object for a while, None where there are none."""
+        """Return a temporary public URL of the object; None if the storage has none."""
 
     async def check(self) -> None:
-        """Find out whether it can be used; heavy imports happen here or at the first use."""
+        """Check that the storage can be used; heavy imports happen here or at the first use."""
 
     async def close(self) -> None:
-        """Let go of threads and connections."""
+        """Release threads and connections."""
 
 
 @runtime_checkable
 class Prunable(Protocol):
-    """A storage that does not let go of old objects by itself, but can be told to."""
+    """A storage that has no lifecycle rules of its own."""
 
     @property
     def prefix(self) -> str:
-        """As of any storage."""
+        """See `Storage.prefix`."""
 
     async def prune(self, folder: str, older_than: float) -> int:
-        """Remove the folder's objects that were put more than so many seconds ago; return how many."""
+        """Delete the objects in a folder that are older than so many seconds; return their number."""

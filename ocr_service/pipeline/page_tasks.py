@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from ocr_service.admission.admission import Admission, Turns
+from ocr_service.admission.admission import Admission, PageQueue
 from ocr_service.core.documents import PageResult, Timings
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import EngineError, EngineUnavailable, PageError, RecognitionFailed, bare
@@ -40,8 +40,8 @@ class PageTasks:
 
     async def results(self) -> AsyncGenerator[PageResult]:
         """Yield each page when it is done; see `Reading.results`."""
-        with self._admission.turns(len(self._pages)) as turns:
-            feeding = asyncio.create_task(self._feed(turns))
+        with self._admission.page_queue(len(self._pages)) as queue:
+            feeding = asyncio.create_task(self._feed(queue))
             try:
                 for _ in self._pages:
                     outcome = await self._finished.get()
@@ -53,15 +53,15 @@ class PageTasks:
             finally:
                 await _stop(feeding)
 
-    async def _feed(self, turns: Turns) -> None:
+    async def _feed(self, queue: PageQueue) -> None:
         """Start a task for each page as slots become free."""
         async with asyncio.TaskGroup() as tasks:
             for index in self._pages:
                 began = time.perf_counter()
                 pixels, error = await self._size(index)
-                await turns.take(pixels)
+                await queue.acquire(pixels)
                 waited = Timings(queue=time.perf_counter() - began)
-                tracker = WorkTracker(partial(turns.give_back, pixels))
+                tracker = WorkTracker(partial(queue.release, pixels))
                 task = tasks.create_task(self._finish(index, waited, tracker, error))
                 # A callback, because a task that is cancelled before its first step runs no code of its own.
                 task.add_done_callback(tracker.task_done)

@@ -55,12 +55,12 @@ class Pipeline:
         """
         sha256 = await asyncio.to_thread(_sha256, data)
         job = Job(data, sha256, pages, options, shared=shared)
-        read_by = self.engine.reads_by
-        if not cached or self.cache is None or read_by is None or not options.repeatable:
+        fingerprint = self.engine.fingerprint
+        if not cached or self.cache is None or fingerprint is None or not options.repeatable:
             return job
         depends_on = {
             "service": __version__,
-            "engine": [self.engine.name, read_by],
+            "engine": [self.engine.name, fingerprint],
             "decoding": [self._dpi, self._limits, self._max_pages, _decoders()],
             "request": [pages, options],
         }

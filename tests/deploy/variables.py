@@ -5,13 +5,12 @@ from functools import cache
 
 import pytest
 
+from ocr_service.admission.admission import ABORT_SECONDS
 from ocr_service.config import Settings, load_settings
 from tests.running import ROOT
 
 # Seconds that results may take to be stored, or put into the spool, after the last answer.
 _STORING = 20
-# Seconds that requests may take to answer when their time is over.
-_LAST_WORDS = 6
 
 
 @cache
@@ -30,7 +29,7 @@ def seconds_to_stop(environment: dict[str, str]) -> int:
     drain = {"OCR_DRAIN_TIMEOUT": Settings.model_fields["ocr_drain_timeout"].default}
     variables = drain | start_script() | environment
     one_after_the_other = ("OCR_DRAIN_TIMEOUT", "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN", "VLLM_STOP_TIMEOUT")
-    return sum(int(variables[name]) for name in one_after_the_other) + _LAST_WORDS + _STORING
+    return sum(int(variables[name]) for name in one_after_the_other) + int(ABORT_SECONDS) + _STORING
 
 
 def check_settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:

@@ -19,7 +19,7 @@ class ScriptedEngine:
     max_page_side = 60_000
     max_pages_in_flight = 4
     starts_early = False
-    reads_by: Mapping[str, object] | None = MappingProxyType({"script": 1})
+    fingerprint: Mapping[str, object] | None = MappingProxyType({"script": 1})
 
     def __init__(self) -> None:
         self.state = EngineState.READY

@@ -74,7 +74,7 @@ async def test_another_engine_reads_anew() -> None:
     storage = MemoryStorage()
     for version in (1, 2):
         engine = ScriptedEngine()
-        engine.reads_by = {"script": version}
+        engine.fingerprint = {"script": version}
         async with serving(engine, storage, **CACHE) as client:
             assert (await read(client)).json()["cached"] is False
 
@@ -91,7 +91,7 @@ async def test_cache_false_passes_it_by() -> None:
 
 async def test_engine_of_which_nothing_is_known_keeps_nothing() -> None:
     engine = ScriptedEngine()
-    engine.reads_by = None
+    engine.fingerprint = None
     async with serving(engine, **CACHE) as client:
         assert [(await read(client)).json()["cached"] for _ in range(2)] == [False, False]
 

@@ -41,27 +41,27 @@ async def test_documents_on_their_way_do_not_fill_the_room_but_are_refused_at_it
 
 async def test_a_request_of_which_a_page_is_read_waits_no_longer() -> None:
     room = admission(waiting=1)
-    with room.visit() as visit, room.turns(pages=3) as turns:
+    with room.visit() as visit, room.page_queue(3) as queue:
         visit.start_clock()
-        await turns.take(1)
+        await queue.acquire(1)
         assert room.waiting == 0
         with room.visit() as other:
             other.start_clock()
-            turns.give_back(1)
+            queue.release(1)
             assert room.waiting == 2
             assert room.pages_ahead == 2
 
 
 async def test_retry_after_is_the_time_that_the_pages_ahead_should_take() -> None:
     room = admission(waiting=1)
-    room.places._clock = iter(range(100)).__next__
-    with room.visit() as visit, room.turns(pages=41) as turns:
+    room.slots._clock = iter(range(100)).__next__
+    with room.visit() as visit, room.page_queue(41) as queue:
         visit.start_clock()
-        await turns.take(1)
-        turns.give_back(1)
+        await queue.acquire(1)
+        queue.release(1)
         with pytest.raises(Overloaded) as refused, room.visit():
             pass
-    speed = room.places.pages_a_second
+    speed = room.slots.pages_a_second
     assert speed
     assert refused.value.retry_after == -(-40 // speed)
 

@@ -45,4 +45,4 @@ async def test_an_error_in_the_size_of_a_page_fails_this_page_alone(error: Excep
         pages: list[PageResult] = [page async for page in tasks.results()]
     failures = {page.index: page.failure and page.failure.code for page in pages}
     assert failures == {1: None, 2: code, 3: None}
-    assert admission.places.pages_taken == 0
+    assert admission.slots.pages_taken == 0

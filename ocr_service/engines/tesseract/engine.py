@@ -78,7 +78,7 @@ class TesseractEngine:
         return self._starting.state
 
     @property
-    def reads_by(self) -> Mapping[str, object] | None:
+    def fingerprint(self) -> Mapping[str, object] | None:
         if self.version is None:
             return None
         return {"tesseract": self.version, "default_lang": self._default_lang, "data": self._data}
