@@ -23,7 +23,7 @@ run-gpu: ## set up PaddleOCR-VL and vLLM too, then serve; LAYOUT_ENGINE=onnxrunt
 
 test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 	@scripts/setup.sh test
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: lint-image ## linters of everything; formatter and types
 	$(PYTHON) -m ruff check .
