@@ -35,13 +35,17 @@ async def test_a_service_whose_task_has_died_is_not_alive() -> None:
 
 
 async def test_a_loop_that_stood_still_is_not_alive() -> None:
+    began = time.monotonic()
     async with serving(ScriptedEngine(), ocr_stall_timeout=1) as client:
         assert (await client.get("/health/live")).status_code == 200
         # Twice as long as it may, which is what is tested: the loop is the service's, too.
         time.sleep(2)  # noqa: ASYNC251
         live = await client.get("/health/live")
+        most = round(time.monotonic() - began)
     assert live.status_code == 503
-    assert live.json()["reasons"] == ["the event loop stood still for 2 s"]
+    assert live.json()["reasons"] in [
+        [f"the event loop stood still for {seconds} s"] for seconds in range(2, most + 1)
+    ]
 
 
 @pytest.mark.parametrize(
