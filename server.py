@@ -294,7 +294,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     }.items():
         service.background.start(name, work)
     if cache is not None:
-        service.background.start("the cleanup of the cache", cache.run_cleanup())
+        service.background.start("cache cleanup", cache.run_cleanup())
     try:
         with run_before_stop(partial(_drain, service)), listen_address() as address:
             service.background.start("the engine's start", _start(service, address, app.state.greeting))

@@ -1,1 +1,1 @@
-"""Values, errors and seams that every other folder speaks in."""
+"""Values, errors and interfaces that all other folders use."""

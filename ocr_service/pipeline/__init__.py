@@ -1,1 +1,1 @@
-"""From a document's bytes to its text: page selection, reading, cache."""
+"""From document to text: page selection, page reading and the cache."""
