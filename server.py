@@ -66,6 +66,8 @@ _ABOUT: dict[str, Any] = {
     "title": "OCR service",
     "description": "Documents in, Markdown, text and blocks out. Start with `POST /ocr`.",
     "version": __version__,
+    "openapi_tags": openapi.TAGS,
+    "generate_unique_id_function": openapi.operation_id,
     # Its own would hold queries, and errors' words; `tracing` and `metrics` do without.
     "telemetry": dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False),
 }

@@ -1,9 +1,12 @@
-"""What FastAPI cannot see of `/ocr`, as it reads its body itself: the request and the other answers."""
+"""The OpenAPI document: tags, names of operations, and the parts of `/ocr` that FastAPI cannot derive."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
 
 from ocr_service.api.answers.problems import MEDIA_TYPE as PROBLEM
 from ocr_service.api.answers.problems import Problem
@@ -12,50 +15,72 @@ from ocr_service.api.middleware.api_keys import API_KEY_HEADER
 from ocr_service.api.paths import OpenPaths
 from ocr_service.api.requests.body import DOCUMENT
 from ocr_service.api.requests.ocr_fields import OcrFields
+from ocr_service.api.requests.recognition_fields import RecognitionFields
 from ocr_service.core.errors import Unauthorized, error_kinds
 
-# Where an answer has no `storage`.
+# They replace `storage` in answers that have no such field.
 STORAGE_STATUS = "X-Storage-Status"
 STORAGE_FOLDER = "X-Storage-Folder"
 
+DOCUMENTS, PADDLEX, SERVICE = "Documents", "PaddleX API", "Service"
+TAGS = [
+    {"name": DOCUMENTS, "description": "Read a document."},
+    {"name": PADDLEX, "description": "The API of `paddlex --serve` for PaddleOCR-VL, for its clients."},
+    {"name": SERVICE, "description": "Health and version; no API key is needed."},
+]
+
 _REFERENCE = "#/components/schemas/{model}"
 _STREAM_EVENTS = (StartEvent, PageEvent, EndEvent, ErrorEvent)
-_BEYOND_THE_ROUTES: tuple[type[BaseModel], ...] = (*_STREAM_EVENTS, Problem)
+_ENGINE_OPTIONS = {name for field in RecognitionFields.model_fields for name in (field, to_camel(field))}
+_EXTRA_MODELS: tuple[type[BaseModel], ...] = (*_STREAM_EVENTS, Problem)
+
+
+def operation_id(route: APIRoute) -> str:
+    """Name an operation after its function, so that generated clients have short method names."""
+    return route.name
+
+
+def _common_first(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the fields of a request before the options of the engine."""
+    return dict(sorted(properties.items(), key=lambda field: field[0] in _ENGINE_OPTIONS))
 
 
 def _form_field(schema: dict[str, Any]) -> dict[str, Any]:
-    """Leave out that a field may be null: a form cannot say so, and the documentation page would."""
+    """Remove null from a schema: a form cannot send it, but Swagger UI would offer it."""
     kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
     rest = {key: value for key, value in schema.items() if key != "anyOf" and value is not None}
     return {**rest, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})}
 
 
-_FIELDS = {name: _form_field(schema) for name, schema in OcrFields.model_json_schema()["properties"].items()}
+_PROPERTIES = _common_first(OcrFields.model_json_schema()["properties"])
+_FIELDS = {name: _form_field(schema) for name, schema in _PROPERTIES.items()}
 
 
-def _in_json(schema: dict[str, Any]) -> dict[str, Any]:
-    """Add what JSON can say beside the text that a form has: null, and the objects and lists themselves."""
+def _json_field(schema: dict[str, Any]) -> dict[str, Any]:
+    """Add the values that JSON has beside the text of a form: null, objects and lists."""
     rest = {key: value for key, value in schema.items() if key in ("title", "description", "examples")}
     kinds = schema.get("anyOf") or [{key: value for key, value in schema.items() if key not in rest}]
-    themselves = [kind["contentSchema"] for kind in kinds if "contentSchema" in kind]
+    parsed = [kind["contentSchema"] for kind in kinds if "contentSchema" in kind]
     as_numbers = [{"enum": [0, 1]}] if any(kind.get("type") == "boolean" for kind in kinds) else []
     as_text = [{"type": "string"}] if all(kind["type"] != "string" for kind in kinds) else []
-    return {**rest, "anyOf": [*kinds, *themselves, *as_numbers, *as_text, {"type": "null"}]}
+    return {**rest, "anyOf": [*kinds, *parsed, *as_numbers, *as_text, {"type": "null"}]}
 
 
-def _plain(schema: Any) -> Any:
-    """Leave out what a text must hold: of that the documentation page would make an object, and send none."""
+def _without_content(schema: Any) -> Any:
+    """Remove the schema of JSON inside a text: Swagger UI would make an object of it and send nothing."""
     if isinstance(schema, dict):
-        return {key: _plain(value) for key, value in schema.items() if not key.startswith("content")}
-    return [_plain(part) for part in schema] if isinstance(schema, list) else schema
+        return {
+            key: _without_content(value) for key, value in schema.items() if not key.startswith("content")
+        }
+    return [_without_content(part) for part in schema] if isinstance(schema, list) else schema
 
 
-# Of what shows no example, the documentation page would make one up; an empty field says nothing.
-_SAYS_NOTHING = {"examples": [""]}
-_FORM_FIELDS = {name: _SAYS_NOTHING | _plain(schema) for name, schema in _FIELDS.items()}
-_JSON_FIELDS = {name: _in_json(schema) for name, schema in _FIELDS.items()}
+# Swagger UI invents a value for a field without an example. An empty field is ignored.
+_EMPTY = {"examples": [""]}
+_FORM_FIELDS = {name: _EMPTY | _without_content(schema) for name, schema in _FIELDS.items()}
+_JSON_FIELDS = {name: _json_field(schema) for name, schema in _FIELDS.items()}
 _JSON_FIELDS["pages"]["anyOf"].append({"type": "integer", "minimum": 1})
-# Joined by commas in a form.
+# A form has them as text, with commas.
 _JSON_FIELDS["markdown_ignore_labels"]["anyOf"].append({"type": "array", "items": {"type": "string"}})
 
 _FILE = {
@@ -68,56 +93,43 @@ _FILE = {
 _URL = {
     "type": "string",
     "format": "uri",
-    "description": "The document's address on the web, instead of a file.",
+    "description": "URL of the document, instead of a file.",
 }
 _ENCODED = {
     "type": "string",
     "format": DOCUMENT,
-    "description": "The document in base64, or its address, instead of `image_url`.",
+    "description": "The document in base64, or its URL, instead of `image_url`.",
 }
-_AS_JSON = {
-    "schema": {
-        "type": "object",
-        "oneOf": [{"required": ["file"]}, {"required": ["image_url"]}],
-        "properties": {"file": _ENCODED, "image_url": _URL, **_JSON_FIELDS},
-    },
-    "example": {"image_url": "https://example.com/scan.jpg"},
-}
-_BY_ADDRESS = {
-    "schema": {
-        "type": "object",
-        "required": ["image_url"],
-        "properties": {"image_url": _URL, **_FORM_FIELDS},
-    },
-    "example": {"image_url": "https://example.com/scan.jpg"},
-}
-
+_FILE_OR_URL = [{"required": ["file"]}, {"required": ["image_url"]}]
+_URL_EXAMPLE = {"image_url": "https://example.com/scan.jpg"}
 
 OCR_REQUEST: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            # It says nothing then, as if the field were not there.
-            "allowEmptyValue": True,
-            "description": schema["description"] + " A field of the body goes before it.",
-            "schema": schema,
-        }
-        for name, schema in _FORM_FIELDS.items()
-    ],
     "requestBody": {
         "required": True,
         "content": {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "oneOf": [{"required": ["file"]}, {"required": ["image_url"]}],
-                    "properties": {"file": _FILE, "image_url": _SAYS_NOTHING | _URL, **_FORM_FIELDS},
+                    "oneOf": _FILE_OR_URL,
+                    "properties": {"file": _FILE, "image_url": _EMPTY | _URL, **_FORM_FIELDS},
                 }
             },
-            "application/x-www-form-urlencoded": _BY_ADDRESS,
-            "application/json": _AS_JSON,
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image_url"],
+                    "properties": {"image_url": _URL, **_FORM_FIELDS},
+                },
+                "example": _URL_EXAMPLE,
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "oneOf": _FILE_OR_URL,
+                    "properties": {"file": _ENCODED, "image_url": _URL, **_JSON_FIELDS},
+                },
+                "example": _URL_EXAMPLE,
+            },
         },
     },
 }
@@ -138,11 +150,11 @@ def _codes(status: int) -> str:
 
 _STORAGE_HEADERS = {
     STORAGE_STATUS: {
-        "description": "Where the answer has no `storage`: its `status`.",
+        "description": "`status` of the storage, if the answer has no field `storage`.",
         "schema": {"type": "string", "examples": ["stored"]},
     },
     STORAGE_FOLDER: {
-        "description": "Where the answer has no `storage`: its `folder`.",
+        "description": "`folder` in the storage, if the answer has no field `storage`.",
         "schema": {"type": "string", "examples": ["ocr/2026/03/15/3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d/"]},
     },
 }
@@ -150,30 +162,30 @@ _STORAGE_HEADERS = {
 
 OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The document's text, in the form that was asked for.",
+        "description": "The result, in the format that `format` or the `Accept` header chooses.",
         "headers": {
             "ETag": {
-                "description": "The answer's tag, for `If-None-Match`; a stream has none, nor has an "
-                "answer in which something failed.",
+                "description": "Tag of the answer, for `If-None-Match`; not for a stream or a failed result.",
                 "schema": {"type": "string", "examples": ['W/"3f2b7c1d-json"']},
             },
             **_STORAGE_HEADERS,
         },
         "content": {
-            "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}},
             "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},
             "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
+            "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}},
         },
     },
-    304: {"description": "The caller named the answer's tag in `If-None-Match`, and so has it."},
+    304: {"description": "`If-None-Match` has the tag of the answer: the client already has it."},
     **{status: _problems(status) for status in sorted({e.status for e in error_kinds()})},
 }
 
 
 def json_request(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
-    """Describe a request of one JSON object, all in one place."""
+    """Describe a request of one JSON object, without references."""
     schema = model.model_json_schema()
     parts = schema.pop("$defs", {})
+    schema["properties"] = _common_first(schema["properties"])
 
     def inlined(node: Any) -> Any:
         if isinstance(node, dict):
@@ -186,7 +198,7 @@ def json_request(model: type[BaseModel], example: dict[str, Any]) -> dict[str, A
 
 
 def responses_with(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """Describe the errors of a route that has them in a form of its own."""
+    """Describe the answers of a route that has its own model for errors."""
     statuses = sorted({error.status for error in error_kinds()})
     return {
         200: {"description": "The result.", "headers": _STORAGE_HEADERS},
@@ -194,22 +206,22 @@ def responses_with(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     }
 
 
-# The first two ways of showing a key are one to OpenAPI.
+# OpenAPI has one scheme for `Authorization: Bearer` and `Authorization: token`.
 _SECURITY_SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "One of the service's API keys."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key of the service."},
     "api_key": {
         "type": "apiKey",
         "in": "header",
         "name": API_KEY_HEADER,
-        "description": "The same, where something in front of the service wants `Authorization` for itself.",
+        "description": "The same key, if a proxy in front of the service uses `Authorization` itself.",
     },
 }
 
 
 def complete(app: FastAPI, open_paths: OpenPaths | None) -> None:
-    """Let the app's OpenAPI document hold what no route names: models, and how a key is shown.
+    """Add to the OpenAPI document of the app: the models that no route names, and the API keys.
 
-    open_paths: what needs no key; None where nothing does, and the document then speaks of no keys.
+    open_paths: paths that need no key. None: the service has no keys, and the document does not mention them.
     """
     made_by_fastapi = app.openapi
 
@@ -236,7 +248,7 @@ def _add_security(document: dict[str, Any], open_paths: OpenPaths) -> None:
 
 
 def _add_models(schemas: dict[str, Any]) -> None:
-    for model in _BEYOND_THE_ROUTES:
+    for model in _EXTRA_MODELS:
         schema = model.model_json_schema(mode="serialization", ref_template=_REFERENCE)
         for name, part in schema.pop("$defs", {}).items():
             schemas.setdefault(name, part)

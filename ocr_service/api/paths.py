@@ -1,20 +1,20 @@
-"""Paths that the middleware treats apart: open without a key, or left out of the log."""
+"""Paths that the middleware treats differently: open without a key, or logged at DEBUG only."""
 
-# Where FastAPIOffline puts what the page loads.
+# Scripts and styles of Swagger UI; FastAPIOffline serves them here.
 ASSETS = "/static-offline-docs"
 
-# Asked again and again, by machines.
+# Polled by probes and by Prometheus.
 QUIET = {"/health", "/health/live", "/health/ready", "/health/vllm", "/metrics"}
 
-# A platform's probes have no key.
+# The probes of a platform have no key.
 _ALWAYS = ("/health", "/health/", "/version")
-# A browser asks for these before anybody can enter a key; what they say is the same for everybody.
+# A browser loads these before a user can enter a key; they are the same for all users.
 _DOCUMENTATION = ("/", "/docs", "/openapi.json", f"{ASSETS}/")
 _METRICS = ("/metrics",)
 
 
 class OpenPaths:
-    """The paths that need no key; all others do, also those that are not there."""
+    """The paths that need no key. All other paths need one, even if no route has them."""
 
     def __init__(self, documentation: bool, metrics: bool) -> None:
         paths = _ALWAYS + documentation * _DOCUMENTATION + metrics * _METRICS

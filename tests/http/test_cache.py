@@ -205,6 +205,15 @@ class TestTags:
             answer = await read(client, {"If-None-Match": tag}, **other)
         assert answer.status_code == 200 and answer.headers.get("etag") != tag
 
+    async def test_tag_is_that_of_the_form_which_the_accept_header_chooses(self) -> None:
+        markdown = {"Accept": "text/markdown"}
+        async with serving(ScriptedEngine(), **CACHE) as client:
+            tag = (await read(client)).headers["etag"]
+            other = await read(client, {"If-None-Match": tag, **markdown})
+            chosen = await read(client, {"If-None-Match": other.headers["etag"]}, format="markdown")
+        assert other.status_code == 200 and other.headers["etag"] != tag
+        assert (chosen.status_code, chosen.headers["vary"]) == (304, "Accept")
+
     async def test_stream_is_no_answer_that_is_known(self) -> None:
         async with serving(ScriptedEngine(), **CACHE) as client:
             tag = (await read(client)).headers["etag"]

@@ -117,6 +117,68 @@ async def test_markdown_and_text_alone(format_name: str, media_type: str, body: 
     assert response.text == body
 
 
+JSON, MARKDOWN, TEXT = "application/json", "text/markdown; charset=utf-8", "text/plain; charset=utf-8"
+NDJSON = "application/x-ndjson"
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("", JSON),
+        ("*/*", JSON),
+        ("application/json", JSON),
+        ("application/*", JSON),
+        ("text/markdown", MARKDOWN),
+        ("Text/Markdown; charset=utf-8", MARKDOWN),
+        ("text/plain", TEXT),
+        ("text/*", MARKDOWN),
+        # The defaults of axios, of Spring and of Java, and of a browser.
+        ("application/json, text/plain, */*", JSON),
+        ("text/plain, */*", JSON),
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", JSON),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8", JSON),
+        # Quality values.
+        ("text/markdown, */*;q=0.1", MARKDOWN),
+        ("text/plain;q=0.4, text/markdown;q=0.5", MARKDOWN),
+        ("text/markdown;q=0.4, application/json;q=0.5", JSON),
+        ("text/markdown;q=0.4, text/*;q=0.5", TEXT),
+        ("application/json;q=0, text/plain;q=0.001", TEXT),
+        ("text/markdown, application/x-ndjson;q=0.5", MARKDOWN),
+        ("text/markdown;q=0.4, application/x-ndjson;q=0.5", NDJSON),
+        # Nothing that the service has, and no valid quality.
+        ("text/html", JSON),
+        ("text/markdown;q=0", JSON),
+        ("application/json;q=0", JSON),
+        ("text/markdown;q=much, application/json;q=0.9", MARKDOWN),
+        ("text/markdown;q=., */*;q=0.9", MARKDOWN),
+        (",;q=0.5,", JSON),
+    ],
+)
+async def test_without_a_format_the_accept_header_chooses(accept: str, media_type: str) -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/ocr", files=upload(small_png()), headers={"Accept": accept})
+    assert response.status_code == 200
+    assert response.headers["content-type"] == media_type
+    assert response.headers["vary"] == "Accept"
+
+
+async def test_several_accept_headers_are_one() -> None:
+    async with serving(ScriptedEngine()) as client:
+        accept = [("Accept", "application/json;q=0.5"), ("Accept", "text/markdown")]
+        response = await client.post("/ocr", files=upload(small_png()), headers=accept)
+    assert response.headers["content-type"] == MARKDOWN
+
+
+@pytest.mark.parametrize("field", ["body", "query"])
+async def test_format_has_precedence_over_the_accept_header(field: str) -> None:
+    sent: dict[str, Any] = {"data" if field == "body" else "params": {"format": "json"}}
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post(
+            "/ocr", files=upload(small_png()), headers={"Accept": "text/markdown"}, **sent
+        )
+    assert response.headers["content-type"] == JSON
+
+
 async def test_type_comes_from_the_bytes_and_not_from_the_name() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files=upload(small_png(), "report.docx"))

@@ -4,7 +4,9 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from pydantic.alias_generators import to_camel
 
+from ocr_service.api.requests.recognition_fields import RecognitionFields
 from ocr_service.config import Settings
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from server import create_app
@@ -37,10 +39,41 @@ def test_request_is_described(document: dict[str, Any]) -> None:
         "application/x-www-form-urlencoded": {"image_url"} | named,
         "application/json": {"file", "image_url"} | named,
     }
-    assert {parameter["name"] for parameter in operation["parameters"]} == named
+    assert "parameters" not in operation, "the query has the same fields"
     for form in forms.values():
-        for described in [*form["properties"].values(), *operation["parameters"]]:
-            assert described["description"]
+        assert all(described["description"] for described in form["properties"].values())
+
+
+def test_the_document_comes_first_and_the_options_of_the_engine_last(document: dict[str, Any]) -> None:
+    schemas = [
+        content["schema"]["properties"]
+        for path in ("/ocr", "/layout-parsing")
+        for content in document["paths"][path]["post"]["requestBody"]["content"].values()
+    ]
+    options = {name for field in RecognitionFields.model_fields for name in (field, to_camel(field))}
+    for names in map(list, schemas):
+        assert names[0] == ("file" if "file" in names else "image_url")
+        assert options.issuperset(names[-len(RecognitionFields.model_fields) :])
+
+
+def test_operations_have_short_names_and_known_tags(document: dict[str, Any]) -> None:
+    operations = {
+        operation["operationId"]: operation["tags"]
+        for path in document["paths"].values()
+        for operation in path.values()
+    }
+    assert operations.keys() == {
+        "read_document",
+        "parse_layout",
+        "restructure_pages",
+        "get_health",
+        "get_liveness",
+        "get_readiness",
+        "get_vllm_health",
+        "get_version",
+    }
+    tags = {tag["name"] for tag in document["tags"]}
+    assert all(len(used) == 1 and set(used) <= tags for used in operations.values())
 
 
 def test_document_or_its_address_is_required(document: dict[str, Any]) -> None:
@@ -61,7 +94,8 @@ async def test_examples_of_the_request_are_accepted_for_any_document(document: d
     # What else there is stays empty: the page makes values up for what has no example.
     assert all(examples.values())
     shown = {name: some[0] for name, some in examples.items() if some[0] != "" and name != "file"}
-    assert set(shown) == {"pages", "lang", "format", "images", "cache", "store", "store_source"}
+    # The format stays empty, so that the choice of a media type, which sets `Accept`, has an effect.
+    assert set(shown) == {"pages", "lang", "images", "cache", "store", "store_source"}
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files={"file": small_png()}, data=shown)
     assert response.status_code == 200, response.text

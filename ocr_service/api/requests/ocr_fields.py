@@ -30,10 +30,10 @@ class OcrFields(RecognitionFields):
         "Default: the service's setting, `rus+eng`.",
         examples=["rus+eng"],
     )
-    format: Literal["json", "markdown", "text"] = Field(
-        "json",
-        description="What to answer with: everything as JSON, or Markdown or plain text alone.",
-        examples=["json"],
+    format: Literal["json", "markdown", "text"] | None = Field(
+        None,
+        description="Format of the answer: `json` with all results, or only `markdown` or `text`. "
+        "Default: the `Accept` header decides; without it, `json`.",
     )
     images: bool = Field(
         True,

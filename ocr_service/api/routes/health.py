@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from ocr_service import __version__
+from ocr_service.api import openapi
 from ocr_service.api.answers.document import Answer, EngineAnswer
 from ocr_service.api.service import Service, service_of
 from ocr_service.core.engine import EngineState, VlmState, VlmStatus
@@ -16,7 +17,7 @@ from ocr_service.core.storage import StorageKind
 from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.storage.result_store import ResultStore
 
-router = APIRouter()
+router = APIRouter(tags=[openapi.SERVICE])
 
 
 class SpoolHealth(Answer):
@@ -169,7 +170,7 @@ class Version(Answer):
 
 @router.head("/health", include_in_schema=False)
 @router.get("/health", summary="For the platform's probes")
-async def health(request: Request) -> Health:
+async def get_health(request: Request) -> Health:
     """Never waits: neither for a model nor behind recognition."""
     service = service_of(request)
     engine = service.pipeline.engine
@@ -189,7 +190,7 @@ async def health(request: Request) -> Health:
 
 
 @router.get("/health/live", summary="Must it be started again?", responses={503: {"model": Liveness}})
-async def live(request: Request, response: Response) -> Liveness:
+async def get_liveness(request: Request, response: Response) -> Liveness:
     """Fail where a task of the service's own has died, or the event loop has stood still for too long."""
     service = service_of(request)
     reasons = [f"{name} has died" for name in service.background.failed]
@@ -201,7 +202,7 @@ async def live(request: Request, response: Response) -> Liveness:
 
 
 @router.get("/health/ready", summary="Should requests come here?", responses={503: {"model": Readiness}})
-async def ready(request: Request, response: Response) -> Readiness:
+async def get_readiness(request: Request, response: Response) -> Readiness:
     """Fail while the service stops, or the engine or its vLLM server cannot read; not for a full queue."""
     reasons = list(_why_not_ready(service_of(request)))
     if reasons:
@@ -224,7 +225,7 @@ def _why_not_ready(service: Service) -> Iterator[str]:
 
 
 @router.get("/health/vllm", summary="The vLLM server", responses={503: {"model": VlmHealth}})
-async def vllm_health(request: Request, response: Response) -> VlmHealth:
+async def get_vllm_health(request: Request, response: Response) -> VlmHealth:
     """Tell what is known of the vLLM server: 200 while it is ready, else 503. Checked in the background."""
     vlm = service_of(request).pipeline.engine.vlm
     if vlm.state is not VlmState.READY:
@@ -233,6 +234,6 @@ async def vllm_health(request: Request, response: Response) -> VlmHealth:
 
 
 @router.get("/version", summary="What runs here")
-async def version(request: Request) -> Version:
+async def get_version(request: Request) -> Version:
     """Name the service's version and its engine's."""
     return Version(version=__version__, engine=EngineAnswer.of(service_of(request).pipeline.engine))

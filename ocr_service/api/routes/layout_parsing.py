@@ -34,7 +34,7 @@ from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from ocr_service.telemetry.request_context import request_id
 
-router = APIRouter()
+router = APIRouter(tags=[openapi.PADDLEX])
 
 Sent = TypeVar("Sent", bound=BaseModel)
 

@@ -10,13 +10,16 @@ from ocr_service.api import openapi, reading
 from ocr_service.api.answers.document import DocumentAnswer, with_storage
 from ocr_service.api.answers.etags import etag, is_known
 from ocr_service.api.reading import Admitted, Received
+from ocr_service.api.requests.accept import Form, answer_form
 from ocr_service.api.requests.body import each_once, read_body
 from ocr_service.api.requests.ocr_fields import read_fields
-from ocr_service.api.routes.stream import open_stream, wants_stream
+from ocr_service.api.routes.stream import open_stream
 from ocr_service.core.documents import DocumentResult, whole_markdown, whole_text
 from ocr_service.pipeline.cache import is_complete
 
-router = APIRouter()
+router = APIRouter(tags=[openapi.DOCUMENTS])
+
+_VARY = {"Vary": "Accept"}
 
 
 @router.post(
@@ -27,22 +30,28 @@ router = APIRouter()
     openapi_extra=openapi.OCR_REQUEST,
 )
 async def read_document(request: Request) -> Response:
-    """Send one document as multipart `file`, or its address as `image_url`; the answer holds its text.
+    """Send one document as multipart `file`, or its address as `image_url`.
 
-    PDF, PNG, JPEG, TIFF (all pages), WebP, BMP, GIF (first frame) and HEIC are told apart by their bytes.
-    With `Accept: application/x-ndjson` and no other `format`, each page is sent as soon as it is done.
+    The type is detected from the bytes: PDF, PNG, JPEG, TIFF (all pages), WebP, BMP, GIF (first frame), HEIC.
+
+    The field `format` chooses the answer. Without it, the `Accept` header does: `application/json` (default),
+    `text/markdown`, `text/plain`, or `application/x-ndjson` for a stream that has a line for each page.
+
+    All fields except `file` and `image_url` can also be sent in the query; the body has precedence.
     """
     async with AsyncExitStack() as stack:
         admitted = await stack.enter_async_context(reading.admit(request))
         async with admitted.visit.in_time():
             received = await _receive(admitted)
-            if wants_stream(request, received.fields):
-                return await open_stream(received, stack)
-            tag = etag(received.job.key, received.fields)
+            form = answer_form(received.fields.format, request.headers.getlist("accept"))
+            if form == "stream":
+                return await open_stream(received, _VARY, stack)
+            tag = etag(received.job.key, form, received.fields.images)
             if tag and is_known(tag, request.headers.getlist("if-none-match")):
-                return Response(status_code=304, headers={"ETag": tag})
+                return Response(status_code=304, headers=_VARY | {"ETag": tag})
             result = await reading.read(received)
-        return await _answer(received, result, {"ETag": tag} if tag and is_complete(result) else {})
+        headers = _VARY | {"ETag": tag} if tag and is_complete(result) else _VARY
+        return await _answer(received, result, form, headers)
 
 
 async def _receive(admitted: Admitted) -> Received:
@@ -51,14 +60,16 @@ async def _receive(admitted: Admitted) -> Received:
     return await reading.receive(admitted, body.document, fields, fields.recognition, body.name)
 
 
-async def _answer(received: Received, result: DocumentResult, tags: dict[str, str]) -> Response:
+async def _answer(
+    received: Received, result: DocumentResult, form: Form, headers: dict[str, str]
+) -> Response:
     result_json = received.json_of(result)
     stored = await reading.store(received, result, result_json)
-    headers = tags | reading.storage_headers(stored)
-    if received.fields.format == "markdown":
+    if form == "json":
+        # In a thread, because a long document takes a while to serialize and must not delay the probes.
+        body = await asyncio.to_thread(lambda: with_storage(result_json(), stored))
+        return Response(body, 200, headers, "application/json")
+    headers = headers | reading.storage_headers(stored)
+    if form == "markdown":
         return Response(whole_markdown(result), 200, headers, "text/markdown; charset=utf-8")
-    if received.fields.format == "text":
-        return PlainTextResponse(whole_text(result), 200, headers)
-    # In a thread, because a long document takes a while to serialize and must not delay the probes.
-    body = await asyncio.to_thread(lambda: with_storage(result_json(), stored))
-    return Response(body, 200, tags, "application/json")
+    return PlainTextResponse(whole_text(result), 200, headers)

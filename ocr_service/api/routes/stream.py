@@ -1,12 +1,11 @@
 """A document's pages as a stream, each as soon as it is done: lines of JSON (NDJSON)."""
 
 import asyncio
-import re
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
 
-from fastapi import Request, Response
+from fastapi import Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -21,30 +20,14 @@ from ocr_service.api.answers.stream_events import (
     to_line,
 )
 from ocr_service.api.reading import Received, record_pages, store
-from ocr_service.api.requests.ocr_fields import OcrFields
+from ocr_service.api.requests.accept import NDJSON
 from ocr_service.core.documents import DocumentResult, PageResult, Timings
 from ocr_service.core.errors import OcrError, RequestError
 from ocr_service.pipeline.reading import Reading
 from ocr_service.telemetry.request_context import request_id
 
-NDJSON = "application/x-ndjson"
 
-# A weight of zero in an Accept header says "not this" (RFC 9110, 12.4.2).
-_REFUSED = re.compile(r"q=0(\.0*)?")
-
-
-def wants_stream(request: Request, fields: OcrFields) -> bool:
-    """Say whether the caller takes the pages one by one."""
-    return fields.format == "json" and any(map(_is_ndjson, request.headers.get("accept", "").split(",")))
-
-
-def _is_ndjson(media_range: str) -> bool:
-    media_type, *parameters = (part.strip().lower() for part in media_range.split(";"))
-    refused = any(_REFUSED.fullmatch(parameter) for parameter in parameters)
-    return media_type == NDJSON and not refused
-
-
-async def open_stream(received: Received, owned: AsyncExitStack) -> Response:
+async def open_stream(received: Received, headers: Mapping[str, str], owned: AsyncExitStack) -> Response:
     """Open the document before the answer starts, so that an error in it has its own status.
 
     owned: closed at the end of the answer, or when the client disconnects.
@@ -55,14 +38,14 @@ async def open_stream(received: Received, owned: AsyncExitStack) -> Response:
     reading = await owned.enter_async_context(received.service.pipeline.reader.open(received.job))
     lines = _Stream(received, reading, began).lines()
     await owned.enter_async_context(aclosing(lines))
-    return _OwningStream(lines, owned.pop_all())
+    return _OwningStream(lines, headers, owned.pop_all())
 
 
 class _OwningStream(StreamingResponse):
     """A streaming answer that closes its sources, even if the client disconnects before the first line."""
 
-    def __init__(self, lines: AsyncGenerator[str], stack: AsyncExitStack) -> None:
-        super().__init__(lines, media_type=NDJSON)
+    def __init__(self, lines: AsyncGenerator[str], headers: Mapping[str, str], stack: AsyncExitStack) -> None:
+        super().__init__(lines, 200, headers, NDJSON)
         self._stack = stack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
