@@ -26,7 +26,7 @@ from ocr_service.engines.paddleocr_vl.model_thread import ModelThread
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions, check_options, predict_options
 from ocr_service.engines.paddleocr_vl.page_calls import PageCalls, current
 from ocr_service.engines.paddleocr_vl.results import page_result, restructured
-from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
+from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
 from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
 from ocr_service.engines.paddleocr_vl.vlm_watch import VlmWatch
 from ocr_service.engines.paddleocr_vl.word import word_document
@@ -52,14 +52,15 @@ class PaddleOcrVlEngine:
     # Enough for their blocks to fill the VLM's batch while others are cut out or assembled.
     max_pages_in_flight = 48
 
-    def __init__(self, settings: PaddleOcrVlSettings) -> None:
+    def __init__(self, settings: PaddleOcrVlSettings, vlm: VlmSettings) -> None:
         self._settings = settings
+        self._vlm_settings = vlm
         self._client = VlmClient(
-            VlmAddress(settings.vlm_url, settings.vlm_api_key),
-            settings.vlm_timeout,
-            settings.vlm_max_concurrency,
+            VlmAddress(vlm.api_url, vlm.api_key.get_secret_value() if vlm.api_key else None),
+            vlm.timeout,
+            vlm.max_concurrency,
         )
-        self._watch = VlmWatch(self._client, not_started=settings.vlm_not_started)
+        self._watch = VlmWatch(self._client, not_started=vlm.reason_not_started)
         self._starting = LazyStart(self.title, self._start)
         self._threads = Workers(self.max_pages_in_flight, self.name)
         self._models: ModelThread | None = None
@@ -77,7 +78,8 @@ class PaddleOcrVlEngine:
         packages = installed_versions()
         if packages is None or self.vlm.model is None:
             return None
-        return {**packages, "vlm": self.vlm.model, **self._settings.shape_results}
+        settings = self._settings.affecting_results | self._vlm_settings.affecting_results
+        return {**packages, "vlm": self.vlm.model, **settings}
 
     @property
     def state(self) -> EngineState:
@@ -148,7 +150,9 @@ class PaddleOcrVlEngine:
     async def _start(self) -> None:
         if self._models is None:
             self._models = ModelThread(f"{self.name}-models")
-        self._pipeline = await asyncio.wrap_future(self._models.call(build, self._settings, self._models))
+        self._pipeline = await asyncio.wrap_future(
+            self._models.call(build, self._settings, self._vlm_settings, self._models)
+        )
 
     def _to_pixels(self, page: Page) -> Any:
         assert self._pipeline is not None

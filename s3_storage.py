@@ -10,13 +10,15 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import cached_property, partial
 from io import BytesIO
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from ocr_service.core.errors import StorageError, StorageOutage, StorageRefusal, TooManyBytes
+from ocr_service.core.settings import SettingsGroup, env_prefix, http_url
 from ocr_service.core.storage import StorageKind
 from ocr_service.runtime.threads import Workers
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AddressingStyle = Literal["path", "virtual"]
+
+_PREFIX = "CLOUDRU_S3_"
+_REQUIRED = ("endpoint", "bucket", "access_key", "secret_key")
 
 _WRITE_THREADS = 16
 _READ_THREADS = 8
@@ -56,21 +61,58 @@ _REFUSALS = {
 _SAFE_CODE = re.compile(r"[A-Za-z]{1,64}|\d{3}")
 
 
-@dataclass(frozen=True, slots=True)
-class S3Settings:
-    """A bucket and its credentials; the access key may contain a colon.
+def _stripped(value: Any) -> Any:
+    # A Kubernetes Secret often ends with the line break that an editor added.
+    return (value.strip() or None) if isinstance(value, str) else value
 
-    prefix: of every key, without a slash at its end. url_lifetime: validity of presigned URLs in seconds.
-    """
 
-    endpoint: str
-    bucket: str
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    region: str = "ru-central-1"
-    prefix: str = ""
-    addressing_style: AddressingStyle = "path"
-    url_lifetime: int = 3600
+class S3Settings(SettingsGroup):
+    """The bucket, and the keys to it; it is used if the endpoint, the bucket and both keys are set."""
+
+    model_config = env_prefix(_PREFIX)
+
+    endpoint: Annotated[str | None, BeforeValidator(_stripped), AfterValidator(http_url)] = Field(
+        None, description="URL of Cloud.ru Object Storage (`https://s3.cloud.ru`) or of another S3 server."
+    )
+    bucket: Annotated[str | None, BeforeValidator(_stripped)] = Field(None, description="Name of the bucket.")
+    access_key: Annotated[SecretStr | None, BeforeValidator(_stripped)] = Field(
+        None, description="Access key; for Cloud.ru it is `<tenant_id>:<key_id>`."
+    )
+    secret_key: Annotated[SecretStr | None, BeforeValidator(_stripped)] = Field(
+        None, description="Secret key."
+    )
+    region: str = Field("ru-central-1", min_length=1, description="Region.")
+    prefix: str = Field(
+        "ocr",
+        pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$",
+        max_length=256,
+        description="Prefix of all keys, without the slash at its end.",
+    )
+    addressing_style: AddressingStyle = Field(
+        "path",
+        description="Position of the bucket name in URLs: `path`, or `virtual` for the host name.",
+    )
+    url_lifetime: int = Field(
+        86_400,
+        ge=1,
+        le=604_800,
+        description="Seconds for which the signed URLs in the `storage` part of an answer are valid.",
+    )
+
+    @property
+    def configured(self) -> bool:
+        """Whether the storage can be used."""
+        return not self._absent
+
+    @property
+    def missing(self) -> list[str]:
+        """The variables that are not set although others of the required ones are."""
+        absent = self._absent
+        return absent if len(absent) < len(_REQUIRED) else []
+
+    @property
+    def _absent(self) -> list[str]:
+        return [f"{_PREFIX}{name}".upper() for name in _REQUIRED if getattr(self, name) is None]
 
 
 class S3Storage:
@@ -80,15 +122,11 @@ class S3Storage:
 
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
+        self.bucket = _set(settings.bucket)
         self._workers = Workers(_WRITE_THREADS, "s3")
         # Separate threads, so that slow reads never delay the storing of results.
         self._readers = Workers(_READ_THREADS, "s3-read")
         self._client_lock = Lock()
-
-    @property
-    def bucket(self) -> str:
-        """Name of the bucket."""
-        return self._settings.bucket
 
     @property
     def prefix(self) -> str:
@@ -167,9 +205,9 @@ class S3Storage:
         settings = self._settings
         return boto3.session.Session().client(
             "s3",
-            endpoint_url=settings.endpoint,
-            aws_access_key_id=settings.access_key,
-            aws_secret_access_key=settings.secret_key,
+            endpoint_url=_set(settings.endpoint),
+            aws_access_key_id=_set(settings.access_key).get_secret_value(),
+            aws_secret_access_key=_set(settings.secret_key).get_secret_value(),
             region_name=settings.region,
             config=Config(
                 signature_version="s3v4",
@@ -184,6 +222,11 @@ class S3Storage:
                 tcp_keepalive=True,
             ),
         )
+
+
+def _set(value: T | None) -> T:
+    assert value is not None, "the settings are not complete"
+    return value
 
 
 def _read(client: "S3Client", bucket: str, key: str, max_bytes: int | None) -> bytes | None:

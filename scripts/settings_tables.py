@@ -2,22 +2,19 @@
 
 Usage: python -m scripts.settings_tables
 
-A table stands between `<!-- settings: PATTERN... -->` and `<!-- /settings -->`. It lists the variables that
-match one of the patterns, in the order of the code. In English the meaning is the description in the code. In
-Russian the meaning is kept by hand: a new variable gets an empty one.
+A table stands between `<!-- settings: GROUP -->` and `<!-- /settings -->` and lists the variables of a group
+of `Settings`. In English the meaning is the description in the code. In Russian the meaning is written by
+hand, and a new variable gets an empty one.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
-from ocr_service.config import Settings
+from ocr_service.config import variables
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {"English": DOCS / "settings.md", "Russian": DOCS / "ru/settings.md"}
@@ -26,65 +23,46 @@ HEADS = {
     "Russian": "| переменная | по умолчанию | значение |",
 }
 
-_TABLE = re.compile(r"<!-- settings: ([^\n]*) -->\n.*?<!-- /settings -->", re.DOTALL)
+_TABLE = re.compile(r"<!-- settings: (\w+) -->\n.*?<!-- /settings -->", re.DOTALL)
 _ROW = re.compile(r"^\| `(\w+)` \| .*? \| (.*) \|$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A variable of the environment, with its default and its description in the code."""
-
-    variable: str
-    default: str
-    description: str
-
-
-def settings(model: type[BaseModel] = Settings) -> Iterator[Setting]:
-    """Walk the settings; a field whose type is a model is a group of them."""
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from settings(field.annotation)
-        else:
-            yield Setting(_variable(model, name, field), _shown(field.default), field.description or "")
-
-
-def _variable(model: type[BaseModel], name: str, field: FieldInfo) -> str:
-    alias = field.validation_alias
-    if isinstance(alias, AliasChoices):
-        alias = alias.choices[0]
-    prefix: Any = model.model_config.get("env_prefix", "")
-    return alias if isinstance(alias, str) else f"{prefix}{name}".upper()
-
-
-def _shown(default: Any) -> str:
-    if default in (None, ""):
-        return ""
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+def shown(default: Any) -> str:
+    """Return the default as a cell of a table; a list as it is written in the environment."""
+    if isinstance(default, bool):
+        text = str(default).lower()
+    elif isinstance(default, frozenset | tuple):
+        text = ",".join(map(str, sorted(default)))
+    else:
+        # Anything else has no short form: None, and an empty allowlist.
+        text = str(default) if isinstance(default, str | int | float) else ""
+    return f"`{text}`" if text else ""
 
 
 def filled(language: str, page: str) -> str:
-    """Fill the tables of a page; raises ValueError if a setting is not in exactly one of them."""
-    listed: list[str] = []
+    """Fill the tables of a page; raises ValueError if a group is not in exactly one of them."""
+    groups = variables()
+    listed = _TABLE.findall(page)
+    if wrong := [name for name in groups if listed.count(name) != 1]:
+        raise ValueError(f"{', '.join(wrong)}: not in exactly one table of the {language} page")
     meaning = _meanings(language, page)
 
     def table(found: re.Match[str]) -> str:
-        rows = [each for each in settings() if any(fnmatchcase(each.variable, p) for p in found[1].split())]
-        listed.extend(each.variable for each in rows)
-        lines = [f"| `{each.variable}` | {each.default} | {meaning(each)} |" for each in rows]
-        text = "\n".join([HEADS[language], "|---|---|---|", *lines])
+        rows = [
+            f"| `{name}` | {shown(field.default)} | {meaning(name, field)} |"
+            for name, field in groups[found[1]].items()
+        ]
+        text = "\n".join([HEADS[language], "|---|---|---|", *rows])
         return f"<!-- settings: {found[1]} -->\n\n{text}\n\n<!-- /settings -->"
 
-    result = _TABLE.sub(table, page)
-    if wrong := [each.variable for each in settings() if listed.count(each.variable) != 1]:
-        raise ValueError(f"{', '.join(wrong)}: not in exactly one table of the {language} page")
-    return result
+    return _TABLE.sub(table, page)
 
 
-def _meanings(language: str, page: str) -> Callable[[Setting], str]:
+def _meanings(language: str, page: str) -> Callable[[str, FieldInfo], str]:
     if language == "English":
-        return lambda setting: setting.description
-    kept = dict(_ROW.findall(page))
-    return lambda setting: kept.get(setting.variable, "")
+        return lambda _, field: field.description or ""
+    written = dict(_ROW.findall(page))
+    return lambda name, _: written.get(name, "")
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ class Admitted:
     @property
     def body(self) -> BodyStream:
         """The body, to be read once; its bytes count for the visit."""
-        return BodyStream(self.request, self.service.body_limits, self.visit.hold)
+        return BodyStream(self.request, self.service.uploads, self.visit.hold)
 
     async def unless_disconnected(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work`; if the client disconnects first, cancel it and raise ClientDisconnect.
@@ -94,7 +94,7 @@ async def admit(request: Request) -> AsyncIterator[Admitted]:
     service = service_of(request)
     record.get().engine = service.pipeline.engine.name
     if service.admission.draining:
-        await discard_body(request, service.body_limits)
+        await discard_body(request, service.uploads)
     with service.admission.visit() as visit:
         yield Admitted(request, service, visit)
 

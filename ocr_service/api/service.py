@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from ocr_service.admission.admission import Admission
-from ocr_service.api.requests.body_stream import BodyLimits
+from ocr_service.api.requests.body_stream import UploadSettings
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime.background import BackgroundTasks
 from ocr_service.runtime.watchdog import Watchdog
@@ -19,7 +19,7 @@ from ocr_service.telemetry.gpus import Gpus
 class Service:
     """One for the app's whole life.
 
-    body_limits: for uploads. s3_missing: settings of the object storage that are missing while others are
+    uploads: for uploads. s3_missing: settings of the object storage that are missing while others are
     there. preload: start the engine with the service, whatever it costs. drain_seconds: for running requests
     once the service is told to stop. started_at: on the clock of time.monotonic.
     """
@@ -31,7 +31,7 @@ class Service:
     gpus: Gpus
     background: BackgroundTasks
     watchdog: Watchdog
-    body_limits: BodyLimits
+    uploads: UploadSettings
     s3_configured: bool
     s3_missing: Sequence[str]
     preload: bool

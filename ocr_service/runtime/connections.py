@@ -10,6 +10,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ocr_service.runtime.settings import ConnectionSettings
+
 STATE_KEY = "connection_limits"
 
 _MAX_HEADER_BYTES = 64 * 1024
@@ -20,13 +22,9 @@ _HEADERS_TOO_LARGE = (
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """header_seconds: for the headers of a request. answer_idle_seconds: for a client that reads nothing.
+    """discard_seconds: for the rest of a body whose request has been answered."""
 
-    discard_seconds: for the rest of a body after its request was answered.
-    """
-
-    header_seconds: float
-    answer_idle_seconds: float
+    settings: ConnectionSettings
     discard_seconds: float
 
 
@@ -156,7 +154,7 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _expect_headers(self, idle_seconds: float = 0) -> None:
-        self._close_after(idle_seconds + self._limits.header_seconds)
+        self._close_after(idle_seconds + self._limits.settings.header_timeout)
 
     def _close_after(self, seconds: float) -> None:
         self._stop_timer()
@@ -175,7 +173,7 @@ class Connection(HttpToolsProtocol):
     def _expect_reading(self, unread: int) -> None:
         self._stop_reading_timer()
         self._reading_timer = self.loop.call_later(
-            self._limits.answer_idle_seconds, self._abort_unless_read, unread
+            self._limits.settings.answer_idle_timeout, self._abort_unless_read, unread
         )
 
     def _abort_unless_read(self, unread: int) -> None:

@@ -7,40 +7,19 @@ so DNS rebinding gains nothing. Numeric addresses and redirects pass the same ch
 import asyncio
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 
 import httpcore
 
 from ocr_service.core.errors import FetchFailed, UrlNotAllowed
 from ocr_service.runtime.threads import Workers
-from ocr_service.security.addresses import Allowlist
+from ocr_service.sources.settings import UrlSettings
 
 # Host and port → addresses in the order to try; blocks, and raises gaierror.
 Resolver = Callable[[str, int], Sequence[str]]
 
 # A slow name server blocks a thread for as long as it likes.
 _MAX_LOOKUPS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Limits for fetching.
-
-    max_bytes: of a file, both as transferred and as decoded. allowlist: hosts beside the public internet.
-    credentials: whether a URL may contain a user and a password.
-    connect_seconds: for name resolution, and for a connection. read_seconds: between two reads.
-    total_seconds: for the whole download, redirects included.
-    """
-
-    max_bytes: int
-    allowlist: Allowlist
-    ports: frozenset[int]
-    credentials: bool
-    connect_seconds: float
-    read_seconds: float
-    total_seconds: float
-    max_redirects: int = 3
 
 
 def look_up(host: str, port: int) -> Sequence[str]:
@@ -53,8 +32,8 @@ def look_up(host: str, port: int) -> Sequence[str]:
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
     """Network backend of httpcore that connects to allowed addresses only."""
 
-    def __init__(self, rules: Rules, resolver: Resolver) -> None:
-        self._rules = rules
+    def __init__(self, settings: UrlSettings, resolver: Resolver) -> None:
+        self._settings = settings
         self._resolver = resolver
         self._lookups = Workers(_MAX_LOOKUPS, "look-up")
         self._backend = httpcore.AnyIOBackend()
@@ -82,7 +61,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         self._lookups.close()
 
     async def _resolve(self, host: str, port: int) -> Sequence[str]:
-        seconds = self._rules.connect_seconds
+        seconds = self._settings.connect_timeout
         try:
             async with asyncio.timeout(seconds):
                 return await self._lookups.run(self._resolver, host, port)
@@ -95,7 +74,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
             ) from error
 
     def _check(self, host: str, addresses: Sequence[str]) -> None:
-        allowlist = self._rules.allowlist
+        allowlist = self._settings.allowlist
         # All must be allowed: a name with a public and a private address is probably a rebinding attack.
         allowed = all(allowlist.allows_address(ip_address(address)) for address in addresses)
         if not (allowed or allowlist.allows_name(host)):

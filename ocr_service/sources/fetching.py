@@ -12,10 +12,12 @@ import httpcore
 import httpx
 
 from ocr_service.core.errors import EmptyFile, FetchFailed, InvalidUrl, TooManyBytes, UrlNotAllowed
-from ocr_service.sources.checked_network import CheckedNetwork, Resolver, Rules, look_up
+from ocr_service.sources.checked_network import CheckedNetwork, Resolver, look_up
 from ocr_service.sources.content_encoding import decoded
+from ocr_service.sources.settings import UrlSettings
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_REDIRECTS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
 # 203: a proxy has changed the file.
 _SUCCESS = (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION)
@@ -27,9 +29,10 @@ class Fetcher:
     Proxies of the environment are not used, because the address check would then be up to the proxy.
     """
 
-    def __init__(self, rules: Rules, resolver: Resolver = look_up) -> None:
-        self._rules = rules
-        self._network = CheckedNetwork(rules, resolver)
+    def __init__(self, settings: UrlSettings, max_bytes: int, resolver: Resolver = look_up) -> None:
+        self._settings = settings
+        self._max_bytes = max_bytes
+        self._network = CheckedNetwork(settings, resolver)
         self._tls: ssl.SSLContext | None = None
 
     async def fetch(self, url: str) -> AsyncGenerator[bytes]:
@@ -38,7 +41,7 @@ class Fetcher:
         Raises InvalidUrl, UrlNotAllowed, FetchFailed, TooManyBytes or EmptyFile. Close the generator to
         abort the download.
         """
-        seconds = self._rules.total_seconds
+        seconds = self._settings.timeout
         deadline = asyncio.get_running_loop().time() + seconds
         is_empty = True
         async with aclosing(self._follow(_parsed(url))) as chunks:
@@ -65,30 +68,34 @@ class Fetcher:
         if self._tls is None:
             # In a thread, because it loads all CA certificates.
             self._tls = await asyncio.to_thread(httpx.create_ssl_context)
-        limits = self._rules
+        settings = self._settings
         async with httpcore.AsyncConnectionPool(
             ssl_context=self._tls, network_backend=self._network, max_keepalive_connections=0
         ) as connections:
-            for _ in range(limits.max_redirects + 1):
+            for _ in range(_MAX_REDIRECTS + 1):
                 self._check(url)
-                with _translated(limits):
+                with _translated(settings):
+                    timeouts = {"timeout": _timeouts(settings)}
                     async with connections.stream(
-                        "GET", _target(url), headers=_headers(url), extensions={"timeout": _timeouts(limits)}
+                        "GET",
+                        _target(url),
+                        headers=_headers(url),
+                        extensions=timeouts,
                     ) as response:
                         headers = httpx.Headers(response.headers)
                         if response.status not in _REDIRECTS or "location" not in headers:
-                            async for chunk in _body(response, headers, limits.max_bytes):
+                            async for chunk in _body(response, headers, self._max_bytes):
                                 yield chunk
                             return
                 url = _redirected(url, headers["location"])
-        raise FetchFailed(f"The server redirected more than {limits.max_redirects} times.")
+        raise FetchFailed(f"The server redirected more than {_MAX_REDIRECTS} times.")
 
     def _check(self, url: httpx.URL) -> None:
         if url.scheme not in _DEFAULT_PORTS:
             raise UrlNotAllowed("Documents are fetched over http and https only.")
-        if url.userinfo and not self._rules.credentials:
+        if url.userinfo and not self._settings.credentials:
             raise UrlNotAllowed("The URL contains a user or a password. OCR_URL_CREDENTIALS can allow this.")
-        if (url.port or _DEFAULT_PORTS[url.scheme]) not in self._rules.ports:
+        if (url.port or _DEFAULT_PORTS[url.scheme]) not in self._settings.ports:
             raise UrlNotAllowed("The port of the URL is not in OCR_URL_PORTS.")
 
 
@@ -113,8 +120,12 @@ def _target(url: httpx.URL) -> httpcore.URL:
     return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
-def _timeouts(limits: Rules) -> dict[str, float]:
-    return {"connect": limits.connect_seconds, "read": limits.read_seconds, "write": limits.read_seconds}
+def _timeouts(settings: UrlSettings) -> dict[str, float]:
+    return {
+        "connect": settings.connect_timeout,
+        "read": settings.read_timeout,
+        "write": settings.read_timeout,
+    }
 
 
 def _headers(url: httpx.URL) -> list[tuple[bytes, bytes]]:
@@ -165,14 +176,14 @@ def _status(number: int) -> str:
 
 
 @contextmanager
-def _translated(limits: Rules) -> Iterator[None]:
+def _translated(settings: UrlSettings) -> Iterator[None]:
     """Convert network errors to FetchFailed; the messages quote nothing that the server sent."""
     try:
         yield
     except httpcore.ConnectTimeout:
-        raise FetchFailed(f"The connection timed out after {limits.connect_seconds:g} s.") from None
+        raise FetchFailed(f"The connection timed out after {settings.connect_timeout:g} s.") from None
     except httpcore.TimeoutException:
-        raise FetchFailed(f"The server sent nothing for {limits.read_seconds:g} s.") from None
+        raise FetchFailed(f"The server sent nothing for {settings.read_timeout:g} s.") from None
     except httpcore.RemoteProtocolError as error:
         raise FetchFailed("The server sent no response, or an invalid one.") from error
     except (httpcore.NetworkError, ssl.SSLError) as error:

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from tests.deploy.variables import check_settings, known_variables, seconds_to_stop, start_script
+from ocr_service.config import load_settings
+from tests.deploy.variables import known_variables, seconds_to_stop, start_script
 from tests.running import ROOT
 
 COMPOSE = ROOT / "deploy/docker-compose.yml"
@@ -67,7 +68,7 @@ def test_compose_environment_is_known_and_accepted(service: Any, monkeypatch: py
     assert passed_on == S3_VARIABLES | KEYS
     written = {name: value for name, value in environment.items() if value is not None}
     expected = {"gpu": "paddleocr-vl", "cpu": "tesseract"}[service["build"]["target"]]
-    assert check_settings(written, monkeypatch).ocr_engine == expected
+    assert load_settings(written).engine.choice == expected
 
 
 def test_compose_container_has_no_more_than_it_needs(service: Any) -> None:

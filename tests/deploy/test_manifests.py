@@ -12,11 +12,12 @@ import pytest
 import yaml
 
 from ocr_service import __version__
-from ocr_service.config import Settings
+from ocr_service.config import load_settings
 from server import create_app
-from tests.deploy.variables import check_settings, known_variables, seconds_to_stop, start_script
+from tests.deploy.variables import known_variables, seconds_to_stop, start_script
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.running import ROOT
+from tests.settings import settings_of
 
 DEPLOY = ROOT / "deploy"
 SECRET = yaml.safe_load((DEPLOY / "kubernetes/base/secret.example.yaml").read_text())
@@ -220,11 +221,11 @@ def test_prometheus_is_told_where_the_metrics_are(overlay: Overlay) -> None:
     }
 
 
-def test_environment_is_known_and_accepted(overlay: Overlay, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_known_and_accepted(overlay: Overlay) -> None:
     assert {each["name"] for each in overlay.container["env"]} <= known_variables()
-    settings = check_settings(overlay.environment, monkeypatch)
-    assert settings.ocr_engine == {"gpu": "paddleocr-vl", "cpu": "tesseract"}[overlay.name]
-    assert settings.ocr_preload == (overlay.name == "gpu")
+    settings = load_settings(overlay.environment)
+    assert settings.engine.choice == {"gpu": "paddleocr-vl", "cpu": "tesseract"}[overlay.name]
+    assert settings.engine.preload == (overlay.name == "gpu")
 
 
 def test_s3_and_api_keys_are_optional_and_come_from_a_secret_each(overlay: Overlay) -> None:
@@ -257,7 +258,7 @@ def test_probes_have_the_platforms_numbers(overlay: Overlay, probe: str) -> None
 
 @pytest.mark.parametrize("path", PROBED.values())
 def test_probed_path_is_a_route(path: str) -> None:
-    assert "get" in create_app(Settings(), ScriptedEngine()).openapi()["paths"][path]
+    assert "get" in create_app(settings_of(), ScriptedEngine()).openapi()["paths"][path]
 
 
 def test_resources(overlay: Overlay) -> None:

@@ -8,14 +8,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.settings_tables import settings
+from ocr_service.config import variables
+from scripts.settings_tables import shown
 from tests.docs.pages import DOCS, Page
 from tests.running import ROOT, RunningProgram, RunningService, free_port
 from tests.samples import pdf_of_images, printed_page, small_png
 
 # Debian's package, unpacked by scripts/setup.sh.
 UNPACKED = ROOT / ".cache/nginx/usr/sbin"
-DEFAULTS = {each.variable: each.default.strip("`") for each in settings()}
+DEFAULTS = {
+    name: shown(field.default).strip("`") for group in variables().values() for name, field in group.items()
+}
 MIB = 2**20
 
 [SNIPPET] = [block.text for block in Page(DOCS / "operations.md").blocks if block.language == "nginx"]

@@ -3,10 +3,9 @@
 import re
 
 import pytest
-from pydantic import AliasChoices, BaseModel, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from scripts.settings_tables import PAGES, Setting, filled, settings
+from ocr_service.security.addresses import Allowlist
+from scripts.settings_tables import PAGES, filled, shown
 
 BOTH = pytest.mark.parametrize("language", PAGES)
 
@@ -29,29 +28,25 @@ def test_stale_default_is_corrected_and_the_meaning_kept(language: str) -> None:
 
 
 @BOTH
-def test_setting_without_a_table_is_refused(language: str) -> None:
-    page = PAGES[language].read_text().replace("settings: OCR_LOG_*", "settings: OCR_LOG_LEVEL")
-    with pytest.raises(ValueError, match="OCR_LOG_FORMAT: not in exactly one table"):
+def test_group_without_a_table_is_refused(language: str) -> None:
+    page = PAGES[language].read_text().replace("settings: logs", "settings: vlm")
+    with pytest.raises(ValueError, match="vlm, logs: not in exactly one table"):
         filled(language, page)
 
 
-class _Vlm(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="OCR_VLM_")
-
-    url: str | None = Field(None, description="Address.")
-    timeout: float = Field(180, description="Seconds.")
-    folder: str = Field("", validation_alias=AliasChoices("OCR_FOLDER", "FOLDER"), description="Folder.")
-
-
-class _Grouped(BaseModel):
-    vlm: _Vlm
-    ocr_docs: bool = Field(True, description="Whether.")
-
-
-def test_groups_of_settings_are_walked() -> None:
-    assert list(settings(_Grouped)) == [
-        Setting("OCR_VLM_URL", "", "Address."),
-        Setting("OCR_VLM_TIMEOUT", "`180`", "Seconds."),
-        Setting("OCR_FOLDER", "", "Folder."),
-        Setting("OCR_DOCS", "`true`", "Whether."),
-    ]
+@pytest.mark.parametrize(
+    ("default", "cell"),
+    [
+        (None, ""),
+        ("", ""),
+        ("auto", "`auto`"),
+        (180, "`180`"),
+        (0, "`0`"),
+        (True, "`true`"),
+        (frozenset({443, 80}), "`80,443`"),
+        ((), ""),
+        (Allowlist(), ""),
+    ],
+)
+def test_default_is_shown_as_in_the_environment(default: object, cell: str) -> None:
+    assert shown(default) == cell

@@ -9,6 +9,6 @@ from server import choose_storage, create_app
 from tests.fakes.scripted_engine import ScriptedEngine
 
 _SETTINGS = load_settings()
-configure_logging(_SETTINGS.ocr_log_level, _SETTINGS.ocr_log_format)
+configure_logging(_SETTINGS.logs.level, _SETTINGS.logs.format)
 tracing.enable(os.environ)
 app = create_app(_SETTINGS, ScriptedEngine(), choose_storage(_SETTINGS))

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ocr_service.security.addresses import Allowlist
-from ocr_service.sources.checked_network import Rules, look_up
+from ocr_service.sources.checked_network import look_up
 from ocr_service.sources.fetching import Fetcher
+from ocr_service.sources.settings import UrlSettings
 
 LIMIT = 64 * 1024
 FILE = b"%PDF-1.7 and so on"
@@ -122,15 +123,13 @@ async def never(_: bytes, writer: asyncio.StreamWriter) -> None:
 
 def fetcher(port: int, opened: str = "127.0.0.1", resolver: Any = look_up, **rules: Any) -> Fetcher:
     chosen: dict[str, Any] = {
-        "max_bytes": LIMIT,
         "allowlist": Allowlist.parse(opened),
         "ports": frozenset({port}),
-        "credentials": False,
-        "connect_seconds": 10,
-        "read_seconds": 10,
-        "total_seconds": 20,
+        "connect_timeout": 10,
+        "read_timeout": 10,
+        "timeout": 20,
     }
-    return Fetcher(Rules(**(chosen | rules)), resolver)
+    return Fetcher(UrlSettings(**(chosen | rules)), LIMIT, resolver)
 
 
 async def download(subject: Fetcher, url: str) -> bytes:

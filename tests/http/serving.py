@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import uvicorn
 
-from ocr_service.config import Settings
 from ocr_service.core.engine import Engine
 from ocr_service.core.storage import Storage
 from ocr_service.runtime.connections import Connection
 from server import create_app
+from tests.settings import settings_of
 
 
 @asynccontextmanager
@@ -21,7 +21,7 @@ async def serving(
     engine: Engine, storage: Storage | None = None, **settings: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
     # Each request is to reach the engine, unless a test is about the cache.
-    app = create_app(Settings(**{"ocr_cache_lifetime": 0, **settings}), engine, storage)
+    app = create_app(settings_of(**{"ocr_cache_lifetime": 0, **settings}), engine, storage)
     # Named as TCP, which asyncio asks for before it turns Nagle's delay off.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))

@@ -7,13 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
-from ocr_service.config import Settings
 from ocr_service.security.api_keys import ApiKeys, parse_keys, parse_origins
 from server import create_app
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
 from tests.http.test_errors import HEAD, assert_problem
 from tests.samples import small_png
+from tests.settings import settings_of
 
 pytestmark = pytest.mark.anyio
 
@@ -164,7 +164,7 @@ def test_what_is_no_key_is_refused_and_not_quoted(text: str) -> None:
 def test_keys_do_not_show_in_what_holds_them() -> None:
     keys = ApiKeys(["first-key"])
     assert keys.accepts(b"first-key") and not keys.accepts(b"first-key ") and not keys.accepts(b"")
-    shown = repr(keys) + repr(vars(keys)) + repr(Settings(**KEYS)) + Settings(**KEYS).model_dump_json()
+    shown = repr(keys) + repr(vars(keys)) + repr(settings_of(**KEYS)) + settings_of(**KEYS).model_dump_json()
     assert "first" not in shown
 
 
@@ -173,8 +173,8 @@ def schemes(document: dict[str, Any]) -> Any:
 
 
 def test_document_shows_how_a_key_is_given_where_one_is_needed() -> None:
-    assert schemes(create_app(Settings(), ScriptedEngine()).openapi()) is None
-    document = create_app(Settings(**KEYS), ScriptedEngine()).openapi()
+    assert schemes(create_app(settings_of(), ScriptedEngine()).openapi()) is None
+    document = create_app(settings_of(**KEYS), ScriptedEngine()).openapi()
     assert {(each["type"], each.get("scheme"), each.get("name")) for each in schemes(document).values()} == {
         ("http", "bearer", None),
         ("apiKey", None, "X-API-Key"),

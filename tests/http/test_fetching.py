@@ -175,7 +175,7 @@ async def drip_of_headers(_: bytes, writer: asyncio.StreamWriter) -> None:
 async def test_slow_other_side_is_given_up_in_the_end(slow: Answer) -> None:
     async with peer(slow) as other:
         with pytest.raises(FetchFailed, match=r"took more than 0\.3 s"):
-            await download(fetcher(other.port, read_seconds=60, total_seconds=0.3), f"{other.url}/")
+            await download(fetcher(other.port, read_timeout=60, timeout=0.3), f"{other.url}/")
         await other.left.wait()
 
 
@@ -185,7 +185,7 @@ async def test_other_side_that_says_nothing() -> None:
         await asyncio.Event().wait()
 
     for silent in (never, stop_in_the_body):
-        assert "sent nothing for 0.1 s" in await failure(silent, read_seconds=0.1)
+        assert "sent nothing for 0.1 s" in await failure(silent, read_timeout=0.1)
 
 
 async def test_connection_that_does_not_come_about() -> None:
@@ -193,7 +193,7 @@ async def test_connection_that_does_not_come_about() -> None:
         url = f"https://127.0.0.1:{other.port}/"
         # The server does not speak TLS, and waits for the end of a request's head.
         with pytest.raises(FetchFailed, match=r"connection timed out after 0\.1 s"):
-            await download(fetcher(other.port, connect_seconds=0.1), url)
+            await download(fetcher(other.port, connect_timeout=0.1), url)
 
 
 async def test_caller_that_gives_up_closes_the_connection() -> None:

@@ -189,7 +189,7 @@ async def test_resolver_that_does_not_answer() -> None:
         return []
 
     with pytest.raises(FetchFailed, match=r"not resolved within 0\.1 s"):
-        await download(fetcher(80, resolver=resolver, connect_seconds=0.1), "http://slow.test/")
+        await download(fetcher(80, resolver=resolver, connect_timeout=0.1), "http://slow.test/")
     released.set()
 
 

@@ -7,17 +7,17 @@ import pytest
 from pydantic.alias_generators import to_camel
 
 from ocr_service.api.requests.recognition_fields import RecognitionFields
-from ocr_service.config import Settings
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from server import create_app
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
 from tests.samples import small_png
+from tests.settings import settings_of
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return create_app(Settings(), ScriptedEngine()).openapi()
+    return create_app(settings_of(), ScriptedEngine()).openapi()
 
 
 def test_every_field_of_every_model_has_a_description_and_an_example(document: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ async def test_a_service_whose_task_has_died_is_not_alive() -> None:
         live = await client.get("/health/live")
         health = await client.get("/health")
     assert live.status_code == 503
-    assert live.json() == {"status": "failing", "reasons": ["the watch over the engine has died"]}
+    assert live.json() == {"status": "failing", "reasons": ["engine monitor has died"]}
     assert health.status_code == 200
 
 

@@ -11,6 +11,7 @@ from ocr_service.core.errors import OptionNotSupported, VlmTimeout
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from ocr_service.engines.tesseract import TesseractEngine
+from ocr_service.engines.tesseract.settings import TesseractSettings
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
 from tests.samples import pdf_of_text, small_png
@@ -107,7 +108,7 @@ async def test_values_that_cannot_be_are_refused_by_name(name: str, sent: str) -
 async def test_tesseract_refuses_by_name_what_it_does_not_have(
     asked: dict[str, Any], refused: list[str]
 ) -> None:
-    engine = TesseractEngine("eng")
+    engine = TesseractEngine(TesseractSettings(lang="eng"), page_seconds=300)
     await engine.start()
     if not refused:
         engine.check(Options(engine=PaddleOcrVlOptions(**asked)))
@@ -118,7 +119,7 @@ async def test_tesseract_refuses_by_name_what_it_does_not_have(
 
 
 async def test_tesseract_refuses_common_options_that_it_does_not_have() -> None:
-    engine = TesseractEngine("eng")
+    engine = TesseractEngine(TesseractSettings(lang="eng"), page_seconds=300)
     await engine.start()
     options = Options(word_documents=True, restructure_pages=True, engine=PaddleOcrVlOptions(top_p=0.5))
     with pytest.raises(OptionNotSupported, match="not have word_documents, restructure_pages, top_p;"):

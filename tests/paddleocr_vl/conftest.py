@@ -9,19 +9,21 @@ from typing import Any
 import pytest
 
 from ocr_engine import PaddleOcrVlEngine
-from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
 from tests.paddleocr_vl.official import STOCK_QUALITY
 from tests.paddleocr_vl.peer import Both, both_apps
 from tests.running import FAST, RunningVllm
 from tests.samples import SERIF
+from tests.settings import settings_of
 from tests.stand_ins.models import make_model_cache
 
 StartEngine = Callable[..., AbstractAsyncContextManager[PaddleOcrVlEngine]]
 
 
-def settings_on(vllm: RunningVllm, **settings: Any) -> PaddleOcrVlSettings:
-    """Settings of an engine on the stand-ins."""
-    return PaddleOcrVlSettings(layout_engine="onnxruntime", device="cpu", vlm_url=vllm.api, **settings)
+def engine_on(vllm: RunningVllm, **variables: Any) -> PaddleOcrVlEngine:
+    """Build an engine on the stand-ins; `variables` are settings, as in `settings_of`."""
+    on_stand_ins = {"ocr_layout_engine": "onnxruntime", "ocr_device": "cpu", "ocr_vlm_url": vllm.api}
+    settings = settings_of(**{**on_stand_ins, **variables})
+    return PaddleOcrVlEngine(settings.paddleocr_vl, settings.vlm)
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +54,8 @@ def start_engine(models: dict[str, str]) -> StartEngine:
     """Start an engine for the length of a `with` block, with the settings that differ from the usual ones."""
 
     @asynccontextmanager
-    async def started(vllm: RunningVllm, **settings: Any) -> AsyncIterator[PaddleOcrVlEngine]:
-        engine = PaddleOcrVlEngine(settings_on(vllm, **settings))
+    async def started(vllm: RunningVllm, **variables: Any) -> AsyncIterator[PaddleOcrVlEngine]:
+        engine = engine_on(vllm, **variables)
         try:
             await engine.start()
             yield engine
@@ -68,7 +70,7 @@ def both(models: dict[str, str]) -> Iterator[Both]:
     """PaddleX's app and ours, with a vLLM of their own: they look after it, and other tests count."""
     with (
         RunningVllm(*FAST) as vllm,
-        both_apps(vllm, settings_on(vllm, jpeg_quality=STOCK_QUALITY)) as both,
+        both_apps(vllm, engine_on(vllm, ocr_vlm_jpeg_quality=STOCK_QUALITY)) as both,
     ):
         yield both
 
@@ -76,6 +78,7 @@ def both(models: dict[str, str]) -> Iterator[Both]:
 @pytest.fixture(scope="session")
 def both_with_all_models(both: Both) -> Iterator[Both]:
     loaded = {"use_doc_orientation_classify": True, "use_doc_unwarping": True}
-    settings = settings_on(both.vllm, jpeg_quality=STOCK_QUALITY, **loaded)
-    with both_apps(both.vllm, settings, **loaded) as with_all:
+    settings = {f"ocr_{name}": value for name, value in loaded.items()}
+    engine = engine_on(both.vllm, ocr_vlm_jpeg_quality=STOCK_QUALITY, **settings)
+    with both_apps(both.vllm, engine, **loaded) as with_all:
         yield with_all

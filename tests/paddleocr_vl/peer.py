@@ -14,13 +14,12 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from ocr_engine import PaddleOcrVlEngine
-from ocr_service.config import Settings
-from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
 from server import create_app
 from tests.paddleocr_vl import official
 from tests.paddleocr_vl.threaded import ThreadedServer
 from tests.running import RunningVllm
 from tests.samples import encoded
+from tests.settings import settings_of
 from tests.stand_ins.pages import VARIOUS_PAGES as PAGES
 from tests.stand_ins.pages import Box, draw_page
 
@@ -39,15 +38,14 @@ class Both:
 
 
 @contextmanager
-def both_apps(vllm: RunningVllm, settings: PaddleOcrVlSettings, **loaded: bool) -> Iterator[Both]:
+def both_apps(vllm: RunningVllm, engine: PaddleOcrVlEngine, **loaded: bool) -> Iterator[Both]:
     """Run both; what differs between them is what they are."""
     from paddlex.inference.serving.basic_serving._pipeline_apps.paddleocr_vl import create_pipeline_app
     from paddlex.inference.serving.infra.config import AppConfig
 
     pipeline = official.pipeline(vllm.api, **loaded).paddlex_pipeline
-    engine = PaddleOcrVlEngine(settings)
     with (
-        ThreadedServer(create_app(Settings(), engine)) as ours,
+        ThreadedServer(create_app(settings_of(), engine)) as ours,
         ThreadedServer(create_pipeline_app(pipeline, AppConfig())) as theirs,
     ):
         yield Both(ours.client, theirs.client, vllm)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ocr_service.config import Settings
 from server import create_app
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.settings import settings_of
 
 
 @pytest.mark.usefixtures("models")
@@ -12,7 +12,7 @@ def test_dialect_has_the_names_of_its_peer() -> None:
     """Every field that PaddleX has, and no other."""
     from paddlex.inference.serving.schemas import paddleocr_vl as theirs
 
-    document = create_app(Settings(), ScriptedEngine()).openapi()
+    document = create_app(settings_of(), ScriptedEngine()).openapi()
     for path, model in [
         ("/layout-parsing", theirs.InferRequest),
         ("/restructure-pages", theirs.RestructurePagesRequest),

@@ -17,9 +17,9 @@ from ocr_service.core.engine import EngineState
 from ocr_service.core.errors import ModelNotLoaded, OcrError, RequestError, VlmUnavailable
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
-from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
+from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
 from tests.http.serving import serving
-from tests.paddleocr_vl.conftest import StartEngine, settings_on
+from tests.paddleocr_vl.conftest import StartEngine, engine_on
 from tests.paddleocr_vl.test_faults import SLOW, scan, until
 from tests.running import RunningVllm
 from tests.stand_ins.pages import text_page
@@ -41,7 +41,7 @@ async def test_whoever_asks_first_waits_for_one_build(
     vllm: RunningVllm, models: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    engine = PaddleOcrVlEngine(settings_on(vllm))
+    engine = engine_on(vllm)
     assert (engine.state, engine.version) == (EngineState.NOT_INITIALIZED, None)
     starts = [asyncio.create_task(engine.start()) for _ in range(5)]
     while engine.state is EngineState.NOT_INITIALIZED:
@@ -54,7 +54,7 @@ async def test_whoever_asks_first_waits_for_one_build(
 
 
 async def test_preload_builds_beside_the_service(vllm: RunningVllm, models: dict[str, str]) -> None:
-    engine = PaddleOcrVlEngine(settings_on(vllm))
+    engine = engine_on(vllm)
     async with serving(engine, ocr_preload=True) as client:
         while (await client.get("/health")).json()["paddleocr"] != "ready":
             assert engine.state is not EngineState.UNAVAILABLE
@@ -64,7 +64,7 @@ async def test_build_that_fails_says_why_and_is_tried_again_later(
     vllm: RunningVllm, models: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     # Paddle itself is not installed where the tests run.
-    engine = PaddleOcrVlEngine(PaddleOcrVlSettings(layout_engine="paddle", vlm_url=vllm.api))
+    engine = engine_on(vllm, ocr_layout_engine="paddle")
     async with serving(engine) as client:
         first = await client.post("/ocr", files=scan(1))
         health = (await client.get("/health")).json()
@@ -183,7 +183,7 @@ def with_own(**options: Any) -> Options:
 
 
 async def test_limits_that_contradict_each_other() -> None:
-    engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
+    engine = PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())
     with pytest.raises(RequestError, match="min_pixels is 2000000, more than max_pixels, which is 1003520"):
         engine.check(with_own(min_pixels=2_000_000))
     engine.check(with_own(min_pixels=2_000_000, max_pixels=3_000_000))
@@ -205,18 +205,18 @@ async def test_engine_that_closes_ends_its_pages(start_engine: StartEngine) -> N
 @pytest.mark.parametrize("name", ["use_doc_orientation_classify", "use_doc_unwarping"])
 async def test_option_whose_model_is_not_loaded_names_the_setting(name: str) -> None:
     asked: Any = {name: True}
-    engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
+    engine = PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())
     with pytest.raises(ModelNotLoaded, match=f"OCR_{name.upper()}=true"):
         engine.check(with_own(**asked))
     engine.check(with_own(**{**asked, name: False}))
     await engine.close()
-    loaded = PaddleOcrVlEngine(PaddleOcrVlSettings(**asked))
+    loaded = PaddleOcrVlEngine(PaddleOcrVlSettings(**asked), VlmSettings())
     loaded.check(with_own(**asked))
     await loaded.close()
 
 
 async def test_pixel_limit_that_does_not_exist() -> None:
-    engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
+    engine = PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())
     with pytest.raises(RequestError, match="no 'tabel_max_pixels'; there are chart_max"):
         engine.check(with_own(vlm_extra_args={"tabel_max_pixels": 1}))
     await engine.close()

@@ -103,7 +103,7 @@ async def test_vllm_fails_for_a_while(vllm: RunningVllm, start_engine: StartEngi
 
 
 async def test_vllm_accepts_and_never_answers(vllm: RunningVllm, start_engine: StartEngine) -> None:
-    async with start_engine(vllm, vlm_timeout=3) as engine, serving(engine) as client:
+    async with start_engine(vllm, ocr_vlm_timeout=3) as engine, serving(engine) as client:
         assert (await client.post("/ocr", files=scan())).status_code == 200
         vllm.fault("silence")
         answer = await client.post("/ocr", files=scan())
@@ -123,7 +123,7 @@ async def test_vllm_that_hangs_altogether_is_refused_at_once(
 
 
 async def test_others_are_read_while_one_hangs(vllm: RunningVllm, start_engine: StartEngine) -> None:
-    async with start_engine(vllm, vlm_timeout=10) as engine, serving(engine) as client:
+    async with start_engine(vllm, ocr_vlm_timeout=10) as engine, serving(engine) as client:
         vllm.fault("silence")
         before = vllm.stats()["failed"]
         hanging = asyncio.create_task(client.post("/ocr", files=scan()))
@@ -154,7 +154,7 @@ async def test_blocks_that_fail_leave_the_page_whole(
     vllm: RunningVllm, start_engine: StartEngine, fault: str, code: str
 ) -> None:
     async with (
-        start_engine(vllm, vlm_timeout=3, vlm_max_concurrency=1) as engine,
+        start_engine(vllm, ocr_vlm_timeout=3, ocr_vlm_max_concurrency=1) as engine,
         serving(engine) as client,
     ):
         whole = (await client.post("/ocr", files=scan(4))).json()["pages"][0]

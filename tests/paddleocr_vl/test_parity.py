@@ -53,7 +53,7 @@ async def test_every_page_under_32_callers(vllm: RunningVllm, start_engine: Star
     assert len(PAGES) >= 30
     reference = official.pipeline(vllm.api)
     expected = {name: official.read(reference, image) for name, image in PAGES.items()}
-    async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
+    async with start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY) as engine:
         results = await read_together(engine, list(PAGES.values()) * 2, Options())
     for name, result in zip(list(PAGES) * 2, results, strict=True):
         assert_same(result, expected[name])
@@ -66,7 +66,7 @@ async def test_every_page_over_http(vllm: RunningVllm, start_engine: StartEngine
     """As many requests at a time, each a file that is decoded again."""
     reference = official.pipeline(vllm.api)
     async with (
-        start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine,
+        start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY) as engine,
         serving(engine) as client,
     ):
         places = asyncio.Semaphore(CONCURRENT)
@@ -95,7 +95,8 @@ async def test_every_page_over_http(vllm: RunningVllm, start_engine: StartEngine
 async def test_other_releases(vllm: RunningVllm, start_engine: StartEngine, version: str) -> None:
     images = [PAGES["with table"], PAGES["with display_formula"], PAGES["12 blocks 0"], PAGES["empty"]]
     reference = official.pipeline(vllm.api, version)
-    async with start_engine(vllm, pipeline_version=version, jpeg_quality=official.STOCK_QUALITY) as engine:
+    settings = {"ocr_pipeline_version": version, "ocr_vlm_jpeg_quality": official.STOCK_QUALITY}
+    async with start_engine(vllm, **settings) as engine:
         results = await read_together(engine, images, Options())
     for result, image in zip(results, images, strict=True):
         assert_same(result, official.read(reference, image))
@@ -144,7 +145,7 @@ async def test_every_option(
     vllm.record()
     theirs = official.read(reference, image, **as_lists(options))
     their_calls = vllm.recorded()
-    async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
+    async with start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY) as engine:
         vllm.record()
         ours = await engine.recognize(Page(1, image, None), Options(engine=PaddleOcrVlOptions(**options)))
     assert calls(vllm.recorded()) == calls(their_calls)
@@ -175,7 +176,7 @@ async def test_markdowns_own_options(
 ) -> None:
     image = PAGES[page]
     theirs = official.read(official.pipeline(vllm.api), image)
-    async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
+    async with start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY) as engine:
         ours = await engine.recognize(Page(1, image, None), Options(engine=PaddleOcrVlOptions(**options)))
         plain = await engine.recognize(Page(1, image, None), Options())
     assert_same(
@@ -195,7 +196,7 @@ async def test_pages_are_turned_upright_and_flattened(
     image = image.rotate(-angle, expand=True)
     loaded = {"use_doc_orientation_classify": True, "use_doc_unwarping": True}
     reference = official.pipeline(vllm.api, **loaded)
-    async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY, **loaded) as engine:
+    async with start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY, **loaded) as engine:
         by_default, without = await read_together(engine, [image] * 2, Options()), None
         without = await engine.recognize(
             Page(1, image, None),
@@ -213,7 +214,7 @@ async def test_pages_are_turned_upright_and_flattened(
 
 
 async def test_png_reaches_the_vlm_without_loss(vllm: RunningVllm, start_engine: StartEngine) -> None:
-    async with start_engine(vllm, image_format="png") as engine:
+    async with start_engine(vllm, ocr_vlm_image_format="png") as engine:
         vllm.record()
         await engine.recognize(Page(1, text_page(1, seed=5), None), Options())
     [body] = vllm.recorded()
@@ -240,7 +241,7 @@ async def test_pages_are_restructured_as_the_official_pipeline_does(
         [official.read(reference, image, **read_with) for image in images], **joined_with
     )
     asked = Options(restructure_pages=True, engine=PaddleOcrVlOptions(**options))
-    async with start_engine(vllm, jpeg_quality=official.STOCK_QUALITY) as engine:
+    async with start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY) as engine:
         pages = await read_together(engine, images, asked)
         ours = await engine.restructure(pages, asked)
     for our_page, their_page in zip(ours, theirs, strict=True):

@@ -34,7 +34,7 @@ def test_no_request_that_was_accepted_is_lost() -> None:
         # What comes after them is answered, so they have been seen.
         httpx.get(f"{start.url}/version").raise_for_status()
         start.process.terminate()
-        start.wait_for("stopping: [0-9]+ requests are finished first")
+        start.wait_for("stopping: waiting for [0-9]+ running requests")
         assert httpx.get(f"{start.url}/health").status_code == 200
         assert httpx.get(f"{start.url}/health/ready").status_code == 503
         refused = httpx.post(f"{start.url}/ocr", files={"file": b"x"})

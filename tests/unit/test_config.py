@@ -1,75 +1,82 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from ocr_service.config import ConfigurationError, Settings, load_settings
+from ocr_service.config import ConfigurationError, load_settings
+from ocr_service.decoding.settings import DocumentSettings
 from ocr_service.security.addresses import Allowlist
 
 
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    return monkeypatch
+def test_defaults() -> None:
+    settings = load_settings({})
+    assert settings.uploads.max_bytes == 50 * 2**20
+    assert (settings.documents.max_page_pixels, settings.documents.max_pages) == (100_000_000, 500)
+    assert settings.tesseract.lang == "rus+eng"
+    assert (settings.s3.prefix, settings.s3.url_lifetime) == ("ocr", 86_400)
+    assert not settings.s3.configured
 
 
-def test_defaults(environment: pytest.MonkeyPatch) -> None:
-    settings = load_settings()
-    assert (settings.ocr_max_upload_mb, settings.ocr_max_page_megapixels, settings.ocr_max_pages) == (
-        50,
-        100,
-        500,
-    )
-    assert settings.ocr_lang == "rus+eng"
-    assert not settings.s3_configured
+def test_process_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCR_MAX_PAGES", "7")
+    assert load_settings().documents.max_pages == 7
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = load_settings({})
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.documents.max_pages = 7  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.documents = DocumentSettings()  # type: ignore[misc]
+
+
+def test_misspelt_field_of_a_group_is_refused() -> None:
+    misspelt: Any = {"max_page": 7}
+    with pytest.raises(ValidationError, match="max_page"):
+        DocumentSettings(**misspelt)
 
 
 S3 = ("ENDPOINT", "BUCKET", "ACCESS_KEY", "SECRET_KEY")
 
 
 @pytest.mark.parametrize("given", range(5))
-def test_object_storage_needs_all_four_of_its_settings(environment: pytest.MonkeyPatch, given: int) -> None:
-    for name in S3[:given]:
-        environment.setenv(f"CLOUDRU_S3_{name}", "https://s3.cloud.ru")
-    settings = load_settings()
-    assert settings.s3_configured is (given == 4)
-    assert settings.s3_missing == ([f"CLOUDRU_S3_{name}" for name in S3[given:]] if given else [])
+def test_object_storage_needs_all_four_of_its_settings(given: int) -> None:
+    s3 = load_settings({f"CLOUDRU_S3_{name}": "https://s3.cloud.ru" for name in S3[:given]}).s3
+    assert s3.configured is (given == 4)
+    assert s3.missing == ([f"CLOUDRU_S3_{name}" for name in S3[given:]] if given else [])
 
 
-def test_line_ends_around_the_object_storages_settings_are_none_of_theirs(
-    environment: pytest.MonkeyPatch,
-) -> None:
-    for name in S3:
-        environment.setenv(f"CLOUDRU_S3_{name}", " https://s3.cloud.ru\n")
-    environment.setenv("CLOUDRU_S3_BUCKET", "\n")
-    settings = load_settings()
-    assert settings.cloudru_s3_endpoint == "https://s3.cloud.ru"
-    assert settings.cloudru_s3_secret_key is not None
-    assert settings.cloudru_s3_secret_key.get_secret_value() == "https://s3.cloud.ru"
-    assert settings.s3_missing == ["CLOUDRU_S3_BUCKET"]
+def test_line_ends_around_the_settings_of_the_object_storage_are_ignored() -> None:
+    given = {f"CLOUDRU_S3_{name}": " https://s3.cloud.ru\n" for name in S3}
+    s3 = load_settings(given | {"CLOUDRU_S3_BUCKET": "\n"}).s3
+    assert s3.endpoint == "https://s3.cloud.ru"
+    assert s3.secret_key is not None
+    assert s3.secret_key.get_secret_value() == "https://s3.cloud.ru"
+    assert s3.missing == ["CLOUDRU_S3_BUCKET"]
 
 
-def test_environment_is_read(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("OCR_MAX_PAGES", "7")
-    environment.setenv("OCR_PDF_DPI", "")
-    settings = load_settings()
-    assert settings.ocr_max_pages == 7
-    assert settings.ocr_pdf_dpi is None
+def test_environment_is_read() -> None:
+    documents = load_settings({"OCR_MAX_PAGES": "7", "OCR_PDF_DPI": ""}).documents
+    assert documents.max_pages == 7
+    assert documents.pdf_dpi is None
 
 
-def test_unknown_setting_is_refused_with_what_was_meant(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("OCR_MAX_PAGE", "7")
+def test_case_of_a_variable_does_not_matter() -> None:
+    assert load_settings({"ocr_max_pages": "7"}).documents.max_pages == 7
+
+
+def test_unknown_setting_is_refused_with_a_suggestion() -> None:
     with pytest.raises(ConfigurationError, match=r"no setting OCR_MAX_PAGE\. Did you mean OCR_MAX_PAGES\?"):
-        load_settings()
+        load_settings({"OCR_MAX_PAGE": "7"})
 
 
 @pytest.mark.parametrize(
     "name",
     ["OCR_PORT", "OCR_SERVICE_HOST", "OCR_SERVICE_PORT_HTTP_API", "OCR_API_PORT_8081_TCP_ADDR"],
 )
-def test_what_kubernetes_sets_for_a_service_is_no_setting(environment: pytest.MonkeyPatch, name: str) -> None:
-    environment.setenv(name, "tcp://10.0.0.1:8081")
-    load_settings()
+def test_variables_that_kubernetes_sets_for_a_service_are_ignored(name: str) -> None:
+    load_settings({name: "tcp://10.0.0.1:8081"})
 
 
 @pytest.mark.parametrize(
@@ -93,52 +100,60 @@ def test_what_kubernetes_sets_for_a_service_is_no_setting(environment: pytest.Mo
         ("OCR_URL_PORTS", "80,65536"),
         ("OCR_URL_PORTS", "-80"),
         ("OCR_URL_TIMEOUT", "-1"),
+        ("OCR_VLM_TIMEOUT", "soon"),
+        ("OCR_MAX_UPLOAD_MB", "0"),
+        ("OCR_TESSERACT_THREADS", "0"),
     ],
 )
-def test_wrong_value_is_refused_by_name(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
-    environment.setenv(name, value)
-    with pytest.raises(ConfigurationError, match=name) as caught:
-        load_settings()
+def test_invalid_value_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^{name}: ") as caught:
+        load_settings({name: value})
     assert value not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"two words\n", b"\xff\xfe"])
-def test_file_of_keys_without_any_stops_the_start(
-    environment: pytest.MonkeyPatch, tmp_path: Path, content: bytes
-) -> None:
+def test_file_without_a_valid_key_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "keys").write_bytes(content)
-    environment.setenv("OCR_API_KEYS_FILE", str(tmp_path / "keys"))
     with pytest.raises(ConfigurationError, match="OCR_API_KEYS_FILE"):
-        load_settings()
+        load_settings({"OCR_API_KEYS_FILE": str(tmp_path / "keys")})
 
 
-def test_lists_are_read(environment: pytest.MonkeyPatch) -> None:
-    assert load_settings().url_ports == {80, 443}
-    assert not load_settings().url_allowlist.names
-    environment.setenv("OCR_URL_PORTS", " 80, 8080 ,")
-    environment.setenv("OCR_URL_ALLOWLIST", "minio, *.example.com, 10.0.0.0/8")
-    settings = load_settings()
-    assert settings.url_ports == {80, 8080}
-    assert settings.url_allowlist == Allowlist.parse("10.0.0.0/8 *.example.com minio")
+def test_every_invalid_value_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"OCR_ENGINE: .*; OCR_VLM_TIMEOUT: "):
+        load_settings({"OCR_VLM_TIMEOUT": "soon", "OCR_ENGINE": "abbyy"})
 
 
-def test_tesseracts_own_variable_names_its_data(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("TESSDATA_PREFIX", "/data/tess")
-    assert str(load_settings().ocr_tessdata_dir) == "/data/tess"
+def test_lists_are_read() -> None:
+    defaults = load_settings({})
+    assert defaults.urls.ports == {80, 443}
+    assert not defaults.urls.allowlist.names
+    assert defaults.access.cors_origins == ()
+    urls = load_settings(
+        {"OCR_URL_PORTS": " 80, 8080 ,", "OCR_URL_ALLOWLIST": "minio, *.example.com, 10.0.0.0/8"}
+    ).urls
+    assert urls.ports == {80, 8080}
+    assert urls.allowlist == Allowlist.parse("10.0.0.0/8 *.example.com minio")
 
 
-def test_secrets_do_not_show(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("CLOUDRU_S3_SECRET_KEY", "not-a-real-secret")
-    environment.setenv("CLOUDRU_S3_ACCESS_KEY", "tenant-id:key-id")
-    environment.setenv("OCR_API_KEYS", "not-a-real-key")
-    shown = repr(load_settings()) + str(load_settings()) + load_settings().model_dump_json()
+def test_variable_of_tesseract_names_the_language_data() -> None:
+    assert str(load_settings({"TESSDATA_PREFIX": "/data/tess"}).tesseract.tessdata_dir) == "/data/tess"
+
+
+def test_secrets_do_not_show() -> None:
+    settings = load_settings(
+        {
+            "CLOUDRU_S3_SECRET_KEY": "not-a-real-secret",
+            "CLOUDRU_S3_ACCESS_KEY": "tenant-id:key-id",
+            "OCR_API_KEYS": "not-a-real-key",
+        }
+    )
+    shown = repr(settings) + str(settings) + settings.model_dump_json()
     assert "not-a-real" not in shown and "tenant-id" not in shown
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "",
         "127.0.0.1:8080",
         "ftp://host/v1",
         "http://",
@@ -147,19 +162,24 @@ def test_secrets_do_not_show(environment: pytest.MonkeyPatch) -> None:
         "http://a..b/v1",
     ],
 )
-def test_address_that_is_none_is_refused_without_quoting_it(
-    monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
-    monkeypatch.setenv("OCR_VLM_URL", url.replace("://", "://me:SECRET@") if url.startswith("http") else url)
-    if not url:
-        assert load_settings().ocr_vlm_url is None
-        return
-    with pytest.raises(ConfigurationError, match="OCR_VLM_URL") as refusal:
-        load_settings()
+def test_invalid_url_is_refused_and_not_quoted(url: str) -> None:
+    with_password = url.replace("://", "://me:SECRET@")
+    with pytest.raises(ConfigurationError, match=r"^OCR_VLM_URL: ") as refusal:
+        load_settings({"OCR_VLM_URL": with_password})
     assert "SECRET" not in str(refusal.value)
 
 
-def test_addresss_password_is_not_in_the_settings_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OCR_VLM_URL", "http://me:SECRET@host/v1")
-    assert load_settings().ocr_vlm_url is not None
-    assert "SECRET" not in repr(load_settings())
+def test_empty_variable_counts_as_absent() -> None:
+    assert load_settings({"OCR_VLM_URL": ""}).vlm.url is None
+
+
+def test_password_in_a_url_does_not_show() -> None:
+    settings = load_settings({"OCR_VLM_URL": "http://me:SECRET@host/v1"})
+    assert settings.vlm.url is not None
+    assert "SECRET" not in repr(settings)
+
+
+def test_reason_for_no_vllm_here_does_not_matter_for_another_server() -> None:
+    reason = {"OCR_VLM_NOT_STARTED": "VLLM_ENABLED=false"}
+    assert load_settings(reason).vlm.reason_not_started == "VLLM_ENABLED=false"
+    assert load_settings(reason | {"OCR_VLM_URL": "http://host/v1"}).vlm.reason_not_started is None

@@ -6,27 +6,34 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import tesserocr
 from PIL import Image
 
 from ocr_engine import PaddleOcrVlEngine
-from ocr_service.config import ConfigurationError, Settings
+from ocr_service.config import ConfigurationError
 from ocr_service.core.documents import Page
 from ocr_service.core.engine import EngineState
 from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, RecognitionFailed
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl import presence
 from ocr_service.engines.paddleocr_vl.presence import detect_backend, missing_parts
-from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
+from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
 from ocr_service.engines.tesseract import TesseractEngine
 from ocr_service.engines.tesseract.languages import find_tessdata, languages_in
+from ocr_service.engines.tesseract.settings import TesseractSettings
 from ocr_service.runtime.cores import usable_cores
 from server import choose_engine
 from tests.http.serving import serving
 from tests.samples import RUSSIAN, printed_page
+from tests.settings import settings_of
+
+
+def tesseract(page_seconds: float = 300, **settings: Any) -> TesseractEngine:
+    return TesseractEngine(TesseractSettings(**settings), page_seconds)
+
 
 NO_GPU_HERE = not any(Path("/dev").glob("nvidia[0-9]*"))
 
@@ -36,7 +43,7 @@ NO_GPU_HERE = not any(Path("/dev").glob("nvidia[0-9]*"))
 )
 def test_engine_by_setting(name: str, kind: type, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    assert isinstance(choose_engine(Settings(ocr_engine=name)), kind)
+    assert isinstance(choose_engine(settings_of(ocr_engine=name)), kind)
     assert f"engine: {name} (OCR_ENGINE={name})" in caplog.text
 
 
@@ -46,14 +53,14 @@ def test_without_gpu_and_vllm_it_is_tesseract(
 ) -> None:
     caplog.set_level("INFO")
     monkeypatch.setattr(presence, "DEFAULT_VLM_URL", "http://127.0.0.1:9/v1")
-    assert isinstance(choose_engine(Settings()), TesseractEngine)
-    assert "engine: tesseract (no GPU and no vLLM server is here)" in caplog.text
+    assert isinstance(choose_engine(settings_of()), TesseractEngine)
+    assert "engine: tesseract (there is no GPU and no vLLM server)" in caplog.text
 
 
 def test_address_of_a_vllm_server_chooses_paddleocr(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     # The tests' environment has this package of the two that can run the layout model.
-    engine = choose_engine(Settings(ocr_vlm_url="http://127.0.0.1:9/v1", ocr_layout_engine="onnxruntime"))
+    engine = choose_engine(settings_of(ocr_vlm_url="http://127.0.0.1:9/v1", ocr_layout_engine="onnxruntime"))
     assert isinstance(engine, PaddleOcrVlEngine)
     assert "engine: paddleocr-vl" in caplog.text
 
@@ -64,7 +71,7 @@ def test_paddleocr_is_not_chosen_without_one_of_its_packages(
 ) -> None:
     # None in sys.modules hides a package from the search, as if it were not installed.
     monkeypatch.setitem(sys.modules, absent, None)
-    settings = Settings(ocr_vlm_url="http://127.0.0.1:9/v1", ocr_layout_engine="onnxruntime")
+    settings = settings_of(ocr_vlm_url="http://127.0.0.1:9/v1", ocr_layout_engine="onnxruntime")
     assert isinstance(choose_engine(settings), TesseractEngine)
     (said,) = [record for record in caplog.records if "make run-gpu" in record.getMessage()]
     assert said.levelname == "WARNING"
@@ -90,7 +97,7 @@ def test_running_vllm_makes_up_for_one_that_is_not_started_here(model_server: ty
 @pytest.mark.parametrize("lang", ["tlh", "rus+tlh", "rus+", "../rus"])
 def test_default_language_that_is_not_installed_is_refused(lang: str) -> None:
     with pytest.raises(ConfigurationError, match=r"OCR_LANG: Not installed: .*Installed: .*eng.*rus"):
-        choose_engine(Settings(ocr_engine="tesseract", ocr_lang=lang))
+        choose_engine(settings_of(ocr_engine="tesseract", ocr_lang=lang))
 
 
 def test_languages_are_those_that_tesseract_finds() -> None:
@@ -149,7 +156,7 @@ def test_running_vllm_is_recognised_by_the_model_it_serves(
 @pytest.mark.anyio
 async def test_paddleocr_waits_for_the_first_request(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    async with serving(PaddleOcrVlEngine(PaddleOcrVlSettings())) as client:
+    async with serving(PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())) as client:
         answer = (await client.get("/health")).json()
     assert answer["paddleocr"] == "not_initialized"
     assert "PaddleOCR-VL initialization deferred" in caplog.text
@@ -161,7 +168,7 @@ async def test_paddleocr_that_is_not_installed(
 ) -> None:
     # None in sys.modules makes the import fail, as it does where the package is not installed.
     monkeypatch.setitem(sys.modules, "paddleocr", None)
-    engine = PaddleOcrVlEngine(PaddleOcrVlSettings())
+    engine = PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())
     with pytest.raises(EngineUnavailable, match="not installed"):
         await engine.start()
     assert engine.state is EngineState.UNAVAILABLE
@@ -172,7 +179,7 @@ async def test_paddleocr_that_is_not_installed(
 @pytest.mark.anyio
 @pytest.mark.parametrize("folder", ["", "absent"])
 async def test_tesseract_without_language_data(tmp_path: Path, folder: str) -> None:
-    engine = TesseractEngine("rus+eng", tessdata=tmp_path / folder)
+    engine = tesseract(tessdata_dir=tmp_path / folder)
     with pytest.raises(EngineUnavailable, match="apt-get install"):
         await engine.start()
     await engine.close()
@@ -180,7 +187,7 @@ async def test_tesseract_without_language_data(tmp_path: Path, folder: str) -> N
 
 @pytest.mark.anyio
 async def test_missing_default_language_leaves_the_others(caplog: pytest.LogCaptureFixture) -> None:
-    engine = TesseractEngine("rus+tlh")
+    engine = tesseract(lang="rus+tlh")
     await engine.start()
     assert "OCR_LANG: Not installed: tlh" in caplog.text
     with pytest.raises(LanguageNotInstalled):
@@ -192,7 +199,7 @@ async def test_missing_default_language_leaves_the_others(caplog: pytest.LogCapt
 @pytest.mark.anyio
 async def test_tesseract_reads_as_many_pages_at_once_as_it_has_threads() -> None:
     """Each of three threads waits inside Tesseract until all three are there."""
-    engine = TesseractEngine("eng", threads=3)
+    engine = tesseract(threads=3)
     await engine.start()
     together = threading.Barrier(3, timeout=30)
 
@@ -214,7 +221,7 @@ async def test_tesseract_reads_as_many_pages_at_once_as_it_has_threads() -> None
 
 @pytest.mark.anyio
 async def test_language_that_is_not_installed_is_named_with_those_that_are() -> None:
-    engine = TesseractEngine("rus+eng")
+    engine = tesseract()
     await engine.start()
     for lang in ("tlh", "rus+tlh", "../rus", "rus+", ""):
         with pytest.raises(LanguageNotInstalled, match=r"Installed: .*eng.*rus.*apt-get install"):
@@ -235,7 +242,7 @@ def test_cores_follow_the_containers_limit(tmp_path: Path, cpu_max: str, cores: 
 
 @pytest.mark.anyio
 async def test_a_page_that_takes_too_long_is_given_up() -> None:
-    engine = TesseractEngine("rus+eng", page_seconds=0.02)
+    engine = tesseract(page_seconds=0.02)
     await engine.start()
     page = Page(1, printed_page(RUSSIAN * 3).image, resolution=300)
     with pytest.raises(RecognitionFailed, match="in time"):

@@ -17,7 +17,20 @@ PACKAGE = "ocr_service"
 # From the top to the ground: a place imports only places below it, and of these the ones in its row.
 # `server` is the wiring and may import everything; `ocr_service` is the version.
 MAY_IMPORT: dict[str, set[str]] = {
-    "config": {"engines", "security"},
+    "config": {
+        "admission",
+        "api",
+        "core",
+        "decoding",
+        "engines",
+        "pipeline",
+        "runtime",
+        "s3_storage",
+        "security",
+        "sources",
+        "storage",
+        "telemetry",
+    },
     "api": {
         "admission",
         "core",
@@ -39,10 +52,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": {"core", "runtime", "security", "telemetry"},
     "decoding": {"core", "runtime"},
     "container": {"telemetry"},
-    "runtime": {"telemetry"},
+    "runtime": {"core", "telemetry"},
     "admission": {"core"},
     "telemetry": {"core", "ocr_service"},
-    "security": set(),
+    "security": {"core"},
     "core": set(),
     "ocr_service": set(),
 }

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ocr_service.config import Settings
 from ocr_service.telemetry.logs import WITH_TEXT, configure_logging, fields, log_format
 from ocr_service.telemetry.request_context import request_id
+from tests.settings import settings_of
 
 log = logging.getLogger("ocr_service.some_room")
 
@@ -197,4 +197,4 @@ def test_form_is_known_before_the_settings_are(environment: dict[str, str], form
 
 
 def test_json_is_the_settings_default_too() -> None:
-    assert Settings().ocr_log_format == log_format({})
+    assert settings_of().logs.format == log_format({})

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from fastapi import Request
+from pydantic import Field
 
 from ocr_service.core.errors import RequestError, TooManyBytes, UploadTooSlow
+from ocr_service.core.settings import SettingsGroup, env_prefix
 
 Hold = Callable[[int], None]
 
@@ -16,27 +17,41 @@ Hold = Callable[[int], None]
 ENVELOPE = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class BodyLimits:
-    """max_bytes: of the largest file. idle_seconds: between two pieces. bytes_per_second: the least average.
+class UploadSettings(SettingsGroup):
+    """Size and speed of uploads."""
 
-    A body may lag behind that average by `idle_seconds`, so that none need hurry at its start.
-    """
+    model_config = env_prefix("OCR_UPLOAD_")
 
-    max_bytes: int
-    idle_seconds: float
-    bytes_per_second: int
+    max_mb: int = Field(
+        50,
+        ge=1,
+        le=2048,
+        validation_alias="OCR_MAX_UPLOAD_MB",
+        description="Maximum size of a file, in MiB.",
+    )
+    idle_timeout: float = Field(30, gt=0, le=3600, description="Seconds that an upload may pause.")
+    min_rate: int = Field(
+        10_000, ge=1, description="Minimum average speed of an upload, in bytes per second."
+    )
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes of the largest file."""
+        return self.max_mb * 2**20
 
     def patience(self, arrived: int, seconds: float) -> float:
-        """Return for how long the next piece is waited for, once so many bytes arrived in so many seconds."""
-        earned = arrived / self.bytes_per_second
-        return min(self.idle_seconds, max(0.0, self.idle_seconds + earned - seconds))
+        """Return the timeout of the next chunk, after `arrived` bytes in `seconds`.
+
+        A body may lag behind the minimum rate by `idle_timeout`, so a slow start is no failure.
+        """
+        earned = arrived / self.min_rate
+        return min(self.idle_timeout, max(0.0, self.idle_timeout + earned - seconds))
 
 
 class BodyStream:
     """A body on its way to us."""
 
-    def __init__(self, request: Request, limits: BodyLimits, hold: Hold) -> None:
+    def __init__(self, request: Request, limits: UploadSettings, hold: Hold) -> None:
         self.headers = request.headers
         self.limits = limits
         self._request = request
@@ -56,7 +71,7 @@ class BodyStream:
             yield chunk
 
 
-async def _in_step(chunks: AsyncGenerator[bytes], limits: BodyLimits) -> AsyncGenerator[bytes]:
+async def _in_step(chunks: AsyncGenerator[bytes], limits: UploadSettings) -> AsyncGenerator[bytes]:
     """Yield the chunks; raises UploadTooSlow for those that trickle."""
     began = time.monotonic()
     arrived = 0
@@ -66,8 +81,8 @@ async def _in_step(chunks: AsyncGenerator[bytes], limits: BodyLimits) -> AsyncGe
                 chunk = await anext(chunks, None)
         except TimeoutError:
             raise UploadTooSlow(
-                f"The body must come at {limits.bytes_per_second} bytes a second on the average, "
-                f"and without pauses of more than {limits.idle_seconds:g} s."
+                f"The body must come at {limits.min_rate} bytes a second on the average, "
+                f"and without pauses of more than {limits.idle_timeout:g} s."
             ) from None
         if chunk is None:
             return
@@ -75,7 +90,7 @@ async def _in_step(chunks: AsyncGenerator[bytes], limits: BodyLimits) -> AsyncGe
         yield chunk
 
 
-async def discard_body(request: Request, limits: BodyLimits) -> None:
+async def discard_body(request: Request, limits: UploadSettings) -> None:
     """Read what is sent and keep none of it: for an answer after which the connection is closed.
 
     Who is still sending when the connection closes would not see the answer.

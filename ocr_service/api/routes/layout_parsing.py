@@ -117,7 +117,7 @@ ERROR_BODIES = dict.fromkeys((_PATH, _RESTRUCTURE_PATH), error_body)
 
 async def _receive(admitted: Admitted) -> tuple[LayoutParsingRequest, Received]:
     sent, cut = await _read_fields(admitted, LayoutParsingRequest)
-    max_bytes = admitted.service.body_limits.max_bytes
+    max_bytes = admitted.service.uploads.max_bytes
     document = await asyncio.to_thread(document_of, cut.content(sent.file), max_bytes)
     # Free a body of many megabytes, which is not needed while the document is read.
     del cut

@@ -23,7 +23,7 @@ from ocr_service.engines.paddleocr_vl.drawings import draw_masks_one_by_one
 from ocr_service.engines.paddleocr_vl.model_thread import ModelThread
 from ocr_service.engines.paddleocr_vl.page_calls import Crop
 from ocr_service.engines.paddleocr_vl.seams import install
-from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings
+from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
 
 # Loading a library holds the interpreter's lock, also while the disk is waited for; these are large.
 _READ_AHEAD = ("paddle", "onnxruntime", "cv2")
@@ -52,7 +52,7 @@ class BuiltPipeline:
     encode_drawing: Callable[[Any], Crop]
 
 
-def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
+def build(settings: PaddleOcrVlSettings, vlm: VlmSettings, models: ModelThread) -> BuiltPipeline:
     """Build it all; raises EngineUnavailable. To be called on the thread on which the models will run."""
     # ONNX Runtime would otherwise send its makers what it does here.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -65,7 +65,7 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
         official = paddleocr.PaddleOCRVL(
             pipeline_version=settings.pipeline_version,
             vl_rec_backend="vllm-server",
-            vl_rec_server_url=settings.vlm_url,
+            vl_rec_server_url=vlm.api_url,
             vl_rec_api_model_name=_ANY_MODEL_NAME,
             engine=settings.layout_engine,
             device=settings.device,
@@ -89,7 +89,7 @@ def build(settings: PaddleOcrVlSettings, models: ModelThread) -> BuiltPipeline:
         official,
         importlib.metadata.version("paddleocr"),
         bgr_converter(),
-        crop_encoder(settings.image_format, settings.jpeg_quality),
+        crop_encoder(vlm.image_format, vlm.jpeg_quality),
         picture_encoder(),
         drawing_encoder(),
     )

@@ -1,42 +1,94 @@
-"""Settings of the PaddleOCR-VL engine."""
+"""Settings of the PaddleOCR-VL engine: the pipeline, and the client of its vLLM server."""
 
-from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator, Field, SecretStr
+
+from ocr_service.core.settings import SettingsGroup, env_prefix, http_url
 from ocr_service.engines.paddleocr_vl.presence import DEFAULT_VLM_URL
 
+ImageFormat = Literal["jpeg", "png"]
+LayoutEngine = Literal["paddle", "onnxruntime"]
+PipelineVersion = Literal["v1", "v1.5", "v1.6"]
 
-@dataclass(frozen=True, slots=True)
-class PaddleOcrVlSettings:
-    """How the engine is built.
 
-    pipeline_version: "v1", "v1.5" or "v1.6". layout_engine: "paddle" or "onnxruntime". device: where the
-    models beside the VLM run, such as "gpu:0", or None for paddlex's choice. use_doc_…: load these models
-    too. vlm_url: vLLM's OpenAI-compatible API. vlm_not_started: why no vLLM is started here, or None.
-    vlm_timeout: seconds a call. vlm_max_concurrency: calls in flight. image_format, jpeg_quality: of the
-    blocks' pictures on their way to vLLM.
-    """
+class PaddleOcrVlSettings(SettingsGroup):
+    """Release and models of the pipeline."""
 
-    pipeline_version: str = "v1.6"
-    layout_engine: str = "paddle"
-    device: str | None = None
-    use_doc_orientation_classify: bool = False
-    use_doc_unwarping: bool = False
-    vlm_url: str = field(default=DEFAULT_VLM_URL, repr=False)
-    vlm_api_key: str | None = field(default=None, repr=False)
-    vlm_not_started: str | None = None
-    vlm_timeout: float = 180
-    vlm_max_concurrency: int = 256
-    image_format: str = "jpeg"
-    jpeg_quality: int = 95
+    model_config = env_prefix("OCR_")
+
+    pipeline_version: PipelineVersion = Field(
+        "v1.6", description="Release of the PaddleOCR-VL pipeline: `v1`, `v1.5` or `v1.6`."
+    )
+    layout_engine: LayoutEngine = Field(
+        "paddle", description="Runtime of the layout model: `paddle` or `onnxruntime`."
+    )
+    device: str | None = Field(
+        None,
+        pattern=r"^(cpu|gpu(:\d+)?)$",
+        description="Device of the layout model: `cpu`, `gpu` or `gpu:0`. Empty: the first GPU if there is "
+        "one, or else the CPU.",
+    )
+    use_doc_orientation_classify: bool = Field(
+        False,
+        description="Load the model that turns pages upright. It is used unless a request turns it off.",
+    )
+    use_doc_unwarping: bool = Field(
+        False,
+        description="Load the model that flattens photographed pages. It is used unless a request turns it "
+        "off.",
+    )
 
     @property
-    def shape_results(self) -> dict[str, object]:
-        """Those that a page's text depends on."""
+    def affecting_results(self) -> dict[str, object]:
+        """The settings that the text of a page depends on."""
         return {
             "pipeline": self.pipeline_version,
             "layout_engine": self.layout_engine,
             "use_doc_orientation_classify": self.use_doc_orientation_classify,
             "use_doc_unwarping": self.use_doc_unwarping,
-            "image_format": self.image_format,
-            "jpeg_quality": self.jpeg_quality,
         }
+
+
+class VlmSettings(SettingsGroup):
+    """The vLLM server, and how blocks are sent to it."""
+
+    model_config = env_prefix("OCR_VLM_")
+
+    url: Annotated[str | None, AfterValidator(http_url)] = Field(
+        None,
+        repr=False,
+        description=f"URL of the vLLM API. Empty: `{DEFAULT_VLM_URL}`. If it is set, `auto` chooses "
+        "PaddleOCR-VL, provided that this is installed.",
+    )
+    not_started: str | None = Field(
+        None,
+        description="Why no vLLM server is started in this container. `start.sh` sets it; `/health/vllm` "
+        "shows it.",
+    )
+    api_key: SecretStr | None = Field(None, description="API key of the vLLM server (its `--api-key`).")
+    timeout: float = Field(180, gt=0, le=3600, description="Seconds that vLLM may take for one block.")
+    max_concurrency: int = Field(
+        256, ge=1, le=4096, description="Maximum blocks at vLLM at the same time. Further blocks wait."
+    )
+    image_format: ImageFormat = Field(
+        "jpeg",
+        description="Format in which blocks are sent to vLLM: `jpeg`, or `png`, which is lossless and takes "
+        "six times as much CPU time.",
+    )
+    jpeg_quality: int = Field(95, ge=1, le=100, description="Quality of these JPEGs.")
+
+    @property
+    def api_url(self) -> str:
+        """The URL of the vLLM API, set or default."""
+        return self.url or DEFAULT_VLM_URL
+
+    @property
+    def reason_not_started(self) -> str | None:
+        """Why this container starts no vLLM; None if another server is named."""
+        return None if self.url else self.not_started
+
+    @property
+    def affecting_results(self) -> dict[str, object]:
+        """The settings that the text of a page depends on."""
+        return {"image_format": self.image_format, "jpeg_quality": self.jpeg_quality}

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +27,7 @@ from ocr_service.engines.tesseract.drawings import draw
 from ocr_service.engines.tesseract.languages import check_installed, find_tessdata, languages_in
 from ocr_service.engines.tesseract.layout import Line, compose
 from ocr_service.engines.tesseract.markdown import to_markdown
+from ocr_service.engines.tesseract.settings import TesseractSettings
 from ocr_service.runtime.cores import usable_cores
 from ocr_service.runtime.threads import Workers
 
@@ -38,11 +38,10 @@ _DECODED_AHEAD = 1
 
 
 class TesseractEngine:
-    """Reads pages on `threads` threads, each with a Tesseract of its own.
+    """Reads pages on threads, each with a Tesseract of its own.
 
-    default_lang: languages joined by "+" for options that name none.
-    tessdata: folder of the language data, or None to look in the usual places. page_seconds: after which a
-    page is given up, as nobody can still want it; until then, one that has begun cannot be stopped.
+    page_seconds: after which a page is given up, as nobody can still want it; until then, one that has begun
+    cannot be stopped.
     """
 
     name = TESSERACT
@@ -53,16 +52,10 @@ class TesseractEngine:
     max_page_side = 32_767
     starts_early = True
 
-    def __init__(
-        self,
-        default_lang: str,
-        threads: int | None = None,
-        tessdata: Path | None = None,
-        page_seconds: float = 300,
-    ) -> None:
-        self._default_lang = default_lang
-        self._threads = threads or usable_cores()
-        self._tessdata = tessdata
+    def __init__(self, settings: TesseractSettings, page_seconds: float) -> None:
+        self._default_lang = settings.lang
+        self._threads = settings.threads or usable_cores()
+        self._tessdata = settings.tessdata_dir
         self._page_milliseconds = math.ceil(page_seconds * 1000)
         self._starting = LazyStart(self.title, self._start)
         self._workers = Workers(self._threads, self.name)

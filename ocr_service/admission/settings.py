@@ -1,0 +1,58 @@
+"""Settings of the admission: concurrent requests, pages and memory."""
+
+from pydantic import Field
+
+from ocr_service.admission.admission import Bounds
+from ocr_service.core.settings import SettingsGroup, env_prefix
+
+
+class AdmissionSettings(SettingsGroup):
+    """Limits on the load, in the units of the operator."""
+
+    model_config = env_prefix("OCR_")
+
+    max_waiting: int = Field(
+        64,
+        ge=1,
+        le=10_000,
+        description="Maximum backlog: requests of which no page is being read yet. Further requests are "
+        "refused at once.",
+    )
+    max_pages_in_flight: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Maximum pages that are decoded or being read at the same time. Empty, or larger than "
+        "the engine can use: the limit of the engine (48 for PaddleOCR-VL, its threads and one for "
+        "Tesseract).",
+    )
+    max_megapixels_in_flight: int = Field(
+        300,
+        ge=1,
+        le=100_000,
+        description="Maximum size of these pages together, in millions of pixels. A pixel takes 5 to 10 "
+        "bytes of memory, 22 at worst. A larger page is read alone.",
+    )
+    max_documents_mb: int = Field(
+        1024,
+        ge=1,
+        le=1_000_000,
+        description="Maximum memory for the files of all requests, in MiB. Requests beyond it are refused.",
+    )
+    request_timeout: float = Field(
+        300,
+        gt=0,
+        le=86_400,
+        description="Seconds that a request may take after its document has arrived. A client may "
+        "ask for less.",
+    )
+
+    def bounds(self, engine_pages: int) -> Bounds:
+        """Return the limits in bytes and pixels, for an engine that can use `engine_pages` at a time."""
+        return Bounds(
+            pages=min(self.max_pages_in_flight or engine_pages, engine_pages),
+            pixels=self.max_megapixels_in_flight * 1_000_000,
+            document_bytes=self.max_documents_mb * 2**20,
+            waiting=self.max_waiting,
+            seconds=self.request_timeout,
+        )

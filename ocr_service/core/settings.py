@@ -1,0 +1,32 @@
+"""The base of the groups of settings.
+
+Each group lies in the folder that uses it; `config.py` collects them and reads the environment.
+"""
+
+from urllib.parse import urlsplit
+
+from pydantic import AliasGenerator, BaseModel, ConfigDict
+
+
+class SettingsGroup(BaseModel):
+    """Frozen values with defaults, built from environment variables or by the names of the fields."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_by_alias=True, validate_by_name=True
+    )
+
+
+def env_prefix(prefix: str) -> ConfigDict:
+    """Return the configuration of a group: a variable is the prefix and the name of the field in capitals."""
+    return ConfigDict(alias_generator=AliasGenerator(validation_alias=lambda name: f"{prefix}{name}".upper()))
+
+
+def http_url(url: str | None) -> str | None:
+    """Validate a setting that is the URL of a server."""
+    if url is not None:
+        parts = urlsplit(url)
+        # Access to the port and the encoding of the name raise ValueError if these are invalid.
+        name = (parts.hostname or "").encode("idna")
+        if parts.scheme not in ("http", "https") or not name or parts.port == 0:
+            raise ValueError("it must be an address such as http://127.0.0.1:8080/v1")
+    return url

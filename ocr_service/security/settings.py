@@ -1,0 +1,50 @@
+"""Settings of the access control."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from ocr_service.core.settings import SettingsGroup, env_prefix
+from ocr_service.security.api_keys import ApiKeys, parse_keys, parse_origins, read_keys
+
+
+def _with_keys(text: SecretStr | None) -> SecretStr | None:
+    _listed(text)
+    return text
+
+
+def _file_with_keys(path: Path | None) -> Path | None:
+    read_keys(path)
+    return path
+
+
+class AccessSettings(SettingsGroup):
+    """API keys, the paths that need none, and the origins of web pages."""
+
+    model_config = env_prefix("OCR_")
+
+    api_keys: Annotated[SecretStr | None, AfterValidator(_with_keys)] = Field(
+        None,
+        description="API keys, separated by commas. A request must send one of them. If neither this nor the "
+        "file is set, no key is needed.",
+    )
+    api_keys_file: Annotated[Path | None, AfterValidator(_file_with_keys)] = Field(
+        None, description="File with further API keys, one a line, such as a mounted Kubernetes Secret."
+    )
+    metrics_public: bool = Field(False, description="Serve `/metrics` without a key.")
+    docs: bool = Field(True, description="Serve `/docs` and `/openapi.json`. Neither needs a key.")
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(parse_origins)] = Field(
+        (),
+        description="Origins whose web pages may call the service, such as `https://app.example.com`, "
+        "separated by commas; `*` for all. Empty: none.",
+    )
+
+    @property
+    def keys(self) -> ApiKeys:
+        """The keys of both settings."""
+        return ApiKeys(_listed(self.api_keys) + read_keys(self.api_keys_file))
+
+
+def _listed(keys: SecretStr | None) -> list[str]:
+    return [] if keys is None else parse_keys(keys.get_secret_value())
