@@ -1,4 +1,4 @@
-"""What the routes work with."""
+"""The parts of the service that routes use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from ocr_service.telemetry.gpus import Gpus
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One for the app's whole life.
+    """The parts of one app, for its whole life.
 
-    uploads: for uploads. s3_missing: settings of the object storage that are missing while others are
-    there. preload: start the engine with the service, whatever it costs. drain_seconds: for running requests
-    once the service is told to stop. started_at: on the clock of time.monotonic.
+    s3_missing: variables of the object storage that are not set although others are. preload: start the
+    engine together with the service. drain_seconds: time for running requests after SIGTERM. started_at: on
+    the clock of time.monotonic.
     """
 
     pipeline: Pipeline
@@ -40,12 +40,12 @@ class Service:
 
     @property
     def starts_early(self) -> bool:
-        """Whether the engine is started with the service."""
+        """Whether the engine starts together with the service."""
         return self.preload or self.pipeline.engine.starts_early
 
 
 def service_of(request: Request) -> Service:
-    """Return the service that the request's app holds."""
+    """Return the service of the app that handles the request."""
     service = request.app.state.service
     assert isinstance(service, Service)
     return service
