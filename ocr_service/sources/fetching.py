@@ -4,8 +4,8 @@ import asyncio
 import os
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from http import HTTPStatus
 
 import httpcore
@@ -68,27 +68,37 @@ class Fetcher:
         if self._tls is None:
             # In a thread, because it loads all CA certificates.
             self._tls = await asyncio.to_thread(httpx.create_ssl_context)
-        settings = self._settings
         async with httpcore.AsyncConnectionPool(
             ssl_context=self._tls, network_backend=self._network, max_keepalive_connections=0
         ) as connections:
             for _ in range(_MAX_REDIRECTS + 1):
-                self._check(url)
-                with _translated(settings):
-                    timeouts = {"timeout": _timeouts(settings)}
-                    async with connections.stream(
-                        "GET",
-                        _target(url),
-                        headers=_headers(url),
-                        extensions=timeouts,
-                    ) as response:
-                        headers = httpx.Headers(response.headers)
-                        if response.status not in _REDIRECTS or "location" not in headers:
-                            async for chunk in _body(response, headers, self._max_bytes):
-                                yield chunk
-                            return
+                async with self._response(connections, url) as response:
+                    headers = httpx.Headers(response.headers)
+                    if response.status not in _REDIRECTS or "location" not in headers:
+                        async for chunk in _body(response, headers, self._max_bytes):
+                            yield chunk
+                        return
                 url = _redirected(url, headers["location"])
         raise FetchFailed(f"The server redirected more than {_MAX_REDIRECTS} times.")
+
+    @asynccontextmanager
+    async def _response(
+        self, connections: httpcore.AsyncConnectionPool, url: httpx.URL
+    ) -> AsyncIterator[httpcore.Response]:
+        """Send the request if the URL is allowed; inside, network errors become FetchFailed."""
+        self._check(url)
+        settings = self._settings
+        timeouts = {
+            "connect": settings.connect_timeout,
+            "read": settings.read_timeout,
+            "write": settings.read_timeout,
+        }
+        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        with _translated(settings):
+            async with connections.stream(
+                "GET", target, headers=_headers(url), extensions={"timeout": timeouts}
+            ) as response:
+                yield response
 
     def _check(self, url: httpx.URL) -> None:
         if url.scheme not in _DEFAULT_PORTS:
@@ -114,18 +124,6 @@ def _redirected(url: httpx.URL, location: str) -> httpx.URL:
         return _parsed(str(url.join(location)))
     except (InvalidUrl, httpx.InvalidURL, ValueError):
         raise FetchFailed("The server redirects to an invalid URL.") from None
-
-
-def _target(url: httpx.URL) -> httpcore.URL:
-    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-
-
-def _timeouts(settings: UrlSettings) -> dict[str, float]:
-    return {
-        "connect": settings.connect_timeout,
-        "read": settings.read_timeout,
-        "write": settings.read_timeout,
-    }
 
 
 def _headers(url: httpx.URL) -> list[tuple[bytes, bytes]]:

@@ -5,6 +5,7 @@ import gzip
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -194,6 +195,25 @@ async def test_connection_that_does_not_come_about() -> None:
         # The server does not speak TLS, and waits for the end of a request's head.
         with pytest.raises(FetchFailed, match=r"connection timed out after 0\.1 s"):
             await download(fetcher(other.port, connect_timeout=0.1), url)
+
+
+async def test_deadline_does_not_cancel_the_consumer() -> None:
+    async with peer(drip) as other:
+        chunks = fetcher(other.port, timeout=0.3).fetch(f"{other.url}/")
+        assert await anext(chunks) == b"x"
+        # Until the deadline has passed, on the clock of the event loop.
+        passed = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.4, passed.set)
+        await passed.wait()
+        with pytest.raises(FetchFailed, match=r"took more than 0\.3 s"):
+            await anext(chunks)
+
+
+async def test_consumer_that_stops_closes_the_connection() -> None:
+    async with peer(drip) as other:
+        async with aclosing(fetcher(other.port).fetch(f"{other.url}/")) as chunks:
+            await anext(chunks)
+        await other.left.wait()
 
 
 async def test_caller_that_gives_up_closes_the_connection() -> None:

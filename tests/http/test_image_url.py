@@ -1,6 +1,7 @@
 """A document by its address, as a caller sees it: three forms of body, one way from there on."""
 
 import asyncio
+import gzip
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 
 from ocr_service.core.engine import Engine
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
+from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.peers import Peer, answer, by_path, never, peer, says
 from tests.http.scraping import Scrape, scrape
@@ -217,6 +219,27 @@ async def test_limits_of_time_are_settings(setting: str, scheme: str, told: str)
         response = await client.post("/ocr", data={"image_url": url})
     assert_problem(response, 424, "fetch_failed")
     assert told in response.json()["detail"]
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_fetched_documents_that_fill_the_memory_are_refused(encoding: str) -> None:
+    """The decoded bytes count: compressed, both documents would fit."""
+    engine = GatedEngine()
+    large = small_png() + bytes(700_000)
+    body = gzip.compress(large) if encoding == "gzip" else large
+    async with (
+        peer(says(answer(body, f"Content-Encoding: {encoding}"))) as other,
+        serving(engine, **open_to(other, ocr_max_documents_mb=1)) as client,
+    ):
+        fields = {"image_url": other.url}
+        first = asyncio.create_task(client.post("/ocr", data=fields))
+        await engine.entered.get()
+        refused = await client.post("/ocr", data=fields)
+        engine.open(1)
+        assert (await first).status_code == 200
+        again = await client.post("/ocr", data=fields)
+    assert_problem(refused, 503, "overloaded")
+    assert again.status_code == 200
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
