@@ -1,8 +1,8 @@
-"""The adapter to PaddleOCR-VL and its vLLM server; it and `ocr_service.engines.paddleocr_vl` alone know them.
+"""PaddleOCR-VL as an `Engine`, with its VLM in a vLLM server.
 
-The official pipeline reads every page, in a thread a page, with two of its parts replaced: the layout model
-gathers the pages that wait, on a thread of its own, and the VLM's client sends all blocks of a page at once.
-What waits for vLLM waits in the event loop, where it can be cancelled.
+The official pipeline reads the pages, one thread per page, with two of its parts replaced: the layout model
+runs on a thread of its own, in batches of pages, and our client of the VLM sends all blocks of a page at
+once. Calls to vLLM wait in the event loop, so that they can be cancelled.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ from ocr_service.core.errors import OcrError, RecognitionFailed, VlmTimeout, Vlm
 from ocr_service.core.options import Options
 from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.engines.lazy_start import LazyStart
-from ocr_service.engines.paddleocr_vl.building import BuiltPipeline, build, installed_versions
 from ocr_service.engines.paddleocr_vl.drawings import draw
 from ocr_service.engines.paddleocr_vl.model_thread import ModelThread
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions, check_options, predict_options
 from ocr_service.engines.paddleocr_vl.page_calls import PageCalls, current
-from ocr_service.engines.paddleocr_vl.results import page_result, restructured
+from ocr_service.engines.paddleocr_vl.pipeline_builder import BuiltPipeline, build, installed_versions
+from ocr_service.engines.paddleocr_vl.results import page_result, restructure
 from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
 from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
 from ocr_service.engines.paddleocr_vl.vlm_watch import VlmWatch
-from ocr_service.engines.paddleocr_vl.word import word_document
+from ocr_service.engines.paddleocr_vl.word_documents import word_document
 from ocr_service.runtime.cores import usable_cores
 from ocr_service.runtime.threads import Workers
 
-# Where nothing of a page was read, the most general of its blocks' errors is the page's.
+# If all blocks of a page failed, the most general of their errors becomes the error of the page.
 _MOST_GENERAL_FIRST = (VlmUnavailable, VlmTimeout, RecognitionFailed)
 
 log = logging.getLogger(__name__)
@@ -46,10 +46,10 @@ class PaddleOcrVlEngine:
     title = "PaddleOCR-VL"
     resolution = 144
     image_mode: ImageMode = "RGB"
-    # JPEG, the form in which crops travel to the VLM, ends there.
+    # The limit of JPEG, in which crops are sent to the VLM.
     max_page_side = 65_500
     starts_early = False
-    # Enough for their blocks to fill the VLM's batch while others are cut out or assembled.
+    # Enough blocks to fill the batch of vLLM, while other pages are prepared or assembled.
     max_pages_in_flight = 48
 
     def __init__(self, settings: PaddleOcrVlSettings, vlm: VlmSettings) -> None:
@@ -61,11 +61,11 @@ class PaddleOcrVlEngine:
             vlm.max_concurrency,
         )
         self._watch = VlmWatch(self._client, not_started=vlm.reason_not_started)
-        self._starting = LazyStart(self.title, self._start)
+        self._lazy_start = LazyStart(self.title, self._start)
         self._threads = Workers(self.max_pages_in_flight, self.name)
         self._models: ModelThread | None = None
         self._pipeline: BuiltPipeline | None = None
-        # Pages that compute at a time: more would take turns with the interpreter, and hold memory meanwhile.
+        # Limits the pages that compute at the same time: more would only wait for each other and hold memory.
         self._cores = threading.Semaphore(usable_cores())
         self._reading: set[PageCalls] = set()
 
@@ -83,7 +83,7 @@ class PaddleOcrVlEngine:
 
     @property
     def state(self) -> EngineState:
-        return self._starting.state
+        return self._lazy_start.state
 
     @property
     def vlm(self) -> VlmStatus:
@@ -93,10 +93,10 @@ class PaddleOcrVlEngine:
         await self._watch.run()
 
     async def start(self) -> None:
-        await self._starting.ensure()
+        await self._lazy_start.ensure()
 
     async def close(self) -> None:
-        await self._starting.cancel()
+        await self._lazy_start.cancel()
         for calls in self._reading:
             calls.cancel()
         self._threads.close()
@@ -106,13 +106,13 @@ class PaddleOcrVlEngine:
         await self._client.close()
 
     def check(self, options: Options) -> None:
-        """Raise ModelNotLoaded or RequestError; any `lang` will do, as the model finds it by itself."""
+        """Raise ModelNotLoaded or RequestError; `lang` is ignored, as the model detects the language."""
         loaded = self._settings.use_doc_orientation_classify, self._settings.use_doc_unwarping
         check_options(PaddleOcrVlOptions.of(options), *loaded)
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
-        """Read one page; cancelling ends its calls to vLLM, and its thread at the next step."""
-        asked_at = time.perf_counter()
+        """Read one page; cancellation ends its calls to vLLM at once, and its thread at the next step."""
+        queued_at = time.perf_counter()
         await self._watch.ensure_ready()
         assert self._pipeline is not None and self.vlm.model is not None
         calls = PageCalls(
@@ -126,25 +126,25 @@ class PaddleOcrVlEngine:
         try:
             pixels = await self._threads.run(self._to_pixels, page)
             index = page.index
-            # While the VLM reads, which is most of the time, the picture is not needed a second time.
+            # Most of the time is spent in the VLM; the image is freed meanwhile, since its pixels are enough.
             del page
-            return await self._threads.run(self._read, index, pixels, options, calls, asked_at)
+            return await self._threads.run(self._read, index, pixels, options, calls, queued_at)
         finally:
             self._reading.discard(calls)
             calls.cancel()
             if any(isinstance(error, VlmUnavailable) for error in calls.failures.values()):
-                self._watch.doubt()
+                self._watch.report_failure()
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         assert self._pipeline is not None
         try:
-            return await asyncio.to_thread(restructured, pages, self._pipeline.official, options)
+            return await asyncio.to_thread(restructure, pages, self._pipeline.official, options)
         except Exception as error:
-            # The error's own words may quote the document.
+            # The message of the error may quote the document.
             log.warning("restructuring %d pages failed: %s", len(pages), type(error).__name__)
             failure = type(error).__name__
         raise RecognitionFailed(
-            f"The pages were read, but not put together ({failure}); ask without restructure_pages."
+            f"The pages were read, but restructuring failed ({failure}); try it without restructure_pages."
         )
 
     async def _start(self) -> None:
@@ -160,22 +160,24 @@ class PaddleOcrVlEngine:
             return self._pipeline.to_bgr(page.image)
 
     def _read(
-        self, index: int, pixels: Any, options: Options, calls: PageCalls, asked_at: float
+        self, index: int, pixels: Any, options: Options, calls: PageCalls, queued_at: float
     ) -> PageResult:
-        began = time.perf_counter()
+        started = time.perf_counter()
         current.set(calls)
         try:
             with self._cores:
-                read = self._read_with(calls, index, pixels, options)
+                result = self._predict(calls, index, pixels, options)
         except (OcrError, CancelledError):
             raise
         except Exception as error:
-            # The error's own words may quote the page.
+            # The message of the error may quote the page.
             log.warning("page %d failed: %s", index, type(error).__name__)
             raise RecognitionFailed(f"PaddleOCR-VL could not read page {index}.") from error
-        return replace(read, timings=Timings(queue=began - asked_at, recognize=time.perf_counter() - began))
+        return replace(
+            result, timings=Timings(queue=started - queued_at, recognize=time.perf_counter() - started)
+        )
 
-    def _read_with(self, calls: PageCalls, index: int, pixels: Any, options: Options) -> PageResult:
+    def _predict(self, calls: PageCalls, index: int, pixels: Any, options: Options) -> PageResult:
         assert self._pipeline is not None
         [result] = self._pipeline.official.predict(pixels, **predict_options(options))
         if calls.all_failed:

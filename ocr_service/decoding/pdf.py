@@ -136,7 +136,7 @@ class PdfFile:
     def _scale(self, width: float, height: float) -> float:
         """Return the pixels per point for the resolution, or fewer if the page would exceed the limits."""
         if not (width > 0 and height > 0 and math.isfinite(width * height)):
-            raise BrokenDocument("The PDF's page has no area.")
+            raise BrokenDocument("The page of the PDF has no area.")
         return min(self._dpi / POINTS_PER_INCH, self._largest_scale(width, height))
 
     def _largest_scale(self, width: float, height: float) -> float:

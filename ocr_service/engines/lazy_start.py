@@ -1,4 +1,4 @@
-"""Start something heavy once, lazily, whoever asks; after a failure, try again but not too often."""
+"""Lazy start of an engine: one attempt shared by all callers; after a failure, retries are limited."""
 
 import asyncio
 import logging
@@ -16,10 +16,10 @@ RETRY_PAUSE = 10.0
 
 
 class LazyStart:
-    """Owns the state of one start: every caller of `ensure` waits for the same attempt.
+    """State of the start: all callers of `ensure` wait for the same attempt.
 
-    name: what is started, as the log calls it.
-    start: does the work; raises EngineUnavailable with a sentence for the caller.
+    name: name in the log.
+    start: starts the engine; raises EngineUnavailable with a sentence for the caller.
     """
 
     def __init__(
@@ -39,35 +39,35 @@ class LazyStart:
     async def ensure(self) -> None:
         """Return once started; raises EngineUnavailable, at once within RETRY_PAUSE of a failure.
 
-        A caller that is cancelled does not cancel the attempt, which others may wait for.
+        Cancelling a caller does not cancel the attempt, because other callers may wait for it.
         """
         if self.state is EngineState.READY:
             return
         if self._attempt is None:
-            self._refuse_too_early()
+            self._check_retry_pause()
             self._attempt = asyncio.create_task(self._try_once())
         try:
             await asyncio.shield(self._attempt)
             return
         except EngineUnavailable as error:
             detail, retry_after = error.detail, error.retry_after
-        # An error of each caller's own: one shared by all would hold what each of them has in hand.
+        # Each caller gets its own error: the traceback of a shared one would hold the pages of all callers.
         raise EngineUnavailable(detail, retry_after)
 
     async def cancel(self) -> None:
-        """Give up an attempt that is under way."""
+        """Cancel the current attempt, if there is one."""
         if self._attempt is not None:
             self._attempt.cancel()
             await asyncio.gather(self._attempt, return_exceptions=True)
 
-    def _refuse_too_early(self) -> None:
+    def _check_retry_pause(self) -> None:
         wait = self._failed_at + RETRY_PAUSE - self._clock()
         if self._failure is not None and wait > 0:
             raise EngineUnavailable(self._failure, retry_after=max(1, round(wait)))
 
     async def _try_once(self) -> None:
         self.state = EngineState.INITIALIZING
-        began = self._clock()
+        started = self._clock()
         try:
             await self._start()
         except asyncio.CancelledError:
@@ -77,12 +77,12 @@ class LazyStart:
             self._fail(error, ": ".join(map(str, _causes(error))) or str(error))
             raise
         except Exception as error:
-            failure = EngineUnavailable(f"{self._name} could not be started; the log says why.")
+            failure = EngineUnavailable(f"{self._name} could not be started; the reason is in the log.")
             self._fail(failure, type(error).__name__, unexpected=error)
             raise failure from error
         else:
             self.state, self._failure = EngineState.READY, None
-            log.info("%s is ready after %.1f s", self._name, self._clock() - began)
+            log.info("%s is ready after %.1f s", self._name, self._clock() - started)
         finally:
             self._attempt = None
 
@@ -93,7 +93,7 @@ class LazyStart:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Walk what lies below our own error: libraries hide the reason under sentences of their own."""
+    """Yield the causes below our own error: libraries wrap the reason in general messages."""
     while error.__cause__ is not None:
         error = error.__cause__
         yield error

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from ocr_service.engines.paddleocr_vl.drawings import draw_masks_one_by_one
-from ocr_service.engines.paddleocr_vl.model_thread import MOST_GATHERED, ModelThread
-from ocr_service.engines.paddleocr_vl.seams import Inference, LayoutDetection, LeanVlm, install
+from ocr_service.engines.paddleocr_vl.model_thread import MAX_BATCH, ModelThread
+from ocr_service.engines.paddleocr_vl.pipeline_parts import Inference, LayoutDetection, VlmPredictor, install
 from tests.paddleocr_vl import official
 from tests.running import RunningVllm
 
@@ -29,7 +29,7 @@ def test_versions_are_those_that_were_looked_at() -> None:
 
 def test_vlm_takes_what_the_stock_client_takes(inner: Any) -> None:
     stock = set(inspect.signature(inner.vl_rec_model.process).parameters)
-    ours = set(inspect.signature(LeanVlm.predict).parameters)
+    ours = set(inspect.signature(VlmPredictor.predict).parameters)
     # The pipeline passes use_cache, which the stock client swallows unnamed.
     assert ours - {"self", "use_cache"} == stock - {"self", "kwargs"}
 
@@ -40,7 +40,7 @@ def test_stock_vlm_is_the_one_for_servers(inner: Any) -> None:
 
 
 def test_layout_model_gathers_as_many_as_we_do(inner: Any) -> None:
-    assert inner.layout_det_model.batch_sampler.batch_size == MOST_GATHERED
+    assert inner.layout_det_model.batch_sampler.batch_size == MAX_BATCH
 
 
 def test_our_parts_take_their_places(inner: Any) -> None:
@@ -56,7 +56,7 @@ def test_our_parts_take_their_places(inner: Any) -> None:
     thread.close()
     assert type(pipeline.layout_det_model) is LayoutDetection
     assert type(pipeline.doc_preprocessor_pipeline) is Inference
-    assert type(pipeline.vl_rec_model) is LeanVlm
+    assert type(pipeline.vl_rec_model) is VlmPredictor
 
 
 def test_pipeline_without_the_seams_is_refused() -> None:

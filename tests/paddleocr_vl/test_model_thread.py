@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ocr_service.engines.paddleocr_vl.model_thread import MOST_GATHERED, ModelThread
+from ocr_service.engines.paddleocr_vl.model_thread import MAX_BATCH, ModelThread
 
 
 class Model:
@@ -58,7 +58,7 @@ def test_pages_that_wait_go_in_together(thread: ModelThread) -> None:
     waiting = [thread.infer(model, [n], {}) for n in range(1, 12)]
     model.gate.set()
     assert results([first, *waiting]) == [[2 * n] for n in range(12)]
-    assert [len(batch) for batch in model.batches] == [1, MOST_GATHERED, 3]
+    assert [len(batch) for batch in model.batches] == [1, MAX_BATCH, 3]
     assert len(model.threads) == 1
 
 
@@ -67,7 +67,7 @@ def test_only_equal_options_go_together(thread: ModelThread) -> None:
     first = thread.infer(model, [0], {})
     assert model.begun.wait(30)
     waiting = [thread.infer(model, [n], {"threshold": n // 2}) for n in range(1, 6)]
-    alone = [thread.infer(model, [n], {"threshold": 2}, alone=True) for n in (6, 7)]
+    alone = [thread.infer(model, [n], {"threshold": 2}, batched=False) for n in (6, 7)]
     model.gate.set()
     assert results([first, *waiting, *alone]) == [[2 * n] for n in range(8)]
     assert model.batches == [[0], [1, 0], [2, 3, 1], [4, 5, 2], [6, 2], [7, 2]]

@@ -41,7 +41,7 @@ def page_calls(*outcomes: str | Exception) -> tuple[PageCalls, threading.Semapho
 
 def read_all(calls: PageCalls, blocks: list[object]) -> list[object]:
     """Do as the pipeline does, in the page's thread."""
-    answers = [calls.ask(block, "OCR:", {}) for block in blocks]
+    answers = [calls.send(block, "OCR:", {}) for block in blocks]
     return [answer.get("result") for answer in answers]
 
 
@@ -90,7 +90,7 @@ async def test_page_that_is_given_up_ends_wherever_it_is() -> None:
         cores.release()
         assert isinstance(waiting.exception(30), CancelledError)
     assert awaited.cancelled()
-    steps: list[Any] = [calls.check, lambda: calls.ask("a", "OCR:", {}), lambda: calls.wait_for(Future())]
+    steps: list[Any] = [calls.check, lambda: calls.send("a", "OCR:", {}), lambda: calls.wait_for(Future())]
     for step in steps:
         with pytest.raises(CancelledError):
             step()

@@ -212,7 +212,7 @@ async def test_calls_are_given_up_when_nobody_is_there() -> None:
     async with talking(never) as (client, server):
         call = asyncio.create_task(client.complete(b"{}"))
         await server.asked.wait()
-        client.give_up("it is silent")
+        client.cancel_calls("it is silent")
         with pytest.raises(VlmUnavailable, match="it is silent"):
             await call
 
@@ -221,10 +221,10 @@ async def test_those_that_wait_for_a_place_are_given_up_too() -> None:
     async with talking(never, at_once=1) as (client, server):
         calls = [asyncio.create_task(client.complete(b"{}")) for _ in range(4)]
         await server.asked.wait()
-        client.give_up("it is silent")
+        client.cancel_calls("it is silent")
         for outcome in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(outcome, VlmUnavailable)
-        client.hope_again()
+        client.allow_calls()
     assert len(server.requests) == 1
 
 
@@ -314,7 +314,7 @@ async def test_no_more_calls_at_once_than_allowed() -> None:
 )
 def test_addresses(url: str, shown: str, health: str) -> None:
     address = VlmAddress(url)
-    assert (address.shown, address.health) == (shown, health)
+    assert (address.without_credentials, address.health) == (shown, health)
     assert "secret" not in repr(VlmAddress("http://me:secret@host/v1", "secret"))
 
 

@@ -26,10 +26,10 @@ class Clock:
 
 @asynccontextmanager
 async def watching(
-    url: str, clock: Clock | None = None, patience: float = 5, not_started: str | None = None
+    url: str, clock: Clock | None = None, max_seconds: float = 5, not_started: str | None = None
 ) -> AsyncIterator[VlmWatch]:
     client = VlmClient(VlmAddress(url), 30, 4)
-    watch = VlmWatch(client, patience=patience, not_started=not_started, clock=clock or Clock())
+    watch = VlmWatch(client, max_seconds=max_seconds, not_started=not_started, clock=clock or Clock())
     try:
         yield watch
     finally:
@@ -62,7 +62,7 @@ async def test_server_that_serves_another_model_after_a_restart_that_nobody_saw(
         vllm.serve_as("PaddleOCR-VL-0.9B")
         await watch.check()
         assert watch.status.model == "PaddleOCR-VL-1.6-0.9B", "every check would cost a second question"
-        watch.doubt()
+        watch.report_failure()
         await watch.check()
         assert watch.status.model == "PaddleOCR-VL-0.9B"
         vllm.serve_as("PaddleOCR-VL-1.6-0.9B")
@@ -125,7 +125,7 @@ async def test_server_of_another_model() -> None:
 async def test_server_that_falls_silent(vllm: RunningVllm) -> None:
     """Calls that are under way are given up once it has been silent for long."""
     clock = Clock()
-    async with watching(vllm.api, clock, patience=0.05) as watch:
+    async with watching(vllm.api, clock, max_seconds=0.05) as watch:
         vllm.fault("hang")
         client = watch._client
         body = b'{"model": "PaddleOCR-VL-1.6-0.9B", "messages": []}'
@@ -140,7 +140,7 @@ async def test_server_that_falls_silent(vllm: RunningVllm) -> None:
         with pytest.raises(VlmUnavailable, match="stopped answering"):
             await call
         vllm.fault(None)
-        await watch.check(patience=5)
+        await watch.check(max_seconds=5)
         assert watch.status.state is VlmState.READY
 
 

@@ -1,1 +1,1 @@
-"""What stands around the official PaddleOCR-VL pipeline: its VLM's client, its model thread, its results."""
+"""Parts around the official PaddleOCR-VL pipeline: the client of vLLM, the model thread, the results."""

@@ -1,4 +1,4 @@
-"""Pictures that show what was found in a page, as the official server gives them, within bounds of memory."""
+"""Images of the page with the detected blocks, as in the official server, with bounded memory."""
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
@@ -8,20 +8,20 @@ from ocr_service.engines.paddleocr_vl.page_calls import Crop
 
 PAGE = "input_img"
 
-# Drawing takes some thirty bytes for each of a page's pixels; A4 at 400 dpi has as many.
-_MOST_PIXELS = 16_000_000
+# Drawing takes about 30 bytes per pixel of the page. A4 at 400 dpi has 16 megapixels.
+_MAX_PIXELS = 16_000_000
 
 
 def draw(result: Any, pixels: Any, encode: Callable[[Any], Crop]) -> dict[str, bytes]:
-    """Draw what a `PaddleOCRVLResult` says; of a page with very many pixels, show the page alone.
+    """Draw the blocks of a `PaddleOCRVLResult`; if the page has too many pixels, return the page alone.
 
-    pixels: the page as it was read. encode: pixels, or a Pillow image, → a file.
+    pixels: the input page. encode: pixels or a Pillow image → a file.
     """
     drawings = {PAGE: encode(pixels).data}
-    if pixels.shape[0] * pixels.shape[1] > _MOST_PIXELS:
+    if pixels.shape[0] * pixels.shape[1] > _MAX_PIXELS:
         return drawings
     layout = result["layout_det_res"]
-    # The layout model's result came without the page, see `seams.LayoutDetection`.
+    # `pipeline_parts.LayoutDetection` removes the page from the result of the layout model.
     layout["input_img"] = result["doc_preprocessor_res"]["output_img"]
     drawings |= {name: encode(image).data for name, image in result.img.items()}
     layout["input_img"] = None
@@ -29,18 +29,18 @@ def draw(result: Any, pixels: Any, encode: Callable[[Any], Crop]) -> dict[str, b
 
 
 def draw_masks_one_by_one() -> None:
-    """Let paddlex draw blocks' outlines one after the other; raises AttributeError where it does not so.
+    """Make paddlex create the mask of one block at a time; raises AttributeError for another paddlex.
 
-    It would lay out a mask of the page's size for each of them, before it draws any.
+    Otherwise it allocates a mask of the size of the page for every block before it draws the first.
     """
     module: Any = importlib.import_module("paddlex.inference.models.layout_analysis.result")
     masks_of = module.restore_to_draw_masks
-    if not isinstance(masks_of, _MasksInTurn):
-        module.restore_to_draw_masks = _MasksInTurn(masks_of)
+    if not isinstance(masks_of, _LazyMasks):
+        module.restore_to_draw_masks = _LazyMasks(masks_of)
 
 
-class _MasksInTurn:
-    """Stands where `restore_to_draw_masks` does."""
+class _LazyMasks:
+    """Replaces `restore_to_draw_masks`."""
 
     def __init__(self, masks_of: Callable[..., Any]) -> None:
         self._masks_of = masks_of
@@ -50,7 +50,7 @@ class _MasksInTurn:
 
 
 class _Masks:
-    """Masks, each made when it is its turn; its caller cuts them to the page's size, which they have."""
+    """Masks, each created when it is drawn; the caller slices them to the size that they already have."""
 
     def __init__(self, masks: Iterator[Any]) -> None:
         self._masks = masks

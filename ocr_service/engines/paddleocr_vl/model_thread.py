@@ -1,7 +1,7 @@
-"""The one thread that runs the models beside the VLM: Paddle's predictors do not bear two.
+"""The thread that runs all models except the VLM: Paddle's predictors are not thread-safe.
 
-Pages that wait for the layout model go into it together, up to eight at a time; where the thread is idle, a
-page goes at once.
+Pages that wait for the layout model are batched, up to eight at a time; if the thread is idle, a page starts
+at once.
 """
 
 import queue
@@ -19,10 +19,10 @@ from ocr_service.core.errors import bare
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MOST_GATHERED = 8
+MAX_BATCH = 8
 
 Model = Callable[..., Any]
-"""Called with a list of images and options; gives an iterable of a result an image."""
+"""Called with a list of images, and options; returns one result per image."""
 
 
 @dataclass(eq=False)
@@ -44,51 +44,52 @@ class _Inference:
     model: Model
     images: Sequence[Any]
     options: Mapping[str, Any]
-    alone: bool
+    batched: bool
     done: "Future[list[Any]]" = field(default_factory=Future)
 
-    def goes_with(self, other: object) -> bool:
+    def batches_with(self, other: object) -> bool:
         return (
             isinstance(other, _Inference)
-            and not (self.alone or other.alone)
+            and self.batched
+            and other.batched
             and self.model is other.model
             and self.options == other.options
         )
 
 
 class ModelThread:
-    """Takes jobs from any thread, runs them one after the other."""
+    """Runs jobs from any thread, one after the other."""
 
     def __init__(self, name: str) -> None:
         self._jobs: queue.SimpleQueue[_Call | _Inference | None] = queue.SimpleQueue()
-        # What was taken from the queue in gathering and did not go with the rest.
-        self._held: deque[_Call | _Inference | None] = deque()
-        self._closing = threading.Lock()
+        # Jobs that were taken from the queue for a batch and did not fit.
+        self._deferred: deque[_Call | _Inference | None] = deque()
+        self._lock = threading.Lock()
         self._closed = False
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        """Run something else here, such as what makes the models."""
+        """Run a function on the thread, such as the one that loads the models."""
         job = _Call(partial(function, *args, **kwargs))
         self._put(job)
         return job.done
 
     def infer(
-        self, model: Model, images: Sequence[Any], options: Mapping[str, Any], alone: bool = False
+        self, model: Model, images: Sequence[Any], options: Mapping[str, Any], batched: bool = True
     ) -> "Future[list[Any]]":
-        """Run a model, together with others' images unless `alone`; cancelling drops what has not begun."""
-        job = _Inference(model, images, options, alone)
+        """Run a model, in one batch with other jobs if `batched`; a job can be cancelled until it starts."""
+        job = _Inference(model, images, options, batched)
         self._put(job)
         return job.done
 
     def close(self) -> None:
-        """End the thread once it has done what it was given; what comes later is cancelled."""
-        with self._closing:
+        """End the thread after the jobs in the queue; later jobs are cancelled."""
+        with self._lock:
             self._closed = True
             self._jobs.put(None)
 
     def _put(self, job: _Call | _Inference) -> None:
-        with self._closing:
+        with self._lock:
             if self._closed:
                 job.done.cancel()
             else:
@@ -99,47 +100,47 @@ class ModelThread:
             if isinstance(job, _Call):
                 job.run()
             else:
-                _infer_together(self._gather(job))
-            # While the thread waits for the next, this frame must not keep a page.
+                _infer_batch(self._batch(job))
+            # While the thread waits for the next job, this frame must not hold a page.
             del job
 
     def _next(self) -> _Call | _Inference | None:
-        return self._held.popleft() if self._held else self._jobs.get()
+        return self._deferred.popleft() if self._deferred else self._jobs.get()
 
-    def _gather(self, first: _Inference) -> list[_Inference]:
-        jobs, room = [first], MOST_GATHERED - len(first.images)
+    def _batch(self, first: _Inference) -> list[_Inference]:
+        jobs, room = [first], MAX_BATCH - len(first.images)
         while room > 0:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
                 break
-            if not isinstance(job, _Inference) or not first.goes_with(job) or len(job.images) > room:
-                self._held.append(job)
+            if not isinstance(job, _Inference) or not first.batches_with(job) or len(job.images) > room:
+                self._deferred.append(job)
                 break
             jobs.append(job)
             room -= len(job.images)
         return jobs
 
 
-def _infer_together(jobs: list[_Inference]) -> None:
-    wanted = [job for job in jobs if job.done.set_running_or_notify_cancel()]
-    if not wanted:
+def _infer_batch(jobs: list[_Inference]) -> None:
+    active = [job for job in jobs if job.done.set_running_or_notify_cancel()]
+    if not active:
         return
-    first = wanted[0]
+    first = active[0]
     results: list[Any] | None = None
-    if len(wanted) > 1:
-        # Where one is bad, all fail, and are tried again alone.
+    if len(active) > 1:
+        # One bad image fails the whole batch; then each job runs alone.
         with suppress(Exception):
-            results = _infer(first.model, [image for job in wanted for image in job.images], first.options)
+            results = _infer(first.model, [image for job in active for image in job.images], first.options)
     if results is None:
-        for job in wanted:
+        for job in active:
             _infer_alone(job)
         return
-    begin = 0
-    for job in wanted:
-        end = begin + len(job.images)
-        job.done.set_result(results[begin:end])
-        begin = end
+    start = 0
+    for job in active:
+        end = start + len(job.images)
+        job.done.set_result(results[start:end])
+        start = end
 
 
 def _infer(model: Model, images: Sequence[Any], options: Mapping[str, Any]) -> list[Any]:

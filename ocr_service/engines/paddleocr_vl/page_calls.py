@@ -1,4 +1,4 @@
-"""One page's calls to the VLM, between the thread that reads the page and the event loop that sends them."""
+"""Calls of one page to the VLM: the event loop sends them, and the thread of the page waits for them."""
 
 import asyncio
 import json
@@ -20,37 +20,37 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 current: ContextVar["PageCalls"] = ContextVar("current_page_calls")
-"""Those of the page that this thread reads: the pipeline is shared, and carries nothing to its seams."""
+"""Calls of the page that this thread reads: the shared pipeline cannot pass them to its parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A block's picture, as it goes to the VLM. media_type: such as image/jpeg."""
+    """An encoded image. media_type: such as image/jpeg."""
 
     data: bytes
     media_type: str
 
 
 class Answer:
-    """What the VLM says of one block; the pipeline reads it as `answer.get("result")`, which waits for it."""
+    """The answer of the VLM for one block; the pipeline calls `answer.get("result")`, which waits for it."""
 
     def __init__(self, calls: "PageCalls", call: "Future[str]") -> None:
         self._calls = calls
         self._call = call
 
     def __setitem__(self, key: str, value: object) -> None:
-        """Take what the pipeline notes beside the text, which nobody reads."""
+        """Ignore the values that the pipeline adds, since nothing reads them."""
 
     def get(self, key: str, default: object = None) -> object:
-        """Wait for the text; there is nothing else to ask for."""
+        """Return the text, after a wait, for "result"; the default for other keys."""
         return self._calls.text_of(self._call) if key == "result" else default
 
 
 class PageCalls:
-    """Sends the blocks of one page, all at once, and keeps account of those that failed.
+    """Sends all blocks of one page at once, and records the failures.
 
-    encode: makes a crop of pixels, height x width x 3, blue first. model: the name that vLLM serves it under.
-    cores: held by the page's thread while it computes; given up while it waits.
+    encode: pixels (height x width x 3, BGR) → a file. model: name of the model in vLLM.
+    cores: acquired by the thread of the page while it computes, and released while it waits.
     """
 
     def __init__(
@@ -71,27 +71,29 @@ class PageCalls:
         self._calls: list[Future[str]] = []
         self._awaited: Future[Any] | None = None
         self.failures: dict[str, OcrError] = {}
-        """What failed, by the mark that stands for the text."""
+        """Errors of blocks, by the placeholder in place of the text."""
 
     @property
     def all_failed(self) -> bool:
-        """Whether the page asked for something and got nothing."""
+        """Whether there were calls, and all of them failed."""
         return bool(self._calls) and len(self.failures) == len(self._calls)
 
-    def ask(self, pixels: Any, prompt: str, parameters: Mapping[str, Any]) -> Answer:
-        """Send one block; raises CancelledError where the page has been given up."""
+    def send(self, pixels: Any, prompt: str, parameters: Mapping[str, Any]) -> Answer:
+        """Send one block; raises CancelledError if the page is cancelled."""
         self.check()
         try:
             body = _request(self._model, self._encode(pixels), prompt, parameters)
         except Exception as error:
-            # A crop of no pixels, say: the block's own misfortune.
+            # An error of this block alone, such as a crop without pixels.
             call: Future[str] = Future()
-            call.set_exception(RecognitionFailed(f"The block has no picture: {type(error).__name__}."))
-            return self._keep(call)
-        return self._keep(asyncio.run_coroutine_threadsafe(self._client.complete(body), self._loop))
+            call.set_exception(
+                RecognitionFailed(f"The image of the block cannot be encoded: {type(error).__name__}.")
+            )
+            return self._register(call)
+        return self._register(asyncio.run_coroutine_threadsafe(self._client.complete(body), self._loop))
 
     def text_of(self, call: "Future[str]") -> str:
-        """Wait for an answer; one that failed is a mark, which is found again in the finished block."""
+        """Wait for an answer; if it failed, return a placeholder that marks the block in the result."""
         failure: OcrError
         try:
             return self.wait_for(call)
@@ -101,13 +103,13 @@ class PageCalls:
             failure = bare(error)
         except Exception as error:
             log.warning("a call to vLLM failed: %s", type(error).__name__)
-            failure = RecognitionFailed("The block's call to the vLLM server failed.")
-        mark = f"[{secrets.token_hex(8)}]"
-        self.failures[mark] = failure
-        return mark
+            failure = RecognitionFailed("The call to the vLLM server failed.")
+        placeholder = f"[{secrets.token_hex(8)}]"
+        self.failures[placeholder] = failure
+        return placeholder
 
     def wait_for(self, future: "Future[T]") -> T:
-        """Wait without keeping a core from another page; what is waited for ends with the page."""
+        """Wait with the core released to other pages; if the page is cancelled, so is the future."""
         if future.done():
             return future.result()
         with self._lock:
@@ -122,19 +124,19 @@ class PageCalls:
             self._cores.acquire()
 
     def check(self) -> None:
-        """Raise CancelledError where the page has been given up."""
+        """Raise CancelledError if the page is cancelled."""
         if self._cancelled:
             raise CancelledError
 
     def cancel(self) -> None:
-        """Give the page up: calls on their way are cancelled, its thread ends at the next step."""
+        """Cancel the page: its calls end at once, its thread at the next step."""
         with self._lock:
             self._cancelled = True
             for call in (*self._calls, self._awaited):
                 if call is not None:
                     call.cancel()
 
-    def _keep(self, call: "Future[str]") -> Answer:
+    def _register(self, call: "Future[str]") -> Answer:
         with self._lock:
             self._calls.append(call)
             if self._cancelled:

@@ -1,4 +1,4 @@
-"""The official pipeline's result of a page → ours, with all that it says kept."""
+"""A page result of the official pipeline → a `PageResult`, which retains the whole original in `raw`."""
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from ocr_service.core.errors import OcrError
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from ocr_service.engines.paddleocr_vl.page_calls import Crop
-from ocr_service.engines.paddleocr_vl.word import illustrated, word_document
+from ocr_service.engines.paddleocr_vl.word_documents import with_images, word_document
 
 
 def page_result(
@@ -22,51 +22,51 @@ def page_result(
     failures: Mapping[str, OcrError],
     encode: Callable[[Any], Crop],
 ) -> PageResult:
-    """Turn a `PaddleOCRVLResult` into a page.
+    """Convert a `PaddleOCRVLResult`.
 
-    failures: why blocks have no text, by the mark that stands in its place. encode: a picture → a JPEG file.
+    failures: errors of blocks, by the placeholder in place of the text. encode: an image → a JPEG file.
     """
-    failed = _clear_marks(result["parsing_res_list"], failures)
+    failed = _remove_placeholders(result["parsing_res_list"], failures)
     markdown = _to_markdown(result, options)
-    pictures = {path: encode(image).data for path, image in markdown["markdown_images"].items()}
-    page = PageResult(index, 0, 0, markdown="", text="", blocks=(), images=pictures)
-    return _said_by(page, result.json["res"], markdown["markdown_texts"], failed)
+    images = {path: encode(image).data for path, image in markdown["markdown_images"].items()}
+    page = PageResult(index, 0, 0, markdown="", text="", blocks=(), images=images)
+    return _with_content(page, result.json["res"], markdown["markdown_texts"], failed)
 
 
-def restructured(pages: Sequence[PageResult], pipeline: Any, options: Options) -> list[PageResult]:
-    """Let the official pipeline look at pages that were read before; what could not be read stays apart.
+def restructure(pages: Sequence[PageResult], pipeline: Any, options: Options) -> list[PageResult]:
+    """Restructure pages that were read before; failed pages stay as they are.
 
-    Pages that are not neighbours in the document are none here: a table does not go on from 1 to 3.
+    Only runs of consecutive pages are restructured together: a table on page 1 cannot continue on page 3.
     """
     if options.concatenate_pages:
         return [_concatenated(pages, pipeline, options)]
-    again: list[PageResult] = []
-    for _, run in groupby(enumerate(pages), key=_place_in_run):
-        neighbours = [page for _, page in run]
-        read = all(page.raw is not None for page in neighbours)
-        again += _restructured(neighbours, pipeline, options) if read else neighbours
-    return again
+    restructured: list[PageResult] = []
+    for _, numbered in groupby(enumerate(pages), key=_run_key):
+        run = [page for _, page in numbered]
+        are_read = all(page.raw is not None for page in run)
+        restructured += _restructured(run, pipeline, options) if are_read else run
+    return restructured
 
 
-def _place_in_run(numbered: tuple[int, PageResult]) -> tuple[bool, int]:
+def _run_key(numbered: tuple[int, PageResult]) -> tuple[bool, int]:
     number, page = numbered
     return page.raw is not None, page.index - number
 
 
 def _restructured(pages: Sequence[PageResult], pipeline: Any, options: Options) -> list[PageResult]:
-    results = _restructure(pages, pipeline, options)
-    return [_said_again(page, result, options) for page, result in zip(pages, results, strict=True)]
+    results = _official_results(pages, pipeline, options)
+    return [_with_restructured(page, result, options) for page, result in zip(pages, results, strict=True)]
 
 
 def _concatenated(pages: Sequence[PageResult], pipeline: Any, options: Options) -> PageResult:
-    """Make one page of pages that were all read."""
-    [result] = _restructure(pages, pipeline, options)
+    """Merge pages into one; all of them were read without failure."""
+    [result] = _official_results(pages, pipeline, options)
     images = {path: image for page in pages for path, image in page.images.items()}
     blocks = tuple(block for page in pages for block in page.blocks)
-    return _said_again(replace(pages[0], blocks=blocks, images=images), result, options)
+    return _with_restructured(replace(pages[0], blocks=blocks, images=images), result, options)
 
 
-def _restructure(pages: Sequence[PageResult], pipeline: Any, options: Options) -> Iterable[Any]:
+def _official_results(pages: Sequence[PageResult], pipeline: Any, options: Options) -> Iterable[Any]:
     own = PaddleOcrVlOptions.of(options)
     results: Iterable[Any] = pipeline.restructure_pages(
         [{"res": _for_restructuring(page, options)} for page in pages],
@@ -77,30 +77,30 @@ def _restructure(pages: Sequence[PageResult], pipeline: Any, options: Options) -
     return results
 
 
-def _said_again(page: PageResult, result: Any, options: Options) -> PageResult:
-    said = _said_by(
+def _with_restructured(page: PageResult, result: Any, options: Options) -> PageResult:
+    restructured = _with_content(
         page,
         result.json["res"],
         _to_markdown(result, options)["markdown_texts"],
         {number: block.failure for number, block in enumerate(page.blocks) if block.failure},
     )
-    docx = word_document(illustrated(result, page.images)) if options.word_documents else None
-    return replace(said, docx=docx)
+    docx = word_document(with_images(result, page.images)) if options.word_documents else None
+    return replace(restructured, docx=docx)
 
 
 def plain_text(content: str) -> str:
-    """Return a block's content without HTML: a table's cells between tabs, its rows on lines."""
+    """Return the content of a block without HTML: table cells end with tabs, rows with line breaks."""
     if "<" not in content:
         return content
-    reader = _PlainText()
-    reader.feed(content)
-    reader.close()
-    return reader.text()
+    parser = _PlainText()
+    parser.feed(content)
+    parser.close()
+    return parser.text()
 
 
 def _to_markdown(result: Any, options: Options) -> dict[str, Any]:
     own = PaddleOcrVlOptions.of(options)
-    # The official server calls this method, too: the public property takes no options.
+    # The official server calls this method, too, because the public property takes no options.
     markdown: dict[str, Any] = result._to_markdown(  # noqa: SLF001
         pretty=own.prettify_markdown is not False,
         show_formula_number=bool(own.show_formula_number),
@@ -108,21 +108,21 @@ def _to_markdown(result: Any, options: Options) -> dict[str, Any]:
     return markdown
 
 
-def _clear_marks(parsed: list[Any], failures: Mapping[str, OcrError]) -> dict[int, OcrError]:
-    """Empty the blocks of the marks that stand in them; return what failed, by the block's place."""
+def _remove_placeholders(official_blocks: list[Any], failures: Mapping[str, OcrError]) -> dict[int, OcrError]:
+    """Remove the placeholders from the blocks; return the errors by block number, from 0."""
     failed: dict[int, OcrError] = {}
-    for number, block in enumerate(parsed):
-        for mark, error in failures.items():
-            if mark in block.content:
-                block.content = block.content.replace(mark, "")
+    for number, block in enumerate(official_blocks):
+        for placeholder, error in failures.items():
+            if placeholder in block.content:
+                block.content = block.content.replace(placeholder, "")
                 failed[number] = error
     return failed
 
 
-def _said_by(
+def _with_content(
     page: PageResult, res: dict[str, Any], markdown: str, failed: Mapping[int, OcrError]
 ) -> PageResult:
-    """Return the page with all that the official `res` says of it."""
+    """Return the page with the content of the official `res`."""
     blocks = tuple(
         Block(
             label=block["block_label"],
@@ -146,14 +146,14 @@ def _said_by(
 
 
 def _content(content: str, failed: bool) -> str:
-    # What stands around a text that is missing is of no use, but a table's picture is.
+    # Without its text, the rest of a block is useless, except the image of a table.
     return "" if failed and "<img" not in content else content
 
 
 def _for_restructuring(page: PageResult, options: Options) -> dict[str, Any]:
     assert page.raw is not None
     res = copy.deepcopy(dict(page.raw))
-    # Left out while the page was read, so that it is not done twice.
+    # `predict_options` leaves it out, so that it is not done twice.
     res["model_settings"].setdefault("format_block_content", False)
     format_content = PaddleOcrVlOptions.of(options).format_block_content
     if format_content is not None:

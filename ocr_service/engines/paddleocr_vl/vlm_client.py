@@ -1,6 +1,6 @@
-"""The client of the vLLM server: pooled connections, a deadline a call, one owner of what can go wrong.
+"""Client of the vLLM server: pooled connections, a deadline per call, and the mapping of errors.
 
-aiohttp, because it answers for hundreds of calls at once at 0.2 ms of CPU each; httpx takes 8 ms there.
+It uses aiohttp: with hundreds of concurrent calls, a call takes 0.2 ms of CPU time, and 8 ms with httpx.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from ocr_service.telemetry import metrics, tracing
 
 CONNECT_SECONDS = 10.0
 
-# Less than the 5 s after which vLLM closes a connection that is idle.
-_KEPT_SECONDS = 4.0
+# Less than the 5 s after which vLLM closes an idle connection.
+_KEEPALIVE_SECONDS = 4.0
 
-# Refusals of this one picture; whatever else is no success concerns every call.
-_REFUSED_FOR_ITS_CONTENT = (
+# Errors of this image alone; any other error status concerns all calls.
+_BAD_IMAGE_STATUSES = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -37,20 +37,20 @@ _REFUSED_FOR_ITS_CONTENT = (
 
 @dataclass(frozen=True, slots=True)
 class VlmAddress:
-    """Where vLLM is. url: its OpenAI-compatible API, such as http://127.0.0.1:8080/v1; api_key: or None."""
+    """Address of vLLM. url: OpenAI-compatible API, such as http://127.0.0.1:8080/v1. api_key: or None."""
 
     url: str = field(repr=False)
     api_key: str | None = field(default=None, repr=False)
 
     @property
-    def shown(self) -> str:
-        """The address without user, password and query, for people to see."""
+    def without_credentials(self) -> str:
+        """The address without user, password and query, for logs and /health."""
         parts = urlsplit(self.url)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     @property
-    def traced(self) -> Mapping[str, str | int | None]:
-        """What a call's span says, in OpenTelemetry's words for generative AI."""
+    def span_attributes(self) -> Mapping[str, str | int | None]:
+        """Attributes of the span of a call, as in the OpenTelemetry conventions for generative AI."""
         parts = urlsplit(self.url)
         return {
             "gen_ai.operation.name": "chat",
@@ -60,7 +60,7 @@ class VlmAddress:
 
     @property
     def authorization(self) -> dict[str, str]:
-        """The header that lets us in: by the key, else by the address's user and password."""
+        """The Authorization header: from the key, or from the user and password in the address."""
         parts = urlsplit(self.url)
         if self.api_key:
             return {"Authorization": f"Bearer {self.api_key}"}
@@ -70,12 +70,12 @@ class VlmAddress:
         return {"Authorization": f"Basic {b64encode(user.encode()).decode()}"}
 
     def api(self, path: str) -> str:
-        """Return the address of a part of the API."""
+        """Return the address of an API endpoint."""
         return self._below(urlsplit(self.url).path.rstrip("/"), path)
 
     @property
     def health(self) -> str:
-        """The address of vLLM's own health check, which stands beside the API."""
+        """The address of vLLM's health check, which is not below the path of the API."""
         return self._below(urlsplit(self.url).path.rstrip("/").removesuffix("/v1"), "health")
 
     def _below(self, folder: str, name: str) -> str:
@@ -84,70 +84,70 @@ class VlmAddress:
 
 
 class VlmClient:
-    """Sends completions to vLLM.
+    """Sends chat completions to vLLM.
 
-    timeout: seconds that one call may take. max_concurrency: most calls in flight; others wait in order.
-    Belongs to one event loop; connections open with the first call.
+    timeout: maximum seconds of one call. max_concurrency: maximum number of calls in flight; more calls wait
+    in order. A client belongs to one event loop; connections open with the first call.
     """
 
     def __init__(self, address: VlmAddress, timeout: float, max_concurrency: int) -> None:
         self.address = address
         self._timeout = timeout
-        self._places = asyncio.Semaphore(max_concurrency)
+        self._slots = asyncio.Semaphore(max_concurrency)
         self._deadlines: set[asyncio.Timeout] = set()
         self._session: aiohttp.ClientSession | None = None
-        self._lost: str | None = None
-        # Calls so far that came back with words, and those that ran out of time.
+        self._lost_reason: str | None = None
+        # Number of calls that were answered, and that timed out.
         self._answered = self._expired = 0
 
     async def complete(self, body: bytes) -> str:
-        """Return what the VLM wrote; cancelling closes the connection, so that vLLM frees the slot.
+        """Return the VLM's text; cancellation closes the connection, so that vLLM frees its slot.
 
-        body: a chat completion request, as JSON. Raises VlmUnavailable, VlmTimeout, or RecognitionFailed
-        where vLLM refuses this very picture.
+        body: a chat completion request, as JSON. Raises VlmUnavailable, VlmTimeout, or RecognitionFailed if
+        vLLM refuses this image.
         """
         answered, expired = self._answered, self._expired
-        async with self._places:
-            if self._lost is not None or (self._answered == answered and self._expired > expired):
-                # While this call waited for its turn, others had none but bad luck: why try the same again?
-                raise self._out_of_time()
-            with _counted(), tracing.call("chat", self.address.traced):
-                return await self._complete_or_say_why(body)
+        async with self._slots:
+            if self._lost_reason is not None or (self._answered == answered and self._expired > expired):
+                # All calls that ended while this one waited have timed out: fail it without another wait.
+                raise self._timeout_error()
+            with _counted(), tracing.call("chat", self.address.span_attributes):
+                return await self._complete_or_raise(body)
 
-    async def get(self, url: str, patience: float) -> tuple[int, bytes]:
-        """Ask something small for `patience` seconds; raises ClientError, OSError or TimeoutError."""
+    async def get(self, url: str, max_seconds: float) -> tuple[int, bytes]:
+        """Send a GET request, for health checks; raises ClientError, OSError or TimeoutError."""
         async with (
-            asyncio.timeout(patience),
+            asyncio.timeout(max_seconds),
             self._open_session().get(url, allow_redirects=False) as answer,
         ):
             return answer.status, await answer.read()
 
-    def give_up(self, why: str) -> None:
-        """End all calls in flight now: nobody answers at the other side any more."""
-        self._lost = why
+    def cancel_calls(self, reason: str) -> None:
+        """End all calls in flight, and refuse new ones, since the server does not answer any more."""
+        self._lost_reason = reason
         for deadline in self._deadlines:
             if not deadline.expired():
                 deadline.reschedule(asyncio.get_running_loop().time())
 
-    def hope_again(self) -> None:
-        """Take back `give_up`: vLLM answers."""
-        self._lost = None
+    def allow_calls(self) -> None:
+        """Allow calls again after `cancel_calls`, since the server answers."""
+        self._lost_reason = None
 
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
 
-    async def _complete_or_say_why(self, body: bytes) -> str:
+    async def _complete_or_raise(self, body: bytes) -> str:
         try:
             text = await self._complete_in_time(body)
         except aiohttp.ServerTimeoutError as error:
             raise VlmUnavailable("The vLLM server cannot be reached: no connection in time.") from error
         except TimeoutError:
             self._expired += 1
-            raise self._out_of_time() from None
+            raise self._timeout_error() from None
         except (aiohttp.ClientError, OSError) as error:
-            raise VlmUnavailable(f"The vLLM server cannot be reached: {reason(error)}.") from error
+            raise VlmUnavailable(f"The vLLM server cannot be reached: {failure_reason(error)}.") from error
         self._answered += 1
         return text
 
@@ -163,7 +163,7 @@ class VlmClient:
         try:
             answer = await self._post(body)
         except (aiohttp.ClientError, OSError) as error:
-            if not _broke_before_any_answer(error):
+            if not _broke_before_answer(error):
                 raise
             metrics.vlm_retries.inc()
             answer = await self._post(body)
@@ -171,7 +171,7 @@ class VlmClient:
             content = await answer.read()
         if answer.status == HTTPStatus.OK:
             return _text(content)
-        raise _refusal(answer.status)
+        raise _status_error(answer.status)
 
     async def _post(self, body: bytes) -> aiohttp.ClientResponse:
         url = self.address.api("chat/completions")
@@ -181,25 +181,25 @@ class VlmClient:
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                # Not through a proxy that the environment names for the outside world.
+                # Without the proxy of the environment, which is for outside addresses.
                 trust_env=False,
                 headers=self.address.authorization,
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
                 timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
 
-    def _out_of_time(self) -> OcrError:
-        if self._lost is not None:
-            return VlmUnavailable(f"The vLLM server has stopped answering: {self._lost}.")
+    def _timeout_error(self) -> OcrError:
+        if self._lost_reason is not None:
+            return VlmUnavailable(f"The vLLM server has stopped answering: {self._lost_reason}.")
         return VlmTimeout(f"The vLLM server did not answer within {self._timeout:g} s.")
 
 
 @contextmanager
 def _counted() -> Iterator[None]:
-    """Tell the metrics of one call and of what comes of it."""
-    outcome, began = "cancelled", time.perf_counter()
+    """Count one call and its outcome in the metrics."""
+    outcome, started = "cancelled", time.perf_counter()
     try:
         with metrics.vlm_calls_in_flight.track_inprogress():
             yield
@@ -209,26 +209,26 @@ def _counted() -> Iterator[None]:
         raise
     finally:
         metrics.vlm_calls.labels(outcome).inc()
-        metrics.vlm_call_duration.observe(time.perf_counter() - began)
+        metrics.vlm_call_duration.observe(time.perf_counter() - started)
 
 
-def _broke_before_any_answer(error: Exception) -> bool:
-    """Whether a connection that stood was closed: by the other side just now, say, as it was idle."""
+def _broke_before_answer(error: Exception) -> bool:
+    """Return whether an open connection broke, for example because the server closed an idle one."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return False
     broken = isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
     return broken or isinstance(error, aiohttp.ServerDisconnectedError)
 
 
-def reason(error: BaseException) -> str:
-    """Say in a few words, without addresses and credentials, what kept two machines from talking."""
+def failure_reason(error: BaseException) -> str:
+    """Describe a connection error in a few words, without addresses and credentials."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    # The system's own words: asyncio's hold the address.
+    # The message of the operating system: the one from asyncio contains the address.
     if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
         return os.strerror(cause.errno)
-    return "its name is not known" if isinstance(cause, socket.gaierror) else type(cause).__name__
+    return "unknown host name" if isinstance(cause, socket.gaierror) else type(cause).__name__
 
 
 def _text(content: bytes) -> str:
@@ -236,13 +236,13 @@ def _text(content: bytes) -> str:
         text: Any = json.loads(content)["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError) as error:
         raise VlmUnavailable("The vLLM server's answer is not a completion.") from error
-    # Null stands for a completion of no words. JSON can hold halves of characters; our answers cannot.
+    # A null content is an empty completion. JSON can contain lone surrogates, which UTF-8 cannot encode.
     return text.encode(errors="replace").decode() if isinstance(text, str) else ""
 
 
-def _refusal(status: int) -> OcrError:
-    if status in _REFUSED_FOR_ITS_CONTENT:
-        return RecognitionFailed(f"The vLLM server refused the block's picture ({status}).")
+def _status_error(status: int) -> OcrError:
+    if status in _BAD_IMAGE_STATUSES:
+        return RecognitionFailed(f"The vLLM server refused the image of the block ({status}).")
     hint: dict[int, str] = {
         HTTPStatus.UNAUTHORIZED: "; OCR_VLM_API_KEY must be its key",
         HTTPStatus.NOT_FOUND: "; it does not serve this model under OCR_VLM_URL",

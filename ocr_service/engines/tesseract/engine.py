@@ -1,4 +1,4 @@
-"""Tesseract's side of the engine seam: threads, languages, and what one page takes."""
+"""Tesseract as an `Engine`: threads, languages, and the recognition of one page."""
 
 import asyncio
 import importlib
@@ -33,22 +33,22 @@ from ocr_service.runtime.threads import Workers
 
 log = logging.getLogger(__name__)
 
-# Pages waiting decoded, so that a thread that ends one page has the next at once.
+# Decoded pages that wait, so that a thread that finishes a page has the next one at once.
 _DECODED_AHEAD = 1
 
 
 class TesseractEngine:
-    """Reads pages on threads, each with a Tesseract of its own.
+    """Reads pages on threads, each with its own Tesseract instance.
 
-    page_seconds: after which a page is given up, as nobody can still want it; until then, one that has begun
-    cannot be stopped.
+    page_seconds: time limit of one page. Recognition cannot be cancelled earlier; after this time, every
+    request has timed out.
     """
 
     name = TESSERACT
     title = "Tesseract"
     resolution = 300
     image_mode: ImageMode = "L"
-    # It keeps coordinates in 16 bits.
+    # Tesseract holds coordinates in 16 bits.
     max_page_side = 32_767
     starts_early = True
 
@@ -57,18 +57,18 @@ class TesseractEngine:
         self._threads = settings.threads or usable_cores()
         self._tessdata = settings.tessdata_dir
         self._page_milliseconds = math.ceil(page_seconds * 1000)
-        self._starting = LazyStart(self.title, self._start)
+        self._lazy_start = LazyStart(self.title, self._start)
         self._workers = Workers(self._threads, self.name)
         self._local = threading.local()
         self._tesserocr: ModuleType | None = None
         self._languages: frozenset[str] = frozenset()
-        # Name and size of each file of language data: there are several of one language.
+        # Name and size of each file of language data: a language exists in several variants.
         self._data: list[tuple[str, int]] = []
         self.version: str | None = None
 
     @property
     def state(self) -> EngineState:
-        return self._starting.state
+        return self._lazy_start.state
 
     @property
     def fingerprint(self) -> Mapping[str, object] | None:
@@ -85,29 +85,29 @@ class TesseractEngine:
         return VlmStatus()
 
     async def watch(self) -> None:
-        """Nothing outside this process is needed."""
+        """Return at once: the engine needs nothing outside this process."""
 
     async def start(self) -> None:
-        await self._starting.ensure()
+        await self._lazy_start.ensure()
 
     async def close(self) -> None:
-        await self._starting.cancel()
+        await self._lazy_start.cancel()
         self._workers.close()
 
     def check(self, options: Options) -> None:
-        """Raise OptionNotSupported, or LanguageNotInstalled, naming what is there."""
+        """Raise OptionNotSupported, or LanguageNotInstalled with the list of installed languages."""
         if unsupported := _unsupported(options):
             raise OptionNotSupported(f"Tesseract does not have {', '.join(unsupported)}; PaddleOCR-VL does.")
         check_installed(self._lang(options), self._languages)
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
-        """Write the Markdown anew, over all pages where they become one; `check` has refused the rest."""
+        """Write the Markdown again; with `concatenate_pages`, return all pages as one."""
         self.check(options)
-        written = [replace(page, markdown=to_markdown(page.blocks)) for page in pages]
-        return [_concatenated(written)] if options.concatenate_pages else written
+        rewritten = [replace(page, markdown=to_markdown(page.blocks)) for page in pages]
+        return [_concatenated(rewritten)] if options.concatenate_pages else rewritten
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
-        """Read one page; one that waits for a thread is dropped when its caller is cancelled."""
+        """Read one page; if the caller is cancelled while the page waits for a thread, it is dropped."""
         return await self._workers.run(self._read, page, options, time.perf_counter())
 
     def _lang(self, options: Options) -> str:
@@ -118,7 +118,7 @@ class TesseractEngine:
         try:
             self.check(Options())
         except LanguageNotInstalled as error:
-            # Requests that name other languages can still be read.
+            # Requests that name other languages still work.
             log.warning("OCR_LANG: %s", error)
 
     def _load(self) -> None:
@@ -131,8 +131,8 @@ class TesseractEngine:
         self._data = sorted((file.name, file.stat().st_size) for file in self._tessdata.glob("*.traineddata"))
         self.version = self._tesserocr.tesseract_version().split()[1]
 
-    def _read(self, page: Page, options: Options, asked_at: float) -> PageResult:
-        began = time.perf_counter()
+    def _read(self, page: Page, options: Options, queued_at: float) -> PageResult:
+        started = time.perf_counter()
         api = self._api(self._lang(options))
         try:
             lines, text = self._recognize(api, page)
@@ -150,11 +150,11 @@ class TesseractEngine:
             text=text,
             blocks=blocks,
             drawings=drawings,
-            timings=Timings(queue=began - asked_at, recognize=time.perf_counter() - began),
+            timings=Timings(queue=started - queued_at, recognize=time.perf_counter() - started),
         )
 
     def _api(self, lang: str) -> Any:
-        """Return the thread's own Tesseract, set to `lang`; loading another language takes about 0.1 s."""
+        """Return this thread's Tesseract, set to `lang`; loading another language takes about 0.1 s."""
         assert self._tesserocr is not None
         if getattr(self._local, "lang", None) != lang:
             self._local.lang = None
@@ -162,7 +162,7 @@ class TesseractEngine:
                 self._local.api = self._tesserocr.PyTessBaseAPI(f"{self._tessdata}/", lang)
             except RuntimeError as error:
                 raise EngineUnavailable(f"The language data of {lang} cannot be loaded.") from error
-            # Its remarks on the image would go to the service's standard error, page by page.
+            # Without this, Tesseract writes remarks on each page to standard error.
             self._local.api.SetVariable("debug_file", os.devnull)
             self._local.lang = lang
         return self._local.api
@@ -176,7 +176,7 @@ class TesseractEngine:
         return list(self._lines(api)), api.GetUTF8Text().strip()
 
     def _lines(self, api: Any) -> Iterator[Line]:
-        """Walk Tesseract's result; the iterator is one object that moves."""
+        """Yield the lines of the result; `position` is one object, which the iteration moves."""
         tess = self._tesserocr
         assert tess is not None
         level = tess.RIL
@@ -208,7 +208,7 @@ def _text(position: Any, level: int) -> str:
     try:
         return str(position.GetUTF8Text(level).strip())
     except RuntimeError:
-        # A picture's place in the layout: there are no letters.
+        # A picture in the layout has no text.
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Tesseract's lines → blocks in reading order: paragraphs, headings and lists. Pure functions."""
+"""Lines from Tesseract → blocks in reading order: paragraphs, headings and lists. Pure functions."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,27 +12,28 @@ PARAGRAPH_TITLE = "paragraph_title"
 TEXT = "text"
 LIST = "list"
 
-# Letters this much higher than the page's body text make a heading; the ratios are those of common
-# style sheets, where a title stands at 1.6 to 2 times the body and a section at 1.2 to 1.5.
+# Ratio of letter height to body text that makes a heading. In common style sheets, a title has 1.6 to 2
+# times the size of the body, and a section heading 1.2 to 1.5 times.
 _TITLE_RATIO = 1.6
 _HEADING_RATIO = 1.2
-_HEADING_MOST_LINES = 3
-_HEADING_LEAST_LETTERS = 2
+_HEADING_MAX_LINES = 3
+_HEADING_MIN_LETTERS = 2
 
-# How far to look for the right margin, in lines, and how much wider than a word the room must be to tell.
+# Lines above and below in which the right margin is searched.
 _NEIGHBOURS = 2
-_ROOM_TO_SPARE = 1.5
+# A line is short if the space at its end exceeds the next word by this factor.
+_SHORT_LINE_FACTOR = 1.5
 
 _BULLETS = "-–—•·▪●○■*°»"  # noqa: RUF001 - the dashes differ
 _BULLET = re.compile(rf"^[{_BULLETS}]\s+(?=\S)")
-# A misread bullet: Tesseract often takes the dot for a full stop.
+# A misread bullet: Tesseract often reads it as a full stop.
 _DOT = re.compile(r"^\.\s+(?=\S)")
 _NUMBER = re.compile(r"^\d{1,3}[.)]\s+(?=\S)")
 _LETTER = re.compile(r"^[a-zа-яё]\)\s+(?=\S)")  # noqa: RUF001
 _MARKS = (_BULLET, _NUMBER, _LETTER)
 
 _HYPHENS = "-\u00ad\u2010¬"
-# Russian words that are spelt with a hyphen: what is before it, what is after it.
+# Russian words with a hyphen: the part before it, and the part after it.
 _SPELT_WITH_HYPHEN = tuple(
     (re.compile(rf"\b(?:{before})$", re.IGNORECASE), re.compile(rf"^(?:{after})\b", re.IGNORECASE))
     for before, after in (
@@ -48,10 +49,10 @@ _SPELT_WITH_HYPHEN = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of text as Tesseract saw it.
+    """A line of text from Tesseract.
 
-    height: of its small letters, in pixels. confidence: 0 to 1.
-    opens_block, opens_paragraph: whether Tesseract starts one here.
+    height: height of its small letters, in pixels. confidence: 0 to 1.
+    opens_block, opens_paragraph: whether it is the first line of a block or paragraph of Tesseract.
     """
 
     text: str
@@ -63,13 +64,13 @@ class Line:
 
     @property
     def letter_width(self) -> float:
-        """Pixels along the line for each of its characters, spaces among them."""
+        """Mean width of a character, including spaces, in pixels."""
         return (self.bbox[2] - self.bbox[0]) / len(self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class _Paragraph:
-    """Lines that belong together, and whether they are one item of a list."""
+    """Lines of one paragraph, or of one list item."""
 
     lines: tuple[Line, ...]
     is_item: bool
@@ -79,27 +80,27 @@ def compose(lines: Sequence[Line]) -> tuple[Block, ...]:
     """Join lines, in reading order, into blocks."""
     body = body_height(lines)
     blocks: list[Block] = []
-    paragraphs = (paragraph for block in _cut_at_blocks(lines) for paragraph in _paragraphs(block, body))
-    for group in _lists_together(paragraphs):
+    paragraphs = (paragraph for block in _split_blocks(lines) for paragraph in _paragraphs(block, body))
+    for group in _group_lists(paragraphs):
         label = LIST if group[0].is_item else _label(group[0].lines, body)
         blocks.append(_block(label, group, order=len(blocks) + 1))
     return tuple(blocks)
 
 
 def body_height(lines: Iterable[Line]) -> float:
-    """Return the height of the small letters of most of the page's text, in pixels (weighted median)."""
+    """Return the height of small letters in the body text, in pixels: the median, weighted by length."""
     weighted = sorted((line.height, len(line.text)) for line in lines)
     half = sum(weight for _, weight in weighted) / 2
-    passed = 0
+    cumulative = 0
     for height, weight in weighted:
-        passed += weight
-        if passed >= half:
+        cumulative += weight
+        if cumulative >= half:
             return height
     return 0.0
 
 
 def join_lines(texts: Sequence[str]) -> str:
-    """Make one text of a paragraph's lines, mending words that were broken at a line's end."""
+    """Join the lines of a paragraph to one text, and rejoin hyphenated words."""
     joined = texts[0]
     for text in texts[1:]:
         joined = _join(joined, text)
@@ -114,7 +115,7 @@ def _join(left: str, right: str) -> str:
 
 
 def _is_line_end_hyphen(left: str, right: str) -> bool:
-    """Tell a hyphen that the line's end made from one that belongs to the word, as in A4-format."""
+    """Return whether the hyphen only breaks the line; in words like A4-format it belongs to the word."""
     if not left[-1].isalpha():
         return False
     if any(before.search(left) and after.match(right) for before, after in _SPELT_WITH_HYPHEN):
@@ -123,20 +124,20 @@ def _is_line_end_hyphen(left: str, right: str) -> bool:
     return right[0].islower() or capitals
 
 
-def _cut_at_blocks(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
+def _split_blocks(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
     starts = [number for number, line in enumerate(lines) if number == 0 or line.opens_block]
     for start, end in pairwise([*starts, len(lines)]):
         yield lines[start:end]
 
 
 def _paragraphs(lines: Sequence[Line], body: float) -> Iterator[_Paragraph]:
-    """Cut a block at Tesseract's paragraphs, at every line that begins an item, and after short lines."""
+    """Split a block at the paragraphs of Tesseract, at list items, and after short lines."""
     current: list[Line] = []
     in_item = False
     for number, line in enumerate(lines):
         is_item = not _is_large(line.height, body) and _begins_item(line, current, in_item)
-        opens = line.opens_paragraph and not (in_item and _goes_on(line, current))
-        if current and (is_item or opens or _had_room_before(lines, number)):
+        opens = line.opens_paragraph and not (in_item and _continues_item(line, current))
+        if current and (is_item or opens or _follows_short_line(lines, number)):
             yield _Paragraph(tuple(current), in_item)
             current = []
         if not current:
@@ -146,24 +147,24 @@ def _paragraphs(lines: Sequence[Line], body: float) -> Iterator[_Paragraph]:
         yield _Paragraph(tuple(current), in_item)
 
 
-def _had_room_before(lines: Sequence[Line], number: int) -> bool:
-    """Tell a line that was begun although its first word still fitted into the line before: on purpose."""
+def _follows_short_line(lines: Sequence[Line], number: int) -> bool:
+    """Return whether the first word of a line fits into the line before: then the break is intended."""
     line, before = lines[number], lines[number - 1]
-    # Of the neighbours, not of the whole block: beside a picture all lines are short.
+    # The margin of the neighbours, not of the whole block: next to a picture, all lines are short.
     neighbours = lines[max(0, number - 1 - _NEIGHBOURS) : number + _NEIGHBOURS]
-    room = max(neighbour.bbox[2] for neighbour in neighbours) - before.bbox[2]
-    return room > (len(line.text.split()[0]) + 1) * line.letter_width * _ROOM_TO_SPARE
+    space = max(neighbour.bbox[2] for neighbour in neighbours) - before.bbox[2]
+    return space > (len(line.text.split()[0]) + 1) * line.letter_width * _SHORT_LINE_FACTOR
 
 
 def _begins_item(line: Line, current: Sequence[Line], in_item: bool) -> bool:
-    """Tell an item by its mark and its place: a dash or a number can stand at the start of any line."""
+    """Return whether a line begins a list item; a mark alone is not enough, as any line can start so."""
     if _mark(line.text):
         return not current or line.opens_paragraph or in_item or current[-1].text[-1] in ":;"
     return in_item and _DOT.match(line.text) is not None
 
 
-def _lists_together(paragraphs: Iterable[_Paragraph]) -> Iterator[list[_Paragraph]]:
-    """Group the items of one list, down a column; every other paragraph stands alone."""
+def _group_lists(paragraphs: Iterable[_Paragraph]) -> Iterator[list[_Paragraph]]:
+    """Group the items of each list within a column; any other paragraph is a group of its own."""
     group: list[_Paragraph] = []
     for paragraph in paragraphs:
         if group and not _continues(group[-1], paragraph):
@@ -178,23 +179,23 @@ def _continues(before: _Paragraph, item: _Paragraph) -> bool:
     if not (before.is_item and item.is_item):
         return False
     below = item.lines[0].bbox[1] >= before.lines[-1].bbox[1]
-    # What has no mark of its own is a misread bullet.
+    # An item without a mark is a misread bullet.
     kinds = [_mark(paragraph.lines[0].text) or _BULLET for paragraph in (before, item)]
     return below and kinds[0] is kinds[1]
 
 
 def _mark(text: str) -> re.Pattern[str] | None:
-    """Return the kind of mark that an item begins with."""
+    """Return the pattern of the mark at the start of an item, or None."""
     return next((mark for mark in _MARKS if mark.match(text)), None)
 
 
-def _goes_on(line: Line, item: Sequence[Line]) -> bool:
-    """Tell a line that belongs to the item above, though Tesseract calls it a paragraph.
+def _continues_item(line: Line, item: Sequence[Line]) -> bool:
+    """Return whether a line continues the item above, although Tesseract starts a paragraph.
 
-    It hangs below the item's words, right of the mark, or begins in the middle of a sentence.
+    Such a line is indented to the text of the item, or starts with a small letter.
     """
-    hangs = bool(item) and line.bbox[0] > item[0].bbox[0] + line.letter_width
-    return hangs or line.text[0].islower()
+    is_indented = bool(item) and line.bbox[0] > item[0].bbox[0] + line.letter_width
+    return is_indented or line.text[0].islower()
 
 
 def _is_large(height: float, body: float) -> bool:
@@ -204,8 +205,8 @@ def _is_large(height: float, body: float) -> bool:
 def _label(lines: Sequence[Line], body: float) -> str:
     height = body_height(lines)
     letters = sum(character.isalpha() for line in lines for character in line.text)
-    too_long = len(lines) > _HEADING_MOST_LINES
-    if too_long or letters < _HEADING_LEAST_LETTERS or not _is_large(height, body):
+    too_long = len(lines) > _HEADING_MAX_LINES
+    if too_long or letters < _HEADING_MIN_LETTERS or not _is_large(height, body):
         return TEXT
     return DOC_TITLE if height >= body * _TITLE_RATIO else PARAGRAPH_TITLE
 
@@ -230,7 +231,7 @@ def _block(label: str, paragraphs: Sequence[_Paragraph], order: int) -> Block:
 
 
 def _plain_item(text: str) -> str:
-    """Write a mark that Markdown knows: a hyphen for every bullet and before a letter; numbers stay."""
+    """Return an item with a mark of Markdown: a hyphen for a bullet and before a letter; numbers stay."""
     if _LETTER.match(text):
         return f"- {text}"
     return _DOT.sub("- ", _BULLET.sub("- ", text))

@@ -8,19 +8,19 @@ from ocr_service.engines.tesseract.layout import DOC_TITLE, LIST, PARAGRAPH_TITL
 
 _PREFIXES = {DOC_TITLE: "# ", PARAGRAPH_TITLE: "## "}
 
-# A paragraph that happens to begin like a heading, a quotation, a list or a rule must not turn into one.
+# A paragraph that looks like a heading, a quotation, a list or a rule must stay a paragraph.
 _LOOKS_LIKE_MARKUP = re.compile(r"^(#{1,6}\s|>|[-+*]\s|={3,}|-{3,}|\*{3,}|```|~~~)")
 _LOOKS_LIKE_A_NUMBER = re.compile(r"^(\d{1,9})([.)]\s)")
-# Nor may what is printed on a page become HTML of the page that shows it.
+# Text from the page must not become HTML in a viewer.
 _LOOKS_LIKE_HTML = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def to_markdown(blocks: Iterable[Block]) -> str:
-    """Write the blocks one after another, an empty line between them."""
-    return "\n\n".join(_piece(block) for block in blocks)
+    """Return the blocks as Markdown, separated by empty lines."""
+    return "\n\n".join(_block_markdown(block) for block in blocks)
 
 
-def _piece(block: Block) -> str:
+def _block_markdown(block: Block) -> str:
     content = _LOOKS_LIKE_HTML.sub(r"\\<", block.content)
     if block.label == LIST:
         return content

@@ -1,7 +1,7 @@
-"""What is put into the official pipeline in place of its own parts.
+"""Our parts of the official pipeline, in place of its own.
 
-Its two seams are `layout_det_model`, called with pages, and `vl_rec_model`, asked for blocks; beside them
-stands `doc_preprocessor_pipeline`, whose models share the layout model's thread.
+They replace `layout_det_model`, which is called with pages, `vl_rec_model`, which is called with blocks, and
+`doc_preprocessor_pipeline`, whose models run on the same thread as the layout model.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,45 +10,45 @@ from typing import Any
 from ocr_service.engines.paddleocr_vl.model_thread import ModelThread
 from ocr_service.engines.paddleocr_vl.page_calls import Answer, current
 
-# What the stock client sends where a caller names no limit.
-_MOST_TOKENS = 8192
+# Default of the stock client.
+_DEFAULT_MAX_TOKENS = 8192
 
 
 class Inference:
-    """A model that runs on the model thread, for callers in threads of their own."""
+    """A model that runs on the model thread, called from the threads of the pages."""
 
-    alone = True
-    """Whether each call goes by itself, never together with another page's."""
+    batched = False
+    """Whether calls of several pages run as one batch."""
 
     def __init__(self, model: Callable[..., Any], thread: ModelThread) -> None:
         self._model = model
         self._thread = thread
 
     def __call__(self, images: Sequence[Any], **options: Any) -> list[Any]:
-        """Wait for the results; raises CancelledError where the page has been given up."""
+        """Wait for the results; raises CancelledError if the page is cancelled."""
         calls = current.get()
         calls.check()
-        results = calls.wait_for(self._thread.infer(self._model, images, options, self.alone))
+        results = calls.wait_for(self._thread.infer(self._model, images, options, self.batched))
         calls.check()
         return results
 
 
 class LayoutDetection(Inference):
-    """The layout model, which takes several pages at a time."""
+    """The layout model, which processes several pages at a time."""
 
-    alone = False
+    batched = True
 
     def __call__(self, images: Sequence[Any], **options: Any) -> list[Any]:
-        """Wait for the boxes."""
+        """Wait for the boxes; raises CancelledError if the page is cancelled."""
         results = super().__call__(images, **options)
         for result in results:
-            # A copy of the page, which the pipeline would copy again and again with the boxes.
+            # This copy of the page would be copied again each time the pipeline copies the boxes.
             result["input_img"] = None
         return results
 
 
-class LeanVlm:
-    """Stands where the stock `DocVLMGenAIClientPredictor` does; each answer is waited for when it is read."""
+class VlmPredictor:
+    """Replaces the stock `DocVLMGenAIClientPredictor`; an answer is awaited when the pipeline reads it."""
 
     def predict(
         self,
@@ -63,35 +63,36 @@ class LeanVlm:
         temperature: float | None = None,
         top_p: float | None = None,
     ) -> Iterator[Answer]:
-        """Send the blocks and give their answers; use_cache is for models that run in this process.
+        """Send the blocks and yield their answers.
 
-        data: a block each, "image" of height x width x 3, blue first, and "query", the prompt.
+        data: for each block, the "image" (height x width x 3, BGR) and the "query", which is the prompt.
+        use_cache: ignored, as it applies to models in this process.
         """
         parameters: dict[str, Any] = {
             "temperature": temperature or 0,
             "top_p": top_p,
-            "max_completion_tokens": max_new_tokens or _MOST_TOKENS,
+            "max_completion_tokens": max_new_tokens or _DEFAULT_MAX_TOKENS,
             "skip_special_tokens": skip_special_tokens,
             "repetition_penalty": repetition_penalty,
-            "mm_processor_kwargs": _named(min_pixels=min_pixels, max_pixels=max_pixels) or None,
+            "mm_processor_kwargs": _without_none(min_pixels=min_pixels, max_pixels=max_pixels) or None,
         }
         calls = current.get()
         for block in data:
-            yield calls.ask(block["image"], block["query"], _named(**parameters))
+            yield calls.send(block["image"], block["query"], _without_none(**parameters))
 
     def close(self) -> None:
-        """Nothing of its own to let go of."""
+        """Do nothing: there is nothing to release."""
 
 
 def install(pipeline: Any, thread: ModelThread) -> None:
-    """Put our parts into a `_PaddleOCRVLPipeline`; raises AttributeError where it has no such seams."""
+    """Put our parts into a `_PaddleOCRVLPipeline`; raises AttributeError if it has no such attributes."""
     pipeline.layout_det_model = LayoutDetection(pipeline.layout_det_model, thread)
     if pipeline.use_doc_preprocessor:
         pipeline.doc_preprocessor_pipeline = Inference(pipeline.doc_preprocessor_pipeline, thread)
     # The stock client has sent nothing yet, so there is nothing to close.
     assert pipeline.vl_rec_model.genai_client
-    pipeline.vl_rec_model = LeanVlm()
+    pipeline.vl_rec_model = VlmPredictor()
 
 
-def _named(**values: Any) -> dict[str, Any]:
+def _without_none(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The official pipeline's result of a page → a Word document, by its own means."""
+"""A page result of the official pipeline → a Word document, written by the pipeline itself."""
 
 import io
 import tempfile
@@ -10,16 +10,16 @@ from PIL import Image
 
 
 def word_document(result: Any) -> bytes:
-    """Write a `PaddleOCRVLResult` as it can: into a folder."""
+    """Return a `PaddleOCRVLResult` as a Word document; the pipeline can only write into a folder."""
     with tempfile.TemporaryDirectory() as folder:
         result.save_to_word(folder)
         [document] = Path(folder).glob("*.docx")
         return document.read_bytes()
 
 
-def illustrated(result: Any, pictures: Mapping[str, bytes]) -> Any:
-    """Give a result that was made of JSON its pictures back, by their path in the Markdown."""
-    images = {path: Image.open(io.BytesIO(picture)) for path, picture in pictures.items()}
+def with_images(result: Any, files: Mapping[str, bytes]) -> Any:
+    """Put images back into a result that was rebuilt from JSON, by their path in the Markdown."""
+    images = {path: Image.open(io.BytesIO(file)) for path, file in files.items()}
     for block in result["parsing_res_list"]:
         if isinstance(block.image, dict) and block.image["path"] in images:
             block.image["img"] = images[block.image["path"]]

@@ -1,4 +1,4 @@
-"""Imports PaddleOCR and builds its pipeline, with our parts in place; takes seconds."""
+"""Imports PaddleOCR and builds its pipeline with our parts in it; takes seconds."""
 
 import gc
 import importlib
@@ -22,26 +22,26 @@ from ocr_service.engines.paddleocr_vl.crops import (
 from ocr_service.engines.paddleocr_vl.drawings import draw_masks_one_by_one
 from ocr_service.engines.paddleocr_vl.model_thread import ModelThread
 from ocr_service.engines.paddleocr_vl.page_calls import Crop
-from ocr_service.engines.paddleocr_vl.seams import install
+from ocr_service.engines.paddleocr_vl.pipeline_parts import install
 from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
 
-# Loading a library holds the interpreter's lock, also while the disk is waited for; these are large.
+# Large libraries: an import holds the interpreter lock while it waits for the disk.
 _READ_AHEAD = ("paddle", "onnxruntime", "cv2")
 _RUNTIMES = ("onnxruntime", "paddlepaddle", "paddlepaddle-gpu")
-_READ_AT_A_TIME = 16 * 2**20
+_READ_AHEAD_CHUNK = 16 * 2**20
 
 _FONT = "PADDLE_PDX_LOCAL_FONT_FILE_PATH"
 
-# Without network, and not asked for: every call names the model that vLLM says it serves.
+# Any name will do, and prevents a network call: each call names the model from the list of vLLM.
 _ANY_MODEL_NAME = "unused"
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltPipeline:
-    """What a page needs once PaddleOCR is there.
+    """The pipeline, and the functions that convert images for it.
 
-    official: a `paddleocr.PaddleOCRVL`, with our parts in it. version: PaddleOCR's.
-    to_bgr: Pillow image → pixels. encode_…: pixels, or a Pillow image, → a file.
+    official: a `paddleocr.PaddleOCRVL`, with our parts in it. version: version of PaddleOCR.
+    to_bgr: Pillow image → pixels. encode_…: pixels or a Pillow image → a file.
     """
 
     official: Any
@@ -53,15 +53,15 @@ class BuiltPipeline:
 
 
 def build(settings: PaddleOcrVlSettings, vlm: VlmSettings, models: ModelThread) -> BuiltPipeline:
-    """Build it all; raises EngineUnavailable. To be called on the thread on which the models will run."""
-    # ONNX Runtime would otherwise send its makers what it does here.
+    """Build the pipeline; raises EngineUnavailable. Call it on the thread that will run the models."""
+    # Otherwise ONNX Runtime sends telemetry.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     for package in _READ_AHEAD:
         _read_ahead(package)
-    _keep_from_fetching_a_font()
+    _use_local_font()
     try:
         paddleocr = importlib.import_module("paddleocr")
-        _log_as_we_do("paddlex")
+        _use_root_log_handlers("paddlex")
         official = paddleocr.PaddleOCRVL(
             pipeline_version=settings.pipeline_version,
             vl_rec_backend="vllm-server",
@@ -69,22 +69,20 @@ def build(settings: PaddleOcrVlSettings, vlm: VlmSettings, models: ModelThread) 
             vl_rec_api_model_name=_ANY_MODEL_NAME,
             engine=settings.layout_engine,
             device=settings.device,
-            # None keeps these out: False would turn them off where a request asks for one alone.
+            # None leaves these models out; False would also turn one off that a request enables.
             use_doc_orientation_classify=settings.use_doc_orientation_classify or None,
             use_doc_unwarping=settings.use_doc_unwarping or None,
         )
-        # The official pipeline wraps the one that has the parts, and offers no other access.
+        # The public pipeline wraps the one with the models, and offers no other access to it.
         install(official.paddlex_pipeline._pipeline, models)  # noqa: SLF001
         draw_masks_one_by_one()
-        # What was imported and built stays: the garbage collector need not look through it again and again.
+        # These objects live until the end: exclude them from garbage collection.
         gc.collect()
         gc.freeze()
     except ImportError as error:
-        raise EngineUnavailable(
-            "PaddleOCR is not installed beside the service; `make run-gpu` installs it."
-        ) from error
+        raise EngineUnavailable("PaddleOCR is not installed; `make run-gpu` installs it.") from error
     except Exception as error:
-        raise EngineUnavailable("PaddleOCR-VL could not be started; the log says why.") from error
+        raise EngineUnavailable("PaddleOCR-VL could not be started; the reason is in the log.") from error
     return BuiltPipeline(
         official,
         importlib.metadata.version("paddleocr"),
@@ -97,7 +95,7 @@ def build(settings: PaddleOcrVlSettings, vlm: VlmSettings, models: ModelThread) 
 
 @cache
 def installed_versions() -> dict[str, str] | None:
-    """Return the versions of what reads pages, without importing it; None where it is not installed."""
+    """Return the versions of PaddleOCR and its runtimes, without an import; None if it is not installed."""
     versions = {name: _version(name) for name in ("paddleocr", "paddlex", *_RUNTIMES)}
     found = {name: version for name, version in versions.items() if version is not None}
     return found if {"paddleocr", "paddlex"} <= found.keys() else None
@@ -111,9 +109,9 @@ def _version(package: str) -> str | None:
 
 
 def _read_ahead(package: str) -> None:
-    """Have the system read a package's libraries, where it is installed, while other threads run."""
+    """Read the libraries of a package into the page cache, while other threads run."""
     spec = importlib.util.find_spec(package)
-    buffer = bytearray(_READ_AT_A_TIME)
+    buffer = bytearray(_READ_AHEAD_CHUNK)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for library in Path(folder).rglob("*.so*"):
             with library.open("rb", buffering=0) as file:
@@ -121,16 +119,16 @@ def _read_ahead(package: str) -> None:
                     pass
 
 
-def _keep_from_fetching_a_font() -> None:
-    """Let paddlex letter its drawings in a font that OpenCV brings: it would fetch its own in a request."""
+def _use_local_font() -> None:
+    """Make paddlex draw with a font from OpenCV: otherwise it downloads one during a request."""
     spec = importlib.util.find_spec("cv2")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (font := Path(folder, "qt/fonts/DejaVuSans.ttf")).is_file():
             os.environ[_FONT] = os.environ.get(_FONT) or str(font)
 
 
-def _log_as_we_do(name: str) -> None:
-    """Let a library's lines go the way of ours, rather than in colours of their own."""
+def _use_root_log_handlers(name: str) -> None:
+    """Send the log lines of a library to the root logger, without its own handler and colours."""
     logger = logging.getLogger(name)
     logger.handlers.clear()
     logger.propagate = True
