@@ -29,8 +29,7 @@ from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, Ocr
 from ocr_service.core.storage import Storage
 from ocr_service.decoding import Limits
 from ocr_service.engines import PADDLEOCR_VL
-from ocr_service.engines.paddleocr_vl.presence import detect_backend, missing_parts
-from ocr_service.engines.settings import EngineChoice
+from ocr_service.engines.choice import choose
 from ocr_service.engines.tesseract import TesseractEngine
 from ocr_service.engines.tesseract.languages import check_installed, find_tessdata, languages_in
 from ocr_service.pipeline.cache import ResultCache
@@ -52,8 +51,6 @@ from s3_storage import S3Storage
 
 log = logging.getLogger("ocr_service")
 
-_HOW_TO_ADD_PADDLEOCR_VL = "`make run-gpu` installs PaddleOCR-VL and vLLM, and serves with them"
-
 _ABOUT: dict[str, Any] = {
     "title": "OCR service",
     "description": "Documents in, Markdown, text and blocks out. Start with `POST /ocr`.",
@@ -72,25 +69,10 @@ def choose_engine(settings: Settings) -> Engine:
 
     Raises ConfigurationError if the default language of Tesseract is not installed.
     """
-    name, reason = _choice(settings)
-    # A warning if a vLLM server is configured and not used.
-    unused = settings.engine.choice is EngineChoice.AUTO and settings.vlm.url and name != PADDLEOCR_VL
-    log.log(logging.WARNING if unused else logging.INFO, "engine: %s (%s)", name, reason)
-    return _paddleocr_vl(settings) if name == PADDLEOCR_VL else _tesseract(settings)
-
-
-def _choice(settings: Settings) -> tuple[str, str]:
-    """Return the name of an engine and the reason; `auto` chooses an engine that can work here."""
-    choice, vlm = settings.engine.choice, settings.vlm
-    if choice is not EngineChoice.AUTO:
-        return choice, f"OCR_ENGINE={choice}"
-    backend = detect_backend(vlm.url)
-    if backend is None:
-        return TesseractEngine.name, "there is no GPU and no vLLM server"
-    missing = missing_parts(vlm.url, settings.paddleocr_vl.layout_engine, vlm.not_started)
-    if not missing:
-        return PADDLEOCR_VL, backend
-    return TesseractEngine.name, f"{backend}, but {'; '.join(missing)}; {_HOW_TO_ADD_PADDLEOCR_VL}"
+    choice = choose(settings.engine, settings.paddleocr_vl, settings.vlm)
+    level = logging.WARNING if choice.vlm_unused else logging.INFO
+    log.log(level, "engine: %s (%s)", choice.name, choice.reason)
+    return _paddleocr_vl(settings) if choice.name == PADDLEOCR_VL else _tesseract(settings)
 
 
 def _tesseract(settings: Settings) -> Engine:

@@ -28,5 +28,5 @@ def http_url(url: str | None) -> str | None:
         # Access to the port and the encoding of the name raise ValueError if these are invalid.
         name = (parts.hostname or "").encode("idna")
         if parts.scheme not in ("http", "https") or not name or parts.port == 0:
-            raise ValueError("it must be an address such as http://127.0.0.1:8080/v1")
+            raise ValueError("it must be a URL such as http://127.0.0.1:8080/v1")
     return url
