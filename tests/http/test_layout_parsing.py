@@ -247,7 +247,7 @@ async def test_pages_that_are_put_together_are_counted() -> None:
             body = {"pages": [{"prunedResult": said}] * count}
             response = await client.post("/restructure-pages", json=body)
             assert response.status_code == status, response.text
-    assert_error(response, 422, "2 are allowed")
+    assert_error(response, 422, "the limit is 2")
 
 
 @pytest.mark.parametrize("concatenate", [False, True])
