@@ -116,7 +116,7 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
     for module in (ocr, layout_parsing, health, metrics):
         app.include_router(module.router)
     for module in (ocr, layout_parsing):
-        metrics.expect(module.router, engine)
+        metrics.create_series(module.router, engine)
     for kind in (OcrError, HTTPException):
         app.add_exception_handler(kind, answer_error)
     _add_middleware(app, settings)

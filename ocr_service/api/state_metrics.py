@@ -1,4 +1,4 @@
-"""What is read off a service when somebody looks at its metrics; never waits."""
+"""Metrics that are read from the state of the service at a scrape; reading never blocks."""
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,116 +18,117 @@ from ocr_service.telemetry.metrics import REGISTRY
 
 @dataclass(frozen=True, slots=True)
 class StateGauge:
-    """A gauge that is read off a service when somebody looks; a process may hold several services."""
+    """A gauge that is read from a service at a scrape. A process can have several services."""
 
     name: str
     documentation: str
     labels: tuple[str, ...] = ()
 
     def of(self, value: float | None) -> GaugeMetricFamily:
-        """Make what is shown of one value; nothing is shown of None."""
+        """Make a sample of the value; no sample if it is None."""
         return GaugeMetricFamily(self.name, self.documentation, value=value)
 
     def each(self, values: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
-        """Make what is shown of several, by the values of the labels."""
-        shown = GaugeMetricFamily(self.name, self.documentation, labels=self.labels)
+        """Make a sample for each set of label values."""
+        family = GaugeMetricFamily(self.name, self.documentation, labels=self.labels)
         for labels, value in values.items():
-            shown.add_metric(labels, value)
-        return shown
+            family.add_metric(labels, value)
+        return family
 
     def one_of(self, states: Iterable[str], current: str) -> GaugeMetricFamily:
-        """Make a set of states: 1 for the current one, 0 for the others."""
+        """Make a sample for each state: 1 for the current one, 0 for the others."""
         return self.each({(state,): float(state == current) for state in states})
 
 
 @dataclass(frozen=True, slots=True)
 class StateCounter:
-    """A counter that is read off a service in the same way."""
+    """A counter that is read from a service at a scrape."""
 
     name: str
     documentation: str
     label: str
 
     def each(self, values: Mapping[str, float]) -> CounterMetricFamily:
-        """Make what is shown, by the values of the label."""
-        shown = CounterMetricFamily(self.name, self.documentation, labels=[self.label])
+        """Make a sample for each value of the label."""
+        family = CounterMetricFamily(self.name, self.documentation, labels=[self.label])
         for label, value in values.items():
-            shown.add_metric([label], value)
-        return shown
+            family.add_metric([label], value)
+        return family
 
 
 build_info = StateGauge(
     "ocr_build_info",
-    "1, with what runs here; the engine's version is empty before it has started.",
+    "Always 1; the labels are the versions. The version of the engine is empty before its start.",
     ("version", "engine", "engine_version", "python"),
 )
-engine_state = StateGauge("ocr_engine_state", "1 for the state that the engine is in.", ("state",))
-vlm_up = StateGauge("ocr_vlm_up", "Whether vLLM is ready; nothing where the engine needs none.")
-vlm_state = StateGauge("ocr_vlm_state", "1 for the state that vLLM is in.", ("state",))
-requests_in_flight = StateGauge(
-    "ocr_requests_in_flight", "Requests for documents that have come and are not answered yet."
+engine_state = StateGauge(
+    "ocr_engine_state", "1 for the current state of the engine, 0 for the others.", ("state",)
 )
+vlm_up = StateGauge("ocr_vlm_up", "1 if vLLM is ready, else 0; no sample if the engine does not use it.")
+vlm_state = StateGauge("ocr_vlm_state", "1 for the current state of vLLM, 0 for the others.", ("state",))
+requests_in_flight = StateGauge("ocr_requests_in_flight", "Requests for documents that are not answered yet.")
 requests_waiting = StateGauge(
-    "ocr_requests_waiting", "Those whose document has arrived and of which no page is being read."
+    "ocr_requests_waiting",
+    "Requests whose document has arrived and that have no page in flight (the backlog).",
 )
-requests_waiting_limit = StateGauge("ocr_requests_waiting_limit", "Most requests that may wait.")
+requests_waiting_limit = StateGauge("ocr_requests_waiting_limit", "Maximum number of waiting requests.")
 requests_refused = StateCounter(
     "ocr_requests_refused_total",
-    "Requests that were refused for too much work, or as the service stops, by the error's code.",
+    "Requests that were refused because of overload or shutdown, by error code.",
     "reason",
 )
-pages_ahead = StateGauge("ocr_pages_ahead", "Pages of opened documents that are still to be read.")
-pages_in_flight = StateGauge("ocr_pages_in_flight", "Pages that are being decoded or read.")
-pages_limit = StateGauge("ocr_pages_in_flight_limit", "Most pages that may be in flight.")
+pages_ahead = StateGauge("ocr_pages_ahead", "Pages of open documents that are not read yet.")
+pages_in_flight = StateGauge("ocr_pages_in_flight", "Pages that are being decoded or recognized.")
+pages_limit = StateGauge("ocr_pages_in_flight_limit", "Maximum number of pages in flight.")
 pixels_in_flight = StateGauge("ocr_pixels_in_flight", "Pixels of the pages in flight.")
-pixels_limit = StateGauge("ocr_pixels_in_flight_limit", "Most pixels that may be in flight.")
-documents_held = StateGauge("ocr_documents_held_bytes", "Documents that are held in memory as they came.")
-documents_limit = StateGauge("ocr_documents_held_limit_bytes", "Most bytes of them that may be held.")
-cache_memory = StateGauge("ocr_cache_memory_bytes", "Size of the results that the cache keeps in memory.")
+pixels_limit = StateGauge("ocr_pixels_in_flight_limit", "Maximum number of pixels in flight.")
+documents_held = StateGauge("ocr_documents_held_bytes", "Size of the received documents in memory.")
+documents_limit = StateGauge(
+    "ocr_documents_held_limit_bytes", "Maximum size of the received documents in memory."
+)
+cache_memory = StateGauge("ocr_cache_memory_bytes", "Size of the cached results in memory.")
 storage_up = StateGauge(
-    "ocr_storage_up", "Whether the storage took what it was last given; nothing where there is none."
+    "ocr_storage_up", "1 if the last use of the storage succeeded, else 0; no sample if there is none."
 )
-spool_documents = StateGauge("ocr_spool_documents", "Documents that wait for the storage.")
-spool_bytes = StateGauge("ocr_spool_bytes", "Bytes that wait for the storage.")
-spool_limit = StateGauge("ocr_spool_limit_bytes", "Most bytes that may wait for it.")
-gpu_utilization = StateGauge(
-    "ocr_gpu_utilization_ratio", "Share of time in which the GPU computed, 0 to 1.", ("gpu",)
-)
-gpu_memory_used = StateGauge("ocr_gpu_memory_used_bytes", "Memory of the GPU that is in use.", ("gpu",))
-gpu_memory_size = StateGauge("ocr_gpu_memory_size_bytes", "Memory of the GPU.", ("gpu",))
+spool_documents = StateGauge("ocr_spool_documents", "Documents in the spool, which wait for the storage.")
+spool_bytes = StateGauge("ocr_spool_bytes", "Size of the documents in the spool.")
+spool_limit = StateGauge("ocr_spool_limit_bytes", "Maximum size of the spool.")
+gpu_utilization = StateGauge("ocr_gpu_utilization_ratio", "Utilization of the GPU, 0 to 1.", ("gpu",))
+gpu_memory_used = StateGauge("ocr_gpu_memory_used_bytes", "Memory of the GPU in use.", ("gpu",))
+gpu_memory_size = StateGauge("ocr_gpu_memory_size_bytes", "Total memory of the GPU.", ("gpu",))
 
 
 class Scrape:
-    """All that one look shows: what was counted, and the service's state at that moment."""
+    """The metrics of one scrape: the counted ones, and the state of the service at that moment."""
 
     def __init__(
         self, pipeline: Pipeline, admission: Admission, result_store: ResultStore, gpus: Sequence[Gpu]
     ) -> None:
-        # Read now: it is encoded in another thread.
+        # Read here, in the event loop, because another thread encodes it.
         self._state = [
             *_of_engine(pipeline.engine),
-            *_of_work(admission),
+            *_of_admission(admission),
             cache_memory.of(pipeline.cache.memory_bytes if pipeline.cache else None),
             *_of_result_store(result_store),
             *_of_gpus(gpus),
         ]
 
     def collect(self) -> Iterable[Metric]:
-        """Yield it, as an encoder wants it."""
+        """Yield the metrics to an encoder."""
         yield from REGISTRY.collect()
         yield from self._state
 
 
 def _of_engine(engine: Engine) -> Iterator[Metric]:
-    what = (__version__, engine.name, engine.version or "", platform.python_version())
-    yield build_info.each({what: 1})
+    versions = (__version__, engine.name, engine.version or "", platform.python_version())
+    yield build_info.each({versions: 1})
     yield engine_state.one_of(EngineState, engine.state)
     state = engine.vlm.state
     yield vlm_up.of(None if state is VlmState.DISABLED else float(state is VlmState.READY))
     yield vlm_state.one_of(VlmState, state)
 
 
-def _of_work(admission: Admission) -> Iterator[Metric]:
+def _of_admission(admission: Admission) -> Iterator[Metric]:
     slots, bounds = admission.slots, admission.bounds
     yield requests_in_flight.of(admission.visits)
     yield requests_waiting.of(admission.waiting)
@@ -152,10 +153,10 @@ def _of_result_store(result_store: ResultStore) -> Iterator[Metric]:
 
 
 def _of_gpus(gpus: Sequence[Gpu]) -> Iterator[Metric]:
-    def shown(gauge: StateGauge, values: Iterable[float | None]) -> Metric:
-        told = zip(gpus, values, strict=True)
-        return gauge.each({(str(gpu.index),): value for gpu, value in told if value is not None})
+    def each_gpu(gauge: StateGauge, values: Iterable[float | None]) -> Metric:
+        known = zip(gpus, values, strict=True)
+        return gauge.each({(str(gpu.index),): value for gpu, value in known if value is not None})
 
-    yield shown(gpu_utilization, (gpu.utilization for gpu in gpus))
-    yield shown(gpu_memory_used, (gpu.memory_used for gpu in gpus))
-    yield shown(gpu_memory_size, (gpu.memory_size for gpu in gpus))
+    yield each_gpu(gpu_utilization, (gpu.utilization for gpu in gpus))
+    yield each_gpu(gpu_memory_used, (gpu.memory_used for gpu in gpus))
+    yield each_gpu(gpu_memory_size, (gpu.memory_size for gpu in gpus))

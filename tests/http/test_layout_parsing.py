@@ -8,7 +8,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from ocr_service.api.requests.long_strings import cut_long_strings, document_of
+from ocr_service.api.requests.long_strings import decode_document, extract_long_strings
 from ocr_service.core.engine import Engine
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
@@ -290,11 +290,12 @@ def test_long_documents_come_whole() -> None:
     for size in (1, 2, 3, 2**16, 2**20 - 1, 2**20, 3 * 2**20 + 5):
         data = bytes(range(256)) * (size // 256 + 1)
         for text in (base64(data[:size]), wrapped(data[:size])):
-            cut = cut_long_strings(bytearray(json.dumps({"a": 'x"\\', "file": text}).encode()), MIB)
-            value = json.loads(cut.rest)
+            body = bytearray(json.dumps({"a": 'x"\\', "file": text}).encode())
+            rest, strings = extract_long_strings(body, MIB)
+            value = json.loads(rest)
             assert value["a"] == 'x"\\'
-            assert document_of(cut.content(value["file"]), size) == data[:size]
-            assert len(cut.rest) < 2**17
+            assert decode_document(strings.content(value["file"]), size) == data[:size]
+            assert len(rest) < 2**17
 
 
 LIST = [1] * 200_000

@@ -30,7 +30,7 @@ async def test_a_service_whose_task_has_died_is_not_alive() -> None:
         live = await client.get("/health/live")
         health = await client.get("/health")
     assert live.status_code == 503
-    assert live.json() == {"status": "failing", "reasons": ["engine monitor has died"]}
+    assert live.json() == {"status": "failing", "reasons": ["engine monitor has failed"]}
     assert health.status_code == 200
 
 
@@ -44,7 +44,7 @@ async def test_a_loop_that_stood_still_is_not_alive() -> None:
         most = round(time.monotonic() - began)
     assert live.status_code == 503
     assert live.json()["reasons"] in [
-        [f"the event loop stood still for {seconds} s"] for seconds in range(2, most + 1)
+        [f"the event loop was blocked for {seconds} s"] for seconds in range(2, most + 1)
     ]
 
 
@@ -79,7 +79,7 @@ async def test_an_engine_that_waits_for_the_first_request_is_ready_unless_it_is_
         assert (await client.get("/health/ready")).status_code == 200
     async with serving(engine, ocr_preload=True) as client:
         ready = await client.get("/health/ready")
-    assert ready.json()["reasons"] == ["Scripted is being started"]
+    assert ready.json()["reasons"] == ["Scripted is starting"]
 
 
 async def test_an_engine_that_is_not_there_does_not_end_the_service() -> None:

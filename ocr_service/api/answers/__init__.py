@@ -1,1 +1,1 @@
-"""Answers, from results and errors to JSON, streams and headers."""
+"""Answers: from results and errors to JSON, streams and headers."""

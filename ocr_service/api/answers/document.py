@@ -1,6 +1,6 @@
-"""A document's result → the answers that a caller gets: JSON, Markdown, text; and errors as problems.
+"""The JSON answer of a document, made from its result.
 
-The models are the API's documentation too: every field says what it is and shows an example.
+The models are also the documentation of the API: each field has a description and an example.
 """
 
 from base64 import b64encode
@@ -53,16 +53,16 @@ _EXAMPLE_TEXT = "Договор поставки № 17\n\nНастоящий д
 
 
 class Answer(BaseModel):
-    """Base of what the service answers with."""
+    """Base class of the models of answers."""
 
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class EngineAnswer(Answer):
-    """Who read the document."""
+    """The engine that read the document."""
 
-    name: str = Field(description="The engine.", examples=["tesseract"])
-    version: str | None = Field(description="Its version.", examples=["5.5.4"])
+    name: str = Field(description="Name of the engine.", examples=["tesseract"])
+    version: str | None = Field(description="Version of the engine.", examples=["5.5.4"])
 
     @classmethod
     def of(cls, engine: Engine) -> "EngineAnswer":
@@ -70,23 +70,23 @@ class EngineAnswer(Answer):
 
 
 class TimingsAnswer(Answer):
-    """Where the time went, in milliseconds.
+    """Durations in milliseconds.
 
-    Pages are worked on side by side, so the sums over pages can exceed the total.
+    Pages are processed in parallel, so a sum over the pages can exceed the total.
     """
 
     decode: float = Field(
-        description="Milliseconds of opening the file and decoding its pages, summed over the pages.",
+        description="Opening the file and decoding its pages, in milliseconds, summed over the pages.",
         examples=[151.2],
     )
     queue: float = Field(
-        description="Milliseconds that pages waited for their turn, summed over the pages.", examples=[0.4]
+        description="Waiting for a slot, in milliseconds, summed over the pages.", examples=[0.4]
     )
     recognize: float = Field(
-        description="Milliseconds of recognition, summed over the pages.", examples=[912.7]
+        description="Recognition, in milliseconds, summed over the pages.", examples=[912.7]
     )
     total: float = Field(
-        description="Milliseconds from the upload's last byte to the result.", examples=[1069.3]
+        description="From the received document to the result, in milliseconds.", examples=[1069.3]
     )
 
     @classmethod
@@ -100,11 +100,11 @@ class TimingsAnswer(Answer):
 
 
 class ErrorAnswer(Answer):
-    """Why a page or a block has no text while others have."""
+    """The error of a page or a block; the other pages and blocks have their text."""
 
-    code: str = Field(description="The error's stable code.", examples=["broken_document"])
+    code: str = Field(description="Stable code of the error.", examples=["broken_document"])
     detail: str = Field(
-        description="What happened, in a sentence.", examples=["Page 2 of the PDF is damaged."]
+        description="Description of the error, in one sentence.", examples=["Page 2 of the PDF is damaged."]
     )
 
     @classmethod
@@ -113,28 +113,29 @@ class ErrorAnswer(Answer):
 
 
 class BlockAnswer(Answer):
-    """A piece of a page's layout."""
+    """A block of the layout of a page."""
 
     label: str = Field(
-        description="What it is: `doc_title`, `paragraph_title`, `text`, `list`; with PaddleOCR-VL also "
-        "`table`, `display_formula`, `image`, `chart`, `seal`, `header`, `footer` and others.",
+        description="Type of the block: `doc_title`, `paragraph_title`, `text`, `list`; with PaddleOCR-VL "
+        "also `table`, `display_formula`, `image`, `chart`, `seal`, `header`, `footer` and others.",
         examples=["text"],
     )
     bbox: tuple[int, int, int, int] = Field(
-        description="Left, top, right and bottom edge in pixels of the page as decoded, "
-        "from its upper left corner.",
+        description="Left, top, right and bottom edge, in pixels of the decoded page; the origin is the "
+        "upper left corner.",
         examples=[[202, 507, 2236, 809]],
     )
     content: str = Field(
-        description="Its text; a list has an item a line, a table is HTML, a formula is LaTeX.",
+        description="Text of the block. A list has one item per line, a table is HTML, a formula is LaTeX.",
         examples=["Настоящий договор заключён…"],
     )
-    order: int = Field(description="Its place in reading order, from 1.", examples=[3])
+    order: int = Field(description="Position in reading order, from 1.", examples=[3])
     confidence: float | None = Field(
-        description="How sure the engine is, 0 to 1; null where it does not say.", examples=[0.957]
+        description="Confidence of the engine, 0 to 1; null if the engine has none.", examples=[0.957]
     )
     error: ErrorAnswer | None = Field(
-        description="Why this block has no text, or null. The others are read all the same.", examples=[None]
+        description="Reason if this block has no text, else null. Other blocks are not affected.",
+        examples=[None],
     )
 
     @classmethod
@@ -150,18 +151,18 @@ class BlockAnswer(Answer):
 
 
 class PageAnswer(Answer):
-    """One page."""
+    """A page."""
 
     index: int = Field(
-        description="The page's number in the document, from 1, as the field `pages` counts.",
+        description="Number of the page in the document, from 1, as in the field `pages`.",
         examples=[1],
     )
     width: int = Field(
-        description="Width in pixels as decoded; 0 where the page could not be read.",
+        description="Width of the decoded page in pixels; 0 if the page could not be read.",
         examples=[2480],
     )
     height: int = Field(
-        description="Height in pixels as decoded; 0 where the page could not be read.",
+        description="Height of the decoded page in pixels; 0 if the page could not be read.",
         examples=[3508],
     )
     markdown: str = Field(
@@ -170,17 +171,17 @@ class PageAnswer(Answer):
     )
     text: str = Field(description="The page as plain text.", examples=[_EXAMPLE_TEXT])
     blocks: list[BlockAnswer] = Field(
-        description="The pieces of the page, in reading order.",
+        description="The blocks of the page, in reading order.",
         examples=[[_EXAMPLE_BLOCK]],
     )
     images: dict[str, str] = Field(
-        description="The pictures that the Markdown refers to, by their path there: JPEG files in base64. "
+        description="Images in the Markdown: from the path in the Markdown to a JPEG file in base64. "
         "Empty with `images=false`.",
         examples=[{"imgs/img_in_image_box_131_519_1050_891.jpg": "/9j/4AAQ…"}],
     )
     error: ErrorAnswer | None = Field(
-        description="Why this page, or a part of it, has no text, or null. "
-        "Other pages are read all the same.",
+        description="Reason if this page or a part of it has no text, else null. "
+        "Other pages are not affected.",
         examples=[None],
     )
 
@@ -202,14 +203,14 @@ class FileAnswer(Answer):
     """A stored file."""
 
     key: str = Field(
-        description="Its key in the bucket, or its path below `OCR_OUTPUT_DIR`.",
+        description="Key in the bucket, or path below `OCR_OUTPUT_DIR`.",
         examples=[_EXAMPLE_FILE["key"]],
     )
-    content_type: str = Field(description="What it is.", examples=[_EXAMPLE_FILE["content_type"]])
-    size: int = Field(description="Its bytes.", examples=[_EXAMPLE_FILE["size"]])
+    content_type: str = Field(description="Media type of the file.", examples=[_EXAMPLE_FILE["content_type"]])
+    size: int = Field(description="Size in bytes.", examples=[_EXAMPLE_FILE["size"]])
     url: str | None = Field(
-        description="An address where it can be fetched for a while without a key; null where it is not in "
-        "a bucket, or not yet.",
+        description="Presigned URL for a download, valid for a limited time; null if the file is not in a "
+        "bucket yet, or if there is no bucket.",
         examples=[_EXAMPLE_FILE["url"]],
     )
 
@@ -219,25 +220,25 @@ class FileAnswer(Answer):
 
 
 class StorageAnswer(Answer):
-    """Where the document's files stay."""
+    """The stored files of a document."""
 
     status: StorageStatus = Field(
-        description="`stored`; `pending` while they wait for a storage that is away; `failed`; or `disabled` "
-        "where there is no storage, or with `store=false`.",
+        description="`stored`; `pending` while the files wait in the spool, because the storage is not "
+        "available; `failed`; or `disabled` if there is no storage or with `store=false`.",
         examples=[StorageStatus.STORED],
     )
     kind: StorageKind | None = Field(
-        description="What they are stored in: `s3`, or `local` for a folder of the service's.",
+        description="Type of the storage: `s3`, or `local` for a folder of the service.",
         examples=["s3"],
     )
-    bucket: str | None = Field(description="The bucket, null where there is none.", examples=["scans"])
+    bucket: str | None = Field(
+        description="Name of the bucket, or null if there is none.", examples=["scans"]
+    )
     folder: str | None = Field(
-        description="What the keys of all files begin with.", examples=[_EXAMPLE_FOLDER]
+        description="Common prefix of the keys of all files.", examples=[_EXAMPLE_FOLDER]
     )
-    files: list[FileAnswer] = Field(
-        description="The files that are stored, or wait to be.", examples=[[_EXAMPLE_FILE]]
-    )
-    error: str | None = Field(description="Why they are not stored, or null.", examples=[None])
+    files: list[FileAnswer] = Field(description="The files, stored or pending.", examples=[[_EXAMPLE_FILE]])
+    error: str | None = Field(description="Reason if the files are not stored, else null.", examples=[None])
 
     @classmethod
     def of(cls, kept: StorageOutcome) -> "StorageAnswer":
@@ -252,30 +253,30 @@ class StorageAnswer(Answer):
 
 
 class ResultAnswer(Answer):
-    """A whole document, as it is stored."""
+    """The result of a document, as it is stored."""
 
     request_id: str = Field(
-        description="The request's id, as in the header `X-Request-ID` and in the log.",
+        description="Id of the request, as in the header `X-Request-ID` and in the log.",
         examples=[EXAMPLE_ID],
     )
-    engine: EngineAnswer = Field(description="Who read it.", examples=[EXAMPLE_ENGINE])
+    engine: EngineAnswer = Field(description="The engine that read the document.", examples=[EXAMPLE_ENGINE])
     cached: bool = Field(
-        description="Whether it was read for an earlier request, or for an equal one at the same time.",
+        description="Whether the result is from the cache, or was shared with an equal request.",
         examples=[False],
     )
     pages: list[PageAnswer] = Field(
-        description="The pages that were asked for, in order.",
+        description="The requested pages, in order.",
         examples=[[EXAMPLE_PAGE]],
     )
     markdown: str = Field(
-        description="All pages as Markdown, an empty line between them.",
+        description="All pages as Markdown, with an empty line between them.",
         examples=["# Договор поставки № 17\n\nНастоящий…"],  # noqa: RUF001
     )
     text: str = Field(
-        description="All pages as plain text, an empty line between them.", examples=[_EXAMPLE_TEXT]
+        description="All pages as plain text, with an empty line between them.", examples=[_EXAMPLE_TEXT]
     )
     timings: TimingsAnswer = Field(
-        description="Where the time went, in milliseconds.",
+        description="Durations in milliseconds.",
         examples=[EXAMPLE_TIMINGS],
     )
 
@@ -295,10 +296,10 @@ class ResultAnswer(Answer):
 
 
 class DocumentAnswer(ResultAnswer):
-    """A whole document."""
+    """The result of a document, and its stored files."""
 
     storage: StorageAnswer = Field(
-        description="Where its files stay.",
+        description="The stored files.",
         examples=[EXAMPLE_STORAGE],
     )
 
@@ -309,11 +310,11 @@ def with_storage(result_json: str, stored: StorageOutcome) -> str:
 
 
 def partial_failure(page: PageResult) -> OcrError | None:
-    """Say that some blocks of a page have no text, where it is so."""
+    """Return an error if some blocks of the page have no text."""
     failed = page.failed_blocks
     if not failed:
         return None
-    return PartlyRecognized(f"{len(failed)} of {len(page.blocks)} blocks have no text; each says why.")
+    return PartlyRecognized(f"{len(failed)} of {len(page.blocks)} blocks have no text; each has its error.")
 
 
 def _ms(seconds: float) -> float:

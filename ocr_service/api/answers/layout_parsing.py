@@ -1,7 +1,7 @@
-"""Results and errors → the answers of PaddleX's serving API, under its names and in its shapes.
+"""The answers of the serving API of PaddleX, with its names and structure.
 
-A page that could not be read, or not whole, says so in its `prunedResult`: PaddleX has no place for that, as
-there it would be the whole document's failure.
+If a page or a part of it could not be read, its `prunedResult` has an error. PaddleX itself has no field for
+this, because it fails the whole document instead.
 """
 
 from base64 import b64encode
@@ -16,7 +16,7 @@ from ocr_service.core.documents import Block, DocumentResult, PageResult
 from ocr_service.decoding.signatures import PDF, identify
 
 _NOT_IN_ANSWERS = {"input_path", "page_index"}
-# Of a page that PaddleOCR-VL says nothing of: there is no `layout_det_res`, and no `doc_preprocessor_res`.
+# For pages of other engines, which have no `layout_det_res` and no `doc_preprocessor_res`.
 _SETTINGS = {"use_doc_preprocessor": False, "use_layout_detection": False}
 
 _EXAMPLE_BLOCK = {
@@ -41,7 +41,7 @@ _EXAMPLE_WORD = {"content": "UEsDBBQA…", "fileName": "page_1.docx"}
 
 
 class CamelAnswer(Answer):
-    """Base of these answers; a name that is null is left out."""
+    """Base class of these answers; fields that are null are left out."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -57,8 +57,8 @@ class MarkdownData(CamelAnswer):
     text: str = Field(description="The Markdown.", examples=["# Договор поставки № 17"])
     images: dict[str, str] | None = Field(
         None,
-        description="The pictures that it refers to, by their path there: JPEG files in base64. An object, "
-        "which may be empty; left out with `returnMarkdownImages=false`.",
+        description="Images in the Markdown: from the path in the Markdown to a JPEG file in base64. It can "
+        "be empty; missing with `returnMarkdownImages=false`.",
         examples=[{"imgs/img_in_image_box_131_519_1050_891.jpg": "/9j/4AAQ…"}],
     )
 
@@ -67,39 +67,39 @@ class ExportContent(CamelAnswer):
     """A page in another format."""
 
     content: str = Field(description="The file in base64.", examples=[_EXAMPLE_WORD["content"]])
-    file_name: str = Field(description="A name for it.", examples=[_EXAMPLE_WORD["fileName"]])
+    file_name: str = Field(description="Suggested name of the file.", examples=[_EXAMPLE_WORD["fileName"]])
 
 
 class DocumentExports(CamelAnswer):
-    """A page in the formats that `outputFormats` asks for."""
+    """A page in the formats of `outputFormats`."""
 
-    docx: ExportContent = Field(description="As a Word document.", examples=[_EXAMPLE_WORD])
+    docx: ExportContent = Field(description="The page as a Word document.", examples=[_EXAMPLE_WORD])
 
 
 class LayoutParsingResult(CamelAnswer):
-    """One page."""
+    """A page."""
 
     pruned_result: dict[str, Any] = Field(
-        description="All that the engine says of the page. `parsing_res_list` holds its blocks. Where the "
-        "page or a part of it could not be read, there is an `error` with `code` and `detail`, and `errors` "
-        "has those of single blocks, by `block_id`.",
+        description="All results of the engine for the page; `parsing_res_list` has its blocks. If the page "
+        "or a part of it could not be read, `error` has `code` and `detail`, and `errors` has the errors of "
+        "single blocks, by `block_id`.",
         examples=[_EXAMPLE_PRUNED],
     )
     markdown: MarkdownData = Field(description="The page as Markdown.", examples=[_EXAMPLE_MARKDOWN])
     output_images: dict[str, str] | None = Field(
         None,
-        description="Pictures that show what was found in the page: JPEG files in base64. Left out with "
+        description="Images of the page with the detected elements: JPEG files in base64. Missing with "
         "`visualize=false`.",
         examples=[{"layout_det_res": "/9j/4AAQ…"}],
     )
     input_image: str | None = Field(
         None,
-        description="The page as it was read: a JPEG file in base64. Left out with `visualize=false`.",
+        description="The image of the page: a JPEG file in base64. Missing with `visualize=false`.",
         examples=["/9j/4AAQ…"],
     )
     exports: DocumentExports | None = Field(
         None,
-        description="The page in the formats that `outputFormats` asks for; left out where it asks for none.",
+        description="The page in the formats of `outputFormats`; missing if there are none.",
         examples=[{"docx": _EXAMPLE_WORD}],
     )
 
@@ -107,7 +107,7 @@ class LayoutParsingResult(CamelAnswer):
     def of(cls, page: PageResult, images: Mapping[str, str] | None) -> "LayoutParsingResult":
         drawings = _in_base64(page.drawings)
         return cls(
-            pruned_result=pruned(page),
+            pruned_result=pruned_result(page),
             markdown=MarkdownData(text=page.markdown, images=None if images is None else dict(images)),
             input_image=drawings.pop("input_img", None),
             output_images=drawings if page.drawings else None,
@@ -116,57 +116,59 @@ class LayoutParsingResult(CamelAnswer):
 
 
 class PageInfo(CamelAnswer):
-    """How large a page is."""
+    """Size of a page."""
 
-    width: int = Field(description="Width in pixels as decoded.", examples=[1190])
-    height: int = Field(description="Height in pixels as decoded.", examples=[1684])
+    width: int = Field(description="Width of the decoded page in pixels.", examples=[1190])
+    height: int = Field(description="Height of the decoded page in pixels.", examples=[1684])
 
 
 class ImageInfo(PageInfo):
-    """A picture of one page."""
+    """An image of one page."""
 
-    type: Literal["image"] = Field("image", description="What it is.", examples=["image"])
+    type: Literal["image"] = Field("image", description="Type of the document.", examples=["image"])
 
 
 class PagesInfo(CamelAnswer):
-    """A PDF, or a TIFF of several pages."""
+    """A PDF, or a TIFF with several pages."""
 
-    num_pages: int = Field(description="How many pages were read.", examples=[1])
+    num_pages: int = Field(description="Number of pages that were read.", examples=[1])
     pages: list[PageInfo] = Field(
-        description="How large each is, in pixels; zeros for one that could not be decoded.",
+        description="Size of each page in pixels; 0 if a page could not be decoded.",
         examples=[[{"width": 1190, "height": 1684}]],
     )
-    type: Literal["pdf", "tiff"] = Field(description="What it is.", examples=["pdf"])
+    type: Literal["pdf", "tiff"] = Field(description="Type of the document.", examples=["pdf"])
 
 
 class InferResult(CamelAnswer):
-    """A whole document."""
+    """The result of a document."""
 
     layout_parsing_results: list[LayoutParsingResult] = Field(
-        description="Its pages, in order.", examples=[[_EXAMPLE_PAGE]]
+        description="The pages, in order.", examples=[[_EXAMPLE_PAGE]]
     )
-    data_info: ImageInfo | PagesInfo = Field(description="What was sent.", examples=[_EXAMPLE_INFO])
+    data_info: ImageInfo | PagesInfo = Field(
+        description="Type and size of the document.", examples=[_EXAMPLE_INFO]
+    )
 
 
 class RestructureResult(CamelAnswer):
-    """Pages, looked at together."""
+    """The pages after restructuring."""
 
     layout_parsing_results: list[LayoutParsingResult] = Field(
-        description="The pages, or the one that they have become.", examples=[[_EXAMPLE_PAGE]]
+        description="The pages, or one page with all of them.", examples=[[_EXAMPLE_PAGE]]
     )
 
 
 class _Success(CamelAnswer):
     log_id: str = Field(
-        description="The request's `logId`, else its id, as in the header `X-Request-ID`.",
+        description="The `logId` of the request; if it has none, its id, as in the header `X-Request-ID`.",
         examples=[EXAMPLE_ID],
     )
-    error_code: Literal[0] = Field(0, description="Zero: no error.", examples=[0])
-    error_msg: Literal["Success"] = Field("Success", description="No error.", examples=["Success"])
+    error_code: Literal[0] = Field(0, description="Always 0: no error.", examples=[0])
+    error_msg: Literal["Success"] = Field("Success", description="Always `Success`.", examples=["Success"])
 
 
 class LayoutParsingAnswer(_Success):
-    """What `POST /layout-parsing` answers with."""
+    """The answer of `POST /layout-parsing`."""
 
     result: InferResult = Field(
         description="The document.",
@@ -185,7 +187,7 @@ class LayoutParsingAnswer(_Success):
 
 
 class RestructurePagesAnswer(_Success):
-    """What `POST /restructure-pages` answers with."""
+    """The answer of `POST /restructure-pages`."""
 
     result: RestructureResult = Field(
         description="The pages.", examples=[{"layoutParsingResults": [_EXAMPLE_PAGE]}]
@@ -193,20 +195,20 @@ class RestructurePagesAnswer(_Success):
 
 
 class LayoutParsingError(CamelAnswer):
-    """An error, as PaddleX has it."""
+    """An error, in the format of PaddleX."""
 
     log_id: str = Field(
-        description="The request's `logId`, else its id, as in the header `X-Request-ID`.",
+        description="The `logId` of the request; if it has none, its id, as in the header `X-Request-ID`.",
         examples=[EXAMPLE_ID],
     )
     error_code: int = Field(description="The HTTP status.", examples=[422])
     error_msg: str = Field(
-        description="What happened, in a sentence.", examples=["The PDF needs a password."]
+        description="Description of the error, in one sentence.", examples=["The PDF needs a password."]
     )
 
 
 def document_kind(data: bytes) -> Literal["image", "tiff", "pdf"]:
-    """Tell what a document is by its first bytes; raises NotADocument or TypeNotSupported."""
+    """Detect the type of a document from its first bytes; raises NotADocument or TypeNotSupported."""
     name = identify(data)
     if name == PDF:
         return "pdf"
@@ -214,7 +216,7 @@ def document_kind(data: bytes) -> Literal["image", "tiff", "pdf"]:
 
 
 def data_info(data: bytes, pages: Sequence[PageResult]) -> ImageInfo | PagesInfo:
-    """Say what was sent: a TIFF of one page is a picture."""
+    """Return type and sizes of a document; a TIFF with one page counts as an image."""
     sizes = [PageInfo(width=page.decoded[0], height=page.decoded[1]) for page in pages]
     kind = document_kind(data)
     if kind == "image" or (kind == "tiff" and len(sizes) == 1):
@@ -222,29 +224,29 @@ def data_info(data: bytes, pages: Sequence[PageResult]) -> ImageInfo | PagesInfo
     return PagesInfo(num_pages=len(sizes), pages=sizes, type=kind)
 
 
-def pruned(page: PageResult) -> dict[str, Any]:
-    """Return what the engine says of a page, without where it comes from."""
-    said: dict[str, Any] = _without(page.raw, _NOT_IN_ANSWERS) if page.raw else _as_paddleocr_says_it(page)
+def pruned_result(page: PageResult) -> dict[str, Any]:
+    """Return the results of the engine for a page, without the path of its file."""
+    pruned: dict[str, Any] = _without(page.raw, _NOT_IN_ANSWERS) if page.raw else _as_paddlex(page)
     if error := ErrorAnswer.of(page.failure or partial_failure(page)):
-        said["error"] = error.model_dump()
+        pruned["error"] = error.model_dump()
     blocks = {str(number): ErrorAnswer.of(block.failure) for number, block in enumerate(page.blocks)}
     if errors := {number: error.model_dump() for number, error in blocks.items() if error}:
-        said["errors"] = errors
-    return said
+        pruned["errors"] = errors
+    return pruned
 
 
-def page_of(
-    number: int, said: Mapping[str, Any], blocks: Sequence[Block], images: Mapping[str, bytes]
+def restored_page(
+    number: int, pruned: Mapping[str, Any], blocks: Sequence[Block], images: Mapping[str, bytes]
 ) -> PageResult:
-    """Return the page of a `prunedResult` that was answered once, for looking at it with others."""
-    # A block's own picture would be a path of its sender's choice.
-    listed = [_without(block, {"image"}) for block in said["parsing_res_list"]]
-    raw = {**said, "input_path": None, "page_index": None, "parsing_res_list": listed}
-    size = said["width"], said["height"]
+    """Return a page made from the `prunedResult` of an earlier answer."""
+    # Without the image of a block: it would be a path that the client chooses.
+    listed = [_without(block, {"image"}) for block in pruned["parsing_res_list"]]
+    raw = {**pruned, "input_path": None, "page_index": None, "parsing_res_list": listed}
+    size = pruned["width"], pruned["height"]
     return PageResult(number, *size, markdown="", text="", blocks=tuple(blocks), images=images, raw=raw)
 
 
-def _as_paddleocr_says_it(page: PageResult) -> dict[str, Any]:
+def _as_paddlex(page: PageResult) -> dict[str, Any]:
     blocks = [
         {
             "block_label": block.label,
@@ -260,10 +262,11 @@ def _as_paddleocr_says_it(page: PageResult) -> dict[str, Any]:
     return {**size, "model_settings": dict(_SETTINGS), "parsing_res_list": blocks}
 
 
-def _without(said: Any, names: set[str]) -> Any:
-    if isinstance(said, Mapping):
-        return {name: _without(part, names) for name, part in said.items() if name not in names}
-    return [_without(part, names) for part in said] if isinstance(said, list) else said
+def _without(value: Any, names: set[str]) -> Any:
+    """Remove the names from a value of JSON, at every depth."""
+    if isinstance(value, Mapping):
+        return {name: _without(part, names) for name, part in value.items() if name not in names}
+    return [_without(part, names) for part in value] if isinstance(value, list) else value
 
 
 def _exports(page: PageResult) -> DocumentExports | None:

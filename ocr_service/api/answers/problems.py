@@ -18,18 +18,20 @@ class Problem(Answer):
     """An error, as RFC 9457 describes it."""
 
     type: str = Field(
-        description="A URI that names the kind of error; it stays the same between releases.",
+        description="URI of the type of error; stable between releases.",
         examples=["urn:ocr-service:error:too_many_pixels"],
     )
-    title: str = Field(description="The kind of error, in words.", examples=["The image has too many pixels"])
+    title: str = Field(
+        description="Type of the error, for people.", examples=["The image has too many pixels"]
+    )
     status: int = Field(description="The HTTP status.", examples=[422])
     detail: str = Field(
-        description="What happened this time, and what helps.",
+        description="Description of this error, with advice.",
         examples=["The image has 25000 x 25000 pixels; at most 100 megapixels are accepted."],
     )
-    code: str = Field(description="The kind of error, for programs.", examples=["too_many_pixels"])
+    code: str = Field(description="Type of the error, for programs.", examples=["too_many_pixels"])
     request_id: str = Field(
-        description="The request's id, as in the header `X-Request-ID` and in the log.",
+        description="Id of the request, as in the header `X-Request-ID` and in the log.",
         examples=[EXAMPLE_ID],
     )
 
@@ -39,7 +41,7 @@ class Problem(Answer):
 
     @classmethod
     def named(cls, status: int, code: str, title: str, detail: str, request_id: str) -> "Problem":
-        """Make a problem of its parts, for errors that are not ours, such as a path that is not there."""
+        """Make a problem for an error of the framework, such as an unknown path."""
         return cls(
             type=f"urn:ocr-service:error:{code}",
             title=title,
@@ -51,12 +53,12 @@ class Problem(Answer):
 
 
 def problem_response(error: OcrError) -> Response:
-    """Make the answer for one of our errors."""
-    return _response(Problem.of(error, request_id.get()), error.headers)
+    """Make the answer for an error of the service."""
+    return _ErrorResponse(Problem.of(error, request_id.get()), error.headers)
 
 
 async def answer_error(_: Request, error: Exception) -> Response:
-    """Answer any error: ours, and the framework's own (no such path, no such method)."""
+    """Answer an error of the service or of the framework (unknown path, wrong method)."""
     if isinstance(error, OcrError):
         return problem_response(error)
     assert isinstance(error, HTTPException)
@@ -68,20 +70,16 @@ async def answer_error(_: Request, error: Exception) -> Response:
         status.description or status.phrase,
         request_id.get(),
     )
-    return _response(problem, dict(error.headers or {}))
-
-
-def _response(problem: Problem, headers: dict[str, str]) -> Response:
-    return _ErrorResponse(problem, headers)
+    return _ErrorResponse(problem, dict(error.headers or {}))
 
 
 class _ErrorResponse(Response):
-    """A problem; but on the paths of `app.state.error_bodies`, whose clients know another form, in theirs."""
+    """A problem. The paths in `app.state.error_bodies` have their own format of errors."""
 
     def __init__(self, problem: Problem, headers: dict[str, str]) -> None:
         super().__init__(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
         self._problem = problem
-        self._also = headers
+        self._error_headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -90,5 +88,5 @@ class _ErrorResponse(Response):
             await super().__call__(scope, receive, send)
         else:
             body = error_body(scope, self._problem)
-            response = Response(body, self.status_code, self._also, "application/json")
+            response = Response(body, self.status_code, self._error_headers, "application/json")
             await response(scope, receive, send)

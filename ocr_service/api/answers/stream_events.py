@@ -1,4 +1,4 @@
-"""A document's pages as they are done → the lines of a stream: NDJSON."""
+"""The lines of a stream (NDJSON): one event per line."""
 
 from typing import Literal
 
@@ -20,22 +20,22 @@ from ocr_service.api.answers.problems import Problem
 
 
 class StartEvent(Answer):
-    """The stream's first line."""
+    """The first line of a stream."""
 
-    event: Literal["start"] = Field(default="start", description="What the line is.", examples=["start"])
-    request_id: str = Field(description="The request's id.", examples=[EXAMPLE_ID])
+    event: Literal["start"] = Field(default="start", description="Type of the line.", examples=["start"])
+    request_id: str = Field(description="Id of the request.", examples=[EXAMPLE_ID])
     engine: EngineAnswer = Field(
-        description="Who reads the document.",
+        description="The engine that reads the document.",
         examples=[EXAMPLE_ENGINE],
     )
-    page_count: int = Field(description="How many pages will follow.", examples=[12])
-    cached: bool = Field(description="Whether they were read for an earlier request.", examples=[False])
+    page_count: int = Field(description="Number of pages that follow.", examples=[12])
+    cached: bool = Field(description="Whether the pages are from the cache.", examples=[False])
 
 
 class PageEvent(Answer):
-    """A line for each page, as soon as it is done; not always in the document's order."""
+    """A line for a page, as soon as it is read; pages can be out of order."""
 
-    event: Literal["page"] = Field(default="page", description="What the line is.", examples=["page"])
+    event: Literal["page"] = Field(default="page", description="Type of the line.", examples=["page"])
     page: PageAnswer = Field(
         description="The page, as in the JSON answer.",
         examples=[EXAMPLE_PAGE],
@@ -43,26 +43,26 @@ class PageEvent(Answer):
 
 
 class EndEvent(Answer):
-    """The last line of a stream that came to its end."""
+    """The last line of a complete stream."""
 
-    event: Literal["end"] = Field(default="end", description="What the line is.", examples=["end"])
-    failed_pages: list[int] = Field(description="Numbers of the pages that carry an error.", examples=[[2]])
+    event: Literal["end"] = Field(default="end", description="Type of the line.", examples=["end"])
+    failed_pages: list[int] = Field(description="Numbers of the pages with an error.", examples=[[2]])
     timings: TimingsAnswer = Field(
-        description="Where the time went, in milliseconds.",
+        description="Durations in milliseconds.",
         examples=[EXAMPLE_TIMINGS],
     )
     storage: StorageAnswer = Field(
-        description="Where the document's files stay, the result as the JSON answer would have it.",
+        description="The stored files; `result.json` is the same as for a JSON answer.",
         examples=[EXAMPLE_STORAGE],
     )
 
 
 class ErrorEvent(Answer):
-    """The last line of a stream that broke off: the engine failed for the whole document."""
+    """The last line of a stream that failed: an error of the whole document."""
 
-    event: Literal["error"] = Field(default="error", description="What the line is.", examples=["error"])
+    event: Literal["error"] = Field(default="error", description="Type of the line.", examples=["error"])
     problem: Problem = Field(
-        description="The error, in the form of every other error.",
+        description="The error, in the same format as other errors of the service.",
         examples=[
             {
                 "type": "urn:ocr-service:error:engine_unavailable",
@@ -80,5 +80,5 @@ StreamEvent = StartEvent | PageEvent | EndEvent | ErrorEvent
 
 
 def to_line(event: StreamEvent) -> str:
-    """One line of NDJSON."""
+    """Return the event as a line of NDJSON."""
     return event.model_dump_json() + "\n"

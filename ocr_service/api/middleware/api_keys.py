@@ -1,4 +1,4 @@
-"""Which requests need an API key, and whether they show one."""
+"""The check of API keys."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,11 @@ API_KEY_HEADER = "X-API-Key"
 
 _SCHEMES = (b"bearer", b"token")
 
-_HOW_TO = f'Send one as "Authorization: Bearer KEY" or "{API_KEY_HEADER}: KEY".'
+_HOW_TO = f'Send it as "Authorization: Bearer KEY" or "{API_KEY_HEADER}: KEY".'
 
 
 class Access:
-    """ASGI middleware that asks for a key before a byte of the body is read."""
+    """ASGI middleware that checks the key of a request before its body is read."""
 
     def __init__(self, app: ASGIApp, keys: ApiKeys, open_paths: OpenPaths) -> None:
         self._app = app
@@ -25,7 +25,7 @@ class Access:
         self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let one request pass, or answer it with 401."""
+        """Pass a request on, or answer it with 401."""
         if scope["type"] != "http" or _path(scope) in self._open_paths:
             await self._app(scope, receive, send)
             return
@@ -34,18 +34,18 @@ class Access:
         if sum(self._keys.accepts(key) for key in given):
             await self._app(scope, receive, send)
             return
-        why = "The key is not known." if given else "An API key is needed."
-        await problem_response(Unauthorized(f"{why} {_HOW_TO}"))(scope, receive, send)
+        problem = "The API key is unknown." if given else "An API key is required."
+        await problem_response(Unauthorized(f"{problem} {_HOW_TO}"))(scope, receive, send)
 
 
 def _path(scope: Scope) -> str:
-    """Return the path as the routes have it, without what a proxy put before."""
+    """Return the path without the prefix of a proxy."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 
 
 def _given_keys(scope: Scope) -> Iterator[bytes]:
-    """Yield all that may be a key: a platform in front may want the Authorization header for its own."""
+    """Yield the keys of all headers: a platform in front can use the Authorization header itself."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             scheme, _, key = value.partition(b" ")

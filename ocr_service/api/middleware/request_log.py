@@ -1,4 +1,4 @@
-"""What every request gets: an id, a line in the log, and an answer even where the code fails."""
+"""Request id, access log, metrics and trace of each request, and the answer to an unexpected error."""
 
 import logging
 import re
@@ -21,33 +21,37 @@ log = logging.getLogger("ocr_service.access")
 
 HEADER = "X-Request-ID"
 
-# What is taken over goes into log lines and file names: no spaces, no line ends, no slashes.
+# Ids go into log lines and file names, so they have no spaces, line ends or slashes.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
-# W3C Trace Context: version, trace, span, flags. Zeros alone are no id, ff is no version, and 00 ends there.
+# W3C Trace Context: version, trace id, span id, flags. Ids of zeros and version ff are invalid; version 00
+# has no further fields.
 _TRACEPARENT = re.compile(
     rb"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
 )
 
 
-_LONGEST_PATH = 256
+_MAX_PATH = 256
 
 
 class RequestContext:
-    """Outermost ASGI middleware, so that its id and its log line hold for errors too."""
+    """ASGI middleware around everything that can fail. Only the security headers and CORS are outside it.
+
+    So errors have an id and a log line too, and their answers have the headers of the outer middleware.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run one request."""
+        """Run a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         given = _given_id(scope) or _trace_id(scope)
         made = uuid.uuid4().hex
         token = request_id.set(given or made)
-        # Callers may send the same id twice, and neither result may take the other's place.
+        # A client can send an id twice, and the second result must not overwrite the first.
         unique_id.set(f"{given.replace(':', '_')}-{made}" if given else made)
         known = Record(method=scope["method"])
         record.set(known)
@@ -72,14 +76,14 @@ class RequestContext:
             log.exception("%s %s failed", scope["method"], _path(scope))
             if answer.status is None:
                 await problem_response(OcrError())(scope, receive, answer.send)
-            # What breaks off here does not do so because its caller left.
+            # The client has not disconnected: this is a failure of the service.
             answer.ended = True
 
 
 class _Answer:
-    """Watches the answer go out, and adds the id's header.
+    """Observes the answer as it is sent, and adds the header with the id.
 
-    status: None before it starts. ended: whether all of it was sent, or all that will be.
+    status: None before it starts. ended: whether it is complete, or is not continued because of a failure.
     """
 
     def __init__(self, send: Send) -> None:
@@ -111,28 +115,28 @@ def _given_id(scope: Scope) -> str | None:
 
 
 def _trace_id(scope: Scope) -> str | None:
-    """Return the id of the caller's trace, whether traces are sent from here or not."""
+    """Return the trace id of the request, even if the service exports no traces."""
     parents = [value for name, value in scope["headers"] if name == b"traceparent"]
     found = _TRACEPARENT.fullmatch(parents[0]) if len(parents) == 1 else None
     return found[1].decode() if found else None
 
 
 def _traced(scope: Scope, known: Record) -> AbstractContextManager[object]:
-    """Make the request's span; what machines ask again and again would only hide the rest."""
+    """Start the span of the request, except for paths that are polled."""
     if scope["path"] in QUIET:
         return nullcontext()
     return tracing.request(request_id.get(), known, scope["headers"])
 
 
 def _route(scope: Scope) -> str:
-    """Return the route's path; what callers ask for beside the routes is one and the same."""
+    """Return the path of the route, or `other` for a path without a route."""
     return getattr(scope.get("route"), "path", "other")
 
 
 def _path(scope: Scope) -> str:
-    """Return what was asked for, without its query: that may hold what is nobody's business."""
+    """Return the path of the request without its query, which can contain private data."""
     path: str = scope["path"]
-    return path[:_LONGEST_PATH]
+    return path[:_MAX_PATH]
 
 
 def _log_line(scope: Scope, known: Record) -> None:

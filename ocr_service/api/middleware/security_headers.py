@@ -1,4 +1,4 @@
-"""What every answer tells browsers and caches to leave alone."""
+"""Headers that restrict browsers and caches."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,9 +10,9 @@ _ALWAYS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
-# Where an answer says nothing else itself: it is data, no page, and may hold a document's text. A caller who
-# keeps an answer for the sake of its ETag does so itself; the caches on the way keep nothing.
-_UNLESS_SAID = {
+# Defaults, for answers that do not set these headers. An answer is data and not a page, and can contain the
+# text of a document. `no-store` keeps it out of shared caches; a client that uses the ETag has its own copy.
+_DEFAULTS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
@@ -20,21 +20,21 @@ _CACHEABLE = {"Cache-Control": "max-age=3600"}
 
 
 class SecurityHeaders:
-    """Outermost ASGI middleware: it adds headers to whatever the others answer."""
+    """The outermost ASGI middleware, so that all answers have these headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run one request."""
-        # Asked now, as routing changes the scope.
+        """Run a request."""
+        # Before the routing, which changes the scope.
         is_asset = _is_asset(scope)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_ALWAYS)
-                defaults = _UNLESS_SAID
+                defaults = _DEFAULTS
                 if is_asset and message["status"] in (200, 304):
                     defaults = defaults | _CACHEABLE
                 for name, value in defaults.items():

@@ -1,1 +1,1 @@
-"""Requests, from the body's bytes to checked values."""
+"""Requests: from the bytes of the body to validated values."""

@@ -1,4 +1,4 @@
-"""A request's body as values: the document, or its address, and the other fields."""
+"""The body of a request: the document, or its address, and the other fields."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
 from ocr_service.api.requests.body_stream import ENVELOPE, BodyStream
-from ocr_service.api.requests.long_strings import Cut, cut_long_strings, document_of
+from ocr_service.api.requests.long_strings import LongStrings, decode_document, extract_long_strings
 from ocr_service.core.errors import (
     EmptyFile,
     MalformedBody,
@@ -23,7 +23,7 @@ from ocr_service.core.errors import (
 
 T = TypeVar("T")
 
-# What a string holds that is a document in base64, or its address.
+# The format of a string that is either a document in base64 or its address.
 DOCUMENT = "base64-or-uri"
 
 FILE_FIELD = "file"
@@ -34,23 +34,24 @@ _HOW_TO_SEND = (
     'or its address: curl -d "image_url=https://…" …/ocr'
 )
 
+_FIELD_TOO_LONG = "A field other than the file is too long."
 _NOT_BOTH = f'Send the document as "{FILE_FIELD}" or its address as "{URL_FIELD}", not both.'
 
 _MULTIPART = "multipart/form-data"
 _URLENCODED = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 
-_MOST_FIELDS = 64
-_MOST_BYTES_A_FIELD = 16 * 1024
-# The last boundary's two hyphens, and a line end or two.
-_LONGEST_END = 6
+_MAX_FIELDS = 64
+_MAX_FIELD_BYTES = 16 * 1024
+# Two hyphens of the last boundary, and up to two line ends.
+_MAX_END_BYTES = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What was sent.
+    """The parts of a body.
 
-    document: its bytes, or its address. fields: the other fields, each given once. name: the file's, or "".
+    document: its bytes or its address. fields: the other fields. name: the file's name, or "".
     """
 
     document: bytes | str
@@ -64,9 +65,9 @@ async def read_body(stream: BodyStream) -> Body:
     media_type = stream.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == _MULTIPART:
         async with _multipart(stream) as form:
-            return await _body_of(form.multi_items(), limits.max_bytes)
+            return await _body_from(form.multi_items(), limits.max_bytes)
     if media_type == _URLENCODED:
-        return await _body_of((await _urlencoded(stream)).multi_items(), limits.max_bytes)
+        return await _body_from((await _urlencoded(stream)).multi_items(), limits.max_bytes)
     if media_type == _JSON:
         return await _json_body(stream)
     if media_type:
@@ -74,11 +75,11 @@ async def read_body(stream: BodyStream) -> Body:
     raise NoFile(_HOW_TO_SEND)
 
 
-async def _body_of(items: Iterable[tuple[str, UploadFile | str]], max_bytes: int) -> Body:
-    """Tell the document, or its address, from the other fields: exactly one of the two must be there."""
+async def _body_from(items: Iterable[tuple[str, UploadFile | str]], max_bytes: int) -> Body:
+    """Separate the document or its address from the other fields; exactly one of the two must be present."""
     items = list(items)
     uploads = [(name, value) for name, value in items if isinstance(value, UploadFile) and _is_chosen(value)]
-    fields = each_once((name, value) for name, value in items if isinstance(value, str))
+    fields = unique_fields((name, value) for name, value in items if isinstance(value, str))
     url = fields.pop(URL_FIELD, "").strip()
     if not uploads and not url:
         raise NoFile(_no_file_advice(fields))
@@ -90,13 +91,13 @@ async def _body_of(items: Iterable[tuple[str, UploadFile | str]], max_bytes: int
 
 
 def _is_chosen(upload: UploadFile) -> bool:
-    """Whether there is a file: where nobody chose one, browsers send one without a name and without bytes."""
+    """Whether the user chose a file; if not, browsers send an empty one without a name."""
     return bool(upload.filename or upload.size)
 
 
 async def _bytes_of(uploads: list[tuple[str, UploadFile]], max_bytes: int) -> bytes:
     if len(uploads) > 1 or uploads[0][0] != FILE_FIELD:
-        raise RequestError(f'Send one document a request, in the field "{FILE_FIELD}".')
+        raise RequestError(f'Send one document per request, in the field "{FILE_FIELD}".')
     data = await uploads[0][1].read()
     if not data:
         raise EmptyFile("The file has no bytes.")
@@ -105,60 +106,62 @@ async def _bytes_of(uploads: list[tuple[str, UploadFile]], max_bytes: int) -> by
     return data
 
 
-async def read_json(stream: BodyStream, most_beside: int = ENVELOPE) -> tuple[Any, Cut]:
-    """Read JSON that may hold documents in base64, of `limits.max_bytes` together, and some bytes beside.
+async def read_json(stream: BodyStream, max_rest: int = ENVELOPE) -> tuple[Any, LongStrings]:
+    """Read JSON that can contain documents in base64, of `limits.max_bytes` in total.
 
-    Return its value, in which long strings have names, and what they stand for. Raises MalformedBody, and
-    what `read_body` does.
+    Return its value, with placeholders for long strings, and these strings. max_rest: maximum size of the
+    JSON without them. Raises the errors of `read_body`.
     """
     max_bytes = stream.limits.max_bytes
-    # Half as much again: base64 takes a third more, and may have line ends in it.
-    longest = max_bytes * 3 // 2 + most_beside
+    # Base64 is a third longer than the bytes, and can contain line ends.
+    max_body = max_bytes * 3 // 2 + max_rest
     raw = bytearray()
-    async for chunk in stream.chunks(longest, TooManyBytes.beyond(max_bytes)):
+    async for chunk in stream.chunks(max_body, TooManyBytes.beyond(max_bytes)):
         raw += chunk
-    return await asyncio.to_thread(_parsed, raw, most_beside)
+    return await asyncio.to_thread(_parse, raw, max_rest)
 
 
-def _parsed(raw: bytearray, most_beside: int) -> tuple[Any, Cut]:
-    cut = cut_long_strings(raw, most_beside)
+def _parse(raw: bytearray, max_rest: int) -> tuple[Any, LongStrings]:
+    rest, strings = extract_long_strings(raw, max_rest)
     try:
-        value = json.loads(cut.rest, object_pairs_hook=each_once)
-        # Halves of characters, which JSON can hold, would fail wherever the text goes on.
+        value = json.loads(rest, object_pairs_hook=unique_fields)
+        # JSON can contain lone surrogates; they would fail later, where the text is encoded.
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise MalformedBody("The body is not well-formed JSON.") from None
-    return value, cut
+    return value, strings
 
 
 async def _json_body(stream: BodyStream) -> Body:
-    """Read an object with a file, or its address, and other fields."""
-    fields, cut = await read_json(stream)
+    """Read an object with a file or an address, and other fields."""
+    fields, strings = await read_json(stream)
     if not isinstance(fields, dict):
-        raise RequestError(f'A JSON body is an object with "{FILE_FIELD}" or "{URL_FIELD}" and other fields.')
+        raise RequestError(f'The JSON body must be an object with "{FILE_FIELD}" or "{URL_FIELD}".')
     if fields.keys() >= {FILE_FIELD, URL_FIELD}:
         raise RequestError(_NOT_BOTH)
     file, url = fields.pop(FILE_FIELD, None) or "", fields.pop(URL_FIELD, None) or ""
     if not isinstance(file, str) or not isinstance(url, str):
-        raise RequestError(f'"{FILE_FIELD}" is base64 or an address, "{URL_FIELD}" an address, as a string.')
+        raise RequestError(
+            f'"{FILE_FIELD}" must be a string with base64 or an address, "{URL_FIELD}" with an address.'
+        )
     if not (file or url.strip()):
         raise NoFile(_HOW_TO_SEND)
-    if cut.long.keys() - {file}:
-        raise TooManyBytes("No field but the file is that long.")
+    if strings.placeholders - {file}:
+        raise TooManyBytes(_FIELD_TOO_LONG)
     if not file:
-        return Body(url.strip(), _as_a_forms(fields))
-    document = await asyncio.to_thread(document_of, cut.content(file), stream.limits.max_bytes)
-    return Body(document, _as_a_forms(fields))
+        return Body(url.strip(), _as_form_fields(fields))
+    document = await asyncio.to_thread(decode_document, strings.content(file), stream.limits.max_bytes)
+    return Body(document, _as_form_fields(fields))
 
 
-def _as_a_forms(fields: dict[str, Any]) -> dict[str, str]:
-    """Return an object's fields, each as a form would have it, and no longer: what is no text as JSON."""
+def _as_form_fields(fields: dict[str, Any]) -> dict[str, str]:
+    """Return the fields of an object as a form has them: as text, or as JSON in a text."""
     try:
         texts = {name: _text(value) for name, value in fields.items()}
     except RecursionError:
         raise MalformedBody("The body is nested too deeply.") from None
-    if any(len(text) > _MOST_BYTES_A_FIELD for text in texts.values()):
-        raise TooManyBytes("No field but the file is that long.")
+    if any(len(text) > _MAX_FIELD_BYTES for text in texts.values()):
+        raise TooManyBytes(_FIELD_TOO_LONG)
     return texts
 
 
@@ -170,11 +173,11 @@ def _text(value: Any) -> str:
 
 async def _urlencoded(stream: BodyStream) -> FormData:
     body = stream.chunks(ENVELOPE, _too_long())
-    parser = FormParser(stream.headers, body, max_fields=_MOST_FIELDS, max_part_size=_MOST_BYTES_A_FIELD)
+    parser = FormParser(stream.headers, body, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES)
     try:
         return await parser.parse()
     except MultiPartException as error:
-        raise MalformedBody("The form has too many fields, or one that is too long.") from error
+        raise MalformedBody("The form has too many fields, or a field that is too long.") from error
 
 
 @asynccontextmanager
@@ -189,37 +192,37 @@ async def _multipart(stream: BodyStream) -> AsyncIterator[FormData]:
 async def _parse_multipart(stream: BodyStream) -> FormData:
     parser = MultiPartParser(
         stream.headers,
-        _whole_form(stream),
-        max_files=_MOST_FIELDS,
-        max_fields=_MOST_FIELDS,
-        max_part_size=_MOST_BYTES_A_FIELD,
+        _complete_form(stream),
+        max_files=_MAX_FIELDS,
+        max_fields=_MAX_FIELDS,
+        max_part_size=_MAX_FIELD_BYTES,
     )
-    # The file is wanted whole in memory anyway, and must not depend on room in the temporary folder.
+    # The file is needed in memory anyway; a temporary file could fail on a full disk.
     parser.spool_max_size = stream.limits.max_bytes + ENVELOPE
     try:
         return await parser.parse()
     except (MultiPartException, KeyError) as error:
         raise MalformedBody(
-            "The multipart form is not well-formed, has too many fields, or one that is too long."
+            "The multipart form is malformed, has too many fields, or has a field that is too long."
         ) from error
 
 
-async def _whole_form(stream: BodyStream) -> AsyncGenerator[bytes]:
-    """Yield the form's chunks.
+async def _complete_form(stream: BodyStream) -> AsyncGenerator[bytes]:
+    """Yield the chunks of the form; raises MalformedBody if the last boundary is missing.
 
-    A form whose last boundary never came raises MalformedBody: its parser would only miss the file.
+    Without this check, the parser would only report a missing file.
     """
     max_bytes = stream.limits.max_bytes
     tail = b""
     async for chunk in stream.chunks(max_bytes + ENVELOPE, TooManyBytes.beyond(max_bytes)):
-        tail = (tail + chunk[-_LONGEST_END:])[-_LONGEST_END:]
+        tail = (tail + chunk[-_MAX_END_BYTES:])[-_MAX_END_BYTES:]
         yield chunk
     if not tail.rstrip(b"\r\n").endswith(b"--"):
-        raise MalformedBody("The multipart form is cut off: its last boundary is missing.")
+        raise MalformedBody("The multipart form is incomplete: its last boundary is missing.")
 
 
-def each_once(items: Iterable[tuple[str, T]]) -> dict[str, T]:
-    """Return the fields by name; raises RequestError for one given twice, as either could be meant."""
+def unique_fields(items: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """Return the fields by name; raises RequestError if one is given twice."""
     fields: dict[str, T] = {}
     for name, value in items:
         if name in fields:
@@ -230,9 +233,9 @@ def each_once(items: Iterable[tuple[str, T]]) -> dict[str, T]:
 
 def _no_file_advice(fields: dict[str, str]) -> str:
     if FILE_FIELD in fields:
-        return f'The field "file" holds text: with curl, an @ stands before the name. {_HOW_TO_SEND}'
+        return f'The field "file" contains text. With curl, put an @ before the name. {_HOW_TO_SEND}'
     return _HOW_TO_SEND
 
 
 def _too_long() -> TooManyBytes:
-    return TooManyBytes("A body without a file is at most 1 MiB long; a file goes as multipart/form-data.")
+    return TooManyBytes("A body without a file can have up to 1 MiB. Send a file as multipart/form-data.")

@@ -1,4 +1,4 @@
-"""The bytes of a request's body, counted while they arrive."""
+"""The bytes of the body of a request, counted and timed as they arrive."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from ocr_service.core.settings import SettingsGroup, env_prefix
 
 Hold = Callable[[int], None]
 
-# Boundaries, part headers and the other fields, beside the file; a body without a file has no more.
+# Limit for the body without the file: boundaries, headers of parts and the other fields.
 ENVELOPE = 1024 * 1024
 
 
@@ -36,20 +36,20 @@ class UploadSettings(SettingsGroup):
 
     @property
     def max_bytes(self) -> int:
-        """Bytes of the largest file."""
+        """Maximum size of a file in bytes."""
         return self.max_mb * 2**20
 
-    def patience(self, arrived: int, seconds: float) -> float:
+    def chunk_timeout(self, arrived: int, seconds: float) -> float:
         """Return the timeout of the next chunk, after `arrived` bytes in `seconds`.
 
-        A body may lag behind the minimum rate by `idle_timeout`, so a slow start is no failure.
+        A body can lag behind the minimum rate by `idle_timeout`, so that it can start slowly.
         """
         earned = arrived / self.min_rate
         return min(self.idle_timeout, max(0.0, self.idle_timeout + earned - seconds))
 
 
 class BodyStream:
-    """A body on its way to us."""
+    """A body that is being received. hold: called with the size of each chunk before it is held."""
 
     def __init__(self, request: Request, limits: UploadSettings, hold: Hold) -> None:
         self.headers = request.headers
@@ -58,12 +58,12 @@ class BodyStream:
         self._hold = hold
 
     async def chunks(self, max_bytes: int, refusal: TooManyBytes) -> AsyncGenerator[bytes]:
-        """Yield the body's chunks; raises the refusal before the one that passes the limit is kept."""
+        """Yield the chunks of the body; raises the refusal if they exceed the limit."""
         announced = self.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > max_bytes:
             raise refusal
         arrived = 0
-        async for chunk in _in_step(self._request.stream(), self.limits):
+        async for chunk in _at_minimum_rate(self._request.stream(), self.limits):
             arrived += len(chunk)
             if arrived > max_bytes:
                 raise refusal
@@ -71,18 +71,18 @@ class BodyStream:
             yield chunk
 
 
-async def _in_step(chunks: AsyncGenerator[bytes], limits: UploadSettings) -> AsyncGenerator[bytes]:
-    """Yield the chunks; raises UploadTooSlow for those that trickle."""
+async def _at_minimum_rate(chunks: AsyncGenerator[bytes], limits: UploadSettings) -> AsyncGenerator[bytes]:
+    """Yield the chunks; raises UploadTooSlow if they arrive too slowly."""
     began = time.monotonic()
     arrived = 0
     while True:
         try:
-            async with asyncio.timeout(limits.patience(arrived, time.monotonic() - began)):
+            async with asyncio.timeout(limits.chunk_timeout(arrived, time.monotonic() - began)):
                 chunk = await anext(chunks, None)
         except TimeoutError:
             raise UploadTooSlow(
-                f"The body must come at {limits.min_rate} bytes a second on the average, "
-                f"and without pauses of more than {limits.idle_timeout:g} s."
+                f"The body must arrive at {limits.min_rate} bytes per second on average, "
+                f"without pauses of more than {limits.idle_timeout:g} s."
             ) from None
         if chunk is None:
             return
@@ -91,9 +91,9 @@ async def _in_step(chunks: AsyncGenerator[bytes], limits: UploadSettings) -> Asy
 
 
 async def discard_body(request: Request, limits: UploadSettings) -> None:
-    """Read what is sent and keep none of it: for an answer after which the connection is closed.
+    """Read the body and discard it, before an answer that closes the connection.
 
-    Who is still sending when the connection closes would not see the answer.
+    A client that is still sending when the connection closes would not see the answer.
     """
     with suppress(RequestError):
         async for _ in BodyStream(request, limits, lambda _: None).chunks(

@@ -1,4 +1,4 @@
-"""The requests of PaddleX's serving API: its names, its defaults, its checks, within our limits."""
+"""The requests of the serving API of PaddleX, with its names, defaults and checks, and our limits."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,32 +10,32 @@ from ocr_service.api.requests.recognition_fields import Factor, Pair, Pixels, Re
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import MergeMode, PaddleOcrVlOptions, ShapeMode
 
-# What the pipeline asks for by label is a pair.
+# By label, the pipeline takes only pairs.
 _FactorOrPair = Annotated[
     Pair, BeforeValidator(lambda given: given if isinstance(given, list) else [given] * 2)
 ]
 OutputFormats = list[Literal["docx"]]
-# Each entry of a list or an object may be wrong, and a million errors take gigabytes: of long lists the first
-# one is told alone, and what is never long in earnest is held to so many entries.
-_MOST_ENTRIES = 1000
-_MOST_PICTURES = 10_000
+# Each entry of a list or an object can be invalid, and a million errors take gigabytes. So long lists stop at
+# the first error, and the others have a maximum length.
+_MAX_ENTRIES = 1000
+_MAX_IMAGES = 10_000
 _DESCRIPTIONS = {name: field.description or "" for name, field in RecognitionFields.model_fields.items()}
-_FORMATS = "More formats to answer in: `docx` for each page as a Word document."
-_LOG_ID = "What the answer's `logId` is to be. Default: the request's id."
-_IMAGES = "Whether the answer holds the pictures that the Markdown refers to."
+_FORMATS = "Further formats of the answer: `docx` for each page as a Word document."
+_LOG_ID = "`logId` of the answer. Default: the id of the request."
+_IMAGES = "Whether the answer contains the images of the Markdown."
 
 
 _CAMEL = ConfigDict(frozen=True, alias_generator=to_camel)
 
 
-def _refuse_many(value: Any, most: int = _MOST_ENTRIES) -> Any:
-    if isinstance(value, list | dict) and len(value) > most:
-        raise ValueError(f"there may be {most} entries at most")
+def _refuse_many(value: Any, maximum: int = _MAX_ENTRIES) -> Any:
+    if isinstance(value, list | dict) and len(value) > maximum:
+        raise ValueError(f"the maximum is {maximum} entries")
     return value
 
 
 class LayoutParsingRequest(RecognitionFields):
-    """What `POST /layout-parsing` takes; fields that it does not know are left alone, as with PaddleX."""
+    """The request of `POST /layout-parsing`; unknown fields are ignored, as with PaddleX."""
 
     model_config = _CAMEL
 
@@ -43,29 +43,31 @@ class LayoutParsingRequest(RecognitionFields):
         description="The document in base64, or its address.", json_schema_extra={"format": DOCUMENT}
     )
     file_type: Literal[0, 1] | None = Field(
-        None, description="What it is: 0 for a PDF, 1 for an image. Default: its bytes say it."
+        None,
+        description="Type of the document: 0 for a PDF, 1 for an image. Default: detected from its bytes.",
     )
-    # As JSON, not as text that holds JSON.
+    # These are JSON values here, not JSON in a text.
     layout_threshold: Share | dict[int, Share] | None = Field(
-        None, description="Least score of a block: a number, or numbers by label number. Default: 0.3."
+        None, description="Minimum score of a block: a number, or numbers by label number. Default: 0.3."
     )
     layout_unclip_ratio: Factor | Pair | dict[int, _FactorOrPair] | None = Field(
         None,
-        description="Widen blocks: a factor, `[across, down]`, or either by label number. Default: 1.",
+        description="Expand blocks: a factor, `[width, height]`, or either by label number. Default: 1.",
     )
     layout_merge_bboxes_mode: MergeMode | dict[int, MergeMode] | None = Field(
         None,
-        description="Which of two nested blocks stays: `large`, `small`, `union` for both, or one of them by "
-        "label number. Default: the release's own.",
+        description="Block to keep of two nested ones: `large`, `small`, `union` for both, or one of them by "
+        "label number. Default: depends on the release.",
     )
     markdown_ignore_labels: tuple[str, ...] | None = Field(
         None,
-        description="Labels that the Markdown leaves out. Default: page numbers, notes, headers and footers.",
+        description="Labels of blocks to omit from the Markdown. Default: page numbers, notes, headers and "
+        "footers.",
     )
     vlm_extra_args: dict[str, Pixels] | None = Field(
-        None, description="Pixel limits by kind of block: `table_max_pixels`, `ocr_min_pixels` …"
+        None, description="Pixel limits by type of block: `table_max_pixels`, `ocr_min_pixels` …"
     )
-    # Never null.
+    # These cannot be null.
     layout_shape_mode: ShapeMode = Field("auto", description=_DESCRIPTIONS["layout_shape_mode"])
     prettify_markdown: bool = Field(True, description=_DESCRIPTIONS["prettify_markdown"])
     show_formula_number: bool = Field(False, description=_DESCRIPTIONS["show_formula_number"])
@@ -74,7 +76,8 @@ class LayoutParsingRequest(RecognitionFields):
     relevel_titles: bool = Field(True, description=_DESCRIPTIONS["relevel_titles"])
     return_markdown_images: bool = Field(True, description=_IMAGES)
     visualize: bool | None = Field(
-        None, description="Whether the answer shows the page and what was found in it. Default: true."
+        None,
+        description="Whether the answer contains images of the page and of its elements. Default: true.",
     )
     output_formats: OutputFormats | None = Field(None, description=_FORMATS)
     log_id: str | None = Field(None, description=_LOG_ID)
@@ -86,7 +89,7 @@ class LayoutParsingRequest(RecognitionFields):
 
     @property
     def recognition(self) -> Options:
-        """What of it concerns the engine; a default says nothing, so that equal requests look alike."""
+        """The options for the engine, without defaults, so that equal requests have equal options."""
         chosen = {
             name: getattr(self, name)
             for name in RecognitionFields.model_fields
@@ -100,8 +103,8 @@ class LayoutParsingRequest(RecognitionFields):
         )
 
 
-class BlockGiven(BaseModel):
-    """A block of a page that was read before."""
+class SentBlock(BaseModel):
+    """A block of an earlier answer."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -111,41 +114,43 @@ class BlockGiven(BaseModel):
 
 
 class PrunedResult(BaseModel):
-    """All that was said of a page that was read before; what is not looked at goes through."""
+    """The `prunedResult` of an earlier answer; other fields are passed through."""
 
     model_config = ConfigDict(extra="allow")
 
     width: int = 0
     height: int = 0
     model_settings: dict[str, Any]
-    parsing_res_list: Annotated[list[BlockGiven], FailFast()]
+    parsing_res_list: Annotated[list[SentBlock], FailFast()]
 
 
-class GivenPage(BaseModel):
-    """A page that was read before."""
+class SentPage(BaseModel):
+    """A page of an earlier answer."""
 
     model_config = _CAMEL
 
-    pruned_result: PrunedResult = Field(description="As `/layout-parsing` answered it.")
-    markdown_images: dict[str, str] | None = Field(None, description="The answer's `markdown.images`.")
+    pruned_result: PrunedResult = Field(
+        description="`prunedResult` of the page, from the answer of `/layout-parsing`."
+    )
+    markdown_images: dict[str, str] | None = Field(None, description="`markdown.images` of that answer.")
 
     @field_validator("markdown_images", mode="before")
     @classmethod
-    def _has_few_pictures(cls, value: Any) -> Any:
-        return _refuse_many(value, _MOST_PICTURES)
+    def _has_few_images(cls, value: Any) -> Any:
+        return _refuse_many(value, _MAX_IMAGES)
 
 
 class RestructurePagesRequest(BaseModel):
-    """What `POST /restructure-pages` takes."""
+    """The request of `POST /restructure-pages`."""
 
     model_config = _CAMEL
 
-    pages: Annotated[list[GivenPage], FailFast()] = Field(
-        description="Pages of one document, in order, as they were answered."
+    pages: Annotated[list[SentPage], FailFast()] = Field(
+        description="The pages of one document, in order, from the answer of `/layout-parsing`."
     )
-    merge_tables: bool = Field(True, description="Join tables that go on over pages.")
-    relevel_titles: bool = Field(True, description="Give titles levels that fit the whole document.")
-    concatenate_pages: bool = Field(False, description="Make one page of all.")
+    merge_tables: bool = Field(True, description="Merge tables that span pages.")
+    relevel_titles: bool = Field(True, description="Assign title levels across the document.")
+    concatenate_pages: bool = Field(False, description="Concatenate all pages into one.")
     prettify_markdown: bool = Field(True, description=_DESCRIPTIONS["prettify_markdown"])
     show_formula_number: bool = Field(False, description=_DESCRIPTIONS["show_formula_number"])
     return_markdown_images: bool = Field(True, description=_IMAGES)

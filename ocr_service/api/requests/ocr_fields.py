@@ -1,4 +1,4 @@
-"""The fields of a request to `/ocr`, from its query and its body together."""
+"""The fields of a request to `/ocr`, from its query and its body."""
 
 from typing import Literal
 
@@ -9,25 +9,25 @@ from ocr_service.api.requests.recognition_fields import RecognitionFields
 from ocr_service.core.errors import RequestError
 from ocr_service.core.options import Options
 
-# As LiteParse has it.
+# The name of `lang` in LiteParse.
 _LANGUAGE = "language"
 
 
 class OcrFields(RecognitionFields):
-    """What a caller may say beside the document; an empty value, as browsers send, says nothing."""
+    """The fields beside the document. Empty values, which browsers send, are ignored."""
 
     pages: str = Field(
         "",
         max_length=1000,
         description="Pages to read, counted from 1: numbers, ranges, open ranges. Default: all.",
-        # The documentation page fills its form with the first, which must suit every document.
+        # Swagger UI fills its form with the first example, which must suit every document.
         examples=["1-", "1-3,7"],
     )
     lang: str = Field(
         "",
         max_length=200,
-        description="Languages of the document, by Tesseract's names, joined by `+`. "
-        "Default: the service's setting, `rus+eng`.",
+        description="Languages of the document, by the names of Tesseract, joined by `+`. "
+        "Default: the setting `OCR_LANG`, `rus+eng`.",
         examples=["rus+eng"],
     )
     format: Literal["json", "markdown", "text"] | None = Field(
@@ -37,22 +37,22 @@ class OcrFields(RecognitionFields):
     )
     images: bool = Field(
         True,
-        description="Whether a JSON answer holds the pictures that the Markdown refers to.",
+        description="Whether a JSON answer contains the images of the Markdown.",
         examples=[True],
     )
     cache: bool = Field(
         True,
-        description="Whether a result that was read before will do, and this one is kept for others.",
+        description="Whether the cache is used: for an earlier result, and to keep this one.",
         examples=[True],
     )
     store: bool = Field(
         True,
-        description="Whether the result is stored, for the cache too, where the service has a storage.",
+        description="Whether the result is stored, also for the cache, if the service has a storage.",
         examples=[True],
     )
     store_source: bool = Field(
         False,
-        description="Whether the document itself is stored beside its result.",
+        description="Whether the document itself is stored with its result.",
         examples=[False],
     )
 
@@ -61,61 +61,61 @@ class OcrFields(RecognitionFields):
         ge=1,
         le=86_400,
         allow_inf_nan=False,
-        description="Seconds after which the caller does not want the answer any more; the service's own "
-        "limit, `OCR_REQUEST_TIMEOUT`, holds where it is shorter.",
+        description="Seconds after which the request is cancelled. Maximum and default: the setting "
+        "`OCR_REQUEST_TIMEOUT`.",
     )
 
     @property
     def selection(self) -> str | None:
-        """Which pages, or None for all."""
+        """The selected pages, or None for all."""
         return self.pages or None
 
     @property
     def recognition(self) -> Options:
-        """What of it concerns the engine."""
+        """The options for the engine."""
         return self.options(self.lang or None)
 
 
 def read_fields(query: dict[str, str], body: dict[str, str]) -> OcrFields:
-    """Check the fields, the body's before the query's; raises RequestError that names the field."""
-    given = {**_renamed(query), **_renamed(body)}
+    """Validate the fields; the body has precedence. Raises RequestError that names the field."""
+    given = {**_without_alias(query), **_without_alias(body)}
     if unknown := given.keys() - OcrFields.model_fields.keys():
-        raise RequestError(_no_such_field(min(unknown)))
+        raise RequestError(_unknown_field(min(unknown)))
     if query.keys() & body.keys():
-        # A wrong value is refused, also where another one goes before it.
-        _checked(query)
-    return _checked(given)
+        # An invalid value in the query is refused, even if the body has precedence.
+        _validated(query)
+    return _validated(given)
 
 
-def _checked(given: dict[str, str]) -> OcrFields:
+def _validated(given: dict[str, str]) -> OcrFields:
     try:
         return OcrFields.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:
-        raise RequestError(_what_is_wrong(error, given)) from None
+        raise RequestError(_validation_message(error, given)) from None
 
 
-def _renamed(fields: dict[str, str]) -> dict[str, str]:
-    """Give a field that other services call differently our name."""
+def _without_alias(fields: dict[str, str]) -> dict[str, str]:
+    """Rename the alias of a field."""
     if _LANGUAGE not in fields:
         return fields
     if fields.get("lang"):
-        raise RequestError(f"The field 'lang' is given twice: {_LANGUAGE!r} is the same.")
+        raise RequestError(f"The field 'lang' is given twice: {_LANGUAGE!r} is its alias.")
     return {"lang" if name == _LANGUAGE else name: value for name, value in fields.items() if name != "lang"}
 
 
-def _what_is_wrong(error: ValidationError, given: dict[str, str]) -> str:
-    """Name each field once: one that may be a word, a number or JSON fails as each of them."""
+def _validation_message(error: ValidationError, given: dict[str, str]) -> str:
+    """Return one message for each field: a field with several types has an error for each of them."""
     messages: dict[str, str] = {}
-    for wrong in error.errors():
-        name = str(wrong["loc"][0])
-        is_json = any(part.startswith("json") for part in map(str, wrong["loc"]))
+    for detail in error.errors():
+        name = str(detail["loc"][0])
+        is_json = any(part.startswith("json") for part in map(str, detail["loc"]))
         if name not in messages or (is_json and str(given[name])[:1] in "[{"):
-            messages[name] = wrong["msg"]
+            messages[name] = detail["msg"]
     return "; ".join(f"{name}: {message}" for name, message in messages.items())
 
 
-def _no_such_field(name: str) -> str:
+def _unknown_field(name: str) -> str:
     if name in (FILE_FIELD, URL_FIELD):
-        return "The document, or its address, goes into the body, not into the query."
+        return "Send the document or its address in the body, not in the query."
     known = ", ".join((FILE_FIELD, URL_FIELD, *OcrFields.model_fields))
-    return f"There is no field {name!r}; there are {known}."
+    return f"Unknown field {name!r}. Known fields: {known}."

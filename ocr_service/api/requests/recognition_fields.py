@@ -1,4 +1,4 @@
-"""PaddleOCR-VL's own options, as fields of a request: its names, its meanings, checked before any work."""
+"""The options of PaddleOCR-VL as fields of a request, with the names and meanings of PaddleOCR."""
 
 from typing import Annotated, Any
 
@@ -22,110 +22,125 @@ Pair = tuple[Factor, Factor]
 
 
 def _names(value: Any) -> Any:
-    """Take names joined by commas, or a list of them as JSON."""
+    """Parse names joined by commas, or a JSON list of names."""
     if value == _NONE:
         return ()
-    if isinstance(value, str) and not value.startswith("["):
+    if isinstance(value, str) and not value.startswith(("[", "{")):
         return tuple(name.strip() for name in value.split(","))
     return from_json(value) if isinstance(value, str) else value
 
 
-# A form would send an array as a field given several times.
+# For a string in OpenAPI: a form would send an array as several fields.
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), WithJsonSchema({"type": "string"})]
 
 
 class RecognitionFields(BaseModel):
-    """What a caller may say about recognition with PaddleOCR-VL; Tesseract refuses what it cannot do."""
+    """Options of PaddleOCR-VL; Tesseract refuses an option that would change something."""
 
     model_config = ConfigDict(frozen=True)
 
     use_doc_orientation_classify: bool | None = Field(
         None,
-        description="Turn the page upright first. Needs `OCR_USE_DOC_ORIENTATION_CLASSIFY=true`, "
-        "which also makes it the default.",
+        description="Rotate the page upright first. Needs `OCR_USE_DOC_ORIENTATION_CLASSIFY=true`; "
+        "then the default is true.",
     )
     use_doc_unwarping: bool | None = Field(
         None,
-        description="Flatten a photographed page first. Needs `OCR_USE_DOC_UNWARPING=true`, "
-        "which also makes it the default.",
+        description="Flatten a photographed page first. Needs `OCR_USE_DOC_UNWARPING=true`; "
+        "then the default is true.",
     )
     use_layout_detection: bool | None = Field(
-        None, description="Find the page's blocks. Default: true; with false, the page is one block."
+        None, description="Detect the blocks of the page. If false, the page is one block. Default: true."
     )
-    use_chart_recognition: bool | None = Field(None, description="Read charts as tables. Default: false.")
-    use_seal_recognition: bool | None = Field(None, description="Read seals. Default: false.")
-    use_ocr_for_image_block: bool | None = Field(None, description="Read text in pictures. Default: false.")
+    use_chart_recognition: bool | None = Field(
+        None, description="Recognize charts as tables. Default: false."
+    )
+    use_seal_recognition: bool | None = Field(None, description="Recognize seals. Default: false.")
+    use_ocr_for_image_block: bool | None = Field(
+        None, description="Recognize text in images. Default: false."
+    )
     layout_threshold: Share | Json[dict[int, Share]] | None = Field(
-        None, description="Least score of a block: a number, or a JSON object by label number. Default: 0.3."
+        None,
+        description="Minimum score of a block: a number, or a JSON object by label number. Default: 0.3.",
     )
-    layout_nms: bool | None = Field(None, description="Drop blocks that others cover. Default: true.")
+    layout_nms: bool | None = Field(
+        None, description="Remove overlapping blocks (non-maximum suppression). Default: true."
+    )
     layout_unclip_ratio: Factor | Json[Pair | dict[int, Pair]] | None = Field(
         None,
-        description="Widen blocks: a factor, `[across, down]`, or a JSON object of such pairs "
-        "by label number. Default: 1.",
+        description="Expand blocks: a factor, `[width, height]`, or a JSON object of such pairs by label "
+        "number. Default: 1.",
     )
     layout_merge_bboxes_mode: MergeMode | Json[dict[int, MergeMode]] | None = Field(
         None,
-        description="Which of two nested blocks stays: `large`, `small`, `union` for both, or a JSON object "
-        "by label number. Default: the release's own.",
+        description="Block to keep of two nested ones: `large`, `small`, `union` for both, or a JSON object "
+        "by label number. Default: depends on the release.",
     )
     layout_shape_mode: ShapeMode | None = Field(
-        None, description="Shape in which blocks are cut out. Default: `auto`."
+        None, description="Shape of the crops of blocks. Default: `auto`."
     )
     merge_layout_blocks: bool | None = Field(
-        None, description="Read blocks that belong together as one. Default: true."
+        None, description="Merge blocks that belong together. Default: true."
     )
     prompt_label: PromptLabel | None = Field(
-        None, description="What the whole page is, with `use_layout_detection=false`. Default: `ocr`."
+        None, description="Content type of the whole page, with `use_layout_detection=false`. Default: `ocr`."
     )
     format_block_content: bool | None = Field(
-        None, description="Give blocks' content as Markdown too. Default: false."
+        None, description="Format the content of blocks as Markdown. Default: false."
     )
     markdown_ignore_labels: Names | None = Field(
         None,
-        description="Labels that the Markdown leaves out, joined by commas; `none` leaves out nothing. "
+        description="Labels of blocks to omit from the Markdown, joined by commas; `none` omits nothing. "
         "Default: page numbers, notes, headers and footers.",
     )
     prettify_markdown: bool | None = Field(
-        None, description="Centre titles and pictures by HTML in the Markdown. Default: true."
+        None, description="Centre titles and images in the Markdown with HTML. Default: true."
     )
     show_formula_number: bool | None = Field(
-        None, description="Set formulas' numbers beside them in the Markdown. Default: false."
+        None, description="Show the numbers of formulas in the Markdown. Default: false."
     )
     repetition_penalty: float | None = Field(
-        None, gt=0, le=10, description="Above 1, the VLM repeats itself less. Default: the model's own."
+        None, gt=0, le=10, description="Values above 1 reduce repetition. Default: that of the model."
     )
     temperature: float | None = Field(
-        None, ge=0, le=2, description="Above 0, the VLM's words vary from one time to the next. Default: 0."
+        None, ge=0, le=2, description="Sampling temperature of the VLM; above 0, results vary. Default: 0."
     )
     top_p: float | None = Field(
-        None, gt=0, le=1, description="Share of likely words that the VLM chooses from. Default: 1."
+        None,
+        gt=0,
+        le=1,
+        description="Nucleus sampling: probability mass of the tokens to choose from. Default: 1.",
     )
     min_pixels: Pixels | None = Field(
-        None, description="Least pixels to which a block's picture is scaled for the VLM. Default: 112896."
+        None,
+        description="Minimum pixels of a block's image for the VLM; it is enlarged to them. Default: 112896.",
     )
     max_pixels: Pixels | None = Field(
-        None, description="Most pixels to which a block's picture is scaled for the VLM. Default: 1003520."
+        None,
+        description="Maximum pixels of a block's image for the VLM; it is reduced to them. Default: 1003520.",
     )
     max_new_tokens: int | None = Field(
-        None, ge=1, le=16_384, description="Most tokens that the VLM writes for a block. Default: 4096."
+        None,
+        ge=1,
+        le=16_384,
+        description="Maximum number of tokens that the VLM generates for a block. Default: 4096.",
     )
     vlm_extra_args: Json[dict[str, Pixels]] | None = Field(
         None,
-        description="Pixel limits by kind of block, as a JSON object: `table_max_pixels`, `ocr_min_pixels` …",
+        description="Pixel limits by type of block, as a JSON object: `table_max_pixels`, `ocr_min_pixels` …",
     )
     restructure_pages: bool | None = Field(
-        None, description="Look at all pages together: see the next two. Default: false."
+        None, description="Process all pages together, with the next two options. Default: false."
     )
     merge_tables: bool | None = Field(
-        None, description="With it: join tables that go on over pages. Default: true."
+        None, description="With `restructure_pages`: merge tables that span pages. Default: true."
     )
     relevel_titles: bool | None = Field(
-        None, description="With it: give titles levels that fit the whole document. Default: true."
+        None, description="With `restructure_pages`: assign title levels across the document. Default: true."
     )
 
     def options(self, lang: str | None) -> Options:
-        """Return the values for the engine."""
+        """Return the options for the engine."""
         own = {name: getattr(self, name) for name in RecognitionFields.model_fields}
         restructure_pages = bool(own.pop("restructure_pages"))
         return Options(lang=lang, restructure_pages=restructure_pages, engine=PaddleOcrVlOptions(**own))

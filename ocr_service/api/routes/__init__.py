@@ -1,1 +1,1 @@
-"""The routes, one file for each address or group of addresses."""
+"""The routes, one file for each path or group of paths."""

@@ -1,4 +1,4 @@
-"""The documentation page, and the way to it; only where it is switched on."""
+"""Swagger UI, and the redirect to it; only with `OCR_DOCS=true`."""
 
 import re
 from base64 import b64encode
@@ -13,8 +13,8 @@ from ocr_service.api.paths import ASSETS
 router = APIRouter(include_in_schema=False)
 
 
-# The page's own files, the one script that stands in it, and requests to this service; Swagger UI draws with
-# styles that it writes into the page, and with icons that stand in its styles.
+# Allows the page's files, its one inline script, and requests to this service. Swagger UI also needs inline
+# styles, and icons as data URLs.
 _POLICY = (
     "default-src 'none'; script-src 'self' 'sha256-{script}'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -24,13 +24,13 @@ _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 @router.get("/")
 async def root() -> RedirectResponse:
-    """Lead a person to the documentation."""
+    """Redirect to Swagger UI."""
     return RedirectResponse("docs")
 
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
-    """Show the OpenAPI document; the page needs no other host."""
+    """Serve Swagger UI, without files from other hosts."""
     root_path = request.scope.get("root_path", "")
     page = get_swagger_ui_html(
         openapi_url=f"{root_path}{request.app.openapi_url}",

@@ -1,4 +1,4 @@
-"""Is it alive, what is it: `/health` and `/version`."""
+"""Health checks and version: `/health` and `/version`."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -21,40 +21,40 @@ router = APIRouter(tags=[openapi.SERVICE])
 
 
 class SpoolHealth(Answer):
-    """What waits for the object storage."""
+    """The spool: documents that wait for the object storage."""
 
-    documents: int = Field(description="How many documents wait.", examples=[0])
-    bytes: int = Field(description="How many bytes they have.", examples=[0])
-    max_bytes: int = Field(description="How many may wait.", examples=[1073741824])
-    error: str | None = Field(description="What is wrong with their disk, or null.", examples=[None])
+    documents: int = Field(description="Number of documents in the spool.", examples=[0])
+    bytes: int = Field(description="Size of these documents in bytes.", examples=[0])
+    max_bytes: int = Field(description="Maximum size of the spool in bytes.", examples=[1073741824])
+    error: str | None = Field(description="Error of the disk of the spool, or null.", examples=[None])
 
 
 class StorageHealth(Answer):
-    """Where results stay, as last seen."""
+    """State of the storage, from its last use."""
 
     kind: StorageKind | None = Field(
-        description="`s3`, `local` for the folder `OCR_OUTPUT_DIR`, or null where nothing is stored.",
+        description="`s3`, `local` for the folder `OCR_OUTPUT_DIR`, or null if there is no storage.",
         examples=["s3"],
     )
     state: Literal["ready", "unknown", "unavailable", "refused", "disabled"] = Field(
-        description="`unknown` before it was first tried; `unavailable` while it is away; `refused` where "
-        "somebody must mend something, such as the key or the bucket; `disabled` where nothing is stored.",
+        description="`unknown` before the first use; `unavailable` during an outage; `refused` if an "
+        "operator must fix a problem, such as a wrong key or bucket; `disabled` if there is no storage.",
         examples=["ready"],
     )
     error: str | None = Field(
-        description="What is wrong, or null.", examples=["The object storage cannot be reached."]
+        description="Error of the storage, or null.", examples=["The object storage cannot be reached."]
     )
     missing: list[str] = Field(
-        description="Settings of the object storage that are missing while others are there.", examples=[[]]
+        description="Missing settings, if the object storage is only partly configured.", examples=[[]]
     )
     spool: SpoolHealth | None = Field(
-        description="What waits for the object storage; null where nothing can.",
+        description="The spool, or null if there is none.",
         examples=[{"documents": 0, "bytes": 0, "max_bytes": 1073741824, "error": None}],
     )
 
     @classmethod
     def of(cls, store: ResultStore, missing: Sequence[str]) -> "StorageHealth":
-        """Make the answer of what is known."""
+        """Make the answer."""
         storage, error = store.storage, store.error
         return cls(
             kind=storage.kind if storage else None,
@@ -90,88 +90,88 @@ def _spool_health(store: ResultStore) -> SpoolHealth | None:
 
 
 class Health(Answer):
-    """Answered at once and always with 200 while the process can serve, whatever the engine does."""
+    """State of the service. The status is 200 as long as the process can answer."""
 
-    status: Literal["healthy"] = Field(description="The process serves.", examples=["healthy"])
+    status: Literal["healthy"] = Field(description="Always `healthy`.", examples=["healthy"])
     paddleocr: EngineState = Field(
-        description="Where PaddleOCR-VL stands; `not_initialized` also where another engine is used.",
+        description="State of PaddleOCR-VL; `not_initialized` if the service uses another engine.",
         examples=["ready"],
     )
     vllm: VlmState = Field(
-        description="Where the vLLM server stands, as seen within the last seconds; `disabled` where the "
-        "engine needs none.",
+        description="State of the vLLM server, at most a few seconds old; `disabled` if the engine does not "
+        "use one.",
         examples=["ready"],
     )
     s3_storage: Literal["configured", "not_configured"] = Field(
-        description="Whether all settings of the object storage are there.",
+        description="Whether all settings of the object storage are present.",
         examples=["not_configured"],
     )
     storage: StorageHealth = Field(
-        description="Where results stay.",
+        description="State of the storage for results.",
         examples=[{"kind": None, "state": "disabled", "error": None, "missing": [], "spool": None}],
     )
     engine: str = Field(description="The engine that reads the pages.", examples=["tesseract"])
-    engine_state: EngineState = Field(description="Where that engine stands.", examples=["ready"])
+    engine_state: EngineState = Field(description="State of the engine.", examples=["ready"])
     engine_version: str | None = Field(
-        description="Its version, null before it has started.", examples=["5.5.4"]
+        description="Version of the engine, or null before its start.", examples=["5.5.4"]
     )
-    version: str = Field(description="The service's version.", examples=["1.0.0"])
-    uptime_seconds: float = Field(description="Seconds since it started.", examples=[86400.5])
+    version: str = Field(description="Version of the service.", examples=["1.0.0"])
+    uptime_seconds: float = Field(description="Seconds since the start of the service.", examples=[86400.5])
 
 
 class Liveness(Answer):
-    """Whether the process must be started again."""
+    """Liveness: whether the process must be restarted."""
 
-    status: Literal["alive", "failing"] = Field(description="`failing` goes with 503.", examples=["alive"])
-    reasons: list[str] = Field(description="What is wrong.", examples=[[]])
+    status: Literal["alive", "failing"] = Field(description="`failing` with status 503.", examples=["alive"])
+    reasons: list[str] = Field(description="Reasons, if it is failing.", examples=[[]])
 
 
 class Readiness(Answer):
-    """Whether requests should come here."""
+    """Readiness: whether the service can take requests."""
 
     status: Literal["ready", "not_ready"] = Field(
-        description="`not_ready` goes with 503.", examples=["ready"]
+        description="`not_ready` with status 503.", examples=["ready"]
     )
-    reasons: list[str] = Field(description="Why not.", examples=[[]])
+    reasons: list[str] = Field(description="Reasons, if it is not ready.", examples=[[]])
 
 
 class VlmHealth(Answer):
-    """The vLLM server, as last seen."""
+    """State of the vLLM server, from its last check."""
 
-    status: VlmState = Field(description="Where it stands.", examples=["ready"])
+    status: VlmState = Field(description="State of the server.", examples=["ready"])
     url: str | None = Field(
-        description="Its address, without credentials.", examples=["http://127.0.0.1:8080/v1"]
+        description="URL of the server, without credentials.", examples=["http://127.0.0.1:8080/v1"]
     )
     model: str | None = Field(
-        description="The name under which it serves the model.", examples=["PaddleOCR-VL-1.6-0.9B"]
+        description="Name of the model on the server.", examples=["PaddleOCR-VL-1.6-0.9B"]
     )
     latency_ms: float | None = Field(
-        description="Milliseconds that its last health check took; null where none was answered.",
+        description="Duration of the last health check in milliseconds; null if none was answered.",
         examples=[1.7],
     )
-    error: str | None = Field(description="What is wrong, or null.", examples=["Connection refused"])
+    error: str | None = Field(description="Last error, or null.", examples=["Connection refused"])
 
     @classmethod
     def of(cls, vlm: VlmStatus) -> "VlmHealth":
-        """Make the answer of what is known."""
+        """Make the answer."""
         latency = None if vlm.latency is None else round(vlm.latency * 1000, 1)
         return cls(status=vlm.state, url=vlm.url, model=vlm.model, latency_ms=latency, error=vlm.error)
 
 
 class Version(Answer):
-    """What runs here."""
+    """Versions of the service and its engine."""
 
-    version: str = Field(description="The service's version.", examples=["1.0.0"])
+    version: str = Field(description="Version of the service.", examples=["1.0.0"])
     engine: EngineAnswer = Field(
-        description="The engine that reads the pages; its version is null before it has started.",
+        description="The engine that reads the pages; its version is null before its start.",
         examples=[{"name": "tesseract", "version": "5.5.4"}],
     )
 
 
 @router.head("/health", include_in_schema=False)
-@router.get("/health", summary="For the platform's probes")
+@router.get("/health", summary="State of the service")
 async def get_health(request: Request) -> Health:
-    """Never waits: neither for a model nor behind recognition."""
+    """Answer at once with status 200, even while a model loads or all slots are busy."""
     service = service_of(request)
     engine = service.pipeline.engine
     is_paddle = engine.name == PADDLEOCR_VL
@@ -189,51 +189,54 @@ async def get_health(request: Request) -> Health:
     )
 
 
-@router.get("/health/live", summary="Must it be started again?", responses={503: {"model": Liveness}})
+@router.get("/health/live", summary="Liveness", responses={503: {"model": Liveness}})
 async def get_liveness(request: Request, response: Response) -> Liveness:
-    """Fail where a task of the service's own has died, or the event loop has stood still for too long."""
+    """Answer with 503 if a background task has failed, or if the event loop was blocked for too long."""
     service = service_of(request)
-    reasons = [f"{name} has died" for name in service.background.failed]
+    reasons = [f"{name} has failed" for name in service.background.failed]
     if seconds := service.watchdog.recent_stall:
-        reasons.append(f"the event loop stood still for {seconds:.0f} s")
+        reasons.append(f"the event loop was blocked for {seconds:.0f} s")
     if reasons:
         response.status_code = 503
     return Liveness(status="failing" if reasons else "alive", reasons=reasons)
 
 
-@router.get("/health/ready", summary="Should requests come here?", responses={503: {"model": Readiness}})
+@router.get("/health/ready", summary="Readiness", responses={503: {"model": Readiness}})
 async def get_readiness(request: Request, response: Response) -> Readiness:
-    """Fail while the service stops, or the engine or its vLLM server cannot read; not for a full queue."""
-    reasons = list(_why_not_ready(service_of(request)))
+    """Answer with 503 while the service stops, or if the engine or its vLLM server is not ready.
+
+    A full backlog does not count.
+    """
+    reasons = list(_not_ready_reasons(service_of(request)))
     if reasons:
         response.status_code = 503
     return Readiness(status="not_ready" if reasons else "ready", reasons=reasons)
 
 
-def _why_not_ready(service: Service) -> Iterator[str]:
+def _not_ready_reasons(service: Service) -> Iterator[str]:
     engine = service.pipeline.engine
     if service.admission.draining:
         yield "the service is stopping"
     if engine.state is EngineState.UNAVAILABLE:
-        yield f"{engine.title} could not be started; it is tried again, and the log says why"
+        yield f"{engine.title} could not be started (see the log); the service retries"
     elif service.starts_early and engine.state is not EngineState.READY:
-        yield f"{engine.title} is being started"
+        yield f"{engine.title} is starting"
     if engine.vlm.state is VlmState.STARTING:
         yield "the vLLM server is starting"
     elif engine.vlm.state is VlmState.UNAVAILABLE:
         yield f"the vLLM server is not available: {engine.vlm.error}"
 
 
-@router.get("/health/vllm", summary="The vLLM server", responses={503: {"model": VlmHealth}})
+@router.get("/health/vllm", summary="State of the vLLM server", responses={503: {"model": VlmHealth}})
 async def get_vllm_health(request: Request, response: Response) -> VlmHealth:
-    """Tell what is known of the vLLM server: 200 while it is ready, else 503. Checked in the background."""
+    """Answer with 200 if the vLLM server is ready, else with 503. It is checked in the background."""
     vlm = service_of(request).pipeline.engine.vlm
     if vlm.state is not VlmState.READY:
         response.status_code = 503
     return VlmHealth.of(vlm)
 
 
-@router.get("/version", summary="What runs here")
+@router.get("/version", summary="Versions of the service and its engine")
 async def get_version(request: Request) -> Version:
-    """Name the service's version and its engine's."""
+    """Return the versions of the service and its engine."""
     return Version(version=__version__, engine=EngineAnswer.of(service_of(request).pipeline.engine))

@@ -1,4 +1,4 @@
-"""`POST /layout-parsing` and `POST /restructure-pages`: PaddleX's serving API, as its clients speak it."""
+"""`POST /layout-parsing` and `POST /restructure-pages`: the serving API of PaddleX, for its clients."""
 
 import asyncio
 import re
@@ -19,14 +19,14 @@ from ocr_service.api.answers.layout_parsing import (
     RestructurePagesAnswer,
     RestructureResult,
     document_kind,
-    page_of,
+    restored_page,
 )
 from ocr_service.api.answers.problems import Problem
 from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.body import read_json
 from ocr_service.api.requests.body_stream import ENVELOPE
-from ocr_service.api.requests.layout_fields import GivenPage, LayoutParsingRequest, RestructurePagesRequest
-from ocr_service.api.requests.long_strings import Cut, document_of, from_base64
+from ocr_service.api.requests.layout_fields import LayoutParsingRequest, RestructurePagesRequest, SentPage
+from ocr_service.api.requests.long_strings import LongStrings, decode_base64, decode_document
 from ocr_service.api.requests.ocr_fields import OcrFields
 from ocr_service.core.documents import Block, PageResult
 from ocr_service.core.errors import RecognitionFailed, RequestError
@@ -42,15 +42,15 @@ _PATH = "/layout-parsing"
 _RESTRUCTURE_PATH = "/restructure-pages"
 _JSON = "application/json"
 _PDF = 0
-# A white sheet, small enough for the documentation page.
+# A white page, small enough for Swagger UI.
 _EXAMPLE = (
     "iVBORw0KGgoAAAANSUhEUgAAAEAAAAAgAQAAAACK5kMpAAAAEklEQVR42mP8zwABTAyjDCwMAEMQAT/KtkvBAAAAAElFTkSuQmCC"
 )
-# What was said of the pages, without their pictures.
-_MOST_SAID = 16 * 2**20
+# Maximum size of the pages without their images.
+_MAX_PAGES_BYTES = 16 * 2**20
 _DATA_URL = re.compile(rb"data:[^,]{0,200},")
 
-# Options by the core's names, in sentences, and by the names that they have here.
+# From the names of fields and options in error messages to their names in this API.
 _NAMES = {
     **{name: to_camel(name) for name in LayoutParsingRequest.model_fields},
     **{name: to_camel(name) for name in RestructurePagesRequest.model_fields},
@@ -61,15 +61,15 @@ _NAME = re.compile(rf"\b({'|'.join(_NAMES)})\b")
 
 @router.post(
     _PATH,
-    summary="Read a document, for clients of PaddleX",
+    summary="Read a document",
     response_model=LayoutParsingAnswer,
     responses=openapi.responses_with(LayoutParsingError),
     openapi_extra=openapi.json_request(LayoutParsingRequest, {"file": _EXAMPLE, "visualize": False}),
 )
 async def parse_layout(request: Request) -> Response:
-    """Send a document in base64, or its address, as `file`: the API of `paddlex --serve` for PaddleOCR-VL.
+    """Send a document as `file`: in base64, or as its address.
 
-    Where a service has a storage, the result is stored as that of `/ocr` is, and headers say where.
+    If the service has a storage, the result is stored as for `/ocr`; headers of the answer name its folder.
     """
     async with reading.admit(request) as admitted:
         async with admitted.visit.in_time():
@@ -84,28 +84,31 @@ async def parse_layout(request: Request) -> Response:
 
 @router.post(
     _RESTRUCTURE_PATH,
-    summary="Look at pages together that were read before, for clients of PaddleX",
+    summary="Restructure the pages of a document",
     response_model=RestructurePagesAnswer,
     responses=openapi.responses_with(LayoutParsingError),
     openapi_extra=openapi.json_request(RestructurePagesRequest, {"pages": []}),
 )
 async def restructure_pages(request: Request) -> Response:
-    """Send the pages of one document as `/layout-parsing` answered them."""
+    """Send the pages of one document, from the answer of `/layout-parsing`.
+
+    Tables that span pages are merged, and titles get levels across the document.
+    """
     async with reading.admit(request) as admitted, admitted.visit.in_time():
-        sent, cut = await _read_fields(admitted, RestructurePagesRequest, _MOST_SAID)
+        sent, strings = await _read_fields(admitted, RestructurePagesRequest, _MAX_PAGES_BYTES)
         admitted.visit.start_clock()
-        pages = await asyncio.to_thread(_given_pages, sent, cut)
-        restructuring = admitted.service.pipeline.restructure(pages, _together(sent))
+        pages = await asyncio.to_thread(_sent_pages, sent, strings)
+        restructuring = admitted.service.pipeline.restructure(pages, _restructure_options(sent))
         try:
             restructured = await admitted.unless_disconnected(restructuring)
         except RecognitionFailed:
-            raise RequestError("The pages are not such as /layout-parsing answers with.") from None
-        body = await asyncio.to_thread(_restructured, _log_id(request.scope), sent, cut, restructured)
+            raise RequestError("The pages are not those of an answer of /layout-parsing.") from None
+        body = await asyncio.to_thread(_restructured, _log_id(request.scope), sent, strings, restructured)
         return Response(body, 200, media_type=_JSON)
 
 
 def error_body(scope: Scope, problem: Problem) -> str:
-    """Say an error as PaddleX does, with options by their names here."""
+    """Return an error in the format of PaddleX, with its names of the options."""
     message = _NAME.sub(lambda name: _NAMES[name[1]], problem.detail)
     return LayoutParsingError(
         log_id=_log_id(scope), error_code=problem.status, error_msg=message
@@ -116,11 +119,11 @@ ERROR_BODIES = dict.fromkeys((_PATH, _RESTRUCTURE_PATH), error_body)
 
 
 async def _receive(admitted: Admitted) -> tuple[LayoutParsingRequest, Received]:
-    sent, cut = await _read_fields(admitted, LayoutParsingRequest)
+    sent, strings = await _read_fields(admitted, LayoutParsingRequest)
     max_bytes = admitted.service.uploads.max_bytes
-    document = await asyncio.to_thread(document_of, cut.content(sent.file), max_bytes)
+    document = await asyncio.to_thread(decode_document, strings.content(sent.file), max_bytes)
     # Free a body of many megabytes, which is not needed while the document is read.
-    del cut
+    del strings
     received = await reading.receive(admitted, document, OcrFields(), sent.recognition)
     _refuse_another_type(sent, received.job.data)
     return sent, received
@@ -133,38 +136,38 @@ def _refuse_another_type(sent: LayoutParsingRequest, data: bytes) -> None:
 
 
 async def _read_fields(
-    admitted: Admitted, model: type[Sent], most_beside: int = ENVELOPE
-) -> tuple[Sent, Cut]:
-    value, cut = await read_json(admitted.body, most_beside)
+    admitted: Admitted, model: type[Sent], max_rest: int = ENVELOPE
+) -> tuple[Sent, LongStrings]:
+    value, strings = await read_json(admitted.body, max_rest)
     if isinstance(value, dict) and isinstance(value.get("logId"), str):
         admitted.request.state.log_id = value["logId"]
     try:
-        return await asyncio.to_thread(model.model_validate, value), cut
+        return await asyncio.to_thread(model.model_validate, value), strings
     except ValidationError as error:
-        raise RequestError(_what_is_wrong(error)) from None
+        raise RequestError(_validation_message(error)) from None
 
 
-def _what_is_wrong(error: ValidationError) -> str:
-    """Name each field once: one that may be of several types fails as each of them."""
+def _validation_message(error: ValidationError) -> str:
+    """Return one message for each field: a field with several types has an error for each of them."""
     messages: dict[str, str] = {}
-    for wrong in error.errors():
-        messages.setdefault(_place(wrong["loc"]), wrong["msg"])
+    for detail in error.errors():
+        messages.setdefault(_field_path(detail["loc"]), detail["msg"])
     return "; ".join(f"{name}: {message}" for name, message in messages.items())
 
 
-def _place(parts: Sequence[int | str]) -> str:
-    """Return the field, or the place in a list; else its name is followed by the types it may have."""
+def _field_path(parts: Sequence[int | str]) -> str:
+    """Return the name of the field, or a position in a list, without the types that pydantic appends."""
     in_a_list = len(parts) > 1 and isinstance(parts[1], int)
     return ".".join(map(str, parts if in_a_list else parts[:1])) or "body"
 
 
 def _log_id(scope: Scope) -> str:
-    """Return the id that the caller chose, else the request's."""
+    """Return the `logId` of the request; if it has none, its id."""
     return scope.get("state", {}).get("log_id") or request_id.get()
 
 
-def _together(sent: RestructurePagesRequest) -> Options:
-    """Return what concerns the engine; a default says nothing."""
+def _restructure_options(sent: RestructurePagesRequest) -> Options:
+    """Return the options for the engine, without defaults."""
     return Options(
         concatenate_pages=sent.concatenate_pages,
         word_documents=bool(sent.output_formats),
@@ -177,41 +180,43 @@ def _together(sent: RestructurePagesRequest) -> Options:
     )
 
 
-def _given_pages(sent: RestructurePagesRequest, cut: Cut) -> list[PageResult]:
-    """Return the pages; their pictures are only looked at where they go into a document."""
+def _sent_pages(sent: RestructurePagesRequest, strings: LongStrings) -> list[PageResult]:
+    """Return the pages; their images are decoded only if they go into a Word document."""
     pages = []
     for number, page in enumerate(sent.pages, start=1):
-        said = cut.whole(page.pruned_result.model_dump())
+        pruned = strings.restore(page.pruned_result.model_dump())
         blocks = [
             Block(block["block_label"], tuple(block["block_bbox"]), block["block_content"], order)
-            for order, block in enumerate(said["parsing_res_list"], start=1)
+            for order, block in enumerate(pruned["parsing_res_list"], start=1)
         ]
-        pictures = _pictures(page, cut) if sent.output_formats else {}
-        pages.append(page_of(number, said, blocks, pictures))
+        images = _images(page, strings) if sent.output_formats else {}
+        pages.append(restored_page(number, pruned, blocks, images))
     return pages
 
 
-def _pictures(page: GivenPage, cut: Cut) -> dict[str, bytes]:
-    pictures = {}
+def _images(page: SentPage, strings: LongStrings) -> dict[str, bytes]:
+    images = {}
     for path, text in (page.markdown_images or {}).items():
-        content = cut.content(text)
+        content = strings.content(text)
         if head := _DATA_URL.match(content[:300]):
             content = content[head.end() :]
-        pictures[path] = from_base64(content)
-    return pictures
+        images[path] = decode_base64(content)
+    return images
 
 
-def _restructured(log_id: str, sent: RestructurePagesRequest, cut: Cut, pages: Sequence[PageResult]) -> str:
-    """Return the answer: the pictures are those that were sent, as they were sent."""
-    given = [
-        {path: str(cut.content(text), "utf-8") for path, text in (page.markdown_images or {}).items()}
+def _restructured(
+    log_id: str, sent: RestructurePagesRequest, strings: LongStrings, pages: Sequence[PageResult]
+) -> str:
+    """Return the answer, with the images exactly as they were sent."""
+    sent_images = [
+        {path: str(strings.content(text), "utf-8") for path, text in (page.markdown_images or {}).items()}
         for page in sent.pages
     ]
     if sent.concatenate_pages and pages:
-        given = [{path: picture for images in given for path, picture in images.items()}]
+        sent_images = [{path: image for images in sent_images for path, image in images.items()}]
     results = [
         LayoutParsingResult.of(page, images if sent.return_markdown_images else None)
-        for page, images in zip(pages, given, strict=True)
+        for page, images in zip(pages, sent_images, strict=True)
     ]
     answer = RestructurePagesAnswer(log_id=log_id, result=RestructureResult(layout_parsing_results=results))
     return answer.model_dump_json(exclude_none=True)

@@ -1,4 +1,4 @@
-"""`GET /metrics`: what Prometheus reads every few seconds."""
+"""`GET /metrics` for Prometheus."""
 
 import asyncio
 from http import HTTPStatus
@@ -18,22 +18,22 @@ router = APIRouter()
 
 
 @router.get("/metrics", include_in_schema=False)
-async def scraped(request: Request) -> Response:
-    """Answer in the form that is asked for: Prometheus' own, or OpenMetrics."""
+async def get_metrics(request: Request) -> Response:
+    """Answer in the format of the `Accept` header: the one of Prometheus, or OpenMetrics."""
     service = service_of(request)
     scrape = Scrape(service.pipeline, service.admission, service.result_store, await service.gpus.read())
     try:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
     except TypeError:
-        # A version that is no number.
+        # The version in the header is not a number.
         encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
-    # In a thread: it takes a millisecond, and reads from /proc.
+    # In a thread, because it takes a millisecond and reads from /proc.
     return Response(await asyncio.to_thread(encode, scrape), headers={"Content-Type": content_type})
 
 
-def expect(reading: APIRouter, engine: Engine) -> None:
-    """Let the series of routes that read documents stand at 0 before the first request."""
-    routes = [route for route in reading.routes if isinstance(route, APIRoute)]
+def create_series(router: APIRouter, engine: Engine) -> None:
+    """Create the series of routes that read documents, with value 0 before the first request."""
+    routes = [route for route in router.routes if isinstance(route, APIRoute)]
     statuses = {
         HTTPStatus.OK,
         HTTPStatus.NOT_MODIFIED,

@@ -11,7 +11,7 @@ from ocr_service.api.answers.document import DocumentAnswer, with_storage
 from ocr_service.api.answers.etags import etag, is_known
 from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.accept import Form, answer_form
-from ocr_service.api.requests.body import each_once, read_body
+from ocr_service.api.requests.body import read_body, unique_fields
 from ocr_service.api.requests.ocr_fields import read_fields
 from ocr_service.api.routes.stream import open_stream
 from ocr_service.core.documents import DocumentResult, whole_markdown, whole_text
@@ -56,7 +56,7 @@ async def read_document(request: Request) -> Response:
 
 async def _receive(admitted: Admitted) -> Received:
     body = await read_body(admitted.body)
-    fields = read_fields(each_once(admitted.request.query_params.multi_items()), body.fields)
+    fields = read_fields(unique_fields(admitted.request.query_params.multi_items()), body.fields)
     return await reading.receive(admitted, body.document, fields, fields.recognition, body.name)
 
 

@@ -1,4 +1,4 @@
-"""A document's pages as a stream, each as soon as it is done: lines of JSON (NDJSON)."""
+"""The answer of `/ocr` as a stream of NDJSON: a line for each page, as soon as it is read."""
 
 import asyncio
 import time
@@ -33,7 +33,9 @@ async def open_stream(received: Received, headers: Mapping[str, str], owned: Asy
     owned: closed at the end of the answer, or when the client disconnects.
     """
     if received.fields.recognition.restructure_pages:
-        raise RequestError("restructure_pages looks at all pages together: ask for JSON, not for a stream.")
+        raise RequestError(
+            "restructure_pages needs all pages at once, so it cannot be streamed. Accept JSON instead."
+        )
     began = time.perf_counter()
     reading = await owned.enter_async_context(received.service.pipeline.reader.open(received.job))
     lines = _Stream(received, reading, began).lines()
