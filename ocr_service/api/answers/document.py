@@ -59,7 +59,7 @@ class Answer(BaseModel):
 
 
 class EngineAnswer(Answer):
-    """The engine that read the document."""
+    """Name and version of an engine."""
 
     name: str = Field(description="Name of the engine.", examples=["tesseract"])
     version: str | None = Field(description="Version of the engine.", examples=["5.5.4"])
