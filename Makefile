@@ -21,9 +21,11 @@ run-gpu: ## set up PaddleOCR-VL and vLLM too, then serve; LAYOUT_ENGINE=onnxrunt
 	@LAYOUT_ENGINE=$(LAYOUT_ENGINE) scripts/setup.sh run-gpu
 	@OCR_ENGINE=paddleocr-vl OCR_LAYOUT_ENGINE=$(LAYOUT_ENGINE) VLLM_VENV=$(CURDIR)/.cache/vllm $(SERVE)
 
+# Hundreds of processes import the same modules: they are compiled once, even if the environment says otherwise.
+test: export PYTHONDONTWRITEBYTECODE =
 test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 	@scripts/setup.sh test
-	@$(PYTHON) -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses auto --no-loadscope-reorder $(ARGS)
 
 lint: lint-image ## linters of everything; formatter and types
 	$(PYTHON) -m ruff check .

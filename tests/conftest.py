@@ -1,14 +1,19 @@
 """How the tests are shared out among processes, each of which has session fixtures of its own."""
 
 import os
-from pathlib import Path
+import re
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-# Fixtures that take seconds to build: the tests that use one run in the same process.
-_SHARED_FIXTURES = ("both", "models", "running")
-# Folders whose tests choose such a fixture when they run.
-_SHARED_FOLDERS = ("clients", "s3")
+# These share servers or models that take seconds to start. Each group runs in one process.
+_GROUPS = {
+    "clients": r"tests/clients/",
+    "object stores": r"tests/s3/",
+    "service beside PaddleX": r"tests/paddleocr_vl/test_(layout_parsing|restructure_pages)\.py",
+    "PaddleOCR-VL": r"tests/paddleocr_vl/test_(contract|dialect_names|engine|faults|parity)\.py",
+}
 
 
 @pytest.fixture
@@ -16,23 +21,21 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Gives a process a group, or else a file.
+
+    The mark `xdist_group` of pytest-xdist 3.8 has no effect with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        groups = (name for name, pattern in _GROUPS.items() if re.match(pattern, nodeid))
+        return next(groups, nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
+    return GroupScheduling(config, log)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores, as many tests wait for other processes."""
     return (os.cpu_count() or 1) + 1
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests, unless a test has a group of its own."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    used = getattr(item, "fixturenames", ())
-    for fixture in _SHARED_FIXTURES:
-        if fixture in used:
-            return fixture
-    folder, *rest = item.path.relative_to(Path(__file__).parent).parts
-    return folder if folder in _SHARED_FOLDERS else "/".join([folder, *rest])

@@ -76,7 +76,6 @@ def answers(running: RunningProgram, scan: str, folder: Path, *options: str) -> 
     return reached
 
 
-@pytest.mark.xdist_group("schemathesis")
 @pytest.mark.timeout(300)
 def test_every_answer_is_as_the_document_says(tmp_path: Path) -> None:
     with service() as (running, scan):
@@ -87,7 +86,6 @@ def test_every_answer_is_as_the_document_says(tmp_path: Path) -> None:
         assert {f"POST {path} {status} application/json" for status in (200, 422)} <= set(reached), reached
 
 
-@pytest.mark.xdist_group("schemathesis with a key")
 @pytest.mark.timeout(300)
 def test_where_a_key_is_asked_for_nothing_is_answered_without_one(tmp_path: Path) -> None:
     with service(OCR_API_KEYS=KEY) as (running, scan):
