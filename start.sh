@@ -1,10 +1,10 @@
 #!/bin/bash
-# Starts vLLM for PaddleOCR-VL where it can run, and always the service: as a container's first process, or by `make run`.
-# `start.sh vllm` becomes vLLM alone; that is how ocr_service/container/supervisor.py runs it beside the service.
+# Start the service, and vLLM for PaddleOCR-VL if it can run here. The container and `make run` use this script.
+# `start.sh vllm` starts vLLM alone; ocr_service/container/supervisor.py uses this form.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 
-# The settings and their defaults; docs/settings.md says what they mean. uvicorn reads its own from the environment.
+# The settings and their defaults; docs/settings.md explains them. uvicorn reads UVICORN_* from the environment.
 : "${UVICORN_HOST:=0.0.0.0}"
 : "${UVICORN_PORT:=8081}"
 : "${UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN:=15}"
@@ -20,21 +20,21 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 : "${VLLM_EXTRA_ARGS:=}"
 : "${VLLM_STOP_TIMEOUT:=10}"
 : "${MODELS_DIR:=}"
-# A relative path, such as .cache/vllm, is one of this folder, also in PATH.
+# A relative path, such as .cache/vllm, is relative to this folder, also in PATH.
 [[ $VLLM_VENV = /* ]] || VLLM_VENV=$PWD/$VLLM_VENV
 export UVICORN_HOST UVICORN_PORT UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN UVICORN_SERVER_HEADER
 
-# Connections with limits, and no WebSockets, which the service does not speak.
+# The HTTP protocol with limits. The service has no WebSockets.
 export UVICORN_HTTP=ocr_service.runtime.connections:Connection UVICORN_WS=none
 
-# vLLM and the hub's client tell nobody about this machine.
+# Disable the telemetry of vLLM and of the Hugging Face client.
 export DO_NOT_TRACK=1 HF_HUB_DISABLE_TELEMETRY=1
 
-# PaddleX's own, for the models that it has downloaded.
+# The default of PaddleX, for the models that it has downloaded.
 export PADDLE_PDX_CACHE_HOME="${PADDLE_PDX_CACHE_HOME:-${HOME:-/tmp}/.paddlex}"
 
-# say LEVEL MESSAGE: a line of the form that ocr_service/telemetry/logs.py gives to the service's own.
-say() {
+# log LEVEL MESSAGE: a line in the format of ocr_service/telemetry/logs.py.
+log() {
     local LC_ALL=C now time message
     now=$EPOCHREALTIME message=${2//[[:cntrl:]]/ }
     TZ=UTC0 printf -v time '%(%Y-%m-%dT%H:%M:%S)T.%.3sZ' "${now%.*}" "${now#*.}"
@@ -46,44 +46,44 @@ say() {
     fi >&2
 }
 
-give_up() {
-    say ERROR "$1"
+fail() {
+    log ERROR "$1"
     exit 1
 }
 
 main() {
-    [[ $VLLM_ENABLED =~ ^(auto|true|false)$ ]] || give_up "VLLM_ENABLED must be auto, true or false"
-    [[ $VLLM_STOP_TIMEOUT =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] || give_up "VLLM_STOP_TIMEOUT must be a number of seconds"
+    [[ $VLLM_ENABLED =~ ^(auto|true|false)$ ]] || fail "VLLM_ENABLED must be auto, true or false"
+    [[ $VLLM_STOP_TIMEOUT =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] || fail "VLLM_STOP_TIMEOUT must be a number of seconds"
     [ -z "$MODELS_DIR" ] || link_models
-    local beside=() reason
-    reason=$(why_no_vllm)
+    local vllm=() reason
+    reason=$(reason_against_vllm)
     if [ -n "$reason" ]; then
-        say "$(level_of_absence)" "vLLM is not started: $reason"
+        log "$(absence_level)" "vLLM is not started: $reason"
         [ -n "${OCR_VLM_URL:-}" ] || export OCR_VLM_NOT_STARTED="$reason"
     else
-        beside=(-- "$BASH" "$PWD/start.sh" vllm)
+        vllm=(-- "$BASH" "$PWD/start.sh" vllm)
         export OCR_VLM_URL="${OCR_VLM_URL:-$(vllm_address)}"
     fi
-    say INFO "Starting FastAPI handler on port $UVICORN_PORT..."
-    # One worker: all requests share what it has loaded and take turns in it.
-    exec python3 -m ocr_service.container.supervisor "$VLLM_STOP_TIMEOUT" uvicorn server:app --workers 1 "${beside[@]}"
+    log INFO "Starting FastAPI handler on port $UVICORN_PORT..."
+    # One worker: all requests share its engine and take turns in it.
+    exec python3 -m ocr_service.container.supervisor "$VLLM_STOP_TIMEOUT" uvicorn server:app --workers 1 "${vllm[@]}"
 }
 
-# PaddleX also writes where it keeps models, and those may be read-only: what it writes goes elsewhere.
+# PaddleX also writes to the folder of its models, which may be read-only. So that folder is only linked.
 link_models() {
     local link=$PADDLE_PDX_CACHE_HOME/official_models
-    [ -d "$MODELS_DIR" ] || give_up "MODELS_DIR: there is no folder $MODELS_DIR"
+    [ -d "$MODELS_DIR" ] || fail "MODELS_DIR: there is no folder $MODELS_DIR"
     mkdir -p "$PADDLE_PDX_CACHE_HOME"
-    ln -sfnT "$(realpath "$MODELS_DIR")" "$link" || give_up "MODELS_DIR: $link cannot be made a link to it"
+    ln -sfnT "$(realpath "$MODELS_DIR")" "$link" || fail "MODELS_DIR: cannot make $link a link to it"
 }
 
-why_no_vllm() {
+reason_against_vllm() {
     if [ "$VLLM_ENABLED" = false ]; then
         echo "VLLM_ENABLED=false"
     elif [ "$VLLM_ENABLED" = auto ] && [ "${OCR_ENGINE:-auto}" = tesseract ]; then
-        echo "OCR_ENGINE=tesseract does without"
+        echo "OCR_ENGINE=tesseract does not use it"
     elif [ "$VLLM_ENABLED" = auto ] && [ -n "${OCR_VLM_URL:-}" ]; then
-        echo "OCR_VLM_URL names a server that is there already"
+        echo "OCR_VLM_URL names an existing server"
     elif [ "$VLLM_ENABLED" = auto ] && ! compgen -G "/dev/nvidia[0-9]*" >/dev/null; then
         echo "no GPU is visible"
     elif [ -z "$VLLM_COMMAND" ] && ! [ -x "$VLLM_VENV/bin/vllm" ]; then
@@ -91,8 +91,8 @@ why_no_vllm() {
     fi
 }
 
-# It is normal that vLLM is not started, unless it was asked for, or PaddleOCR-VL was and has no other server.
-level_of_absence() {
+# A warning if vLLM was requested, or if PaddleOCR-VL was requested and has no other server.
+absence_level() {
     if [ "$VLLM_ENABLED" = true ]; then
         echo WARNING
     elif [ "$VLLM_ENABLED" = auto ] && [ "${OCR_ENGINE:-auto}" = paddleocr-vl ] && [ -z "${OCR_VLM_URL:-}" ]; then
@@ -112,31 +112,31 @@ vllm_address() {
     echo "http://$host:$VLLM_SERVER_PORT/v1"
 }
 
-become_vllm() {
-    # Without it, vLLM looks for this machine's address in the world outside.
+exec_vllm() {
+    # Otherwise vLLM looks for the external address of this machine.
     export VLLM_HOST_IP=127.0.0.1
     [ -z "${OCR_VLM_API_KEY:-}" ] || export VLLM_API_KEY="$OCR_VLM_API_KEY"
-    # The service's secrets are not vLLM's business, and it warns of every VLLM_* that is not its own.
+    # vLLM must not get the secrets of the service, and it warns about unknown VLLM_* variables.
     export -n "${!OCR_@}" "${!CLOUDRU_@}" VLLM_ENABLED VLLM_COMMAND VLLM_VENV VLLM_MODEL VLLM_SERVER_HOST \
         VLLM_SERVER_PORT VLLM_GPU_MEMORY_UTILIZATION VLLM_MAX_MODEL_LEN VLLM_EXTRA_ARGS VLLM_STOP_TIMEOUT
-    # What it compiles kernels with is installed there, too.
+    # The tools that compile its kernels are installed there too.
     export PATH="$VLLM_VENV/bin:$PATH"
     if [ -n "$VLLM_COMMAND" ]; then
-        say INFO "starting vLLM by VLLM_COMMAND"
+        log INFO "starting vLLM with VLLM_COMMAND"
         export VLLM_SERVER_HOST VLLM_SERVER_PORT
         exec "$BASH" -c "$VLLM_COMMAND"
     fi
     local version=${OCR_PIPELINE_VERSION:-v1.6} release=PaddleOCR-VL extra
     [ "$version" = v1 ] || release=PaddleOCR-VL-${version#v}
-    eval "extra=($VLLM_EXTRA_ARGS)" || give_up "VLLM_EXTRA_ARGS cannot be understood"
+    eval "extra=($VLLM_EXTRA_ARGS)" || fail "VLLM_EXTRA_ARGS is not valid shell syntax"
     if paddlex_can_start; then
-        become_paddlex_genai_server "$release-0.9B" "${extra[@]}"
+        exec_paddlex_genai_server "$release-0.9B" "${extra[@]}"
     else
-        become_vllm_serve "$release" "${extra[@]}"
+        exec_vllm_serve "$release" "${extra[@]}"
     fi
 }
 
-# On a GPU it gives up unless xformers and flash-attn are there, so it is asked before it is chosen.
+# On a GPU, paddlex_genai_server exits if xformers or flash-attn is missing, so check that first.
 paddlex_can_start() {
     [ -x "$VLLM_VENV/bin/paddlex_genai_server" ] && "$VLLM_VENV/bin/python" -c '
 import sys
@@ -144,16 +144,16 @@ from paddlex.utils.deps import is_genai_engine_plugin_available
 sys.exit(not is_genai_engine_plugin_available("vllm-server"))'
 }
 
-become_paddlex_genai_server() {
+exec_paddlex_genai_server() {
     local model_name=$1 model_dir=()
     shift
     [ -z "$VLLM_MODEL" ] || model_dir=(--model_dir "$VLLM_MODEL")
-    say INFO "starting vLLM by paddlex_genai_server"
+    log INFO "starting vLLM with paddlex_genai_server"
     exec "$VLLM_VENV/bin/paddlex_genai_server" --model_name "$model_name" "${model_dir[@]}" --backend vllm \
         --host "$VLLM_SERVER_HOST" --port "$VLLM_SERVER_PORT" --backend_config /dev/stdin <<<"$(paddlex_config "$@")"
 }
 
-# It takes vLLM's arguments from a file alone: `--name value` becomes `name: 'value'`, `--name` becomes `name: true`.
+# It reads the arguments of vLLM only from a file: `--name value` becomes `name: 'value'`, `--name` becomes `name: true`.
 paddlex_config() {
     local name
     echo "gpu-memory-utilization: $VLLM_GPU_MEMORY_UTILIZATION"
@@ -172,8 +172,8 @@ paddlex_config() {
     done
 }
 
-# The arguments are those of vLLM's own recipe for this model; the name is the one by which PaddleX asks for it.
-become_vllm_serve() {
+# The arguments are those of the vLLM recipe for this model. PaddleX requests the model by this name.
+exec_vllm_serve() {
     local release=$1 weights=$PADDLE_PDX_CACHE_HOME/official_models/$1
     shift
     if [ -d "$weights" ]; then
@@ -181,7 +181,7 @@ become_vllm_serve() {
     else
         weights=PaddlePaddle/$release
     fi
-    say INFO "starting vLLM by vllm serve"
+    log INFO "starting vLLM with vllm serve"
     exec "$VLLM_VENV/bin/vllm" serve "${VLLM_MODEL:-$weights}" --served-model-name "$release-0.9B" \
         --host "$VLLM_SERVER_HOST" --port "$VLLM_SERVER_PORT" --trust-remote-code \
         --gpu-memory-utilization "$VLLM_GPU_MEMORY_UTILIZATION" --max-model-len "$VLLM_MAX_MODEL_LEN" \
@@ -190,7 +190,7 @@ become_vllm_serve() {
 }
 
 if [ "${1-}" = vllm ]; then
-    become_vllm
+    exec_vllm
 else
     main
 fi

@@ -1,16 +1,16 @@
-"""What the image's HEALTHCHECK runs: exit code 0 if the service in this container answers, else 1."""
+"""The HEALTHCHECK of the image: exits with 0 if the service in this container answers, otherwise with 1."""
 
 import http.client
 import os
 import sys
 
 _TIMEOUT = 5  # seconds
-# Where one that listens everywhere can be asked.
+# A service that listens on all addresses is reached on loopback.
 _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
-def answers() -> bool:
-    """Ask `/health` of the service where start.sh's settings have it listen."""
+def is_healthy() -> bool:
+    """Request `/health` at the address that start.sh listens on."""
     host = os.environ.get("UVICORN_HOST", "")
     port = int(os.environ.get("UVICORN_PORT") or 8081)
     connection = http.client.HTTPConnection(_LOOPBACK.get(host, host), port, timeout=_TIMEOUT)
@@ -24,4 +24,4 @@ def answers() -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if answers() else 1)
+    sys.exit(0 if is_healthy() else 1)

@@ -1,1 +1,1 @@
-"""API keys, and the addresses that a document may be fetched from."""
+"""API keys, and the rules for addresses that documents are fetched from."""

@@ -1,4 +1,4 @@
-"""Which addresses may be reached for a caller: those of the public internet, and those that are opened."""
+"""Addresses that documents may be fetched from: the public internet and an allowlist."""
 
 import re
 from dataclasses import dataclass
@@ -16,34 +16,34 @@ import httpx
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# All of IPv6 that is given out for the internet; everything outside is special in one way or another.
+# The part of IPv6 that is allocated for the internet. Everything outside it is reserved.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Holds an IPv4 address in its last four bytes, which NAT64 then connects to (RFC 6052).
+# NAT64 connects to the IPv4 address in the last four bytes (RFC 6052).
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Special too, though some release of Python's `ipaddress` takes them for global.
-_SPECIAL: tuple[Network, ...] = (
-    IPv4Network("168.63.129.16/32"),  # Azure's services for its machines
-    IPv4Network("192.0.0.0/24"),  # protocols' own; Oracle's metadata
-    IPv4Network("192.88.99.0/24"),  # relays of 6to4
-    IPv6Network("2001::/23"),  # protocols' own: Teredo, which holds an IPv4 address, and others
-    IPv6Network("2002::/16"),  # 6to4, which holds an IPv4 address
-    IPv6Network("3fff::/20"),  # for documentation
+# Reserved too, although some versions of `ipaddress` treat them as global.
+_RESERVED: tuple[Network, ...] = (
+    IPv4Network("168.63.129.16/32"),  # services of Azure for its machines
+    IPv4Network("192.0.0.0/24"),  # protocol assignments; metadata of Oracle Cloud
+    IPv4Network("192.88.99.0/24"),  # 6to4 relays
+    IPv6Network("2001::/23"),  # protocol assignments, such as Teredo, which embeds an IPv4 address
+    IPv6Network("2002::/16"),  # 6to4, which embeds an IPv4 address
+    IPv6Network("3fff::/20"),  # documentation
 )
 
-# The last label has a letter: what has none is a number, and resolvers take numbers for addresses.
+# The last label must have a letter, because resolvers treat numbers as addresses.
 _NAME = re.compile(r"([a-z0-9_-]{1,63}\.)*(?=[0-9_-]*[a-z])[a-z0-9_-]{1,63}")
-_ANY_BELOW = "*."
+_WILDCARD = "*."
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address is one host's on the public internet."""
-    address = _meant(address)
-    one_hosts = not address.is_multicast if address.version == 4 else address in _GLOBAL_UNICAST
-    return one_hosts and address.is_global and not any(address in network for network in _SPECIAL)
+    """Return whether the address belongs to one host on the public internet."""
+    address = _unwrapped(address)
+    is_unicast = not address.is_multicast if address.version == 4 else address in _GLOBAL_UNICAST
+    return is_unicast and address.is_global and not any(address in network for network in _RESERVED)
 
 
-def _meant(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 one only wraps."""
+def _unwrapped(address: Address) -> Address:
+    """Return the IPv4 address that is embedded in an IPv6 address, or the address itself."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:
@@ -53,20 +53,20 @@ def _meant(address: Address) -> Address:
 
 @dataclass(frozen=True, slots=True)
 class Allowlist:
-    """What is opened beside the public internet.
+    """Hosts and networks that are allowed beside the public internet.
 
-    names: hosts, in lower case and IDNA's letters. below: ends of names, such as `.example.com`.
+    names: host names in lower case, encoded with IDNA. suffixes: such as `.example.com`.
     """
 
     names: frozenset[str] = frozenset()
-    below: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
     networks: tuple[Network, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read host names, `*.` and the end of names, addresses and networks; ValueError says which is none.
+        """Parse host names, `*.suffix`, addresses and networks. Raises ValueError for an invalid entry.
 
-        The error tells the entry's number: what stands there by mistake may be a secret.
+        The error has only the number of the entry, because a wrong entry may be a secret.
         """
         names: list[str] = []
         networks: list[Network] = []
@@ -76,21 +76,21 @@ class Allowlist:
             elif name := _name(entry):
                 names.append(name)
             else:
-                raise ValueError(f"entry {number} is no host name, *.suffix, address or network")
-        below = [name for name in names if name.startswith(_ANY_BELOW)]
-        whole = frozenset(names).difference(below)
-        return cls(whole, tuple(name.removeprefix("*") for name in below), tuple(networks))
+                raise ValueError(f"entry {number} is not a host name, *.suffix, address or network")
+        wildcards = [name for name in names if name.startswith(_WILDCARD)]
+        suffixes = tuple(name.removeprefix("*") for name in wildcards)
+        return cls(frozenset(names).difference(wildcards), suffixes, tuple(networks))
 
     def allows_name(self, host: str) -> bool:
-        """Whether a host of this name may be reached wherever it is."""
+        """Return whether a host with this name is allowed at any address."""
         host = host.removesuffix(".")
-        return host in self.names or host.endswith(self.below)
+        return host in self.names or host.endswith(self.suffixes)
 
     def allows_address(self, address: Address) -> bool:
-        """Whether the address is public, or opened."""
-        forms = {address, _meant(address)}
-        opened = any(form in network for form in forms for network in self.networks)
-        return opened or is_public(address)
+        """Return whether the address is public or in an allowed network."""
+        forms = {address, _unwrapped(address)}
+        is_listed = any(form in network for form in forms for network in self.networks)
+        return is_listed or is_public(address)
 
 
 def _network(entry: str) -> Network | None:
@@ -102,8 +102,8 @@ def _network(entry: str) -> Network | None:
 
 
 def _name(entry: str) -> str | None:
-    """Return the name as it stands in URLs that have been read, so that the two can be compared."""
-    prefix = _ANY_BELOW if entry.startswith(_ANY_BELOW) else ""
+    """Return the name in the form of a parsed URL, so that both can be compared."""
+    prefix = _WILDCARD if entry.startswith(_WILDCARD) else ""
     try:
         url = httpx.URL(scheme="http", host=entry.removeprefix(prefix).removesuffix("."))
     except httpx.InvalidURL:

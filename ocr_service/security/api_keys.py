@@ -1,4 +1,4 @@
-"""Who may use the service: those with one of its API keys, and the web pages of some origins."""
+"""API keys, and the allowed origins of web pages (CORS)."""
 
 import hmac
 import re
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
-# What a header can hold and no shell, file or list takes apart.
+# Visible ASCII without the comma: valid in a header, in a shell, in a file and in a list.
 _KEY = re.compile(r"[!-+\--~]+")
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@*]+")
 
 
 class ApiKeys:
-    """Keys of which a caller must show one; only their digests are kept. False where there are none."""
+    """Valid API keys, held as digests. False if there are none."""
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         self._digests = [_digest(key.encode("ascii")) for key in keys]
@@ -20,9 +20,9 @@ class ApiKeys:
     def __bool__(self) -> bool:
         return bool(self._digests)
 
-    def accepts(self, given: bytes) -> bool:
-        """Say whether this is one of them, in a time that does not depend on how much of it is right."""
-        digest = _digest(given)
+    def accepts(self, key: bytes) -> bool:
+        """Return whether the key is valid. The time does not depend on the number of matching characters."""
+        digest = _digest(key)
         # Not `any`, which would stop at the first match.
         return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
 
@@ -32,18 +32,18 @@ def _digest(key: bytes) -> bytes:
 
 
 def parse_keys(text: str) -> list[str]:
-    """Return the keys of a list by commas or lines; raises ValueError, which quotes none, for a wrong one."""
+    """Split keys at commas and line ends. Raises ValueError for an invalid key, without quoting it."""
     keys = [key.strip() for key in re.split(r"[,\r\n]", text)]
     keys = [key for key in keys if key]
     if not keys:
-        raise ValueError("there is no key in it")
+        raise ValueError("it contains no key")
     if not all(map(_KEY.fullmatch, keys)):
-        raise ValueError("a key has letters, digits and signs of ASCII alone, and no spaces")
+        raise ValueError("a key must consist of visible ASCII characters, without spaces")
     return keys
 
 
 def read_keys(path: Path | None) -> list[str]:
-    """Return the keys in a file; raises ValueError also for one that is empty: keys were meant."""
+    """Read keys from a file. Raises ValueError if it cannot be read or has no key."""
     if path is None:
         return []
     try:
@@ -51,12 +51,12 @@ def read_keys(path: Path | None) -> list[str]:
     except OSError as error:
         raise ValueError(f"it cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ValueError("it is not a text in UTF-8") from None
+        raise ValueError("it is not UTF-8 text") from None
 
 
 def parse_origins(text: str) -> list[str]:
-    """Return the origins of a list by commas, or `*`; raises ValueError for what is none."""
+    """Split origins at commas and spaces; `*` allows all. Raises ValueError for an invalid origin."""
     origins = re.findall(r"[^\s,]+", text)
     if not all(map(_ORIGIN.fullmatch, origins)):
-        raise ValueError("an origin is * or such as https://app.example.com, without a path")
+        raise ValueError("an origin must be * or like https://app.example.com, without a path")
     return origins

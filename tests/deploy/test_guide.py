@@ -108,7 +108,7 @@ def test_probes_and_resources_are_the_manifests() -> None:
 def test_log_lines_are_those_of_the_code() -> None:
     sources = [ROOT / "start.sh", ROOT / "server.py", *(ROOT / "ocr_service").rglob("*.py")]
     code = "".join(path.read_text() for path in sources)
-    lines = {row[0].strip("`") for row in table_with("`vLLM ended after`")}
+    lines = {row[0].strip("`") for row in table_with("`vLLM exited after`")}
     assert lines > OTHERS_LINES
     for line in lines - OTHERS_LINES:
         for part in re.split(r": |8081|/opt/vllm|PaddleOCR-VL ?", line):

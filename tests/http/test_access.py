@@ -232,5 +232,5 @@ async def test_pages_of_other_origins_may_not(settings: dict[str, Any]) -> None:
     "wrong", ["app.example.com", "https://a.example/path", "https://*.example.com", "null"]
 )
 def test_what_is_no_origin_is_refused(wrong: str) -> None:
-    with pytest.raises(ValueError, match="an origin is"):
+    with pytest.raises(ValueError, match="an origin must be"):
         parse_origins(f"https://app.example.com, {wrong}")

@@ -48,4 +48,4 @@ def test_accepted_page_is_read_to_its_end_before_vllm_is_stopped(tmp_path: Path)
         assert start.process.wait(30) == 0
     assert answer.status_code == 200 and answer.json()["text"]
     assert not (tmp_path / "home/.cache/Microsoft").exists(), "ONNX Runtime prepares to call home"
-    start.wait_for("Finished server process(.*\n)*.*vLLM ended")
+    start.wait_for("Finished server process(.*\n)*.*vLLM exited")

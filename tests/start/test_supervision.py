@@ -75,8 +75,8 @@ def test_without_keys_one_line_says_who_may_use_it() -> None:
     ("environment", "reason"),
     [
         ({"VLLM_ENABLED": "false"}, "VLLM_ENABLED=false"),
-        ({"OCR_ENGINE": "tesseract"}, "OCR_ENGINE=tesseract does without"),
-        ({"OCR_VLM_URL": "http://127.0.0.1:9/v1"}, "OCR_VLM_URL names a server that is there already"),
+        ({"OCR_ENGINE": "tesseract"}, "OCR_ENGINE=tesseract does not use it"),
+        ({"OCR_VLM_URL": "http://127.0.0.1:9/v1"}, "OCR_VLM_URL names an existing server"),
         ({"VLLM_ENABLED": "true", "VLLM_VENV": "/nowhere"}, "it is not installed in /nowhere"),
     ],
     ids=str,
@@ -95,8 +95,8 @@ def test_wrong_setting_of_the_service_stops_vllm_as_well() -> None:
 def test_vllm_that_crashes_at_once_is_started_again_and_again() -> None:
     with RunningStart(**stand_in("crash")) as start:
         for pause in ("1", "2", "4"):
-            start.wait_for(rf"vLLM ended after \d+ s, with exit code 3; it is started again in {pause} s")
-        told = json.loads(start.wait_for(r"\{.*ended after.*\}")[0])
+            start.wait_for(rf"vLLM exited after \d+ s with exit code 3; restart in {pause} s")
+        told = json.loads(start.wait_for(r"\{.*exited after.*\}")[0])
         assert re.search(r"^Traceback .*\nImportError: torch$", told["last_lines"], re.MULTILINE)
         assert httpx.get(f"{start.url}/health").json()["status"] == "healthy"
     assert start.exit_code == 0
@@ -107,7 +107,7 @@ def test_vllm_that_cannot_even_be_started_does_not_end_the_service() -> None:
     command = "ulimit -n 6; exec python3 -m ocr_service.container.supervisor 1 sleep 600 -- true"
     with subprocess.Popen(["bash", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, text=True) as supervisor:
         assert supervisor.stderr
-        again = next(line for line in supervisor.stderr if "started again in 2 s" in line)
+        again = next(line for line in supervisor.stderr if "restart in 2 s" in line)
         assert "Too many open files" in again
         supervisor.terminate()
         supervisor.stderr.read()
@@ -155,11 +155,11 @@ def test_vllm_that_ends_while_the_service_finishes_is_not_started_again() -> Non
             unfinished.sendall(b"POST /ocr HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n")
             unfinished.sendall(b"Content-Type: multipart/form-data; boundary=b\r\n\r\n")
             start.process.terminate()
-            start.wait_for("the service finishes what it has begun")
+            start.wait_for("the service finishes its requests")
             os.kill(int(pid), signal.SIGKILL)
-            start.wait_for("vLLM ended, with SIGKILL")
+            start.wait_for("vLLM exited with SIGKILL")
         assert start.process.wait(60) == 0
-    assert "it is started again" not in "".join(start.log)
+    assert "; restart in" not in "".join(start.log)
 
 
 def test_hangup_ends_it_in_order_unless_it_was_ignored_from_the_start() -> None:
@@ -182,7 +182,7 @@ def test_vllm_that_crashes_later_is_started_again() -> None:
     with RunningStart(**stand_in("crash-later")) as start:
         first = start.wait_for(r"running (\d+)")[1]
         os.kill(int(first), signal.SIGKILL)
-        start.wait_for(r"vLLM ended after \d+ s, with SIGKILL; it is started again in 1 s")
+        start.wait_for(r"vLLM exited after \d+ s with SIGKILL; restart in 1 s")
         start.wait_for(rf"running (?!{first}\b)\d+")
         assert httpx.get(f"{start.url}/health").status_code == 200
     assert start.exit_code == 0
