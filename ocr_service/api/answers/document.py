@@ -113,7 +113,7 @@ class ErrorAnswer(Answer):
 
 
 class BlockAnswer(Answer):
-    """A block of the layout of a page."""
+    """A block of a page's layout."""
 
     label: str = Field(
         description="Type of the block: `doc_title`, `paragraph_title`, `text`, `list`; with PaddleOCR-VL "
@@ -241,14 +241,14 @@ class StorageAnswer(Answer):
     error: str | None = Field(description="Reason if the files are not stored, else null.", examples=[None])
 
     @classmethod
-    def of(cls, kept: StorageOutcome) -> "StorageAnswer":
+    def of(cls, stored: StorageOutcome) -> "StorageAnswer":
         return cls(
-            status=kept.status,
-            kind=kept.kind,
-            bucket=kept.bucket,
-            folder=kept.folder,
-            files=[FileAnswer.of(file) for file in kept.files],
-            error=kept.error,
+            status=stored.status,
+            kind=stored.kind,
+            bucket=stored.bucket,
+            folder=stored.folder,
+            files=[FileAnswer.of(file) for file in stored.files],
+            error=stored.error,
         )
 
 

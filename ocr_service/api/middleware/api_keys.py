@@ -39,7 +39,7 @@ class Access:
 
 
 def _path(scope: Scope) -> str:
-    """Return the path without the prefix of a proxy."""
+    """Return the path without a proxy's prefix."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 

@@ -122,7 +122,7 @@ def _trace_id(scope: Scope) -> str | None:
 
 
 def _traced(scope: Scope, known: Record) -> AbstractContextManager[object]:
-    """Start the span of the request, except for paths that are polled."""
+    """Start the request's span, except for paths that are polled."""
     if scope["path"] in QUIET:
         return nullcontext()
     return tracing.request(request_id.get(), known, scope["headers"])

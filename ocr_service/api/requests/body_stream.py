@@ -1,4 +1,4 @@
-"""The bytes of the body of a request, counted and timed as they arrive."""
+"""The bytes of a request's body, counted and timed as they arrive."""
 
 import asyncio
 import time

@@ -125,11 +125,11 @@ async def _receive(admitted: Admitted) -> tuple[LayoutParsingRequest, Received]:
     # Free a body of many megabytes, which is not needed while the document is read.
     del strings
     received = await reading.receive(admitted, document, OcrFields(), sent.recognition)
-    _refuse_another_type(sent, received.job.data)
+    _check_type(sent, received.job.data)
     return sent, received
 
 
-def _refuse_another_type(sent: LayoutParsingRequest, data: bytes) -> None:
+def _check_type(sent: LayoutParsingRequest, data: bytes) -> None:
     kind = document_kind(data)
     if sent.file_type is not None and (sent.file_type == _PDF) != (kind == "pdf"):
         raise RequestError(f"fileType is {sent.file_type}, but the file is {kind}.")

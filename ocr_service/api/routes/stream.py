@@ -98,7 +98,7 @@ class _Stream:
     async def _page(self, page: PageResult) -> PageEvent:
         self._done += 1
         self._timings += page.timings
-        # In a thread, because pictures are encoded in base64.
+        # In a thread, because images are encoded in base64.
         answer = await asyncio.to_thread(PageAnswer.of, page, self._received.fields.images)
         if answer.error:
             self._failed.append(page.index)
