@@ -1,4 +1,4 @@
-"""Certificates for servers on loopback, made by an authority that nobody trusts unless told to."""
+"""Self-signed certificates for servers on loopback."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 
 def server_tls(name: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Return what a server of this name needs, and the file by which a client trusts it."""
+    """Return the TLS context of a server with this name, and the CA file for its clients."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""How the tests are shared out among processes, each of which has session fixtures of its own."""
+"""Distribution of the tests among processes; each process builds its own session fixtures."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-# These share servers or models that take seconds to start. Each group runs in one process.
+# Tests that share servers or models with a slow start. Each group runs in one process.
 _GROUPS = {
     "clients": r"tests/clients/",
     "object stores": r"tests/s3/",
@@ -22,7 +22,7 @@ def anyio_backend() -> str:
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Gives a process a group, or else a file.
+    """Assigns each group, or otherwise each file, to one process.
 
     The mark `xdist_group` of pytest-xdist 3.8 has no effect with pytest 9.2.
     """
@@ -37,5 +37,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupSc
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, as many tests wait for other processes."""
+    """Return one worker more than there are cores, as many tests wait for other processes."""
     return (os.cpu_count() or 1) + 1

@@ -1,4 +1,4 @@
-"""Programs as they are run for real, each a process of its own; for tests and benchmarks."""
+"""Programs run as separate processes, for tests and benchmarks."""
 
 import os
 import re
@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[1]
 
 
 class RunningProgram:
-    """Runs a server while the `with` block lasts; it must say where it listens.
+    """Runs a server for the duration of a `with` block; the server must log its address.
 
-    environment: beside this process's own. url: where it listens. log: its lines so far.
+    environment: variables added to the current environment. url: address of the server. log: lines so far.
     """
 
     listening = re.compile(r"(?:Uvicorn running on|stand-in for vLLM on) (http://[^/\s]+)")
@@ -60,7 +60,7 @@ class RunningProgram:
         return seen
 
     def kill(self) -> None:
-        """End it at once, as a crash does."""
+        """Kill the process, as in a crash."""
         self.process.kill()
         self.process.wait()
 
@@ -82,15 +82,15 @@ class RunningProgram:
 
 
 class RunningService(RunningProgram):
-    """Runs `uvicorn server:app` on a port of the system's choice.
+    """Runs `uvicorn server:app` on a free port.
 
-    settings: environment variables. client: talks to it.
-    first_answer: seconds from start to the first answer of `/health`.
+    settings: environment variables. client: HTTP client of the service.
+    first_answer: seconds from the start to the first response of `/health`.
     """
 
     def __init__(self, **settings: str) -> None:
         command = [sys.executable, "-m", "uvicorn", "server:app", "--port", "0"]
-        # As start.sh has it.
+        # The same as in start.sh.
         limits = {"UVICORN_HTTP": "ocr_service.runtime.connections:Connection", "UVICORN_WS": "none"}
         usual = {"OCR_ENGINE": "tesseract", "OCR_CACHE_LIFETIME": "0"}
         super().__init__(command, **limits, **{**usual, **settings})
@@ -114,26 +114,26 @@ START = ["./start.sh"]
 
 
 def start_environment(**settings: str) -> dict[str, str]:
-    """What start.sh needs here beside this process's environment: the programs, and a port that is free."""
+    """Return the variables that start.sh needs beside the current environment: PATH and a free port."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return {"PATH": path, "UVICORN_HOST": "127.0.0.1", "UVICORN_PORT": "0", **settings}
 
 
 class RunningStart(RunningProgram):
-    """Runs start.sh, as a container does."""
+    """Runs start.sh, as the container does."""
 
     def __init__(self, **settings: str) -> None:
         super().__init__(START, **start_environment(**settings))
 
 
-# Options of the stand-in for vLLM with which it hardly takes time.
+# Options of the vLLM stand-in that remove its delays.
 FAST = ("--step-ms", "0.1", "--step-ms-each", "0", "--prefill-ms", "0")
 
 
 class RunningVllm(RunningProgram):
-    """Runs the stand-in for vLLM; `api` is what `OCR_VLM_URL` takes.
+    """Runs the vLLM stand-in; `api` is the value for `OCR_VLM_URL`.
 
-    port: 0 for one of the system's choice. options: of its command line.
+    port: 0 for a free one. options: command-line options.
     """
 
     def __init__(self, *options: str, port: int = 0) -> None:
@@ -145,35 +145,35 @@ class RunningVllm(RunningProgram):
         return f"{self.url}/v1"
 
     def fault(self, fault: str | None, after: int = 0) -> None:
-        """Let completions fail, once `after` more have been answered; None ends it."""
+        """Make completions fail after `after` more responses; None ends the fault."""
         httpx.post(f"{self.url}/stand_in/fault", json={"fault": fault, "after": after}).raise_for_status()
 
     def serve_as(self, model: str) -> None:
-        """Serve the model under another name from here on, as a restarted server may."""
+        """Serve the model under another name from now on, as a restarted server may."""
         httpx.post(f"{self.url}/stand_in/model", json={"model": model}).raise_for_status()
 
     def stats(self) -> dict[str, int]:
-        """Tell what it has done."""
+        """Return the counters of the stand-in."""
         answer: dict[str, int] = httpx.get(f"{self.url}/stand_in/stats").raise_for_status().json()
         return answer
 
     def record(self) -> None:
-        """Keep the completions' bodies from here on."""
+        """Record the bodies of completion requests from now on."""
         httpx.post(f"{self.url}/stand_in/record").raise_for_status()
 
     def parents(self) -> list[str | None]:
-        """Return the spans that the completions since `record` say they work for, as traceparent has them."""
+        """Return the parent span of each completion since `record`, from its traceparent header."""
         answer: list[str | None] = httpx.get(f"{self.url}/stand_in/parents").raise_for_status().json()
         return answer
 
     def recorded(self) -> list[str]:
-        """Return the bodies kept, and keep no more."""
+        """Return the recorded bodies, and stop recording."""
         answer: list[str] = httpx.post(f"{self.url}/stand_in/recorded", timeout=60).raise_for_status().json()
         return answer
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on just now."""
+    """Return a port that is free at the moment."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Documents made on the spot: pages of real text in real fonts, and files that are broken in known ways."""
+"""Generated documents: pages of real text in real fonts, and files with known defects."""
 
 import io
 import struct
@@ -48,7 +48,7 @@ ENGLISH = (
 
 @dataclass(frozen=True)
 class Printed:
-    """A page and the text that stands on it, in reading order."""
+    """A page, and its text in reading order."""
 
     image: Image.Image
     text: str
@@ -68,7 +68,7 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
 def printed_page(
     paragraphs: Sequence[str], columns: int = 1, title: str = "", size: tuple[int, int] = A4_AT_300_DPI
 ) -> Printed:
-    """Set paragraphs in one or more columns under a title, as a printer would at 300 dpi."""
+    """Render paragraphs at 300 dpi in one or more columns under a title."""
     image = Image.new("L", size, 255)
     draw = ImageDraw.Draw(image)
     body, large = ImageFont.truetype(SERIF, 46), ImageFont.truetype(BOLD, 84)
@@ -94,7 +94,7 @@ def rotated(image: Image.Image, degrees: float) -> Image.Image:
 
 
 def noisy(image: Image.Image, seed: int = 7) -> Image.Image:
-    """Add what a worn scanner adds: grain over everything and specks of dust."""
+    """Add the grain and the dust specks of a worn scanner."""
     random = np.random.default_rng(seed)
     clean = np.asarray(image, dtype=np.float64)
     pixels = 235 - (255 - clean) * 0.8 + random.normal(0, 18, clean.shape)
@@ -113,7 +113,7 @@ def small_png(color: str = "white", size: tuple[int, int] = (40, 30)) -> bytes:
 
 
 def bomb_png(side: int) -> bytes:
-    """Make a black one-bit PNG of side x side pixels: 25 000 a side fit into 76 kB."""
+    """Make a black one-bit PNG of side x side pixels: 25 000 pixels a side fit into 76 kB."""
     row = bytes(1 + (side + 7) // 8)
     packer = zlib.compressobj(9)
     pixels = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
@@ -124,7 +124,7 @@ def bomb_png(side: int) -> bytes:
 
 
 def tiff_of_empty_pages(count: int) -> bytes:
-    """Make a TIFF of pages of one pixel, by hand: for each page, Pillow reads all pages before it again."""
+    """Make a TIFF of one-pixel pages without Pillow, which reads all previous pages again for each page."""
     pixel_at, first_at = 8, 10
     # Width, height, bits per sample, "0 is black", offset and length of the pixels.
     tags = {256: 1, 257: 1, 258: 1, 262: 1, 273: pixel_at, 279: 1}
@@ -155,7 +155,7 @@ def pdf_of_text(
 
 
 def pdf_with_broken_page(broken: int, count: int) -> bytes:
-    """Make a PDF of `count` pages whose page `broken`, from 1, points at an object that is not there."""
+    """Make a PDF of `count` pages in which page number `broken` refers to a missing object."""
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>"]
     kids = " ".join(f"{99 if n == broken else n + 2} 0 R" for n in range(1, count + 1))
     objects.append(f"<< /Type /Pages /Kids [{kids}] /Count {count} >>".encode())
@@ -164,21 +164,21 @@ def pdf_with_broken_page(broken: int, count: int) -> bytes:
 
 
 def pdf_with_huge_picture(side: int, depth: int = 0) -> bytes:
-    """Make a PDF of a small page that draws a black picture of side x side pixels, inside `depth` forms."""
-    # Object 5 is the picture, or the outermost of the forms before it.
+    """Make a PDF of a small page that draws a black image of side x side pixels in `depth` nested forms."""
+    # Object 5 is the image, or the outermost form around it.
     forms = [_form(place=6 + number) for number in range(depth)]
     content = b"q 50 0 0 50 10 10 cm /Im0 Do Q" if not depth else b"/Im0 Do"
     return _pdf([*_page_that_draws(content), *forms, _picture(side)])
 
 
 def pdf_with_picture(described: str, data: bytes) -> bytes:
-    """Make a PDF of a small page that draws one picture; described: its size, colours and filter."""
+    """Make a PDF of a small page that draws one image; described: size, color space and filter."""
     picture = _stream(f"/Type /XObject /Subtype /Image {described}", data)
     return _pdf([*_page_that_draws(b"q 50 0 0 50 10 10 cm /Im0 Do Q"), picture])
 
 
 def pdf_of_packed_objects() -> bytes:
-    """Make a PDF of an empty page whose objects, and their table, are streams, as PDF 1.5 has them."""
+    """Make a PDF of an empty page with object streams and a cross-reference stream, as in PDF 1.5."""
     objects = (
         "<< /Type /Catalog /Pages 2 0 R >>",
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
@@ -198,13 +198,13 @@ def pdf_of_packed_objects() -> bytes:
 
 
 def pdf_of_nested_forms(drawn: bytes, depth: int) -> bytes:
-    """Make a PDF of a small page on which each of `depth` forms draws the next as /Im0, as `drawn` says."""
+    """Make a PDF of a small page with `depth` nested forms; content `drawn` draws the next as /Im0."""
     forms = [_form(place=6 + number, draw=drawn) for number in range(depth)]
     return _pdf([*_page_that_draws(drawn), *forms, _form(place=0, draw=b"0 0 9 9 re f")])
 
 
 def _page_that_draws(content: bytes) -> list[bytes]:
-    """Return objects 1 to 4: a page whose /Im0 is object 5."""
+    """Return objects 1 to 4: a page with object 5 as its /Im0."""
     return [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
@@ -215,7 +215,7 @@ def _page_that_draws(content: bytes) -> list[bytes]:
 
 
 def pdf_with_pictures(count: int, side: int) -> bytes:
-    """Make a PDF of a small page that draws so many grey pictures of side x side pixels, each in a corner."""
+    """Make a PDF of a small page that draws `count` grey images of side x side pixels, each in a corner."""
     names = [f"/Im{number}" for number in range(count)]
     resources = " ".join(f"{name} {5 + number} 0 R" for number, name in enumerate(names))
     picture = _picture(side, bits=8)
@@ -232,7 +232,7 @@ def pdf_with_pictures(count: int, side: int) -> bytes:
 
 
 def pdf_with_stamp(side: int) -> bytes:
-    """Make a PDF of a small page with a stamp on it that is a black picture of side x side pixels."""
+    """Make a PDF of a small page with a stamp annotation: a black image of side x side pixels."""
     return _pdf(
         [
             b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -246,7 +246,7 @@ def pdf_with_stamp(side: int) -> bytes:
 
 
 def pdf_with_filled_form() -> bytes:
-    """Make a PDF of one page with a text field that somebody has filled in."""
+    """Make a PDF of one page with a text field that is filled in."""
     buffer = io.BytesIO()
     canvas = Canvas(buffer, pagesize=(200, 60), invariant=1)
     canvas.acroForm.textfield(name="who", value="IIIIIIIIII", x=10, y=15, width=180, height=30, borderWidth=0)
@@ -283,7 +283,7 @@ def _pdf(objects: Sequence[bytes]) -> bytes:
 
 
 def crowded_pdf(objects: int) -> bytes:
-    """A page of so many fills, one on top of the other: small, and slow to draw."""
+    """Make a PDF of one page with `objects` overlapping fills: a small file that is slow to render."""
     out = io.BytesIO()
     canvas = Canvas(out, pagesize=(100, 100), pageCompression=1)
     for _ in range(objects):

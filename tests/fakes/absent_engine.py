@@ -1,4 +1,4 @@
-"""An engine that cannot be started, as PaddleOCR-VL cannot where it is not installed."""
+"""An engine that fails to start, like PaddleOCR-VL when it is not installed."""
 
 from ocr_service.core.engine import EngineState
 from ocr_service.core.errors import EngineUnavailable

@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry's: takes spans over OTLP/HTTP on loopback, and remembers them."""
+"""An OpenTelemetry collector: receives spans over OTLP/HTTP on loopback and records them."""
 
 import http.server
 import threading
@@ -14,10 +14,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class Collector:
-    """Listens while the `with` block lasts.
+    """Listens for the duration of a `with` block.
 
-    url: what OTEL_EXPORTER_OTLP_ENDPOINT takes. spans: so far. resource: what sent them, as it says itself.
-    bodies: as they came. status: what it answers with. gate: what every answer waits for.
+    url: value for OTEL_EXPORTER_OTLP_ENDPOINT. spans: spans so far. resource: attributes of the sender.
+    bodies: raw request bodies. status: status of the responses. gate: event that every response waits for.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Collector:
         self.gate = threading.Event()
         self.gate.set()
         self._one_more = threading.Condition()
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _answering(self._take))
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._receive))
         self._serving = threading.Thread(target=self._server.serve_forever)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -45,31 +45,31 @@ class Collector:
         self._server.server_close()
 
     def wait_for(self, names: list[str], timeout: float = 30) -> list[Span]:
-        """Wait until spans of exactly these names are there, and return them."""
+        """Wait for spans with exactly these names, and return them."""
         with self._one_more:
             self._one_more.wait_for(lambda: len(self.spans) >= len(names), timeout)
         assert sorted(span.name for span in self.spans) == sorted(names)
         return self.spans
 
-    def _take(self, path: str, body: bytes) -> int:
+    def _receive(self, path: str, body: bytes) -> int:
         assert path == "/v1/traces"
         self.gate.wait()
         if self.status == 200:
             with self._one_more:
                 self.bodies.append(body)
-                for of_one in ExportTraceServiceRequest.FromString(body).resource_spans:
-                    self.resource = attributes(of_one.resource)
-                    self.spans += [span for scope in of_one.scope_spans for span in scope.spans]
+                for resource_spans in ExportTraceServiceRequest.FromString(body).resource_spans:
+                    self.resource = attributes(resource_spans.resource)
+                    self.spans += [span for scope in resource_spans.scope_spans for span in scope.spans]
                 self._one_more.notify_all()
         return self.status
 
 
 def attributes(owner: Any) -> dict[str, Any]:
-    """Return a span's attributes, or a resource's, as values."""
+    """Return the attributes of a span or a resource as a dictionary."""
     return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in owner.attributes}
 
 
-def _answering(take: Callable[[str, bytes], int]) -> type[http.server.BaseHTTPRequestHandler]:
+def _handler(take: Callable[[str, bytes], int]) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -1,4 +1,4 @@
-"""An engine that reads most pages and fails for chosen ones, each in its own way."""
+"""An engine that raises a given error for chosen pages and reads the others."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""An engine whose pages wait until the test lets them go: for what happens while work is under way."""
+"""An engine in which each page waits until the test opens its gate, for tests of work in progress."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ class GatedEngine(ScriptedEngine):
         self.gates.setdefault(index, asyncio.Event()).set()
 
     def check(self, options: Options) -> None:
-        """Called once a request, right before its pages ask for places in flight."""
+        """Record the request: this is called once per request, right before its pages acquire slots."""
         self.accepted.put_nowait(options)
 
     async def recognize(self, page: Page, options: Options) -> PageResult:

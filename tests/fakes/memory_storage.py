@@ -1,4 +1,4 @@
-"""A storage in memory that can be away, refuse, or hang: for what happens around it."""
+"""An in-memory storage that can fail, refuse requests or hang."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from ocr_service.core.storage import StorageKind
 
 
 class MemoryStorage:
-    """trouble: what every call raises while it is set. gate: what every put waits for."""
+    """trouble: error that every call raises while it is set. gate: event that every put waits for."""
 
     kind: StorageKind = "s3"
     bucket = "memory"

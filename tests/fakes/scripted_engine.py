@@ -1,4 +1,4 @@
-"""An engine that answers at once with what each page's size says, so that HTTP tests need no recognition."""
+"""An engine that returns a fixed text for each page at once, so that HTTP tests need no recognition."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -49,5 +49,5 @@ class ScriptedEngine:
         return PageResult(page.index, *page.image.size, markdown=f"**{text}**", text=text, blocks=(block,))
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
-        together = [replace(page, markdown=f"{page.markdown} of {len(pages)}") for page in pages]
-        return together[:1] if options.concatenate_pages else together
+        merged = [replace(page, markdown=f"{page.markdown} of {len(pages)}") for page in pages]
+        return merged[:1] if options.concatenate_pages else merged

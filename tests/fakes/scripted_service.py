@@ -1,4 +1,4 @@
-"""The service as it runs, but with an engine that takes no time: for uvicorn, as a process of its own."""
+"""The real service with the scripted engine, for uvicorn in a separate process."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""An engine whose pages hold a thread until the test lets it go, also where their callers have left."""
+"""An engine that blocks a thread per page until the test releases it, even after the client disconnects."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""A package index on loopback with tiny packages, as a mirror of PyPI has them."""
+"""A package index on loopback with tiny packages, in the format of a PyPI mirror."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from typing import Self
 
 
 class Index:
-    """Serves the packages of a folder while the `with` block lasts."""
+    """Serves the packages of a folder for the duration of a `with` block."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,12 +35,12 @@ class Index:
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the name that the base class has
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # name of the base class
         pass
 
 
 def publish(folder: Path, name: str, version: str, metadata: Sequence[str] = ()) -> None:
-    """Add a release to a folder of packages; metadata: further lines, such as `Requires-Dist: other>=1`."""
+    """Add a release to a folder of packages; metadata: more lines, such as `Requires-Dist: other>=1`."""
     releases = folder / name
     releases.mkdir(parents=True, exist_ok=True)
     information = f"{name}-{version}.dist-info"

@@ -1,4 +1,4 @@
-"""The lists that the image installs are those of uv.lock, and name no index of one network."""
+"""The requirement lists of the image are exported from uv.lock, and name no private package index."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ PYPI = {"pypi.org", "files.pythonhosted.org"}
 LISTS = [ROOT / "requirements.txt", *sorted(ROOT.glob("requirements/*.txt"))]
 
 
-def test_lists_are_exported_from_the_lock_and_the_lock_is_that_of_pyproject() -> None:
+def test_lists_match_the_lock_and_the_lock_matches_pyproject() -> None:
     done = subprocess.run(
         ["scripts/lock.sh", "--check-lists"],
         cwd=ROOT,
@@ -25,7 +25,7 @@ def test_lists_are_exported_from_the_lock_and_the_lock_is_that_of_pyproject() ->
     assert done.returncode == 0, done.stderr
 
 
-def test_lock_names_pypi_alone() -> None:
+def test_lock_refers_to_pypi_only() -> None:
     lock = tomllib.loads((ROOT / "uv.lock").read_text())
     registries = {package["source"].get("registry") for package in lock["package"]} - {None}
     assert registries == {"https://pypi.org/simple"}
@@ -33,7 +33,7 @@ def test_lock_names_pypi_alone() -> None:
 
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.name)
-def test_list_names_no_index_and_has_a_hash_for_every_pin(path: Path) -> None:
+def test_list_has_no_index_and_a_hash_for_every_pin(path: Path) -> None:
     text = path.read_text()
     assert not re.search(r"://|^-", text, re.MULTILINE)
     pins = [pin for pin in re.split(r"\n(?=[a-z])", text) if "==" in pin]

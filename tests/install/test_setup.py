@@ -1,4 +1,4 @@
-"""scripts/setup.sh installs the packages of a lock: later releases and other mirrors change nothing."""
+"""scripts/setup.sh installs the locked packages, also after newer releases and from another mirror."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ def packages(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, packages: Path) -> Path:
-    """A project with a lock of the first releases, made from an index that is gone afterwards."""
+    """A project with a lock of the first releases; the index that it was made from is gone."""
     folder = tmp_path / "project"
     for file in ("scripts/setup.sh", "requirements/uv.txt"):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,9 @@ def project(tmp_path: Path, packages: Path) -> Path:
     return folder
 
 
-def test_newer_releases_and_another_mirror_change_nothing(project: Path, packages: Path) -> None:
+def test_setup_from_another_mirror_with_newer_releases_installs_the_locked_versions(
+    project: Path, packages: Path
+) -> None:
     publish(packages, "library", "2", LIBRARY)
     publish(packages, "client", "2", CLIENT)
     versions = "import client, library, mail; print(client.version, library.version, mail.version)"
@@ -68,13 +70,13 @@ def test_newer_releases_and_another_mirror_change_nothing(project: Path, package
         assert run(project, ".venv/bin/python", "-c", versions, index=mirror.url).split() == ["1", "1", "1"]
 
 
-def test_second_set_up_needs_no_index(project: Path, packages: Path) -> None:
+def test_second_setup_needs_no_index(project: Path, packages: Path) -> None:
     with Index(packages) as mirror:
         run(project, "scripts/setup.sh", "docs", index=mirror.url)
     run(project, "scripts/setup.sh", "docs", index=mirror.url)
 
 
-def test_changed_package_is_refused(project: Path, packages: Path) -> None:
+def test_setup_refuses_a_package_with_another_hash(project: Path, packages: Path) -> None:
     publish(packages, "mail", "1", ["Summary: another file under the same name"])
     with Index(packages) as mirror, pytest.raises(AssertionError, match="Hash mismatch"):
         run(project, "scripts/setup.sh", "docs", index=mirror.url)

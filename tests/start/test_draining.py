@@ -1,4 +1,4 @@
-"""The signal to stop, under load, as a container gets it."""
+"""SIGTERM under load, as a container receives it."""
 
 import socket
 from contextlib import ExitStack
@@ -8,7 +8,7 @@ import httpx
 from tests.running import RunningStart
 from tests.samples import pdf_of_text
 
-CALLERS = 12
+CLIENTS = 12
 
 
 def upload(document: bytes) -> bytes:
@@ -21,25 +21,25 @@ def upload(document: bytes) -> bytes:
     return head.encode() + body
 
 
-def test_no_request_that_was_accepted_is_lost() -> None:
+def test_draining_under_load_finishes_every_accepted_request() -> None:
     document = upload(pdf_of_text(["Договор поставки", "Приложение"]))
     with RunningStart() as start, ExitStack() as stack:
         address = httpx.URL(start.url)
-        callers = [
+        clients = [
             stack.enter_context(socket.create_connection((address.host, address.port or 0), timeout=60))
-            for _ in range(CALLERS)
+            for _ in range(CLIENTS)
         ]
-        for caller in callers:
-            caller.sendall(document)
-        # What comes after them is answered, so they have been seen.
+        for client in clients:
+            client.sendall(document)
+        # This later request is answered, so the service has accepted the earlier ones.
         httpx.get(f"{start.url}/version").raise_for_status()
         start.process.terminate()
         start.wait_for("stopping: waiting for [0-9]+ running requests")
         assert httpx.get(f"{start.url}/health").status_code == 200
         assert httpx.get(f"{start.url}/health/ready").status_code == 503
         refused = httpx.post(f"{start.url}/ocr", files={"file": b"x"})
-        answers = [caller.makefile("rb").readline() for caller in callers]
+        answers = [client.makefile("rb").readline() for client in clients]
         code = start.process.wait(timeout=60)
     assert (refused.status_code, refused.headers["connection"]) == (503, "close")
-    assert answers == [b"HTTP/1.1 200 OK\r\n"] * CALLERS
+    assert answers == [b"HTTP/1.1 200 OK\r\n"] * CLIENTS
     assert code == 0

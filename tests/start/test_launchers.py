@@ -1,4 +1,4 @@
-"""By which command vLLM is started, seen through stand-ins that print what they are given."""
+"""The command that starts vLLM, checked with stand-ins that print their arguments."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from tests.running import ROOT, START, start_environment
 
-PRINT_WHAT_IS_GIVEN = """#!/bin/bash
+PRINT_ARGUMENTS = """#!/bin/bash
 printf '%s\\n' "$(basename "$0")" "$@"
 [[ " $* " != *" /dev/stdin "* ]] || sed 's/^/config: /'
 """
@@ -21,9 +21,9 @@ printf '%s\\n' "$(basename "$0")" "$@"
 
 @pytest.fixture
 def venv(tmp_path: Path) -> Path:
-    """An environment with `vllm` alone."""
+    """A virtual environment with `vllm` only."""
     (tmp_path / "bin").mkdir()
-    program(tmp_path, "vllm", PRINT_WHAT_IS_GIVEN)
+    program(tmp_path, "vllm", PRINT_ARGUMENTS)
     return tmp_path
 
 
@@ -34,38 +34,38 @@ def program(venv: Path, name: str, script: str) -> None:
 
 
 def with_paddlex(venv: Path, can_start: bool) -> None:
-    """Add PaddleX's launcher, and a Python that tells whether it can start."""
-    program(venv, "paddlex_genai_server", PRINT_WHAT_IS_GIVEN)
+    """Add the launcher of PaddleX, and a Python that reports whether the launcher can start."""
+    program(venv, "paddlex_genai_server", PRINT_ARGUMENTS)
     program(venv, "python", f"#!/bin/sh\nexit {0 if can_start else 1}\n")
 
 
 def with_real_paddlex(venv: Path) -> None:
-    """Add PaddleX's launcher, and a Python that has PaddleX, but not what it starts vLLM with."""
-    program(venv, "paddlex_genai_server", PRINT_WHAT_IS_GIVEN)
+    """Add the launcher of PaddleX, and a Python that has PaddleX without its vLLM plugin."""
+    program(venv, "paddlex_genai_server", PRINT_ARGUMENTS)
     program(venv, "python", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
 
 
-def become_vllm(venv: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def run_start_vllm(venv: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(venv), "VLLM_VENV": str(venv), **settings}
     return subprocess.run(["./start.sh", "vllm"], cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 def launched(venv: Path, **settings: str) -> list[str]:
-    """Become vLLM; return the command, and the lines of its configuration."""
-    run = become_vllm(venv, **settings)
+    """Run `start.sh vllm`; return the command and the lines of its configuration."""
+    run = run_start_vllm(venv, **settings)
     assert run.returncode == 0, run.stderr
     return run.stdout.splitlines()
 
 
 def refused(**settings: str) -> str:
-    """Run start.sh with what it cannot start with; return what it says."""
+    """Run start.sh with settings that it must refuse; return its error output."""
     environment = {**os.environ, **start_environment(**settings)}
     run = subprocess.run(START, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert run.returncode == 1
     return run.stderr
 
 
-def test_vllm_serves_the_model_as_its_recipe_says_under_the_name_that_paddlex_asks_for(venv: Path) -> None:
+def test_vllm_command_follows_the_recipe_and_serves_the_name_that_paddlex_requests(venv: Path) -> None:
     recipe = """vllm serve PaddlePaddle/PaddleOCR-VL-1.6 --served-model-name PaddleOCR-VL-1.6-0.9B
         --host 127.0.0.1 --port 8080 --trust-remote-code --gpu-memory-utilization 0.5 --max-model-len 16384
         --max-num-batched-tokens 16384 --no-enable-prefix-caching --mm-processor-cache-gb 0
@@ -73,7 +73,7 @@ def test_vllm_serves_the_model_as_its_recipe_says_under_the_name_that_paddlex_as
     assert launched(venv) == shlex.split(recipe)
 
 
-def test_settings_go_to_vllm(venv: Path) -> None:
+def test_settings_are_passed_to_vllm(venv: Path) -> None:
     settings = {
         "VLLM_SERVER_HOST": "0.0.0.0",
         "VLLM_SERVER_PORT": "9000",
@@ -97,18 +97,18 @@ def test_settings_go_to_vllm(venv: Path) -> None:
         ("v1.5", "PaddlePaddle/PaddleOCR-VL-1.5", "PaddleOCR-VL-1.5-0.9B"),
     ],
 )
-def test_model_is_that_of_the_pipeline(venv: Path, version: str, repository: str, served: str) -> None:
+def test_model_matches_the_pipeline_version(venv: Path, version: str, repository: str, served: str) -> None:
     command = launched(venv, OCR_PIPELINE_VERSION=version)
     assert command[2] == repository and command[command.index("--served-model-name") + 1] == served
 
 
-def test_weights_that_are_there_are_not_downloaded(venv: Path) -> None:
+def test_existing_weights_are_not_downloaded(venv: Path) -> None:
     weights = venv / "cache/official_models/PaddleOCR-VL-1.6"
     weights.mkdir(parents=True)
     assert launched(venv, PADDLE_PDX_CACHE_HOME=str(venv / "cache"))[2] == str(weights)
 
 
-def test_paddlex_launcher_is_chosen_where_it_can_start(venv: Path) -> None:
+def test_paddlex_launcher_is_used_if_it_can_start(venv: Path) -> None:
     with_paddlex(venv, can_start=True)
     assert launched(venv) == [
         *shlex.split("paddlex_genai_server --model_name PaddleOCR-VL-1.6-0.9B --backend vllm"),
@@ -130,40 +130,40 @@ def test_paddlex_launcher_gets_extra_arguments_in_its_configuration(venv: Path) 
     ]
 
 
-def test_vllm_itself_where_paddlex_launcher_would_give_up(venv: Path) -> None:
+def test_vllm_is_started_directly_if_paddlex_launcher_cannot_start(venv: Path) -> None:
     with_paddlex(venv, can_start=False)
     assert launched(venv)[:2] == ["vllm", "serve"]
 
 
-def test_paddlex_itself_is_asked_whether_it_can_start(venv: Path) -> None:
+def test_real_paddlex_without_its_plugin_is_not_used(venv: Path) -> None:
     with_real_paddlex(venv)
-    run = become_vllm(venv)
+    run = run_start_vllm(venv)
     assert run.stdout.splitlines()[:2] == ["vllm", "serve"]
     assert "Traceback" not in run.stderr
 
 
-def test_nothing_calls_home_nor_looks_for_what_is_there(venv: Path) -> None:
+def test_telemetry_and_hub_lookups_are_disabled(venv: Path) -> None:
     program(venv, "vllm", "#!/bin/sh\nenv\n")
     (venv / ".paddlex/official_models/PaddleOCR-VL-1.6").mkdir(parents=True)
-    told = set(launched(venv))
+    variables = set(launched(venv))
     assert {
         "DO_NOT_TRACK=1",
         "HF_HUB_DISABLE_TELEMETRY=1",
         "HF_HUB_OFFLINE=1",
         "VLLM_HOST_IP=127.0.0.1",
-    } <= told
-    assert f"PATH={venv}/bin:/usr/bin:/bin" in told
+    } <= variables
+    assert f"PATH={venv}/bin:/usr/bin:/bin" in variables
 
 
-def test_relative_environment_is_one_of_the_projects_folder(venv: Path) -> None:
+def test_relative_venv_path_is_resolved_against_the_project_folder(venv: Path) -> None:
     program(venv, "vllm", "#!/bin/sh\necho $PATH\n")
     relative = os.path.relpath(venv, ROOT)
     assert launched(venv, VLLM_VENV=relative) == [f"{ROOT}/{relative}/bin:/usr/bin:/bin"]
 
 
 @pytest.mark.parametrize("wrong", ["'unclosed", "$(", "a)"])
-def test_extra_arguments_that_cannot_be_understood_are_not_left_out(venv: Path, wrong: str) -> None:
-    run = become_vllm(venv, VLLM_EXTRA_ARGS=wrong)
+def test_invalid_extra_arguments_are_an_error(venv: Path, wrong: str) -> None:
+    run = run_start_vllm(venv, VLLM_EXTRA_ARGS=wrong)
     assert run.returncode == 1 and run.stdout == ""
     assert "VLLM_EXTRA_ARGS is not valid shell syntax" in run.stderr
 
@@ -172,20 +172,20 @@ def test_extra_arguments_that_cannot_be_understood_are_not_left_out(venv: Path, 
     ("command", "output"),
     [
         ("""printf '%s|' "$VLLM_SERVER_PORT" 'two words'""", "8080|two words|"),
-        ("WHO=me env | grep WHO", "WHO=me"),
+        ("COLOR=red env | grep COLOR", "COLOR=red"),
         ("cd / && pwd; echo twice", "/\ntwice"),
     ],
 )
-def test_a_command_of_ones_own_is_a_line_of_shell(venv: Path, command: str, output: str) -> None:
+def test_custom_command_is_run_by_the_shell(venv: Path, command: str, output: str) -> None:
     assert "\n".join(launched(venv, VLLM_COMMAND=command)) == output
 
 
-def test_a_wrong_command_of_ones_own_starts_nothing_else(venv: Path) -> None:
-    run = become_vllm(venv, VLLM_COMMAND="'unclosed")
+def test_invalid_custom_command_starts_nothing(venv: Path) -> None:
+    run = run_start_vllm(venv, VLLM_COMMAND="'unclosed")
     assert run.returncode != 0 and run.stdout == ""
 
 
-def test_models_dir_is_where_paddlex_looks_and_does_not_write(venv: Path) -> None:
+def test_invalid_models_dir_stops_the_start(venv: Path) -> None:
     models, cache = venv / "models", venv / "cache"
     assert "there is no folder" in refused(MODELS_DIR=str(models), PADDLE_PDX_CACHE_HOME=str(cache))
     models.mkdir()
@@ -196,17 +196,17 @@ def test_models_dir_is_where_paddlex_looks_and_does_not_write(venv: Path) -> Non
 @pytest.mark.parametrize(
     ("setting", "value"), [("VLLM_ENABLED", "yes"), ("VLLM_STOP_TIMEOUT", "10s"), ("VLLM_STOP_TIMEOUT", "-1")]
 )
-def test_wrong_value_stops_the_start_by_its_name(setting: str, value: str) -> None:
+def test_invalid_setting_stops_the_start_and_is_named(setting: str, value: str) -> None:
     (line,) = refused(**{setting: value}).splitlines()
-    told = json.loads(line)
-    assert told["level"] == "ERROR" and told["message"].startswith(f"{setting} must be")
+    record = json.loads(line)
+    assert record["level"] == "ERROR" and record["message"].startswith(f"{setting} must be")
 
 
 SAY = ["bash", "-c", "source <(sed -n '/^log()/,/^}/p' start.sh); log WARNING \"$1\"", "bash"]
 ODD = 'a "quoted" \\ path\nand\tpapka — папка \x1b[1m\x7f \\u0041 ${HOME} $(date) %s'
 
 
-def said(form: str, **environment: str) -> str:
+def logged(form: str, **environment: str) -> str:
     clean = {"PATH": os.environ["PATH"], "OCR_LOG_FORMAT": form, **environment}
     run = subprocess.run([*SAY, ODD], cwd=ROOT, env=clean, capture_output=True, text=True, check=True)
     assert run.stdout == ""
@@ -214,17 +214,17 @@ def said(form: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_scripts_own_lines_have_the_form_of_the_services(locale: str) -> None:
+def test_script_logs_json_like_the_service(locale: str) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
-    (line,) = said("json", LC_ALL=locale, TZ="Asia/Tokyo").splitlines()
-    told = json.loads(line)
-    assert list(told) == ["time", "level", "logger", "message"]
-    assert (told["level"], told["logger"]) == ("WARNING", "start.sh")
-    assert told["message"] == re.sub(r"[\x00-\x1f\x7f]", " ", ODD)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told["time"])
-    assert before <= datetime.fromisoformat(told["time"]) <= datetime.now(UTC)
+    (line,) = logged("json", LC_ALL=locale, TZ="Asia/Tokyo").splitlines()
+    record = json.loads(line)
+    assert list(record) == ["time", "level", "logger", "message"]
+    assert (record["level"], record["logger"]) == ("WARNING", "start.sh")
+    assert record["message"] == re.sub(r"[\x00-\x1f\x7f]", " ", ODD)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["time"])
+    assert before <= datetime.fromisoformat(record["time"]) <= datetime.now(UTC)
 
 
-def test_scripts_own_lines_are_text_where_the_services_are() -> None:
-    (line,) = said("text").splitlines()
+def test_script_logs_text_if_the_service_does() -> None:
+    (line,) = logged("text").splitlines()
     assert re.match(r"\S+Z WARNING start.sh a \"quoted\" \\ path and papka — папка", line)

@@ -1,7 +1,7 @@
-"""The engine that start.sh and `auto` choose by the machine: its GPU, its packages, its languages.
+"""The engine that start.sh and `auto` choose for a machine: by its GPU, its packages and its languages.
 
-The GPU is a device file in a private mount namespace. Packages are absent as far as Python can see: None in
-`sys.modules` makes the search for them find nothing, as on a machine where they were never installed.
+The GPU is a device file in a private mount namespace. Packages are hidden from Python: if `sys.modules` holds
+None for a package, the search finds nothing, as if the package were not installed.
 """
 
 import re
@@ -21,16 +21,16 @@ HIDE_PACKAGES = """
 import sys
 sys.modules.update(dict.fromkeys(("paddleocr", "paddlex", "paddle", "onnxruntime")))
 """
-# The tests' environment has this one of the two that can run the layout model.
+# Of the two packages that can run the layout model, only this one is installed for the tests.
 WITH_PACKAGES = {"OCR_LAYOUT_ENGINE": "onnxruntime"}
 NO_VLLM = {"VLLM_VENV": "/nowhere"}
-# It has been started, and does not answer yet.
+# vLLM is started, and does not respond yet.
 SLOW_VLLM = {"VLLM_COMMAND": "exec sleep 600"}
 
 
 @cache
 def namespace() -> list[str]:
-    """Return the command that makes a private mount namespace, by a root user or by another."""
+    """Return the command that makes a private mount namespace, as root or as an ordinary user."""
     for command in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
         mounting = [*command, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
         if subprocess.run(mounting, capture_output=True).returncode == 0:
@@ -39,7 +39,7 @@ def namespace() -> list[str]:
 
 
 class RunningOnGpuNode(RunningProgram):
-    """Runs start.sh on a machine that seems to have a GPU. folder: an empty one."""
+    """Runs start.sh on a machine that appears to have a GPU. folder: an empty folder."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         (folder / "dev").mkdir()
@@ -49,9 +49,9 @@ class RunningOnGpuNode(RunningProgram):
         )
 
     def health(self) -> tuple[str, str]:
-        """Return the engine, and the state of vLLM."""
-        told = httpx.get(f"{self.url}/health").raise_for_status().json()
-        return told["engine"], told["vllm"]
+        """Return the engine and the state of vLLM."""
+        body = httpx.get(f"{self.url}/health").raise_for_status().json()
+        return body["engine"], body["vllm"]
 
 
 def without_packages(folder: Path) -> dict[str, str]:
@@ -68,7 +68,7 @@ def upload_scan(start: RunningProgram) -> httpx.Response:
     return httpx.post(f"{start.url}/ocr", files={"file": scan}, timeout=60)
 
 
-def test_gpu_without_packages_is_read_with_tesseract(tmp_path: Path) -> None:
+def test_gpu_without_packages_uses_tesseract(tmp_path: Path) -> None:
     with RunningOnGpuNode(tmp_path, **NO_VLLM, **without_packages(tmp_path)) as start:
         assert start.health() == ("tesseract", "disabled")
         assert httpx.get(f"{start.url}/health/vllm").json()["status"] == "disabled"
@@ -76,27 +76,27 @@ def test_gpu_without_packages_is_read_with_tesseract(tmp_path: Path) -> None:
         assert answer.status_code == 200 and "Договор поставки" in answer.json()["text"]
         start.wait_for("Open http://")
     assert not lines(start, "WARNING|ERROR")
-    (said,) = lines(start, "make run-gpu")
-    assert "INFO ocr_service engine: tesseract (a GPU is visible, but" in said
-    assert "not installed: paddleocr, paddlex, paddle;" in said
-    assert "vLLM is not started: it is not installed in /nowhere" in said
+    (line,) = lines(start, "make run-gpu")
+    assert "INFO ocr_service engine: tesseract (a GPU is visible, but" in line
+    assert "not installed: paddleocr, paddlex, paddle;" in line
+    assert "vLLM is not started: it is not installed in /nowhere" in line
 
 
-def test_gpu_with_packages_and_without_vllm_is_read_with_tesseract(tmp_path: Path) -> None:
+def test_gpu_with_packages_without_vllm_uses_tesseract(tmp_path: Path) -> None:
     with RunningOnGpuNode(tmp_path, **NO_VLLM, **WITH_PACKAGES) as start:
         assert start.health() == ("tesseract", "disabled")
-    (said,) = lines(start, "make run-gpu")
-    assert "INFO" in said and "packages" not in said
-    assert "vLLM is not started: it is not installed in /nowhere" in said
+    (line,) = lines(start, "make run-gpu")
+    assert "INFO" in line and "packages" not in line
+    assert "vLLM is not started: it is not installed in /nowhere" in line
 
 
-def test_gpu_with_packages_and_vllm_is_read_with_paddleocr_vl(tmp_path: Path) -> None:
+def test_gpu_with_packages_and_vllm_uses_paddleocr_vl(tmp_path: Path) -> None:
     with RunningOnGpuNode(tmp_path, **SLOW_VLLM, **WITH_PACKAGES) as start:
         assert start.health() == ("paddleocr-vl", "starting")
     assert lines(start, r"engine: paddleocr-vl \(a GPU is visible\)")
 
 
-def test_gpu_with_packages_and_vllm_that_runs_separately_waits_for_it(tmp_path: Path) -> None:
+def test_gpu_with_packages_and_separate_vllm_is_not_ready_until_vllm_runs(tmp_path: Path) -> None:
     with RunningOnGpuNode(tmp_path, VLLM_ENABLED="false", **WITH_PACKAGES) as start:
         assert start.health() == ("paddleocr-vl", "unavailable")
         ready = httpx.get(f"{start.url}/health/ready")
@@ -104,7 +104,7 @@ def test_gpu_with_packages_and_vllm_that_runs_separately_waits_for_it(tmp_path: 
     assert lines(start, r"engine: paddleocr-vl \(a GPU is visible\)")
 
 
-def test_vllm_that_is_not_installed_is_unavailable_and_not_starting(tmp_path: Path) -> None:
+def test_vllm_not_installed_is_unavailable_and_not_starting(tmp_path: Path) -> None:
     settings = {"OCR_ENGINE": "paddleocr-vl", **NO_VLLM, **WITH_PACKAGES}
     with RunningOnGpuNode(tmp_path, **settings) as start:
         assert start.health() == ("paddleocr-vl", "unavailable")
@@ -118,7 +118,7 @@ def test_vllm_that_is_not_installed_is_unavailable_and_not_starting(tmp_path: Pa
     assert "WARNING start.sh vLLM is not started" in start.log[0]
 
 
-def test_paddleocr_vl_that_was_asked_for_without_its_packages_says_why_it_cannot_read(tmp_path: Path) -> None:
+def test_paddleocr_vl_without_its_packages_returns_the_reason(tmp_path: Path) -> None:
     settings = {"OCR_ENGINE": "paddleocr-vl", **SLOW_VLLM, **without_packages(tmp_path)}
     with RunningOnGpuNode(tmp_path, **settings) as start:
         answer = upload_scan(start)
@@ -126,16 +126,16 @@ def test_paddleocr_vl_that_was_asked_for_without_its_packages_says_why_it_cannot
     assert "not installed" in answer.json()["detail"]
 
 
-def test_address_of_a_server_without_packages_is_read_with_tesseract_and_a_warning(tmp_path: Path) -> None:
+def test_vlm_url_without_packages_uses_tesseract_with_a_warning(tmp_path: Path) -> None:
     address = {"OCR_VLM_URL": "http://127.0.0.1:9/v1", "OCR_LOG_FORMAT": "text"}
     with RunningStart(**address, **without_packages(tmp_path)) as start:
         assert httpx.get(f"{start.url}/health").json()["engine"] == "tesseract"
-    (said,) = lines(start, "make run-gpu")
-    assert "WARNING ocr_service engine: tesseract (OCR_VLM_URL is set, but" in said
+    (line,) = lines(start, "make run-gpu")
+    assert "WARNING ocr_service engine: tesseract (OCR_VLM_URL is set, but" in line
 
 
 @pytest.mark.skipif(not NO_GPU_HERE, reason="a GPU is visible here")
-def test_without_a_gpu_nothing_looks_broken_and_the_last_line_says_where_to_go() -> None:
+def test_start_without_a_gpu_logs_no_warning_and_ends_with_the_url() -> None:
     with RunningStart(OCR_LOG_FORMAT="text") as start:
         start.wait_for(f"Open {start.url}/ in a browser")
         at_start = list(start.log)
@@ -163,13 +163,13 @@ def test_without_a_gpu_nothing_looks_broken_and_the_last_line_says_where_to_go()
     ],
     ids=str,
 )
-def test_absent_vllm_is_a_warning_only_if_it_was_asked_for(settings: dict[str, str], level: str) -> None:
+def test_vllm_not_started_is_a_warning_only_if_it_was_requested(settings: dict[str, str], level: str) -> None:
     with RunningStart(OCR_LOG_FORMAT="text", **settings) as start:
         pass
     assert f" {level} start.sh vLLM is not started: " in start.log[0]
 
 
-def test_server_elsewhere_may_be_starting() -> None:
+def test_remote_vllm_that_does_not_respond_yet_is_starting() -> None:
     settings = {"OCR_ENGINE": "paddleocr-vl", "OCR_VLM_URL": "http://127.0.0.1:9/v1"}
     with RunningStart(**settings) as start:
         assert httpx.get(f"{start.url}/health").json()["vllm"] == "starting"
@@ -184,21 +184,21 @@ def test_server_elsewhere_may_be_starting() -> None:
     ],
     ids=str,
 )
-def test_last_line_of_the_start_fits_the_settings(settings: dict[str, str], greeting: str) -> None:
+def test_last_line_of_the_start_matches_the_settings(settings: dict[str, str], greeting: str) -> None:
     with RunningStart(OCR_ENGINE="tesseract", **settings) as start:
         start.wait_for(greeting)
 
 
-def test_language_that_is_not_installed_stops_the_start() -> None:
-    said = refused(OCR_ENGINE="tesseract", OCR_LANG="rus+tlh", OCR_LOG_FORMAT="text")
-    assert re.search(r"CRITICAL .*OCR_LANG: Not installed: tlh\. Installed: .*eng, .*rus", said)
+def test_missing_language_stops_the_start() -> None:
+    line = refused(OCR_ENGINE="tesseract", OCR_LANG="rus+tlh", OCR_LOG_FORMAT="text")
+    assert re.search(r"CRITICAL .*OCR_LANG: Not installed: tlh\. Installed: .*eng, .*rus", line)
 
 
-def test_no_language_data_stops_the_start(tmp_path: Path) -> None:
-    said = refused(OCR_ENGINE="tesseract", OCR_TESSDATA_DIR=str(tmp_path), OCR_LOG_FORMAT="text")
-    assert re.search(r"CRITICAL .*OCR_LANG: There is no Tesseract language data", said)
+def test_missing_language_data_stops_the_start(tmp_path: Path) -> None:
+    line = refused(OCR_ENGINE="tesseract", OCR_TESSDATA_DIR=str(tmp_path), OCR_LOG_FORMAT="text")
+    assert re.search(r"CRITICAL .*OCR_LANG: There is no Tesseract language data", line)
 
 
-def test_language_of_tesseract_does_not_matter_to_another_engine() -> None:
+def test_tesseract_language_is_ignored_by_another_engine() -> None:
     with RunningStart(OCR_ENGINE="paddleocr-vl", OCR_LANG="tlh") as start:
         assert httpx.get(f"{start.url}/health").status_code == 200
