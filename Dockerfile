@@ -1,17 +1,17 @@
-# The OCR service as a container, in two targets that differ in their environments alone:
+# The image of the OCR service. Its two targets differ only in their environments:
 #   gpu (the default)  PaddleOCR-VL on vLLM
 #   cpu                Tesseract, for any machine
-# Platform: linux/amd64. CUDA's libraries come from PyPI with the packages; the driver from the NVIDIA runtime.
-# deploy/README.md says how to build and run it.
+# Platform: linux/amd64. The CUDA libraries are in the PyPI packages; the NVIDIA runtime provides the driver.
+# deploy/README.md explains how to build and run it.
 
 # A slim Debian with Python 3.11 or newer as `python3`, and its venv module.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
-# true: the models are part of the image, and a pod starts without the network. false: they are downloaded to
-# /models, a mounted volume, when they are first needed.
+# true: the image contains the models, and a pod starts without network access. false: the models are downloaded to
+# the volume /models when they are needed for the first time.
 ARG BAKE_MODELS=true
 
 
-# What both targets are, but for their environments and the code. tesserocr brings Tesseract; Debian its languages.
+# The common part of both targets. tesserocr brings Tesseract; Debian brings the language data.
 FROM ${BASE_IMAGE} AS base
 RUN apt-get update \
     && apt-get install -y --no-install-recommends tesseract-ocr-rus tesseract-ocr-eng \
@@ -20,7 +20,7 @@ RUN apt-get update \
     && useradd --uid 10001 --gid ocr --home-dir /tmp --no-create-home --shell /usr/sbin/nologin ocr \
     && install -d /app \
     && install -d -o ocr -g ocr /app/output /models
-# The root file system may be read-only: what is written apart from results and models goes to /tmp.
+# The root file system may be read-only, so all files except results and models are written to /tmp.
 ENV PATH=/opt/service/bin:$PATH \
     HOME=/tmp \
     USER=ocr \
@@ -36,7 +36,7 @@ LABEL org.opencontainers.image.title="paddleocr-vl-service" \
       org.opencontainers.image.description="Document OCR over HTTP: PaddleOCR-VL on vLLM, or Tesseract"
 
 
-# The code: compiled here, as nothing can be written beside it later, and readable whatever the checkout's modes are.
+# The code. It is compiled here because the file system is read-only later. File modes do not depend on the checkout.
 FROM ${BASE_IMAGE} AS code
 COPY start.sh *.py /app/
 COPY ocr_service /app/ocr_service
@@ -45,7 +45,7 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app \
     && chmod 755 /app/start.sh
 
 
-# uv installs the packages of every environment. It stays out of the image.
+# uv installs the packages of each environment. It is not part of the image.
 FROM base AS uv
 COPY requirements/uv.txt /build/
 RUN python3 -m venv /opt/uv \
@@ -92,7 +92,7 @@ RUN uv pip sync --python /opt/service --require-hashes /build/paddleocr.txt \
     && uv pip check --python /opt/service
 
 
-# The environment of vLLM: it and PaddleOCR require different versions of the same packages.
+# The environment of vLLM. It and PaddleOCR require different versions of the same packages.
 FROM uv AS vllm
 COPY requirements/vllm.txt /build/
 RUN uv venv --python python3 /opt/vllm \
@@ -100,9 +100,8 @@ RUN uv venv --python python3 /opt/vllm \
     && uv pip check --python /opt/vllm
 
 
-# What the gpu target has beside the environments. OpenCV loads OpenGL and GLib. vLLM compiles kernels on the machine
-# where it runs: Triton wants a C compiler and Python's headers, which a python image has already, and torch's inductor
-# a compiler of C++.
+# The system packages of the gpu target. OpenCV loads OpenGL and GLib. vLLM compiles kernels at run time: Triton needs a
+# C compiler and the headers of Python, which a python image already has, and the inductor of torch needs a C++ compiler.
 FROM base AS base-gpu
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libgl1 libglib2.0-bin g++ \

@@ -1,4 +1,4 @@
-# `make run` and `make test` are all that a new machine needs; `make help` lists the rest.
+# `make run` and `make test` set up a new machine; `make help` lists all targets.
 
 PORT ?= 8081
 HOST ?= 0.0.0.0
@@ -17,7 +17,7 @@ run: ## set up, then serve on PORT (8081)
 	@scripts/setup.sh run
 	@$(SERVE)
 
-run-gpu: ## set up PaddleOCR-VL and vLLM too, then serve; LAYOUT_ENGINE=onnxruntime does without Paddle
+run-gpu: ## set up PaddleOCR-VL and vLLM too, then serve; LAYOUT_ENGINE=onnxruntime replaces Paddle
 	@LAYOUT_ENGINE=$(LAYOUT_ENGINE) scripts/setup.sh run-gpu
 	@OCR_ENGINE=paddleocr-vl OCR_LAYOUT_ENGINE=$(LAYOUT_ENGINE) VLLM_VENV=$(CURDIR)/.cache/vllm $(SERVE)
 
@@ -27,57 +27,57 @@ test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 	@scripts/setup.sh test
 	@$(PYTHON) -m pytest --numprocesses auto --no-loadscope-reorder $(ARGS)
 
-lint: lint-image ## linters of everything; formatter and types
+lint: lint-image ## all linters, the formatter check and the type check
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	@scripts/going.sh mypy $(PYTHON) -m mypy
+	@scripts/progress.sh mypy $(PYTHON) -m mypy
 
-lint-image: ## linters of the scripts and the Dockerfile
+lint-image: ## lint the scripts and the Dockerfile
 	@scripts/setup.sh test
 	.venv/bin/shellcheck $$(git ls-files '*.sh') .ci/run
 	.venv/bin/hadolint Dockerfile
 
 check: lint test ## lint and test
 
-bare-check: ## set up in bare roots of Debian 12 and 13 (root); ARGS="make test" runs that there instead
+bare-check: ## set up in bare roots of Debian 12 and 13 (root); ARGS="make test" runs this command instead
 	@scripts/bare-check.sh $(ARGS)
 
-image-check: lint-image ## build the image's cpu target without Docker, run it, and see that it works (root)
+image-check: lint-image ## build the cpu target of the image without Docker, run and check it (root)
 	@scripts/image/check.sh
 
-bench-tesseract: ## pages a second over HTTP against bare tesserocr and OCRmyPDF
+bench-tesseract: ## pages per second over HTTP, compared with bare tesserocr and OCRmyPDF
 	@scripts/setup.sh bench
 	@$(PYTHON) -m benchmarks.bench_tesseract
 
-bench-health: ## first answer after start, /health while every core recognises, refusal of a pixel bomb
+bench-health: ## time to first answer, /health under full load, refusal of a decompression bomb
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_health
 
-bench-storage: ## what storing in S3 on loopback adds to a request
+bench-storage: ## time that storing in S3 on loopback adds to a request
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_storage
 
-bench-cache: ## a repeated document: read anew, from memory, from the store, as a 304
+bench-cache: ## a repeated document: read again, from memory, from the store, as a 304
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_cache
 
-bench-vl: ## pages a second with PaddleOCR-VL against paddlex --serve and the VLM alone, on stand-ins
+bench-vl: ## pages per second of PaddleOCR-VL, compared with paddlex --serve and the VLM alone, on stand-ins
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_vl
 
-bench-vl-health: ## /health while PaddleOCR-VL is imported and built, and while many pages are read
+bench-vl-health: ## /health during the start of PaddleOCR-VL and during the reading of many pages
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_vl_health
 
-load: ## 200 clients for a minute, honest ones and others, with either engine: who is answered how?
+load: ## answers to 200 clients in a minute, well-behaved and others, with each engine
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.load
 
-soak: ## 2000 pages with PaddleOCR-VL on stand-ins: does memory grow?
+soak: ## memory growth over 2000 pages with PaddleOCR-VL on stand-ins
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.soak
 
-fuzz: ## damaged files through the decoder for MINUTES (10); ARGS="--seed 1 --format PDF"
+fuzz: ## decode damaged files for MINUTES (10); ARGS="--seed 1 --format PDF"
 	@scripts/setup.sh test
 	@$(PYTHON) -m tests.fuzz --minutes $(MINUTES) $(ARGS)
 

@@ -1,1 +1,1 @@
-"""Programs for the work on this project."""
+"""Tools for the development of this project."""

@@ -11,9 +11,9 @@ trap 'rm -rf "$pages"' EXIT
 cp --parents LICENSE ./*.md docs/*.md docs/ru/*.md deploy/README*.md deploy/monitoring/README*.md "$pages"
 NO_MKDOCS_2_WARNING=1 DOCS_PAGES=$pages .venv/bin/python -m mkdocs build --strict --site-dir "$site"
 
-# Links in the text may lead to other sites; scripts, styles, fonts and images may not.
-from_elsewhere='<(script|link|img|iframe)[^>]*(src|href)="?(https?:)?//|url\("?(https?:)?//|@import'
-if grep -rEno --include='*.html' --include='*.css' "$from_elsewhere" "$site"; then
-    echo "docs: the site loads something from elsewhere" >&2
+# Links may lead to other sites. Scripts, styles, fonts and images may not.
+external='<(script|link|img|iframe)[^>]*(src|href)="?(https?:)?//|url\("?(https?:)?//|@import'
+if grep -rEno --include='*.html' --include='*.css' "$external" "$site"; then
+    echo "docs: the site loads external files" >&2
     exit 1
 fi

@@ -1,7 +1,7 @@
-"""Download the models of a release of PaddleOCR-VL, in the form that a layout engine reads.
+"""Download the models of a PaddleOCR-VL release, in the format of a layout engine.
 
 Usage: download_models.py RELEASE LAYOUT_ENGINE FOLDER, such as `download_models.py v1.6 paddle /models`.
-The folder is what MODELS_DIR names later. What is there already is kept.
+MODELS_DIR must name the same folder later. Existing models are not downloaded again.
 """
 
 import os
@@ -15,9 +15,9 @@ VLM = "PaddleOCR-VL"
 
 
 def main(release: str, engine: str, folder: Path) -> None:
-    """Download every model that the release's pipeline names."""
+    """Download every model in the pipeline configuration of the release."""
     with tempfile.TemporaryDirectory() as home:
-        # PaddleX reads this when it is imported, and keeps more than the models there.
+        # PaddleX reads this at import, and writes other files beside the models.
         os.environ["PADDLE_PDX_CACHE_HOME"] = home
         Path(home, "official_models").symlink_to(folder.resolve())
         from paddlex.inference import load_pipeline_config
@@ -25,13 +25,13 @@ def main(release: str, engine: str, folder: Path) -> None:
 
         pipeline = VLM if release == "v1" else f"{VLM}-{release.removeprefix('v')}"
         for name in sorted(set(model_names(load_pipeline_config(pipeline)))):
-            print(f"{name}: looking for it, or downloading", flush=True)
+            print(f"{name}: checking or downloading", flush=True)
             official_models.get_model_path(name, model_formats=formats(name, engine))
-            print(f"{name}: there", flush=True)
+            print(f"{name}: ready", flush=True)
 
 
 def model_names(config: Any) -> Iterator[str]:
-    """Return the names of all models in a pipeline's configuration, however deep they stand."""
+    """Return the names of all models in a pipeline configuration, at any depth."""
     if isinstance(config, dict):
         if "model_name" in config:
             yield config["model_name"]
@@ -40,12 +40,12 @@ def model_names(config: Any) -> Iterator[str]:
 
 
 def formats(name: str, engine: str) -> tuple[str, ...] | None:
-    """Return the forms of a model that the pipeline will ask for; the VLM, which vLLM serves, has one."""
+    """Return the model formats that the pipeline will request, or None for the VLM, which has one format."""
     if name.startswith(VLM):
         return None
     from paddlex.inference import models
 
-    # PaddleX has no public function that says it.
+    # PaddleX has no public function for this.
     chosen, _ = models._resolve_requested_engine(name, engine, None)  # noqa: SLF001
     chosen_engine = models._get_inference_engine(chosen)  # noqa: SLF001
     supported: tuple[str, ...] | None = chosen_engine.get_supported_model_formats()

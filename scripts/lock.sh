@@ -5,8 +5,8 @@
 #        scripts/lock.sh --check          also: each environment of the image is complete
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# shellcheck source=scripts/going.sh
-. scripts/going.sh
+# shellcheck source=scripts/progress.sh
+. scripts/progress.sh
 
 scripts/setup.sh uv
 uv=.cache/uv/bin/uv
@@ -36,8 +36,8 @@ export_lists() {
 }
 
 lock() {
-    going "uv.lock" "$uv" lock --quiet "$@"
-    going "requirements/vllm.txt" "$uv" pip compile requirements/vllm.in --output-file requirements/vllm.txt \
+    with_progress "uv.lock" "$uv" lock --quiet "$@"
+    with_progress "requirements/vllm.txt" "$uv" pip compile requirements/vllm.in --output-file requirements/vllm.txt \
         --universal --python-version 3.11 "${released_with_vllm[@]}" --generate-hashes --no-emit-index-url \
         --no-annotate --custom-compile-command "make lock" --quiet "$@"
     export_lists .
@@ -57,7 +57,7 @@ check_lists() {
 check_complete() {
     local environment=$1 list=$2 resolved unpinned
     shift 2
-    resolved=$(going "the pins of $environment" "$uv" pip compile "$@" --constraints "$list" "${in_the_image[@]}" \
+    resolved=$(with_progress "the pins of $environment" "$uv" pip compile "$@" --constraints "$list" "${in_the_image[@]}" \
         --no-header --no-annotate --quiet)
     unpinned=$(grep -vxFf <(pins "$list") <<<"$resolved" || true)
     [ -z "$unpinned" ] || fail "$environment: not pinned: $unpinned"

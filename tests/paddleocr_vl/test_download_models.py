@@ -35,6 +35,6 @@ def folder(tmp_path: Path) -> Path:
 def test_every_model_of_the_pipeline_is_asked_for_in_the_form_that_the_engine_reads(folder: Path) -> None:
     done = download(folder)
     assert done.returncode == 0, done.stderr
-    there = {line for line in done.stdout.splitlines() if line.endswith(": there")}
+    ready = {line for line in done.stdout.splitlines() if line.endswith(": ready")}
     models = ("PP-DocLayoutV3", "PP-LCNet_x1_0_doc_ori", "PaddleOCR-VL-1.6-0.9B", "UVDoc")
-    assert there == {f"{name}: there" for name in models}
+    assert ready == {f"{name}: ready" for name in models}
