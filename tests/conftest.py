@@ -12,7 +12,7 @@ _GROUPS = {
     "clients": r"tests/clients/",
     "object stores": r"tests/s3/",
     "service beside PaddleX": r"tests/paddleocr_vl/test_(layout_parsing|restructure_pages)\.py",
-    "PaddleOCR-VL": r"tests/paddleocr_vl/test_(contract|dialect_names|engine|faults|parity)\.py",
+    "PaddleOCR-VL": r"tests/paddleocr_vl/test_(contract|field_names|engine|faults|parity)\.py",
 }
 
 

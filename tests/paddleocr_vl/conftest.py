@@ -1,4 +1,4 @@
-"""The real pipeline on stand-ins: models for ONNX Runtime, and a vLLM server in a process of its own."""
+"""Fixtures: the real pipeline with stand-in ONNX models, and a stand-in vLLM server in its own process."""
 
 import os
 import sys
@@ -28,10 +28,10 @@ def engine_on(vllm: RunningVllm, **variables: Any) -> PaddleOcrVlEngine:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Put the models where this process's paddlex will look for them; return the environment that says so."""
-    assert "paddlex" not in sys.modules, "paddlex has read its environment already"
+    """Write the models into the cache of paddlex in this process; return the environment that names it."""
+    assert "paddlex" not in sys.modules, "paddlex was imported before its environment was set"
     environment = make_model_cache(tmp_path_factory.mktemp("paddlex"), masks=True)
-    # Of a network that is not there, paddlex would fetch one as soon as it draws.
+    # Without a local font, paddlex downloads one when it first draws.
     os.environ.update(environment, PADDLE_PDX_LOCAL_FONT_FILE_PATH=SERIF)
     return environment
 
@@ -44,14 +44,14 @@ def fast_vllm() -> Iterator[RunningVllm]:
 
 @pytest.fixture
 def vllm(fast_vllm: RunningVllm) -> Iterator[RunningVllm]:
-    """The stand-in, well again after each test."""
+    """The stand-in server; its fault is cleared after each test."""
     yield fast_vllm
     fast_vllm.fault(None)
 
 
 @pytest.fixture
 def start_engine(models: dict[str, str]) -> StartEngine:
-    """Start an engine for the length of a `with` block, with the settings that differ from the usual ones."""
+    """Start an engine for the length of a `with` block; keyword arguments override its settings."""
 
     @asynccontextmanager
     async def started(vllm: RunningVllm, **variables: Any) -> AsyncIterator[PaddleOcrVlEngine]:
@@ -67,7 +67,7 @@ def start_engine(models: dict[str, str]) -> StartEngine:
 
 @pytest.fixture(scope="session")
 def both(models: dict[str, str]) -> Iterator[Both]:
-    """PaddleX's app and ours, with a vLLM of their own: they look after it, and other tests count."""
+    """PaddleX's app and ours, with their own vLLM, as their calls would disturb the counts of other tests."""
     with (
         RunningVllm(*FAST) as vllm,
         both_apps(vllm, engine_on(vllm, ocr_vlm_jpeg_quality=STOCK_QUALITY)) as both,

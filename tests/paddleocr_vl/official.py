@@ -1,4 +1,4 @@
-"""The official pipeline, called as its own documentation shows: one page after the other."""
+"""The official pipeline, called as in its documentation: one page at a time."""
 
 from functools import cache
 from typing import Any
@@ -9,14 +9,14 @@ from PIL import Image
 
 MODEL = "PaddleOCR-VL-1.6-0.9B"
 
-# The quality at which the stock client sends its crops.
+# JPEG quality of the crops that the stock client sends.
 STOCK_QUALITY = 75
 
 
 @cache
 def pipeline(vlm_url: str, version: str = "v1.6", **settings: Any) -> Any:
-    """Build it once for each way in which it is wanted."""
-    # Here, as it takes seconds and reads the environment that the fixture `models` sets.
+    """Build the pipeline once per combination of settings."""
+    # Imported here because the import takes seconds and reads the environment that the fixture `models` sets.
     from paddleocr import PaddleOCRVL
 
     return PaddleOCRVL(

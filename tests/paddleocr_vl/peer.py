@@ -1,4 +1,4 @@
-"""PaddleX's own app and this service's, on the same stand-ins, asked the same."""
+"""The PaddleX app and this service, on the same stand-ins, with the same requests."""
 
 import io
 from base64 import b64encode
@@ -26,7 +26,7 @@ from tests.stand_ins.pages import Box, draw_page
 
 @dataclass(frozen=True)
 class Both:
-    """The same question to both."""
+    """Sends the same request to both apps."""
 
     ours: httpx.Client
     theirs: httpx.Client
@@ -39,7 +39,7 @@ class Both:
 
 @contextmanager
 def both_apps(vllm: RunningVllm, engine: PaddleOcrVlEngine, **loaded: bool) -> Iterator[Both]:
-    """Run both; what differs between them is what they are."""
+    """Run both apps; if they behave differently, the cause is the app and not the stand-ins."""
     from paddlex.inference.serving.basic_serving._pipeline_apps.paddleocr_vl import create_pipeline_app
     from paddlex.inference.serving.infra.config import AppConfig
 
@@ -52,7 +52,7 @@ def both_apps(vllm: RunningVllm, engine: PaddleOcrVlEngine, **loaded: bool) -> I
 
 
 class LazyFile:
-    """A file that is not made before it is sent, and only once."""
+    """A file that is made when it is first sent, and only once."""
 
     def __init__(self, make: Callable[[], bytes]) -> None:
         self._make = make
@@ -67,7 +67,7 @@ def scan(image: Image.Image, kind: str = "PNG", **options: Any) -> LazyFile:
 
 
 def sent(request: Any) -> Any:
-    """Return the request as JSON has it."""
+    """Return the request as JSON, with its files in base64."""
     if isinstance(request, dict) and isinstance(request.get("file"), LazyFile):
         return {**request, "file": request["file"].base64}
     return request
@@ -89,7 +89,7 @@ def page_file(name: str) -> LazyFile:
 
 
 def page(name: str, **fields: Any) -> dict[str, Any]:
-    """A request for a page; its pictures of itself only where a case is about them."""
+    """Build a request for a page; `visualize` is off unless a case needs the rendered images."""
     return {"file": page_file(name), "fileType": 1, "visualize": False, **fields}
 
 

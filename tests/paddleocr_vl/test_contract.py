@@ -1,4 +1,4 @@
-"""What we put into paddlex fits where it goes: these fail when a new release has other seams."""
+"""The parts that we replace in paddlex: these tests fail if a new release changes their interfaces."""
 
 import importlib
 import inspect
@@ -22,28 +22,28 @@ def inner(vllm: RunningVllm, models: dict[str, str]) -> Any:
     return official.pipeline(vllm.api, use_doc_orientation_classify=True).paddlex_pipeline._pipeline
 
 
-def test_versions_are_those_that_were_looked_at() -> None:
-    """With a new release, look at the seams again, then change this."""
+def test_installed_versions_are_the_checked_ones() -> None:
+    """If a new release is installed, check the interfaces again, then change this list."""
     assert (version("paddleocr"), version("paddlex")) == ("3.7.0", "3.7.2")
 
 
-def test_vlm_takes_what_the_stock_client_takes(inner: Any) -> None:
+def test_vlm_has_the_parameters_of_the_stock_client(inner: Any) -> None:
     stock = set(inspect.signature(inner.vl_rec_model.process).parameters)
     ours = set(inspect.signature(VlmPredictor.predict).parameters)
-    # The pipeline passes use_cache, which the stock client swallows unnamed.
+    # The pipeline passes use_cache, which the stock client accepts only through **kwargs.
     assert ours - {"self", "use_cache"} == stock - {"self", "kwargs"}
 
 
-def test_stock_vlm_is_the_one_for_servers(inner: Any) -> None:
+def test_stock_vlm_is_the_server_client(inner: Any) -> None:
     assert type(inner.vl_rec_model).__name__ == "DocVLMGenAIClientPredictor"
     assert inner.vl_rec_model.genai_client.backend == "vllm-server"
 
 
-def test_layout_model_gathers_as_many_as_we_do(inner: Any) -> None:
+def test_layout_model_has_our_batch_size(inner: Any) -> None:
     assert inner.layout_det_model.batch_sampler.batch_size == MAX_BATCH
 
 
-def test_our_parts_take_their_places(inner: Any) -> None:
+def test_our_parts_replace_the_stock_parts(inner: Any) -> None:
     class Pipeline:
         layout_det_model = inner.layout_det_model
         vl_rec_model = inner.vl_rec_model
@@ -59,7 +59,7 @@ def test_our_parts_take_their_places(inner: Any) -> None:
     assert type(pipeline.vl_rec_model) is VlmPredictor
 
 
-def test_pipeline_without_the_seams_is_refused() -> None:
+def test_pipeline_with_other_parts_is_refused() -> None:
     class Other:
         """A pipeline whose parts have other names."""
 
@@ -70,8 +70,8 @@ def test_pipeline_without_the_seams_is_refused() -> None:
 
 
 @pytest.mark.parametrize("polygons", [True, False])
-def test_masks_drawn_in_turn_are_those_drawn_together(models: dict[str, str], polygons: bool) -> None:
-    """And a page of many blocks takes no more memory than one of few."""
+def test_masks_drawn_one_at_a_time_equal_masks_drawn_together(models: dict[str, str], polygons: bool) -> None:
+    """When masks are drawn one at a time, a page of many blocks needs no more memory than a page of few."""
     module: Any = importlib.import_module("paddlex.inference.models.layout_analysis.result")
     draw_masks_one_by_one()
     in_turn = module.restore_to_draw_masks

@@ -1,4 +1,4 @@
-"""What the image's build downloads is what the pipeline will look for: with stand-ins, and no network."""
+"""The image build downloads the models that the pipeline loads: tested with stand-ins, without a network."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from tests.running import ROOT
 from tests.stand_ins.models import make_model_cache
 
-# Nothing is listening there: what is not in the folder already cannot be had.
+# No server listens there. If a model is not in the folder, its download fails.
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "official_models"
 
 
-def test_every_model_of_the_pipeline_is_asked_for_in_the_form_that_the_engine_reads(folder: Path) -> None:
+def test_every_model_is_requested_in_the_format_of_the_engine(folder: Path) -> None:
     done = download(folder)
     assert done.returncode == 0, done.stderr
     ready = {line for line in done.stdout.splitlines() if line.endswith(": ready")}

@@ -1,4 +1,4 @@
-"""The engine itself: its start, its end, pages that are given up, and what it keeps of them."""
+"""The engine: start, shutdown, cancelled pages, and release of their memory."""
 
 import asyncio
 import gc
@@ -33,11 +33,11 @@ def page() -> Page:
     return Page(1, text_page(BLOCKS), None)
 
 
-def threads_that_read() -> list[threading.Thread]:
+def reader_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("paddleocr-vl_")]
 
 
-async def test_whoever_asks_first_waits_for_one_build(
+async def test_concurrent_first_requests_share_one_build(
     vllm: RunningVllm, models: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -53,17 +53,17 @@ async def test_whoever_asks_first_waits_for_one_build(
     await engine.close()
 
 
-async def test_preload_builds_beside_the_service(vllm: RunningVllm, models: dict[str, str]) -> None:
+async def test_preload_builds_in_the_background(vllm: RunningVllm, models: dict[str, str]) -> None:
     engine = engine_on(vllm)
     async with serving(engine, ocr_preload=True) as client:
         while (await client.get("/health")).json()["paddleocr"] != "ready":
             assert engine.state is not EngineState.UNAVAILABLE
 
 
-async def test_build_that_fails_says_why_and_is_tried_again_later(
+async def test_failed_build_is_logged_and_retried(
     vllm: RunningVllm, models: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Paddle itself is not installed where the tests run.
+    # Paddle itself is not installed in the test environment.
     engine = engine_on(vllm, ocr_layout_engine="paddle")
     async with serving(engine) as client:
         first = await client.post("/ocr", files=scan(1))
@@ -76,8 +76,8 @@ async def test_build_that_fails_says_why_and_is_tried_again_later(
     assert "addle" in caplog.text.partition("Failed to initialize PaddleOCR-VL: ")[2]
 
 
-def watched(engine: PaddleOcrVlEngine) -> list["weakref.ref[Any]"]:
-    """Let the engine note the pixels that it makes of pages."""
+def recorded_pixels(engine: PaddleOcrVlEngine) -> list["weakref.ref[Any]"]:
+    """Record weak references to the pixel arrays that the engine makes of pages."""
     assert engine._pipeline is not None
     to_bgr, seen = engine._pipeline.to_bgr, list["weakref.ref[Any]"]()
 
@@ -90,52 +90,50 @@ def watched(engine: PaddleOcrVlEngine) -> list["weakref.ref[Any]"]:
     return seen
 
 
-async def test_page_that_is_given_up_leaves_nothing(start_engine: StartEngine) -> None:
+async def test_cancelled_page_is_released(start_engine: StartEngine) -> None:
     with RunningVllm(*SLOW) as vllm:
         async with start_engine(vllm) as engine:
-            given_up, pixels = page(), watched(engine)
-            image = weakref.ref(given_up.image)
-            reading = asyncio.create_task(engine.recognize(given_up, Options()))
+            abandoned, pixels = page(), recorded_pixels(engine)
+            image = weakref.ref(abandoned.image)
+            reading = asyncio.create_task(engine.recognize(abandoned, Options()))
             await until(vllm, lambda stats: stats["in_flight"] == BLOCKS)
-            del given_up
+            del abandoned
             reading.cancel()
             await until(vllm, lambda stats: stats["aborted"] == BLOCKS)
             await asyncio.gather(reading, return_exceptions=True)
             del reading
-            await gone(image, *pixels)
+            await wait_until_released(image, *pixels)
             assert len(pixels) == 1
 
 
-async def gone(*held: "weakref.ref[Any]") -> None:
-    """Return once nobody holds them any more: a thread may be on its way out."""
+async def wait_until_released(*held: "weakref.ref[Any]") -> None:
+    """Wait until all are garbage-collected: a thread may still hold them when the call returns."""
     while any(each() is not None for each in held):
         gc.collect()
         await asyncio.sleep(0.01)
 
 
-async def test_page_that_was_read_leaves_nothing(vllm: RunningVllm, start_engine: StartEngine) -> None:
+async def test_read_page_is_released(vllm: RunningVllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm) as engine:
-        read, pixels = page(), watched(engine)
+        read, pixels = page(), recorded_pixels(engine)
         image = weakref.ref(read.image)
         result = await engine.recognize(read, Options())
         del read
-        await gone(image, *pixels)
+        await wait_until_released(image, *pixels)
     assert len(result.blocks) == BLOCKS
 
 
 @pytest.mark.parametrize("fault", ["500", "400"])
-async def test_page_that_failed_leaves_nothing(
-    vllm: RunningVllm, start_engine: StartEngine, fault: str
-) -> None:
+async def test_failed_page_is_released(vllm: RunningVllm, start_engine: StartEngine, fault: str) -> None:
     async with start_engine(vllm) as engine:
         vllm.fault(fault)
-        pixels = watched(engine)
+        pixels = recorded_pixels(engine)
         with pytest.raises(OcrError):
             await engine.recognize(page(), Options())
-        await gone(*pixels)
+        await wait_until_released(*pixels)
 
 
-async def test_pages_that_nobody_waits_for_are_not_put_into_the_layout_model(
+async def test_cancelled_pages_do_not_reach_the_layout_model(
     vllm: RunningVllm, start_engine: StartEngine
 ) -> None:
     async with start_engine(vllm) as engine:
@@ -162,7 +160,7 @@ async def test_pages_that_nobody_waits_for_are_not_put_into_the_layout_model(
         assert await asyncio.wrap_future(held)
 
 
-async def test_vllm_that_came_back_with_another_name_is_asked_for_it(
+async def test_new_model_name_is_used_after_a_vllm_restart(
     vllm: RunningVllm, start_engine: StartEngine
 ) -> None:
     async with start_engine(vllm) as engine:
@@ -182,7 +180,7 @@ def with_own(**options: Any) -> Options:
     return Options(engine=PaddleOcrVlOptions(**options))
 
 
-async def test_limits_that_contradict_each_other() -> None:
+async def test_contradictory_pixel_limits_are_refused() -> None:
     engine = PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())
     with pytest.raises(RequestError, match="min_pixels is 2000000, more than max_pixels, which is 1003520"):
         engine.check(with_own(min_pixels=2_000_000))
@@ -190,7 +188,7 @@ async def test_limits_that_contradict_each_other() -> None:
     await engine.close()
 
 
-async def test_engine_that_closes_ends_its_pages(start_engine: StartEngine) -> None:
+async def test_closing_the_engine_cancels_its_pages(start_engine: StartEngine) -> None:
     with RunningVllm(*SLOW) as vllm:
         async with start_engine(vllm) as engine:
             reading = asyncio.create_task(engine.recognize(page(), Options()))
@@ -198,12 +196,12 @@ async def test_engine_that_closes_ends_its_pages(start_engine: StartEngine) -> N
         with pytest.raises(asyncio.CancelledError):
             await reading
         await until(vllm, lambda stats: stats["in_flight"] == 0)
-    for thread in threads_that_read():
+    for thread in reader_threads():
         await asyncio.to_thread(thread.join)
 
 
 @pytest.mark.parametrize("name", ["use_doc_orientation_classify", "use_doc_unwarping"])
-async def test_option_whose_model_is_not_loaded_names_the_setting(name: str) -> None:
+async def test_error_names_the_setting_when_the_model_of_an_option_is_not_loaded(name: str) -> None:
     asked: Any = {name: True}
     engine = PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())
     with pytest.raises(ModelNotLoaded, match=f"OCR_{name.upper()}=true"):
@@ -215,14 +213,14 @@ async def test_option_whose_model_is_not_loaded_names_the_setting(name: str) -> 
     await loaded.close()
 
 
-async def test_pixel_limit_that_does_not_exist() -> None:
+async def test_unknown_pixel_limit_is_refused() -> None:
     engine = PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())
     with pytest.raises(RequestError, match="no 'tabel_max_pixels'; there are chart_max"):
         engine.check(with_own(vlm_extra_args={"tabel_max_pixels": 1}))
     await engine.close()
 
 
-async def test_paddles_log_lines_go_our_way(
+async def test_log_lines_of_paddle_go_through_our_logging(
     vllm: RunningVllm, start_engine: StartEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with start_engine(vllm):

@@ -1,4 +1,4 @@
-"""What callers see when vLLM fails, over HTTP, with the real pipeline and a stand-in for vLLM that fails."""
+"""Responses over HTTP when vLLM fails, with the real pipeline and a stand-in vLLM that can fail."""
 
 import asyncio
 import io
@@ -14,7 +14,7 @@ from tests.stand_ins.pages import text_page
 
 pytestmark = pytest.mark.anyio
 
-# Slow enough that a page is still on its way whenever a test looks.
+# Slow enough that a page is still being read when a test looks.
 SLOW = ("--step-ms", "1000")
 
 BLOCKS = 12
@@ -27,7 +27,7 @@ def scan(blocks: int = BLOCKS, seed: int = 0) -> dict[str, tuple[str, bytes]]:
 
 
 async def until(vllm: RunningVllm, holds: Callable[[dict[str, int]], bool]) -> None:
-    """Wait until the stand-in has seen what is asked for."""
+    """Poll the statistics of the stand-in until the condition holds."""
     while not holds(await asyncio.to_thread(vllm.stats)):
         await asyncio.sleep(0.01)
 
@@ -37,7 +37,7 @@ async def health(client: httpx.AsyncClient) -> str:
     return answer
 
 
-async def test_all_is_well(vllm: RunningVllm, start_engine: StartEngine) -> None:
+async def test_page_is_read_when_vllm_is_healthy(vllm: RunningVllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm) as engine, serving(engine) as client:
         answer = await client.post("/ocr", files=scan())
         [page] = answer.json()["pages"]
@@ -76,7 +76,7 @@ async def test_vllm_dies_in_the_middle_of_a_page(start_engine: StartEngine) -> N
                 assert await health(client) == "ready"
 
 
-async def test_vllm_is_slow_to_come_up(start_engine: StartEngine) -> None:
+async def test_vllm_that_starts_late(start_engine: StartEngine) -> None:
     port = free_port()
     absent = RunningVllm(*FAST, port=port)
     absent.url = f"http://127.0.0.1:{port}"
@@ -92,7 +92,7 @@ async def test_vllm_is_slow_to_come_up(start_engine: StartEngine) -> None:
 @pytest.mark.parametrize(
     "fault", ["500", "404", "invalid json", "no choices", "html", "redirect", "break", "unhealthy"]
 )
-async def test_vllm_fails_for_a_while(vllm: RunningVllm, start_engine: StartEngine, fault: str) -> None:
+async def test_recovery_after_a_fault(vllm: RunningVllm, start_engine: StartEngine, fault: str) -> None:
     async with start_engine(vllm) as engine, serving(engine) as client:
         vllm.fault(fault)
         for _ in range(3):
@@ -102,7 +102,7 @@ async def test_vllm_fails_for_a_while(vllm: RunningVllm, start_engine: StartEngi
         assert (await client.post("/ocr", files=scan())).status_code == 200
 
 
-async def test_vllm_accepts_and_never_answers(vllm: RunningVllm, start_engine: StartEngine) -> None:
+async def test_vllm_that_never_answers_is_a_timeout(vllm: RunningVllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm, ocr_vlm_timeout=3) as engine, serving(engine) as client:
         assert (await client.post("/ocr", files=scan())).status_code == 200
         vllm.fault("silence")
@@ -112,7 +112,7 @@ async def test_vllm_accepts_and_never_answers(vllm: RunningVllm, start_engine: S
         assert (await client.post("/ocr", files=scan())).status_code == 200
 
 
-async def test_vllm_that_hangs_altogether_is_refused_at_once(
+async def test_vllm_whose_health_check_hangs_is_unavailable(
     vllm: RunningVllm, start_engine: StartEngine
 ) -> None:
     vllm.fault("hang")
@@ -122,7 +122,7 @@ async def test_vllm_that_hangs_altogether_is_refused_at_once(
         assert "no answer in time" in answer.json()["detail"]
 
 
-async def test_others_are_read_while_one_hangs(vllm: RunningVllm, start_engine: StartEngine) -> None:
+async def test_other_pages_are_read_while_one_hangs(vllm: RunningVllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm, ocr_vlm_timeout=10) as engine, serving(engine) as client:
         vllm.fault("silence")
         before = vllm.stats()["failed"]
@@ -136,7 +136,7 @@ async def test_others_are_read_while_one_hangs(vllm: RunningVllm, start_engine: 
 
 
 @pytest.mark.parametrize("fault", ["empty", "null"])
-async def test_vllm_that_finds_nothing_to_read(
+async def test_empty_completion_is_an_empty_text(
     vllm: RunningVllm, start_engine: StartEngine, fault: str
 ) -> None:
     vllm.fault(fault)
@@ -150,7 +150,7 @@ async def test_vllm_that_finds_nothing_to_read(
 @pytest.mark.parametrize(
     ("fault", "code"), [("500", "vlm_unavailable"), ("400", "recognition_failed"), ("silence", "vlm_timeout")]
 )
-async def test_blocks_that_fail_leave_the_page_whole(
+async def test_failed_blocks_do_not_fail_the_page(
     vllm: RunningVllm, start_engine: StartEngine, fault: str, code: str
 ) -> None:
     async with (
@@ -172,14 +172,14 @@ async def test_blocks_that_fail_leave_the_page_whole(
         assert '"failed_pages":[1]' in stream.text
 
 
-async def test_every_block_refused_is_the_pages_failure(vllm: RunningVllm, start_engine: StartEngine) -> None:
+async def test_page_fails_if_every_block_fails(vllm: RunningVllm, start_engine: StartEngine) -> None:
     vllm.fault("400")
     async with start_engine(vllm) as engine, serving(engine) as client:
         answer = await client.post("/ocr", files=scan())
     assert (answer.status_code, answer.json()["code"]) == (500, "recognition_failed")
 
 
-async def test_page_without_blocks_needs_no_words(vllm: RunningVllm, start_engine: StartEngine) -> None:
+async def test_page_without_blocks_is_read_without_vllm(vllm: RunningVllm, start_engine: StartEngine) -> None:
     before = vllm.stats()["calls"]
     async with start_engine(vllm) as engine, serving(engine) as client:
         answer = (await client.post("/ocr", files=scan(1) | {"file": ("blank.png", blank())})).json()
@@ -195,7 +195,7 @@ def blank() -> bytes:
     return file.getvalue()
 
 
-async def test_caller_that_leaves_frees_the_vlm(start_engine: StartEngine) -> None:
+async def test_client_disconnect_cancels_the_vlm_calls(start_engine: StartEngine) -> None:
     with RunningVllm(*SLOW) as vllm:
         async with start_engine(vllm) as engine, serving(engine) as client:
             request = asyncio.create_task(client.post("/ocr", files=scan()))

@@ -1,4 +1,4 @@
-"""`/layout-parsing` beside PaddleX's own app: the same stand-ins, the same requests, the same answers."""
+"""`/layout-parsing` compared with the PaddleX app: same stand-ins, same requests, same responses."""
 
 import io
 from base64 import b64decode, b64encode
@@ -29,15 +29,15 @@ SAME: dict[str, dict[str, Any]] = {
     "page with a chart": page("with chart"),
     "picture in a table": page("picture in a table"),
     "80 blocks": page("80 blocks"),
-    "page that is shown": page("with table", visualize=True),
-    "page that is shown unasked": {"file": page_file("with seal"), "fileType": 1},
-    "empty page that is shown": page("empty", visualize=True),
-    "large page that is shown": page("80 blocks", visualize=True),
-    "one block that is shown": page("with text", visualize=True, useLayoutDetection=False),
-    "spots that are shown": page(
+    "visualized page": page("with table", visualize=True),
+    "page visualized by default": {"file": page_file("with seal"), "fileType": 1},
+    "visualized empty page": page("empty", visualize=True),
+    "visualized large page": page("80 blocks", visualize=True),
+    "visualized single block": page("with text", visualize=True, useLayoutDetection=False),
+    "visualized spotting": page(
         "one block 0", visualize=True, useLayoutDetection=False, promptLabel="spotting"),
     "JPEG": {**page("with text"), "file": scan(PAGES["with text"], "JPEG", quality=90)},
-    "JPEG that lies on its side": {**page("with text"), "file": scan(
+    "JPEG rotated by EXIF": {**page("with text"), "file": scan(
         PAGES["with text"].rotate(90, expand=True), "JPEG", quality=90, exif=LYING)},
     "grey JPEG": {**page("with text"), "file": scan(PAGES["with text"].convert("L"), "JPEG")},
     "BMP": {**page("with text"), "file": scan(PAGES["landscape 0"], "BMP")},
@@ -46,12 +46,12 @@ SAME: dict[str, dict[str, Any]] = {
     "TIFF of two pages": {**page("with text"), "file": scan(
         PAGES["with text"], "TIFF", save_all=True, append_images=[PAGES["landscape 0"]])},
     "PDF": CHAPTERS_PDF,
-    "PDF that is shown": {**CHAPTERS_PDF, "visualize": True},
+    "visualized PDF": {**CHAPTERS_PDF, "visualize": True},
     "PDF of text": {**CHAPTERS_PDF, "file": b64encode(pdf_of_text(["one", "two"])).decode()},
     "PDF, restructured": {**CHAPTERS_PDF, "restructurePages": True},
-    "PDF, restructured and shown": {**CHAPTERS_PDF, "restructurePages": True, "visualize": True},
-    "PDF, restructured but for tables": {**CHAPTERS_PDF, "restructurePages": True, "mergeTables": False},
-    "PDF, restructured but for titles": {**CHAPTERS_PDF, "restructurePages": True, "relevelTitles": False},
+    "PDF, restructured and visualized": {**CHAPTERS_PDF, "restructurePages": True, "visualize": True},
+    "PDF, restructured without tables": {**CHAPTERS_PDF, "restructurePages": True, "mergeTables": False},
+    "PDF, restructured without titles": {**CHAPTERS_PDF, "restructurePages": True, "relevelTitles": False},
     "PDF, restructured and formatted": {
         **CHAPTERS_PDF, "restructurePages": True, "formatBlockContent": True},
     "useDocOrientationClassify": page("with text", useDocOrientationClassify=False),
@@ -80,7 +80,7 @@ SAME: dict[str, dict[str, Any]] = {
     "returnMarkdownImages": page("with image", returnMarkdownImages=False),
     "outputFormats, none": page("with text", outputFormats=[]),
     "fields of other pipelines": page("with text", **UNKNOWN),
-    "every option null that may be": page("with text", **dict.fromkeys((
+    "every nullable option is null": page("with text", **dict.fromkeys((
         "useDocOrientationClassify", "useDocUnwarping", "useLayoutDetection", "useChartRecognition",
         "useSealRecognition", "useOcrForImageBlock", "layoutThreshold", "layoutNms", "layoutUnclipRatio",
         "layoutMergeBboxesMode", "promptLabel", "formatBlockContent", "repetitionPenalty", "temperature",
@@ -90,7 +90,7 @@ SAME: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("request_", SAME.values(), ids=SAME)
-def test_answers_are_the_same(both: Both, request_: dict[str, Any]) -> None:
+def test_responses_are_equal(both: Both, request_: dict[str, Any]) -> None:
     ours, theirs = both.ask(request_)
     assert ours.status_code == theirs.status_code == 200, ours.text
     assert without_id(ours) == without_id(theirs)
@@ -100,11 +100,11 @@ REFUSED: dict[str, Any] = {
     "no file": {"fileType": 1},
     "file that is a number": {"file": 5, "fileType": 1},
     "fileType 2": page("with text", fileType=2),
-    "image that is said to be a PDF": page("with text", fileType=0),
-    "PDF that is said to be an image": {**CHAPTERS_PDF, "fileType": 1},
+    "image with the fileType of a PDF": page("with text", fileType=0),
+    "PDF with the fileType of an image": {**CHAPTERS_PDF, "fileType": 1},
     "bytes of nothing": {"file": b64encode(b"no document").decode(), "fileType": 1},
     "no bytes": {"file": "", "fileType": 1},
-    "base64 that is cut off": {"file": "iVBORw0KGgo", "fileType": 1},
+    "truncated base64": {"file": "iVBORw0KGgo", "fileType": 1},
     "cut off image": {"file": b64encode(small_png()[:20]).decode(), "fileType": 1},
     "cut off PDF": {"file": b64encode(pdf_of_text(["a"])[:50]).decode(), "fileType": 0},
     "too many pixels": {"file": b64encode(bomb_png(13_400)).decode(), "fileType": 1},
@@ -134,13 +134,13 @@ REFUSED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("request_", REFUSED.values(), ids=REFUSED)
-def test_the_same_is_refused(both: Both, request_: Any) -> None:
-    """The sentences are our own; status and form are PaddleX's."""
+def test_both_refuse_the_same_requests(both: Both, request_: Any) -> None:
+    """Both refuse with the same status and the same form; the messages are our own."""
     ours = both.ours.post("/layout-parsing", json=sent(request_))
     body = without_id(ours)
     assert body.keys() == {"errorCode", "errorMsg"}
     if isinstance(request_, dict) and isinstance(request_.get("logId"), int):
-        # PaddleX's own error handler fails there.
+        # The error handler of PaddleX fails there.
         assert (ours.status_code, body["errorCode"]) == (422, 422)
         return
     theirs = both.theirs.post("/layout-parsing", json=sent(request_))
@@ -151,17 +151,17 @@ def test_the_same_is_refused(both: Both, request_: Any) -> None:
     )
 
 
-# What differs on purpose, with what each of them answers: an HTTP status.
+# Intended differences: request, status of PaddleX, status of this service.
 DIFFERENT: dict[str, tuple[Any, int, int]] = {
-    "base64 without a `fileType`: the bytes say what it is": (
+    "base64 without a `fileType`: the type is detected": (
         {"file": page_file("with text"), "visualize": False}, 422, 200),
     "pair as `layoutUnclipRatio`": (page("with text", layoutUnclipRatio=[1.0, 1.2]), 422, 200),
     "HEIC": ({"file": scan(PAGES["with text"], "HEIF"), "fileType": 1}, 422, 200),
     "Office document": ({"file": b64encode(b"PK\x03\x04").decode(), "fileType": 1}, 422, 415),
     "model that is not loaded; the answer names the setting": (
         page("with text", useDocUnwarping=True), 500, 422),
-    "name in `vlmExtraArgs` that is none": (page("with text", vlmExtraArgs={"x_max_pixels": 5}), 200, 422),
-    "more than our limits: `temperature` above 2, `maxNewTokens` above 16384": (
+    "unknown name in `vlmExtraArgs`": (page("with text", vlmExtraArgs={"x_max_pixels": 5}), 200, 422),
+    "values above our limits: `temperature` above 2, `maxNewTokens` above 16384": (
         page("with text", temperature=3), 200, 422),
     "address that cannot be fetched": (
         {"file": "http://nowhere.invalid/scan.png", "fileType": 1}, 422, 424),
@@ -169,17 +169,17 @@ DIFFERENT: dict[str, tuple[Any, int, int]] = {
 
 
 @pytest.mark.parametrize(("request_", "theirs", "ours"), DIFFERENT.values(), ids=DIFFERENT)
-def test_what_differs_on_purpose(both: Both, request_: Any, theirs: int, ours: int) -> None:
+def test_intended_differences(both: Both, request_: Any, theirs: int, ours: int) -> None:
     our_answer, their_answer = both.ask(request_)
     assert (their_answer.status_code, our_answer.status_code) == (theirs, ours), our_answer.text
 
 
-def test_differences_are_in_the_readme() -> None:
+def test_intended_differences_are_documented() -> None:
     differ = [[name, str(theirs), str(ours)] for name, (_, theirs, ours) in DIFFERENT.items()]
     assert [row for row in differ if row not in rows(ENGLISH)] == []
 
 
-def test_addresses_inside_are_not_fetched(both: Both, tmp_path: Path) -> None:
+def test_private_addresses_are_not_fetched(both: Both, tmp_path: Path) -> None:
     PAGES["with text"].save(tmp_path / "scan.png")
     handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -192,7 +192,7 @@ def test_addresses_inside_are_not_fetched(both: Both, tmp_path: Path) -> None:
     assert (theirs.status_code, ours.status_code) == (200, 422)
 
 
-def test_all_pages_are_read(both: Both) -> None:
+def test_pages_beyond_ten_are_read(both: Both) -> None:
     request = {**CHAPTERS_PDF, "file": b64encode(pdf_of_text(["a"] * 12)).decode()}
     ours, theirs = (without_id(answer)["result"] for answer in both.ask(request))
     assert (ours["dataInfo"]["numPages"], theirs["dataInfo"]["numPages"]) == (12, 10)
@@ -204,8 +204,8 @@ def test_all_pages_are_read(both: Both) -> None:
     [{"layoutThreshold": {"22": 0.95, "6": 0.3}}, {"layoutUnclipRatio": {"22": [1.1, 1.2]}}],
     ids=lambda option: str(next(iter(option))),
 )
-def test_label_numbers_are_numbers(both: Both, option: dict[str, Any]) -> None:
-    """In JSON they are text, which PaddleX then looks for among numbers."""
+def test_class_ids_are_accepted_as_keys(both: Both, option: dict[str, Any]) -> None:
+    """JSON keys are strings, but PaddleX looks them up as numbers."""
     request = page("with text", **option)
     ours, theirs = both.ask(request)
     assert ours.status_code == theirs.status_code == 200
@@ -217,7 +217,7 @@ def boxes(answer: httpx.Response) -> list[Any]:
     return [block["block_bbox"] for block in result["prunedResult"]["parsing_res_list"]]
 
 
-def test_large_pictures_of_the_markdown_stay_as_they_are(both: Both) -> None:
+def test_large_markdown_pictures_are_not_resized(both: Both) -> None:
     image = draw_page([Box("image", 2, 6, 61, 61)], size=(2400, 2600))
     ours, theirs = both.ask({"file": scan(image).base64, "fileType": 1, "visualize": False})
     sizes = []
@@ -228,7 +228,7 @@ def test_large_pictures_of_the_markdown_stay_as_they_are(both: Both) -> None:
     assert sizes[0] > 2000 == sizes[1]
 
 
-def test_nothing_is_drawn_on_very_large_pages(both: Both) -> None:
+def test_very_large_pages_are_not_visualized(both: Both) -> None:
     image = draw_page([Box("text", 2, 6, 61, 61)], size=(4100, 4100))
     answer = both.ours.post("/layout-parsing", json={"file": scan(image).base64})
     [said] = answer.json()["result"]["layoutParsingResults"]
@@ -240,9 +240,7 @@ def test_nothing_is_drawn_on_very_large_pages(both: Both) -> None:
 @pytest.mark.parametrize(
     "option", [{}, {"useDocUnwarping": False}, {"useDocOrientationClassify": False}], ids=str
 )
-def test_pages_that_are_turned_and_flattened(
-    both_with_all_models: Both, angle: int, option: dict[str, Any]
-) -> None:
+def test_rotated_and_unwarped_pages(both_with_all_models: Both, angle: int, option: dict[str, Any]) -> None:
     image = draw_page([Box("text", 4, 10, 59, 30), Box("table", 4, 33, 59, 50)], seed=7, marked=True)
     request = {"file": scan(image.rotate(-angle, expand=True)).base64, "fileType": 1, **option}
     ours, theirs = both_with_all_models.ask(request)
@@ -251,9 +249,9 @@ def test_pages_that_are_turned_and_flattened(
     assert ("preprocessed_img" in result["outputImages"]) == (not option)
 
 
-def test_blocks_that_fail_say_so(both: Both) -> None:
-    """The others are answered; with PaddleX the whole document fails."""
-    # Of a page that nothing was kept of.
+def test_failed_blocks_are_reported(both: Both) -> None:
+    """The other blocks are returned; PaddleX fails the whole document."""
+    # A page that is not in the cache.
     both.vllm.fault("500", after=3)
     ours = both.ours.post("/layout-parsing", json=sent(page("12 blocks 3")))
     both.vllm.fault(None)
@@ -266,7 +264,7 @@ def test_blocks_that_fail_say_so(both: Both) -> None:
         assert bool(block["block_content"]) == (str(number) not in said["errors"])
 
 
-def test_a_vlm_that_is_away_is_told(both: Both) -> None:
+def test_unavailable_vlm_is_reported(both: Both) -> None:
     both.vllm.fault("500")
     ours = both.ours.post("/layout-parsing", json=sent(page("landscape 3", logId="mine")))
     both.vllm.fault(None)

@@ -1,4 +1,4 @@
-"""One thread for the models: who waits goes in together, and one bad page fails alone."""
+"""The model thread: waiting pages share a batch, and a bad page fails alone."""
 
 import gc
 import threading
@@ -13,7 +13,7 @@ from ocr_service.engines.paddleocr_vl.model_thread import MAX_BATCH, ModelThread
 
 
 class Model:
-    """Doubles numbers; keeps the batches it was given, and waits at a gate before the first."""
+    """Doubles numbers; records its batches, and waits at a gate before the first."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -43,7 +43,7 @@ def results(futures: list[Future[list[Any]]]) -> list[list[Any]]:
     return [future.result(30) for future in futures]
 
 
-def test_idle_thread_takes_a_page_at_once(thread: ModelThread) -> None:
+def test_idle_thread_reads_a_page_at_once(thread: ModelThread) -> None:
     model = Model()
     model.gate.set()
     assert thread.infer(model, [1], {}).result(30) == [2]
@@ -51,7 +51,7 @@ def test_idle_thread_takes_a_page_at_once(thread: ModelThread) -> None:
     assert model.batches == [[1], [2]]
 
 
-def test_pages_that_wait_go_in_together(thread: ModelThread) -> None:
+def test_waiting_pages_share_a_batch(thread: ModelThread) -> None:
     model = Model()
     first = thread.infer(model, [0], {})
     assert model.begun.wait(30)
@@ -62,7 +62,7 @@ def test_pages_that_wait_go_in_together(thread: ModelThread) -> None:
     assert len(model.threads) == 1
 
 
-def test_only_equal_options_go_together(thread: ModelThread) -> None:
+def test_pages_with_different_options_do_not_share_a_batch(thread: ModelThread) -> None:
     model = Model()
     first = thread.infer(model, [0], {})
     assert model.begun.wait(30)
@@ -73,7 +73,7 @@ def test_only_equal_options_go_together(thread: ModelThread) -> None:
     assert model.batches == [[0], [1, 0], [2, 3, 1], [4, 5, 2], [6, 2], [7, 2]]
 
 
-def test_two_models_do_not_mix(thread: ModelThread) -> None:
+def test_pages_of_different_models_do_not_share_a_batch(thread: ModelThread) -> None:
     one, other = Model(), Model()
     other.gate.set()
     first = thread.infer(one, [0], {})
@@ -123,7 +123,7 @@ def test_other_work_runs_on_the_same_thread(thread: ModelThread) -> None:
         thread.call(lambda: 1 // 0).result(30)
 
 
-def test_work_that_was_given_is_done_before_the_end(thread: ModelThread) -> None:
+def test_queued_work_is_done_before_shutdown(thread: ModelThread) -> None:
     model = Model()
     first = thread.infer(model, [0], {})
     assert model.begun.wait(30)
@@ -133,14 +133,14 @@ def test_work_that_was_given_is_done_before_the_end(thread: ModelThread) -> None
     assert results([first, waiting]) == [[0], [2]]
 
 
-def test_what_comes_after_the_end_is_cancelled() -> None:
+def test_work_after_shutdown_is_cancelled() -> None:
     thread = ModelThread("models")
     thread.close()
     assert thread.infer(Model(), [1], {}).cancelled()
     assert thread.call(int).cancelled()
 
 
-def test_pages_that_failed_are_let_go_without_the_garbage_collector(thread: ModelThread) -> None:
+def test_failed_pages_are_freed_without_the_garbage_collector(thread: ModelThread) -> None:
     class Image:
         pass
 
@@ -161,7 +161,7 @@ def test_pages_that_failed_are_let_go_without_the_garbage_collector(thread: Mode
         gc.enable()
 
 
-def test_pages_are_let_go(thread: ModelThread) -> None:
+def test_read_pages_are_freed(thread: ModelThread) -> None:
     class Image:
         def __mul__(self, _: int) -> int:
             return 0
@@ -173,7 +173,7 @@ def test_pages_are_let_go(thread: ModelThread) -> None:
     model = Model()
     model.gate.set()
     seen = read(Image(), lambda images: [0 for _ in images])
-    # The thread has come back to wait when it has done one thing more.
+    # One more call shows that the thread is idle again.
     thread.call(int).result(30)
     gc.collect()
     assert seen() is None

@@ -1,4 +1,4 @@
-"""A page's calls: who waits gives up the core, what fails is told apart, what is given up ends."""
+"""VLM calls of a page: a waiting page releases its core, and each block fails or is cancelled alone."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Client:
-    """Answers with what it is given, or raises it; stands where `VlmClient` does."""
+    """Stands in for `VlmClient`: returns or raises the given outcomes in order."""
 
     def __init__(self, *outcomes: str | Exception) -> None:
         self._outcomes = list(outcomes)
@@ -40,12 +40,12 @@ def page_calls(*outcomes: str | Exception) -> tuple[PageCalls, threading.Semapho
 
 
 def read_all(calls: PageCalls, blocks: list[object]) -> list[object]:
-    """Do as the pipeline does, in the page's thread."""
+    """Call it as the pipeline does, in the thread of the page."""
     answers = [calls.send(block, "OCR:", {}) for block in blocks]
     return [answer.get("result") for answer in answers]
 
 
-async def test_every_failure_is_its_blocks_own() -> None:
+async def test_failures_are_kept_per_block() -> None:
     calls, cores = page_calls("one", VlmTimeout(), KeyError("a fault of ours"), "four")
     with cores:
         texts = await asyncio.to_thread(read_all, calls, ["a", "b", "c", "d", None])
@@ -57,7 +57,7 @@ async def test_every_failure_is_its_blocks_own() -> None:
     assert not calls.all_failed
 
 
-async def test_page_of_which_nothing_was_read() -> None:
+async def test_page_fails_if_no_block_is_read() -> None:
     calls, cores = page_calls(VlmTimeout(), VlmTimeout())
     assert not calls.all_failed
     with cores:
@@ -65,21 +65,21 @@ async def test_page_of_which_nothing_was_read() -> None:
     assert calls.all_failed
 
 
-async def test_who_waits_leaves_the_core_to_others_and_takes_it_back() -> None:
+async def test_waiting_page_releases_its_core_and_takes_it_back() -> None:
     calls, cores = page_calls()
     awaited: Future[str] = Future()
     cores.acquire()
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(calls.wait_for, awaited)
-        assert cores.acquire(timeout=30), "the core is free meanwhile"
+        assert cores.acquire(timeout=30), "the core is not released during the call"
         awaited.set_result("text")
         assert not waiting.done()
         cores.release()
         assert waiting.result(30) == "text"
-    assert not cores.acquire(blocking=False), "it is taken again"
+    assert not cores.acquire(blocking=False), "the core is not taken back after the call"
 
 
-async def test_page_that_is_given_up_ends_wherever_it_is() -> None:
+async def test_cancelled_page_ends_at_any_step() -> None:
     calls, cores = page_calls()
     awaited: Future[str] = Future()
     cores.acquire()

@@ -1,4 +1,4 @@
-"""This engine, with many pages in flight, says what the official pipeline says of each page alone."""
+"""This engine with many pages in flight gives the same results as the official pipeline page by page."""
 
 import asyncio
 import io
@@ -39,7 +39,7 @@ def assert_same(ours: PageResult, theirs: Any, **markdown: Any) -> None:
 async def read_together(
     engine: PaddleOcrVlEngine, images: list[Image.Image], options: Options
 ) -> list[PageResult]:
-    """Read pages, CONCURRENT at a time, for as many callers."""
+    """Read pages, CONCURRENT at a time, each as its own request."""
     places = asyncio.Semaphore(CONCURRENT)
 
     async def read(index: int, image: Image.Image) -> PageResult:
@@ -63,7 +63,7 @@ async def test_every_page_under_32_callers(vllm: RunningVllm, start_engine: Star
 
 
 async def test_every_page_over_http(vllm: RunningVllm, start_engine: StartEngine) -> None:
-    """As many requests at a time, each a file that is decoded again."""
+    """The same number of requests in parallel, each with a file that is decoded separately."""
     reference = official.pipeline(vllm.api)
     async with (
         start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY) as engine,
@@ -102,7 +102,7 @@ async def test_other_releases(vllm: RunningVllm, start_engine: StartEngine, vers
         assert_same(result, official.read(reference, image))
 
 
-# Each with a page on which it makes a difference.
+# Each option, with a page on which it changes the result.
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("with chart", {"use_chart_recognition": True}),
     ("with seal", {"use_seal_recognition": True}),
@@ -139,7 +139,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
 async def test_every_option(
     vllm: RunningVllm, start_engine: StartEngine, page: str, options: dict[str, Any]
 ) -> None:
-    """The results are the same, and so is what is asked of the VLM, to the byte of each picture."""
+    """If the results are equal, so are the requests to the VLM, down to the bytes of each crop."""
     reference = official.pipeline(vllm.api)
     image = PAGES[page]
     vllm.record()
@@ -153,12 +153,12 @@ async def test_every_option(
 
 
 def as_lists(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options in the types that the official pipeline asks for."""
+    """Convert the options to the types that the official pipeline accepts."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
 
 
 def calls(bodies: list[str]) -> list[str]:
-    """Return the calls in an order of their own, as they are sent side by side."""
+    """Sort the calls, as they are sent in parallel."""
     return sorted(json.dumps(json.loads(body), sort_keys=True) for body in bodies)
 
 
@@ -171,7 +171,7 @@ def calls(bodies: list[str]) -> list[str]:
     ],
     ids=str,
 )
-async def test_markdowns_own_options(
+async def test_markdown_options(
     vllm: RunningVllm, start_engine: StartEngine, page: str, options: dict[str, Any]
 ) -> None:
     image = PAGES[page]
@@ -189,7 +189,7 @@ async def test_markdowns_own_options(
 
 
 @pytest.mark.parametrize("angle", [0, 90, 180, 270])
-async def test_pages_are_turned_upright_and_flattened(
+async def test_pages_are_rotated_and_unwarped(
     vllm: RunningVllm, start_engine: StartEngine, angle: int
 ) -> None:
     image = draw_page([Box("text", 4, 10, 59, 30), Box("table", 4, 33, 59, 50)], seed=7, marked=True)
@@ -226,7 +226,7 @@ async def test_png_reaches_the_vlm_without_loss(vllm: RunningVllm, start_engine:
     [{}, {"merge_tables": False}, {"relevel_titles": False}, {"format_block_content": True}],
     ids=lambda given: str(given),
 )
-async def test_pages_are_restructured_as_the_official_pipeline_does(
+async def test_restructured_pages_equal_those_of_the_official_pipeline(
     vllm: RunningVllm, start_engine: StartEngine, options: dict[str, Any]
 ) -> None:
     images = [

@@ -1,4 +1,4 @@
-"""`/restructure-pages`, and Word documents, beside PaddleX's own app."""
+"""`/restructure-pages`, and Word documents, compared with the PaddleX app."""
 
 import io
 from base64 import b64decode, b64encode
@@ -27,7 +27,7 @@ from tests.samples import bomb_png, small_png
     ],
     ids=str,
 )
-def test_pages_are_restructured_the_same(both: Both, option: dict[str, Any]) -> None:
+def test_restructured_pages_are_equal(both: Both, option: dict[str, Any]) -> None:
     answers = both.ask({"pages": read(both), **option}, "/restructure-pages")
     ours, theirs = (without_id(answer) for answer in answers)
     assert ours == theirs
@@ -37,7 +37,7 @@ def test_pages_are_restructured_the_same(both: Both, option: dict[str, Any]) -> 
 
 
 def read(both: Both) -> list[dict[str, Any]]:
-    """Return pages as clients send them back."""
+    """Return pages in the form in which clients send them back."""
     pages = both.ours.post("/layout-parsing", json=sent(CHAPTERS_PDF)).json()["result"][
         "layoutParsingResults"
     ]
@@ -51,32 +51,32 @@ def read(both: Both) -> list[dict[str, Any]]:
     [{}, {"pages": [{}]}, {"pages": [{"prunedResult": 5}]}, {"pages": [], "mergeTables": None}],
     ids=str,
 )
-def test_the_same_pages_are_refused(both: Both, request_: Any) -> None:
+def test_both_refuse_the_same_pages(both: Both, request_: Any) -> None:
     ours, theirs = both.ask(request_, "/restructure-pages")
     assert ours.status_code == theirs.status_code == ours.json()["errorCode"] == 422
 
 
 @pytest.mark.parametrize("said", [{}, {"model_settings": {}, "parsing_res_list": []}], ids=str)
-def test_pages_that_nobody_answered_with_are_refused(both: Both, said: dict[str, Any]) -> None:
-    """PaddleX fails there, with 500."""
+def test_malformed_pages_are_refused(both: Both, said: dict[str, Any]) -> None:
+    """If a page is malformed, PaddleX answers 500."""
     ours, theirs = both.ask({"pages": [{"prunedResult": said}]}, "/restructure-pages")
     assert (ours.status_code, theirs.status_code) == (422, 500)
 
 
 @pytest.mark.parametrize("option", [{}, {"restructurePages": True}], ids=str)
-def test_word_documents_are_the_same(both: Both, option: dict[str, Any]) -> None:
+def test_word_documents_are_equal(both: Both, option: dict[str, Any]) -> None:
     request = {**CHAPTERS_PDF, "outputFormats": ["docx"], **option}
     ours, theirs = (documents(answer) for answer in both.ask(request))
     assert len(ours) == len(theirs) == len(CHAPTERS)
     for our_document, their_document in zip(ours, theirs, strict=True):
-        # Pictures that were a JPEG in between differ in some of their pixels.
+        # Pictures that were JPEG in between differ in some pixels.
         assert our_document.keys() == their_document.keys()
         assert our_document["word/document.xml"] == their_document["word/document.xml"]
     assert any(name.startswith("word/media/") for name in ours[2])
 
 
 @pytest.mark.parametrize("option", [{}, {"concatenatePages": True}], ids=str)
-def test_word_documents_of_pages_that_come_back(both: Both, option: dict[str, Any]) -> None:
+def test_word_documents_of_pages_sent_back(both: Both, option: dict[str, Any]) -> None:
     request = {"pages": read(both), "outputFormats": ["docx"], **option}
     ours, theirs = (documents(answer) for answer in both.ask(request, "/restructure-pages"))
     assert ours == theirs
@@ -84,7 +84,7 @@ def test_word_documents_of_pages_that_come_back(both: Both, option: dict[str, An
 
 
 def documents(answer: httpx.Response) -> list[dict[str, bytes]]:
-    """Return the parts of each page's document, but for when it was made."""
+    """Return the parts of the document of each page, without its creation time."""
     exported = [page["exports"]["docx"] for page in answer.json()["result"]["layoutParsingResults"]]
     assert all(file["fileName"].endswith(".docx") for file in exported)
     return [
@@ -93,8 +93,8 @@ def documents(answer: httpx.Response) -> list[dict[str, bytes]]:
     ]
 
 
-def test_pictures_that_come_back_are_no_way_in(both: Both) -> None:
-    """Neither are addresses fetched, nor is anything decoded that is larger than a page may be."""
+def test_pictures_sent_back_are_untrusted(both: Both) -> None:
+    """Addresses in a page are not fetched, and a picture above the size limit is not decoded."""
     for picture, status in [
         ("http://127.0.0.1:9/a.jpg", 422),
         (b64encode(bomb_png(25_000)).decode(), 422),

@@ -1,4 +1,4 @@
-"""start.sh with vLLM beside it, end to end: the real pipeline, and stand-ins for the weights and vLLM."""
+"""start.sh with vLLM, end to end: the real pipeline, with stand-ins for the weights and for vLLM."""
 
 import io
 import time
@@ -11,22 +11,22 @@ from tests.running import RunningStart, free_port
 from tests.stand_ins.models import make_model_cache
 from tests.stand_ins.pages import Box, draw_page
 
-# Milliseconds that vLLM takes for each word.
+# Milliseconds that vLLM takes for each token.
 SLOW_STEP = "20"
 
 
-def test_accepted_page_is_read_to_its_end_before_vllm_is_stopped(tmp_path: Path) -> None:
+def test_accepted_page_is_finished_before_vllm_is_stopped(tmp_path: Path) -> None:
     port, gate = free_port(), tmp_path / "gate"
     serve = f"python -m tests.stand_ins.vllm_server --port {port} --step-ms {SLOW_STEP}"
     settings = {
         "VLLM_ENABLED": "true",
-        # It comes up when the test lets it.
+        # It starts when the test creates the gate file.
         "VLLM_COMMAND": f"sh -c 'until [ -e {gate} ]; do sleep 0.05; done; exec {serve}'",
         "VLLM_SERVER_PORT": str(port),
         "OCR_LAYOUT_ENGINE": "onnxruntime",
         "OCR_DEVICE": "cpu",
         "OCR_PRELOAD": "true",
-        # The weights are kept in one place, which may be read-only, and PaddleX writes in another.
+        # The weights may be on a read-only volume, and PaddleX writes elsewhere.
         **make_model_cache(tmp_path / "models"),
         "MODELS_DIR": str(tmp_path / "models/official_models"),
         "PADDLE_PDX_CACHE_HOME": str(tmp_path / "cache"),
@@ -47,5 +47,5 @@ def test_accepted_page_is_read_to_its_end_before_vllm_is_stopped(tmp_path: Path)
         answer = reading.result()
         assert start.process.wait(30) == 0
     assert answer.status_code == 200 and answer.json()["text"]
-    assert not (tmp_path / "home/.cache/Microsoft").exists(), "ONNX Runtime prepares to call home"
+    assert not (tmp_path / "home/.cache/Microsoft").exists(), "ONNX Runtime prepares to send telemetry"
     start.wait_for("Finished server process(.*\n)*.*vLLM exited")

@@ -1,4 +1,4 @@
-"""A page's calls to vLLM in its request's trace: from a thread of the page's own, and on to vLLM."""
+"""Calls to vLLM belong to the trace of their request, and the trace context is propagated to vLLM."""
 
 import io
 
@@ -12,7 +12,7 @@ OF_A_PAGE = ["page", "decode", "recognize", "chat", "chat"]
 BLOCKS = [Box("text", 5, 8, 58, 20), Box("text", 5, 30, 58, 45)]
 
 
-def test_calls_belong_to_their_page_and_vllm_is_told(models: dict[str, str], vllm: RunningVllm) -> None:
+def test_calls_to_vllm_carry_the_trace_of_their_page(models: dict[str, str], vllm: RunningVllm) -> None:
     file = io.BytesIO()
     page = draw_page(BLOCKS)
     page.save(file, "TIFF", save_all=True, append_images=[page])
@@ -30,7 +30,7 @@ def test_calls_belong_to_their_page_and_vllm_is_told(models: dict[str, str], vll
         spans = {span.span_id: span for span in collector.wait_for(["POST /ocr", "open", *OF_A_PAGE * 2])}
     calls = [span for span in spans.values() if span.name == "chat"]
     assert [above(spans, call) for call in calls] == [["recognize", "page", "POST /ocr"]] * 4
-    assert len({call.parent_span_id for call in calls}) == 2, "each is its own page's"
+    assert len({call.parent_span_id for call in calls}) == 2, "calls of two pages have the same parent"
     assert {call.kind for call in calls} == {Span.SPAN_KIND_CLIENT}
     host, port = vllm.url.removeprefix("http://").split(":")
     assert attributes(calls[0]) == {
@@ -38,12 +38,12 @@ def test_calls_belong_to_their_page_and_vllm_is_told(models: dict[str, str], vll
         "server.address": host,
         "server.port": int(port),
     }
-    # Without the flags behind them.
-    told = [str(parent)[:-3] for parent in vllm.parents()]
-    assert sorted(told) == sorted(f"00-{call.trace_id.hex()}-{call.span_id.hex()}" for call in calls)
+    # Without the trace flags.
+    parents = [str(parent)[:-3] for parent in vllm.parents()]
+    assert sorted(parents) == sorted(f"00-{call.trace_id.hex()}-{call.span_id.hex()}" for call in calls)
 
 
 def above(spans: dict[bytes, Span], span: Span) -> list[str]:
-    """Return the names of the spans around this one, the nearest first."""
+    """Return the names of the enclosing spans, the nearest first."""
     parent = spans.get(span.parent_span_id)
     return [parent.name, *above(spans, parent)] if parent else []

@@ -1,4 +1,4 @@
-"""The client of vLLM, against a server that misbehaves on a real socket."""
+"""The vLLM client, against a misbehaving server on a real socket."""
 
 import asyncio
 import json
@@ -20,9 +20,10 @@ COMPLETION = json.dumps({"choices": [{"message": {"content": "текст"}}]}).e
 
 
 class Server:
-    """Reads requests whole, answers as it is told, and keeps what it was asked.
+    """A server that reads whole requests, gives the configured response, and records the requests.
 
-    respond: called with the number of the request, from 1; returns the whole answer, or None to hang up.
+    respond: called with the number of the request, from 1; returns the whole response, or None to close the
+    connection.
     """
 
     def __init__(self, respond: Callable[[int], Awaitable[bytes | None]]) -> None:
@@ -96,11 +97,11 @@ async def talking(
         await listening.wait_closed()
 
 
-async def test_answer_is_the_completions_text() -> None:
+async def test_result_is_the_text_of_the_completion() -> None:
     async with talking(always(http("200 OK", COMPLETION)), key="a key") as (client, server):
         assert await client.complete(b'{"asked": 1}') == "текст"
         assert await client.complete(b'{"asked": 2}') == "текст"
-    assert server.connections == 1, "connections are kept"
+    assert server.connections == 1, "connections are not reused"
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/chat/completions HTTP/1.1")
     assert b"authorization: bearer a key" in head.lower()
@@ -108,7 +109,7 @@ async def test_answer_is_the_completions_text() -> None:
 
 
 @pytest.mark.parametrize("content", [b'""', b"null"])
-async def test_no_words_are_no_error(content: bytes) -> None:
+async def test_empty_completion_is_not_an_error(content: bytes) -> None:
     answer = b'{"choices": [{"message": {"content": ' + content + b"}}]}"
     async with talking(always(http("200 OK", answer))) as (client, _):
         assert await client.complete(b"{}") == ""
@@ -132,22 +133,22 @@ async def test_no_words_are_no_error(content: bytes) -> None:
     ],
     ids=lambda answer: answer[:40].decode(),
 )
-async def test_answers_that_concern_every_call(answer: bytes) -> None:
+async def test_responses_that_make_vllm_unavailable(answer: bytes) -> None:
     async with talking(always(answer)) as (client, server):
         with pytest.raises(VlmUnavailable):
             await client.complete(b"{}")
-    assert len(server.requests) == 1, "only a broken connection is tried again"
+    assert len(server.requests) == 1, "a call is retried although its connection did not break"
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "413 Too Large", "422 Unprocessable"])
-async def test_refusal_of_one_picture(status: str) -> None:
+async def test_refused_picture_fails_alone(status: str) -> None:
     async with talking(always(http(status))) as (client, server):
         with pytest.raises(RecognitionFailed):
             await client.complete(b"{}")
     assert len(server.requests) == 1
 
 
-async def test_connection_that_breaks_before_any_answer_is_tried_once_more() -> None:
+async def test_broken_connection_is_retried_once_before_a_response() -> None:
     async def second_time(number: int) -> bytes | None:
         return http("200 OK", COMPLETION) if number > 1 else None
 
@@ -160,7 +161,7 @@ async def test_connection_that_breaks_before_any_answer_is_tried_once_more() -> 
     assert len(server.requests) == 2
 
 
-async def test_answer_that_breaks_off_is_not_asked_for_again() -> None:
+async def test_truncated_response_is_not_retried() -> None:
     cut = http("200 OK", COMPLETION)[:-5]
 
     async def break_off(_: int) -> bytes | None:
@@ -184,21 +185,21 @@ async def test_answer_that_breaks_off_is_not_asked_for_again() -> None:
     listening.close()
 
 
-async def test_nobody_listens() -> None:
+async def test_connection_refused_is_unavailable() -> None:
     client = VlmClient(VlmAddress("http://127.0.0.1:9/v1"), 30, 4)
     with pytest.raises(VlmUnavailable, match="refused"):
         await client.complete(b"{}")
     await client.close()
 
 
-async def test_call_that_is_never_answered_ends_at_its_deadline() -> None:
+async def test_unanswered_call_ends_at_its_deadline() -> None:
     async with talking(never, limit=0.05) as (client, server):
         with pytest.raises(VlmTimeout, match=r"0\.05 s"):
             await client.complete(b"{}")
         await server.hung_up.wait()
 
 
-async def test_cancelled_call_hangs_up() -> None:
+async def test_cancelled_call_closes_its_connection() -> None:
     async with talking(never) as (client, server):
         call = asyncio.create_task(client.complete(b"{}"))
         await server.asked.wait()
@@ -208,7 +209,7 @@ async def test_cancelled_call_hangs_up() -> None:
             await call
 
 
-async def test_calls_are_given_up_when_nobody_is_there() -> None:
+async def test_calls_in_flight_fail_when_vllm_is_unavailable() -> None:
     async with talking(never) as (client, server):
         call = asyncio.create_task(client.complete(b"{}"))
         await server.asked.wait()
@@ -217,7 +218,7 @@ async def test_calls_are_given_up_when_nobody_is_there() -> None:
             await call
 
 
-async def test_those_that_wait_for_a_place_are_given_up_too() -> None:
+async def test_waiting_calls_fail_when_vllm_is_unavailable() -> None:
     async with talking(never, at_once=1) as (client, server):
         calls = [asyncio.create_task(client.complete(b"{}")) for _ in range(4)]
         await server.asked.wait()
@@ -228,25 +229,25 @@ async def test_those_that_wait_for_a_place_are_given_up_too() -> None:
     assert len(server.requests) == 1
 
 
-async def test_those_that_wait_do_not_repeat_the_bad_luck_of_all_others() -> None:
+async def test_waiting_calls_fail_without_being_sent_after_a_timeout() -> None:
     async with talking(never, limit=0.05, at_once=2) as (client, server):
         calls = [client.complete(b"{}") for _ in range(20)]
         for outcome in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(outcome, VlmTimeout)
         assert len(server.requests) == 2
-        # One that comes later does try.
+        # If a call comes later, it is sent.
         with pytest.raises(VlmTimeout):
             await client.complete(b"{}")
         assert len(server.requests) == 3
 
 
-async def test_connection_that_is_reset_before_any_answer_is_tried_once_more() -> None:
+async def test_reset_connection_is_retried_once_before_a_response() -> None:
     requests: list[bytes] = []
 
     async def reset_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests.append(await reader.readuntil(b"\r\n\r\n"))
         if len(requests) == 1:
-            # With no time to linger, closing sends a reset.
+            # With SO_LINGER 0, closing sends a reset.
             linger = struct.pack("ii", 1, 0)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         else:
@@ -262,7 +263,7 @@ async def test_connection_that_is_reset_before_any_answer_is_tried_once_more() -
     listening.close()
 
 
-async def test_half_a_character_does_not_spoil_the_answer() -> None:
+async def test_lone_surrogate_is_replaced() -> None:
     answer = rb'{"choices": [{"message": {"content": "a\ud800b"}}]}'
     async with talking(always(http("200 OK", answer))) as (client, _):
         assert await client.complete(b"{}") == "a?b"
@@ -277,13 +278,13 @@ async def test_half_a_character_does_not_spoil_the_answer() -> None:
         ("http://me:pass@host/v1", "k", {"Authorization": "Bearer k"}),
     ],
 )
-def test_what_lets_us_in(url: str, key: str | None, header: dict[str, str]) -> None:
+def test_credentials_of_the_vlm_server(url: str, key: str | None, header: dict[str, str]) -> None:
     address = VlmAddress(url, key)
     assert address.authorization == header
     assert address.api("models") == "http://host/v1/models"
 
 
-async def test_no_more_calls_at_once_than_allowed() -> None:
+async def test_concurrent_calls_are_limited() -> None:
     inside, most = 0, 0
     release = asyncio.Event()
 
@@ -318,6 +319,6 @@ def test_addresses(url: str, shown: str, health: str) -> None:
     assert "secret" not in repr(VlmAddress("http://me:secret@host/v1", "secret"))
 
 
-def test_every_kind_of_error_has_words() -> None:
+def test_every_kind_of_error_has_a_message() -> None:
     assert issubclass(VlmUnavailable, OcrError) and VlmUnavailable.status == 503
     assert issubclass(VlmTimeout, OcrError) and VlmTimeout.status == 504

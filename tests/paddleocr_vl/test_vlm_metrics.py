@@ -1,4 +1,4 @@
-"""What the metrics tell of the calls to vLLM."""
+"""The metrics of the calls to vLLM."""
 
 import asyncio
 
@@ -11,15 +11,15 @@ from tests.paddleocr_vl.test_vlm_client import COMPLETION, always, http, never, 
 pytestmark = pytest.mark.anyio
 
 
-def told(name: str, **labels: str) -> float:
+def metric(name: str, **labels: str) -> float:
     value = REGISTRY.get_sample_value(f"ocr_vlm_{name}", labels)
     assert value is not None
     return value
 
 
 def calls(outcome: str) -> tuple[float, float]:
-    """Return how many calls ended so, and how many were timed."""
-    return told("calls_total", outcome=outcome), told("call_duration_seconds_count")
+    """Return the number of calls with this outcome, and the number of timed calls."""
+    return metric("calls_total", outcome=outcome), metric("call_duration_seconds_count")
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ def calls(outcome: str) -> tuple[float, float]:
         (http("200 OK", b"no completion"), "vlm_unavailable"),
     ],
 )
-async def test_calls_by_what_came_of_them(answer: bytes, outcome: str) -> None:
+async def test_calls_are_counted_by_outcome(answer: bytes, outcome: str) -> None:
     ended, timed = calls(outcome)
     async with talking(always(answer)) as (client, _):
         await asyncio.gather(client.complete(b"{}"), return_exceptions=True)
     assert calls(outcome) == (ended + 1, timed + 1)
 
 
-async def test_call_that_takes_too_long() -> None:
+async def test_timed_out_call_is_counted() -> None:
     ended, timed = calls("vlm_timeout")
     async with talking(never, limit=0.05) as (client, _):
         with pytest.raises(OcrError):
@@ -46,26 +46,26 @@ async def test_call_that_takes_too_long() -> None:
     assert calls("vlm_timeout") == (ended + 1, timed + 1)
 
 
-async def test_calls_in_flight_and_those_that_are_given_up() -> None:
+async def test_calls_in_flight_and_cancelled_calls() -> None:
     ended, _ = calls("cancelled")
     async with talking(never, at_once=1) as (client, server):
         sent, waiting = (asyncio.create_task(client.complete(b"{}")) for _ in range(2))
         await server.asked.wait()
-        assert told("calls_in_flight") == 1
+        assert metric("calls_in_flight") == 1
         for task in (waiting, sent):
             task.cancel()
         await asyncio.gather(sent, waiting, return_exceptions=True)
-    assert told("calls_in_flight") == 0
-    assert calls("cancelled")[0] == ended + 1, "the other one was never sent"
+    assert metric("calls_in_flight") == 0
+    assert calls("cancelled")[0] == ended + 1, "an unsent call is counted"
 
 
 async def test_retries() -> None:
     async def hang_up_once(number: int) -> bytes | None:
         return None if number == 2 else http("200 OK", COMPLETION)
 
-    before = told("retries_total")
+    before = metric("retries_total")
     async with talking(hang_up_once) as (client, server):
         for _ in range(2):
             await client.complete(b"{}")
     assert len(server.requests) == 3
-    assert told("retries_total") == before + 1
+    assert metric("retries_total") == before + 1

@@ -1,4 +1,4 @@
-"""The eye on vLLM: what it says, and how soon it notices."""
+"""The health watch of vLLM: its states, and how soon it notices a change."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Clock:
-    """Time that a test sets."""
+    """A clock that the test sets."""
 
     now = 1000.0
 
@@ -42,7 +42,7 @@ async def state_after_check(watch: VlmWatch) -> VlmState:
     return watch.status.state
 
 
-async def test_server_that_is_well(vllm: RunningVllm, caplog: pytest.LogCaptureFixture) -> None:
+async def test_healthy_server_is_ready(vllm: RunningVllm, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     async with watching(vllm.api.replace("http://", "http://user:secret@")) as watch:
         assert watch.status.state is VlmState.STARTING
@@ -56,19 +56,19 @@ async def test_server_that_is_well(vllm: RunningVllm, caplog: pytest.LogCaptureF
     assert "secret" not in caplog.text
 
 
-async def test_server_that_serves_another_model_after_a_restart_that_nobody_saw(vllm: RunningVllm) -> None:
+async def test_new_model_is_noticed_after_an_unnoticed_restart(vllm: RunningVllm) -> None:
     async with watching(vllm.api) as watch:
         await watch.ensure_ready()
         vllm.serve_as("PaddleOCR-VL-0.9B")
         await watch.check()
-        assert watch.status.model == "PaddleOCR-VL-1.6-0.9B", "every check would cost a second question"
+        assert watch.status.model == "PaddleOCR-VL-1.6-0.9B", "the model is asked for at every check"
         watch.report_failure()
         await watch.check()
         assert watch.status.model == "PaddleOCR-VL-0.9B"
         vllm.serve_as("PaddleOCR-VL-1.6-0.9B")
 
 
-async def test_server_that_never_was_there_is_starting_for_a_while() -> None:
+async def test_absent_server_is_starting_at_first() -> None:
     clock = Clock()
     async with watching(f"http://127.0.0.1:{free_port()}/v1", clock) as watch:
         with pytest.raises(VlmUnavailable, match=r"starting.*refused"):
@@ -80,7 +80,7 @@ async def test_server_that_never_was_there_is_starting_for_a_while() -> None:
             await watch.ensure_ready()
 
 
-async def test_server_that_is_not_started_here_is_never_starting() -> None:
+async def test_server_that_is_not_started_here_is_down_at_once() -> None:
     port = free_port()
     async with watching(f"http://127.0.0.1:{port}/v1", not_started="no GPU") as watch:
         assert watch.status.state is VlmState.UNAVAILABLE
@@ -94,7 +94,7 @@ async def test_server_that_is_not_started_here_is_never_starting() -> None:
         assert watch.status.error is not None and "not started here" not in watch.status.error
 
 
-async def test_server_that_goes_and_comes_back() -> None:
+async def test_server_that_stops_and_starts_again() -> None:
     port = free_port()
     async with watching(f"http://127.0.0.1:{port}/v1") as watch:
         with RunningVllm(*FAST, port=port):
@@ -102,28 +102,28 @@ async def test_server_that_goes_and_comes_back() -> None:
         assert await state_after_check(watch) is VlmState.UNAVAILABLE
         assert watch.status.error is not None and watch.status.latency is None
         with RunningVllm(*FAST, "--model", "PaddleOCR-VL-1.5-0.9B", port=port):
-            # Without waiting for the next check.
+            # Before the next check.
             await watch.ensure_ready()
     assert watch.status.state is VlmState.READY
     assert watch.status.model == "PaddleOCR-VL-1.5-0.9B"
 
 
-async def test_server_that_says_it_is_not_well(vllm: RunningVllm) -> None:
+async def test_unhealthy_server_is_down(vllm: RunningVllm) -> None:
     vllm.fault("unhealthy")
     async with watching(vllm.api) as watch:
         with pytest.raises(VlmUnavailable, match="503"):
             await watch.ensure_ready()
 
 
-async def test_server_of_another_model() -> None:
+async def test_server_with_another_model_is_down() -> None:
     with RunningVllm(*FAST, "--model", "another-model") as vllm:
         async with watching(vllm.api) as watch:
             with pytest.raises(VlmUnavailable, match="serves no PaddleOCR-VL"):
                 await watch.ensure_ready()
 
 
-async def test_server_that_falls_silent(vllm: RunningVllm) -> None:
-    """Calls that are under way are given up once it has been silent for long."""
+async def test_silent_server_cancels_its_calls(vllm: RunningVllm) -> None:
+    """Calls in flight are cancelled if the server stays silent for long."""
     clock = Clock()
     async with watching(vllm.api, clock, max_seconds=0.05) as watch:
         vllm.fault("hang")
@@ -144,21 +144,21 @@ async def test_server_that_falls_silent(vllm: RunningVllm) -> None:
         assert watch.status.state is VlmState.READY
 
 
-async def test_watch_survives_what_nobody_thought_of(caplog: pytest.LogCaptureFixture) -> None:
+async def test_watch_survives_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
     async with watching("http://a..b/v1") as watch:
         with pytest.raises(VlmUnavailable):
             await watch.ensure_ready()
         assert watch.status.error is not None
 
 
-async def test_many_who_ask_share_one_check(vllm: RunningVllm) -> None:
+async def test_concurrent_callers_share_one_check(vllm: RunningVllm) -> None:
     before = vllm.stats()["health_checks"]
     async with watching(vllm.api) as watch:
         await asyncio.gather(*(watch.ensure_ready() for _ in range(20)))
     assert vllm.stats()["health_checks"] == before + 1
 
 
-async def test_it_looks_again_and_again(vllm: RunningVllm) -> None:
+async def test_checks_are_repeated(vllm: RunningVllm) -> None:
     client = VlmClient(VlmAddress(vllm.api), 30, 4)
     watch = VlmWatch(client, interval=0.01)
     before = vllm.stats()["health_checks"]

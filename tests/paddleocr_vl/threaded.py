@@ -1,4 +1,4 @@
-"""An app behind a real uvicorn on a real socket, in a thread, for tests that ask two of them the same."""
+"""An app on a real uvicorn and socket in a thread, for tests that send the same requests to two apps."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ import uvicorn
 
 
 class ThreadedServer:
-    """Serves while the `with` block lasts; `client` talks to it."""
+    """Runs the app while the `with` block lasts; `client` is connected to it."""
 
     def __init__(self, app: Any) -> None:
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None))
@@ -23,7 +23,7 @@ class ThreadedServer:
         self._thread.start()
         # The socket listens already, so the first request waits for the app without polling.
         port = self._listener.getsockname()[1]
-        # A connection each time: uvicorn closes one on which an app failed, perhaps as it is used again.
+        # If the app fails on a connection, uvicorn closes it, so each request opens a new one.
         limits = httpx.Limits(max_keepalive_connections=0)
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits)
         self.client.get("/health").raise_for_status()

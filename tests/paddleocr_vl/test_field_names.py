@@ -1,4 +1,4 @@
-"""`/layout-parsing` as it is described, beside PaddleX's own models."""
+"""The schema of `/layout-parsing`, compared with PaddleX's own models."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from tests.settings import settings_of
 
 
 @pytest.mark.usefixtures("models")
-def test_dialect_has_the_names_of_its_peer() -> None:
-    """Every field that PaddleX has, and no other."""
+def test_schema_has_the_field_names_of_paddlex() -> None:
+    """The schema has every field that PaddleX has, and no other."""
     from paddlex.inference.serving.schemas import paddleocr_vl as theirs
 
     document = create_app(settings_of(), ScriptedEngine()).openapi()
