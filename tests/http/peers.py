@@ -1,4 +1,4 @@
-"""Servers on loopback that answer what a test tells them, and remember who asked; and fetchers for them."""
+"""Loopback servers that send a response chosen by the test and record the requests, and fetchers for them."""
 
 import asyncio
 import ssl
@@ -14,19 +14,23 @@ from ocr_service.sources.settings import UrlSettings
 LIMIT = 64 * 1024
 FILE = b"%PDF-1.7 and so on"
 
-# Is called with the request's head once it is there; the connection closes when it returns.
+# Called with the head of the request; the connection closes when it returns.
 Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Peer:
-    """requests: the heads so far. connections: how many came. left: set when the other side closes first."""
+    """A server that answers with `answer`.
+
+    requests: request heads so far. connections: their number.
+    request_received: set when a request arrives. disconnected: set if the client closes first.
+    """
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self.requests: list[bytes] = []
         self.connections = 0
-        self.asked = asyncio.Event()
-        self.left = asyncio.Event()
+        self.request_received = asyncio.Event()
+        self.disconnected = asyncio.Event()
         self.port = 0
 
     @property
@@ -38,12 +42,12 @@ class Peer:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             self.requests.append(head)
-            self.asked.set()
+            self.request_received.set()
             await self._answer_unless_left(head, reader, writer)
             writer.close()
             await writer.wait_closed()
         except (ConnectionError, asyncio.IncompleteReadError):
-            self.left.set()
+            self.disconnected.set()
         finally:
             writer.transport.abort()
 
@@ -87,13 +91,13 @@ async def peer(
 
 
 def answer(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
-    """Make a whole answer; length: what is announced, where it is not the body's own."""
+    """Build a complete response; length: Content-Length, if it must differ from the length of the body."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def says(data: bytes) -> Answer:
-    """Answer every request with these bytes."""
+def reply_with(data: bytes) -> Answer:
+    """Send these bytes in response to every request."""
 
     async def write(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(data)
@@ -103,11 +107,11 @@ def says(data: bytes) -> Answer:
 
 
 def redirects(location: str, status: str = "302 Found") -> Answer:
-    return says(answer(b"", f"Location: {location}", status=status))
+    return reply_with(answer(b"", f"Location: {location}", status=status))
 
 
 def by_path(answers: dict[str, bytes]) -> Answer:
-    """Answer by the path that is asked for."""
+    """Choose the response by the requested path."""
 
     async def write(head: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(answers[head.split()[1].decode()])
@@ -116,8 +120,8 @@ def by_path(answers: dict[str, bytes]) -> Answer:
     return write
 
 
-async def never(_: bytes, writer: asyncio.StreamWriter) -> None:
-    """Say nothing, and keep the connection open."""
+async def no_reply(_: bytes, writer: asyncio.StreamWriter) -> None:
+    """Send nothing, and keep the connection open."""
     await asyncio.Event().wait()
 
 
@@ -142,12 +146,12 @@ async def fetched(at: Answer, path: str = "/scan.pdf", **rules: Any) -> bytes:
 
 
 class Resolver:
-    """Stands in for name servers: each look-up takes the next answer, the last one again and again."""
+    """A fake DNS resolver: each look-up takes the next answer; the last answer repeats."""
 
     def __init__(self, *answers: list[str]) -> None:
         self._answers = list(answers)
-        self.asked: list[str] = []
+        self.hosts: list[str] = []
 
     def __call__(self, host: str, port: int) -> list[str]:
-        self.asked.append(host)
-        return self._answers[min(len(self.asked), len(self._answers)) - 1]
+        self.hosts.append(host)
+        return self._answers[min(len(self.hosts), len(self._answers)) - 1]

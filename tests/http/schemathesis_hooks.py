@@ -1,4 +1,4 @@
-"""What schemathesis cannot know of the service: documents, addresses that lead to one, streams."""
+"""Hooks that teach schemathesis about documents, URLs of documents, and streams."""
 
 import atexit
 import json
@@ -23,9 +23,9 @@ _CUT_OFF = [file[: len(file) // 2] for file in _WHOLE[::4]]
 _NDJSON = "application/x-ndjson"
 
 schemathesis.openapi.format("binary", st.sampled_from([*_WHOLE, *_CUT_OFF, b"", b"text"]))
-# No other address leads anywhere: see the service's settings in the test.
+# The service in the test can fetch from no other URL.
 schemathesis.openapi.format("uri", st.sampled_from([SCAN_URL] * 5 + ["http://10.0.0.1/", "s3://bucket/key"]))
-# Mostly one that is what it is said to be: with any fileType, half of the others are not.
+# Most values are URLs of the scan: a base64 document often does not match a random fileType.
 _ENCODED = [b64encode(file).decode() for file in [*_WHOLE, b"", b"text"]]
 _ADDRESSES = [SCAN_URL] * 5 * len(_ENCODED) + ["http://10.0.0.1/", "?"]
 schemathesis.openapi.format("base64-or-uri", st.sampled_from(_ADDRESSES + _ENCODED))
@@ -35,15 +35,15 @@ _answers: Counter[str] = Counter()
 
 
 @atexit.register
-def _tell() -> None:
+def _write_tally() -> None:
     Path(os.environ["TALLY"]).write_text(json.dumps(_answers))
 
 
 @schemathesis.hook
 def filter_case(context: Any, case: Any) -> bool:
-    """Leave out forms whose fault does not travel.
+    """Skip forms with a fault that the encoding loses.
 
-    A list of nothing is no field at all there, and an empty field says nothing, as browsers send every field.
+    A form encodes an empty list as no field. The service ignores empty fields, as browsers send every field.
     """
     fields = (
         case.body.values() if isinstance(case.body, dict) and case.media_type != "application/json" else ()
@@ -53,20 +53,20 @@ def filter_case(context: Any, case: Any) -> bool:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Accept each form of an answer in turn; the generator itself accepts anything."""
+    """Set the Accept header to each media type in turn; the generator itself accepts anything."""
     case.headers = {**(case.headers or {}), "Accept": next(_accepted)}
 
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """Count the answers, so that the test can see what was reached."""
+    """Count the responses, so that the test can check the coverage."""
     media_type = response.headers.get("content-type", ["none"])[0].partition(";")[0]
     _answers[f"{case.method} {case.operation.path} {response.status_code} {media_type}"] += 1
 
 
 @schemathesis.deserializer(_NDJSON)
 def last_event(context: Any, response: Any) -> Any:
-    """Check every line, and give the last one to the schema, which describes one."""
+    """Validate every line, and return the last one for the schema, which describes a single event."""
     lines = response.content.splitlines()
     for line in lines:
         TypeAdapter(StreamEvent).validate_json(line)

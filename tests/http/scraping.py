@@ -1,4 +1,4 @@
-"""What `/metrics` says, and what has changed since; the counters of one process are all its apps'."""
+"""Scrapes of `/metrics`, and the change between two of them, as all apps of a process share its counters."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 Series = tuple[str, ...]
-"""A series of one name: the values of its labels, in the order of their names."""
+"""Label values of a series, sorted by label name."""
 
 
 class Scrape:
-    """One answer of `/metrics`. text: as it came."""
+    """A response of `/metrics`. text: its body."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -23,11 +23,11 @@ class Scrape:
                 self._values.setdefault(sample.name, {})[series] = sample.value
 
     def of(self, name: str) -> Mapping[Series, float]:
-        """Return the values of every series of a name."""
+        """Return the value of every series with this name."""
         return self._values.get(name, {})
 
     def since(self, before: "Scrape", name: str) -> Mapping[Series, float]:
-        """Return by how much series have grown that have, but for the count of looks like this one."""
+        """Return the increase of every changed series, except the request count of `/metrics` itself."""
         earlier = before.of(name)
         grown = {series: value - earlier.get(series, 0) for series, value in self.of(name).items()}
         return {series: by for series, by in grown.items() if by and "/metrics" not in series}
@@ -40,7 +40,7 @@ async def scrape(client: httpx.AsyncClient) -> Scrape:
 async def until_grown(
     client: httpx.AsyncClient, before: Scrape, name: str, expected: Mapping[Any, float]
 ) -> Scrape:
-    """Look until the series have grown so: a request is counted after its answer. Return the last look."""
+    """Scrape until the increase matches, as a request is counted after its response; return the scrape."""
     async with asyncio.timeout(20):
         while (seen := await scrape(client)).since(before, name) != expected:
             await asyncio.sleep(0.02)

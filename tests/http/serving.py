@@ -1,4 +1,4 @@
-"""The app around a fake engine, behind a real uvicorn on a real socket, in the test's own event loop."""
+"""The app with a fake engine, served by a real uvicorn on a real socket in the event loop of the test."""
 
 import asyncio
 import socket
@@ -20,9 +20,9 @@ from tests.settings import settings_of
 async def serving(
     engine: Engine, storage: Storage | None = None, **settings: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
-    # Each request is to reach the engine, unless a test is about the cache.
+    # Each request must reach the engine, unless the test concerns the cache.
     app = create_app(settings_of(**{"ocr_cache_lifetime": 0, **settings}), engine, storage)
-    # Named as TCP, which asyncio asks for before it turns Nagle's delay off.
+    # asyncio disables Nagle's algorithm only if the protocol of the socket is TCP.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
@@ -30,7 +30,7 @@ async def serving(
     running = asyncio.create_task(server.serve(sockets=[listener]))
     port = listener.getsockname()[1]
     try:
-        # The socket listens already, so the first request waits for the app without polling.
+        # The socket already listens, so the first request waits for the app without polling.
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             yield client
     finally:

@@ -1,4 +1,4 @@
-"""Who is let in: by which keys, shown how, to which paths."""
+"""Access control: accepted keys, the headers that carry them, and the protected paths; CORS."""
 
 import asyncio
 from pathlib import Path
@@ -37,7 +37,7 @@ async def read(client: httpx.AsyncClient, *headers: tuple[str, str]) -> httpx.Re
     ],
     ids=str,
 )
-async def test_each_way_to_show_a_key_lets_in(header: tuple[str, str]) -> None:
+async def test_valid_key_in_each_supported_header_is_accepted(header: tuple[str, str]) -> None:
     async with serving(ScriptedEngine(), **KEYS) as client:
         response = await read(client, header)
     assert response.status_code == 200
@@ -62,7 +62,7 @@ async def test_each_way_to_show_a_key_lets_in(header: tuple[str, str]) -> None:
     ],
     ids=str,
 )
-async def test_nothing_else_does(headers: list[tuple[str, str]]) -> None:
+async def test_missing_or_invalid_key_is_refused(headers: list[tuple[str, str]]) -> None:
     engine = ScriptedEngine()
     async with serving(engine, **KEYS) as client:
         response = await read(client, *headers)
@@ -75,13 +75,13 @@ async def test_nothing_else_does(headers: list[tuple[str, str]]) -> None:
         assert key not in response.text
 
 
-async def test_a_platforms_own_token_does_not_stand_in_the_way() -> None:
+async def test_unrelated_bearer_token_does_not_override_a_valid_key() -> None:
     async with serving(ScriptedEngine(), **KEYS) as client:
         response = await read(client, ("Authorization", "Bearer the-platforms"), ("X-API-Key", "first-key"))
     assert response.status_code == 200
 
 
-async def test_without_keys_everybody_is_let_in() -> None:
+async def test_without_configured_keys_every_request_is_accepted() -> None:
     async with serving(ScriptedEngine()) as client:
         assert (await read(client, ("Authorization", "Bearer whatever"))).status_code == 200
         assert (await client.get("/nowhere")).status_code == 404
@@ -92,7 +92,7 @@ OPEN = ["/health", "/health/vllm", "/version", "/docs", "/openapi.json", ASSET]
 
 
 @pytest.mark.parametrize("path", OPEN)
-async def test_what_probes_and_browsers_ask_for_needs_no_key(path: str) -> None:
+async def test_open_path_needs_no_key(path: str) -> None:
     async with serving(ScriptedEngine(), **KEYS) as client:
         response = await client.get(path)
     # The scripted engine has no vLLM.
@@ -103,7 +103,7 @@ CLOSED = ["/ocr", "/ocr/", "//ocr", "/nowhere", "/metrics", "/healthy", "/versio
 
 
 @pytest.mark.parametrize("path", CLOSED)
-async def test_all_else_does_also_what_is_not_there(path: str) -> None:
+async def test_other_paths_need_a_key_even_if_they_do_not_exist(path: str) -> None:
     async with serving(ScriptedEngine(), **KEYS) as client:
         for method in ("GET", "POST", "OPTIONS"):
             refused = await client.request(method, f"{client.base_url}{path}".replace(":///", "://"))
@@ -112,21 +112,21 @@ async def test_all_else_does_also_what_is_not_there(path: str) -> None:
     assert known.status_code in ((200,) if path == "/metrics" else (307, 404, 405))
 
 
-async def test_metrics_are_open_where_a_setting_says_so() -> None:
+async def test_metrics_are_open_if_the_setting_allows_it() -> None:
     async with serving(ScriptedEngine(), ocr_metrics_public=True, **KEYS) as client:
         assert (await client.get("/metrics")).status_code == 200
         assert (await client.get("/ocr")).status_code == 401
 
 
-async def test_documentation_that_is_off_is_not_open_either() -> None:
+async def test_disabled_documentation_paths_need_a_key() -> None:
     async with serving(ScriptedEngine(), ocr_docs=False, **KEYS) as client:
         for path in ("/", "/docs", "/openapi.json", ASSET):
             assert (await client.get(path)).status_code == 401
             assert (await client.get(path, headers=FIRST)).status_code == 404
 
 
-async def test_body_is_not_read_before_the_key_is_known() -> None:
-    """A client that waits for 100-continue is never asked for its document."""
+async def test_body_is_not_read_before_the_key_is_checked() -> None:
+    """A client that waits for 100-continue never sends its document."""
     async with serving(ScriptedEngine(), **KEYS) as client:
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         writer.write(HEAD + b"Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
@@ -134,7 +134,7 @@ async def test_body_is_not_read_before_the_key_is_known() -> None:
         writer.close()
 
 
-async def test_connection_goes_on_after_a_refused_document() -> None:
+async def test_connection_is_reusable_after_a_refused_document() -> None:
     async with serving(ScriptedEngine(), **KEYS) as client:
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         body = bytes(5_000_000)
@@ -145,7 +145,7 @@ async def test_connection_goes_on_after_a_refused_document() -> None:
     assert answers.startswith(b"HTTP/1.1 401") and b"HTTP/1.1 200 OK" in answers
 
 
-async def test_file_and_variable_are_one_list(tmp_path: Path) -> None:
+async def test_keys_from_file_and_variable_are_combined(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text("\n  in-file \r\n\nalso-in-file\n")
     async with serving(ScriptedEngine(), ocr_api_keys_file=file, **KEYS) as client:
@@ -155,13 +155,13 @@ async def test_file_and_variable_are_one_list(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ,\n, ", "two words", "ключ", "tab\there", "a,b c"])
-def test_what_is_no_key_is_refused_and_not_quoted(text: str) -> None:
+def test_invalid_key_list_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(ValueError) as refusal:
         parse_keys(text)
     assert not text.strip(" ,\n") or text not in str(refusal.value)
 
 
-def test_keys_do_not_show_in_what_holds_them() -> None:
+def test_keys_are_hidden_in_repr() -> None:
     keys = ApiKeys(["first-key"])
     assert keys.accepts(b"first-key") and not keys.accepts(b"first-key ") and not keys.accepts(b"")
     shown = repr(keys) + repr(vars(keys)) + repr(settings_of(**KEYS)) + settings_of(**KEYS).model_dump_json()
@@ -172,7 +172,7 @@ def schemes(document: dict[str, Any]) -> Any:
     return document["components"].get("securitySchemes")
 
 
-def test_document_shows_how_a_key_is_given_where_one_is_needed() -> None:
+def test_openapi_describes_the_key_headers_if_keys_are_configured() -> None:
     assert schemes(create_app(settings_of(), ScriptedEngine()).openapi()) is None
     document = create_app(settings_of(**KEYS), ScriptedEngine()).openapi()
     assert {(each["type"], each.get("scheme"), each.get("name")) for each in schemes(document).values()} == {
@@ -188,7 +188,7 @@ def test_document_shows_how_a_key_is_given_where_one_is_needed() -> None:
 ORIGIN = "https://app.example.com"
 
 
-async def test_pages_of_an_origin_that_is_named_may_ask_and_read() -> None:
+async def test_cors_allows_a_configured_origin() -> None:
     async with serving(
         ScriptedEngine(), ocr_cors_origins=f"{ORIGIN}, http://localhost:3000", **KEYS
     ) as client:
@@ -214,7 +214,7 @@ class _Broken(ScriptedEngine):
         raise ZeroDivisionError
 
 
-async def test_page_may_also_read_of_a_fault() -> None:
+async def test_cors_allows_reading_an_internal_error() -> None:
     async with serving(_Broken(), ocr_cors_origins="*") as client:
         response = await client.post("/ocr", files={"file": small_png()}, headers={"Origin": ORIGIN})
     assert_problem(response, 500, "internal_error")
@@ -222,7 +222,7 @@ async def test_page_may_also_read_of_a_fault() -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"ocr_cors_origins": "https://other.example.com"}], ids=str)
-async def test_pages_of_other_origins_may_not(settings: dict[str, Any]) -> None:
+async def test_cors_denies_other_origins(settings: dict[str, Any]) -> None:
     async with serving(ScriptedEngine(), **settings) as client:
         response = await client.get("/version", headers={"Origin": ORIGIN})
     assert "access-control-allow-origin" not in response.headers
@@ -231,6 +231,6 @@ async def test_pages_of_other_origins_may_not(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "wrong", ["app.example.com", "https://a.example/path", "https://*.example.com", "null"]
 )
-def test_what_is_no_origin_is_refused(wrong: str) -> None:
+def test_invalid_origin_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="an origin must be"):
         parse_origins(f"https://app.example.com, {wrong}")

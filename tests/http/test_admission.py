@@ -1,4 +1,4 @@
-"""Who is let in, in which order pages are read, and when a request's time is over; over HTTP."""
+"""Admission over HTTP: the backlog, the order of pages, memory limits and request timeouts."""
 
 import asyncio
 import json
@@ -24,10 +24,10 @@ def reading(client: httpx.AsyncClient, pages: int, **fields: str) -> "asyncio.Ta
     return asyncio.create_task(client.post("/ocr", files=files, data=fields))
 
 
-async def test_what_goes_beyond_the_waiting_room_is_refused_at_once() -> None:
+async def test_request_beyond_a_full_backlog_is_refused_at_once() -> None:
     engine = GatedEngine()
     async with serving(engine, ocr_max_waiting=2) as client:
-        # One request takes all places, two wait.
+        # One request takes all slots, two wait.
         requests = [reading(client, 6)]
         for _ in range(engine.max_pages_in_flight):
             await engine.entered.get()
@@ -46,7 +46,7 @@ async def test_what_goes_beyond_the_waiting_room_is_refused_at_once() -> None:
     assert {answer.status_code for answer in answers} == {200}
 
 
-async def test_requests_take_turns_page_by_page() -> None:
+async def test_pages_of_concurrent_requests_alternate() -> None:
     engine = GatedEngine()
     async with serving(engine, ocr_max_pages_in_flight=1) as client:
         first = reading(client, 3)
@@ -59,12 +59,12 @@ async def test_requests_take_turns_page_by_page() -> None:
         answers = await asyncio.gather(first, second)
         order += [engine.entered.get_nowait() for _ in range(5)]
     assert {answer.status_code for answer in answers} == {200}
-    # Of either document in turn: its pages 1, 1, 2, 2, 3, 3, but for the page that was asked for meanwhile.
+    # Pages of both documents alternate: 1, 1, 2, 2, 3, 3. A page may be queued before the second request.
     assert order in ([1, 2, 1, 3, 2, 3], [1, 1, 2, 2, 3, 3])
 
 
-async def test_pages_wait_for_room_in_memory() -> None:
-    """A page of 595 x 842 pixels fits once into a budget of a million."""
+async def test_page_beyond_the_pixel_budget_waits() -> None:
+    """The budget of a million pixels fits one page of 595 x 842 pixels."""
     engine = GatedEngine()
     async with serving(engine, ocr_max_megapixels_in_flight=1) as client:
         request = reading(client, 2)
@@ -78,7 +78,7 @@ async def test_pages_wait_for_room_in_memory() -> None:
         assert (await request).status_code == 200
 
 
-async def test_documents_that_fill_the_memory_are_refused() -> None:
+async def test_document_beyond_the_byte_budget_is_refused() -> None:
     engine = GatedEngine()
     large = small_png() + bytes(700_000)
     async with serving(engine, ocr_max_documents_mb=1) as client:
@@ -92,7 +92,7 @@ async def test_documents_that_fill_the_memory_are_refused() -> None:
     assert again.status_code == 200
 
 
-async def test_time_that_is_over_is_a_504_and_stops_the_work() -> None:
+async def test_request_timeout_returns_504_and_cancels_the_pages() -> None:
     engine = GatedEngine()
     async with serving(engine, ocr_request_timeout=0.2) as client:
         response = await client.post("/ocr", files={"file": pdf_of_text(["a"] * 3)})
@@ -101,12 +101,12 @@ async def test_time_that_is_over_is_a_504_and_stops_the_work() -> None:
     assert sorted(stopped) == [1, 2, 3]
 
 
-async def test_a_page_keeps_its_place_until_its_thread_has_ended() -> None:
-    """Else those whose callers left would fill the memory together with new ones."""
+async def test_slot_is_released_when_the_thread_of_the_page_ends() -> None:
+    """An earlier release would let abandoned and new pages together exceed the memory limit."""
     engine = ThreadedEngine()
     async with serving(engine) as client:
-        gone = await reading(client, 1, timeout="1")
-        assert gone.status_code == 504
+        timed_out = await reading(client, 1, timeout="1")
+        assert timed_out.status_code == 504
         assert engine.entered.get_nowait() == 1
         refused = await reading(client, 1, timeout="1")
         assert refused.status_code == 504
@@ -115,7 +115,7 @@ async def test_a_page_keeps_its_place_until_its_thread_has_ended() -> None:
         assert (await reading(client, 1)).status_code == 200
 
 
-async def test_a_caller_may_ask_for_less_time() -> None:
+async def test_client_may_request_a_shorter_timeout() -> None:
     engine = GatedEngine()
     async with serving(engine) as client:
         response = await reading(client, 1, timeout="1")
@@ -124,14 +124,14 @@ async def test_a_caller_may_ask_for_less_time() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["0", "0.9", "-1", "nan", "inf", "soon"])
-async def test_a_timeout_is_a_number_of_seconds(wrong: str) -> None:
+async def test_invalid_timeout_is_refused(wrong: str) -> None:
     async with serving(ScriptedEngine()) as client:
         response = await reading(client, 1, timeout=wrong)
     assert response.status_code == 422
     assert "timeout" in response.json()["detail"]
 
 
-async def test_out_of_time_is_told_while_pdfium_draws_for_somebody_else() -> None:
+async def test_timeout_is_reported_while_pdfium_renders_another_document() -> None:
     drawn = threading.Event()
     _PDFIUM.submit(drawn.wait)
     try:
@@ -142,7 +142,7 @@ async def test_out_of_time_is_told_while_pdfium_draws_for_somebody_else() -> Non
     assert response.status_code == 504
 
 
-async def test_a_stream_out_of_time_says_so_and_ends() -> None:
+async def test_stream_timeout_sends_an_error_event_and_ends() -> None:
     engine = GatedEngine()
     engine.open(1)
     async with serving(engine) as client:
@@ -154,7 +154,7 @@ async def test_a_stream_out_of_time_says_so_and_ends() -> None:
     assert lines[-1]["problem"]["code"] == "request_timed_out"
 
 
-async def test_who_leaves_a_stream_makes_room_for_others() -> None:
+async def test_disconnect_from_a_stream_frees_its_slots() -> None:
     engine = GatedEngine()
     async with serving(engine, ocr_max_waiting=1) as client:
         files = {"file": pdf_of_text(["a"] * 9)}
@@ -166,15 +166,15 @@ async def test_who_leaves_a_stream_makes_room_for_others() -> None:
         for _ in range(engine.max_pages_in_flight):
             await engine.cancelled.get()
         engine.open(1)
-        # Its pages end a moment before it has left.
+        # The backlog entry is released a moment after the pages end.
         while (answer := await client.post("/ocr", files={"file": small_png()})).status_code == 503:
             pass
         assert answer.status_code == 200
     assert [page.index for page in engine.seen] == [1]
 
 
-async def test_the_one_who_reads_for_others_may_leave_by_its_own_deadline() -> None:
-    """Equal documents are read once: who has more time gets the result."""
+async def test_shared_reading_continues_after_the_first_request_times_out() -> None:
+    """Equal documents are read once; a request with a later deadline still gets the result."""
     engine = GatedEngine()
     async with serving(engine, ocr_cache_lifetime=60) as client:
         first = reading(client, 1, timeout="1")

@@ -1,4 +1,4 @@
-"""What a caller sees of the cache: repeated documents, equal ones at a time, tags, and how to pass it by."""
+"""The cache over HTTP: repeated documents, concurrent equal requests, entity tags, and bypass."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ async def read(
     return await client.post("/ocr", files=DOCUMENT, data=fields, headers=headers)
 
 
-async def test_second_time_it_is_not_read_and_its_timings_are_its_own() -> None:
+async def test_repeated_document_is_a_cache_hit_with_its_own_timings() -> None:
     engine = ScriptedEngine()
     async with serving(engine, **CACHE) as client:
         first, second = [(await read(client)).json() for _ in range(2)]
@@ -39,7 +39,7 @@ async def test_second_time_it_is_not_read_and_its_timings_are_its_own() -> None:
 
 
 @pytest.mark.parametrize("form", ["markdown", "text"])
-async def test_other_forms_come_from_the_same_result(form: str) -> None:
+async def test_other_formats_are_rendered_from_the_cached_result(form: str) -> None:
     engine = ScriptedEngine()
     async with serving(engine, **CACHE) as client:
         whole = (await read(client)).json()
@@ -47,7 +47,7 @@ async def test_other_forms_come_from_the_same_result(form: str) -> None:
     assert len(engine.seen) == 1
 
 
-async def test_stream_is_kept_and_comes_from_what_is_kept() -> None:
+async def test_stream_is_cached_and_served_from_the_cache() -> None:
     engine = ScriptedEngine()
     ndjson = {"Accept": "application/x-ndjson"}
     document = {"file": pdf_of_text(["a", "b"])}
@@ -62,7 +62,7 @@ async def test_stream_is_kept_and_comes_from_what_is_kept() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"lang": "eng"}, {"pages": "1"}, {"temperature": "0.5"}], ids=str)
-async def test_other_options_are_read_anew(fields: dict[str, str]) -> None:
+async def test_other_options_are_a_cache_miss(fields: dict[str, str]) -> None:
     engine = ScriptedEngine()
     async with serving(engine, **CACHE) as client:
         await read(client)
@@ -70,7 +70,7 @@ async def test_other_options_are_read_anew(fields: dict[str, str]) -> None:
     assert len(engine.seen) == 2
 
 
-async def test_another_engine_reads_anew() -> None:
+async def test_another_engine_is_a_cache_miss() -> None:
     storage = MemoryStorage()
     for version in (1, 2):
         engine = ScriptedEngine()
@@ -79,7 +79,7 @@ async def test_another_engine_reads_anew() -> None:
             assert (await read(client)).json()["cached"] is False
 
 
-async def test_cache_false_passes_it_by() -> None:
+async def test_cache_false_bypasses_the_cache() -> None:
     engine = ScriptedEngine()
     async with serving(engine, **CACHE) as client:
         unkept = await read(client, cache="false")
@@ -89,14 +89,14 @@ async def test_cache_false_passes_it_by() -> None:
     assert len(engine.seen) == 3 and "etag" not in passed_by.headers
 
 
-async def test_engine_of_which_nothing_is_known_keeps_nothing() -> None:
+async def test_engine_without_a_fingerprint_is_not_cached() -> None:
     engine = ScriptedEngine()
     engine.fingerprint = None
     async with serving(engine, **CACHE) as client:
         assert [(await read(client)).json()["cached"] for _ in range(2)] == [False, False]
 
 
-async def test_other_replica_finds_it_in_the_storage() -> None:
+async def test_another_replica_gets_a_cache_hit_from_the_storage() -> None:
     storage, engine = MemoryStorage(), ScriptedEngine()
     async with serving(ScriptedEngine(), storage, **CACHE) as client:
         await read(client)
@@ -108,7 +108,7 @@ async def test_other_replica_finds_it_in_the_storage() -> None:
 
 
 @pytest.mark.parametrize("fault", [BrokenDocument("no"), RecognitionFailed("no")], ids=str)
-async def test_failures_are_not_kept(fault: Exception) -> None:
+async def test_failed_pages_are_not_cached(fault: Exception) -> None:
     faults: dict[int, BaseException] = {2: fault}
     engine = FaultyEngine(faults)
     document = {"file": pdf_of_text(["a", "b"])}
@@ -120,7 +120,7 @@ async def test_failures_are_not_kept(fault: Exception) -> None:
     assert again["cached"] is False and again["pages"][1]["error"] is None
 
 
-async def test_equal_requests_at_a_time_are_read_once() -> None:
+async def test_concurrent_equal_requests_are_read_once() -> None:
     engine = GatedEngine()
     async with serving(engine, **CACHE) as client:
         reading = [asyncio.create_task(read(client)) for _ in range(5)]
@@ -131,7 +131,7 @@ async def test_equal_requests_at_a_time_are_read_once() -> None:
     assert sorted(answer["cached"] for answer in answers) == [False, True, True, True, True]
 
 
-async def test_total_counts_the_lookup_too() -> None:
+async def test_total_time_includes_the_cache_lookup() -> None:
     storage = MemoryStorage()
     async with serving(ScriptedEngine(), storage, **CACHE) as client:
         began = time.perf_counter()
@@ -139,7 +139,7 @@ async def test_total_counts_the_lookup_too() -> None:
     assert 0 < total <= (time.perf_counter() - began) * 1e3
 
 
-async def test_unstored_result_stays_in_memory() -> None:
+async def test_result_with_store_false_is_cached_in_memory_only() -> None:
     storage = MemoryStorage()
     async with serving(ScriptedEngine(), storage, **CACHE) as client:
         answers = [(await read(client, store="false")).json() for _ in range(2)]
@@ -147,14 +147,14 @@ async def test_unstored_result_stays_in_memory() -> None:
     assert not storage.objects
 
 
-async def test_unstored_stream_stays_in_memory() -> None:
+async def test_stream_with_store_false_is_cached_in_memory_only() -> None:
     storage = MemoryStorage()
     async with serving(ScriptedEngine(), storage, **CACHE) as client:
         await read(client, {"Accept": "application/x-ndjson"}, store="false")
     assert not storage.objects
 
 
-async def test_what_the_model_is_asked_to_vary_is_not_kept() -> None:
+async def test_result_with_a_sampling_temperature_is_not_cached() -> None:
     async with serving(ScriptedEngine(), **CACHE) as client:
         answers = [(await read(client, temperature="0.5")).json()["cached"] for _ in range(2)]
     assert answers == [False, False]
@@ -163,14 +163,14 @@ async def test_what_the_model_is_asked_to_vary_is_not_kept() -> None:
 @pytest.mark.parametrize(
     "changed", [{"ocr_pdf_dpi": 100}, {"ocr_max_page_megapixels": 7}, {"ocr_max_pages": 7}], ids=str
 )
-async def test_service_that_decodes_otherwise_reads_anew(changed: dict[str, Any]) -> None:
+async def test_other_decoding_settings_are_a_cache_miss(changed: dict[str, Any]) -> None:
     storage = MemoryStorage()
     for settings in ({}, changed):
         async with serving(ScriptedEngine(), storage, **CACHE, **settings) as client:
             assert (await read(client)).json()["cached"] is False
 
 
-async def test_another_release_reads_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_release_is_a_cache_miss(monkeypatch: pytest.MonkeyPatch) -> None:
     storage = MemoryStorage()
     for version in ("1", "2"):
         monkeypatch.setattr("ocr_service.pipeline.pipeline.__version__", version)
@@ -179,7 +179,7 @@ async def test_another_release_reads_anew(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 class TestTags:
-    async def test_known_answer_is_not_sent_again(self) -> None:
+    async def test_matching_tag_returns_304(self) -> None:
         engine = ScriptedEngine()
         async with serving(engine, **CACHE) as client:
             first = await read(client)
@@ -188,7 +188,7 @@ class TestTags:
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
         assert len(engine.seen) == 1
 
-    async def test_known_answer_needs_no_cache_that_still_has_it(self) -> None:
+    async def test_matching_tag_returns_304_even_if_the_result_is_not_cached(self) -> None:
         async with serving(ScriptedEngine(), **CACHE) as client:
             tag = (await read(client)).headers["etag"]
         engine = ScriptedEngine()
@@ -199,13 +199,13 @@ class TestTags:
     @pytest.mark.parametrize(
         "other", [{"format": "text"}, {"images": "false"}, {"pages": "1"}, {"cache": "false"}], ids=str
     )
-    async def test_other_answers_have_other_tags(self, other: dict[str, str]) -> None:
+    async def test_other_responses_have_other_tags(self, other: dict[str, str]) -> None:
         async with serving(ScriptedEngine(), **CACHE) as client:
             tag = (await read(client)).headers["etag"]
             answer = await read(client, {"If-None-Match": tag}, **other)
         assert answer.status_code == 200 and answer.headers.get("etag") != tag
 
-    async def test_tag_is_that_of_the_form_which_the_accept_header_chooses(self) -> None:
+    async def test_tag_depends_on_the_format_chosen_by_the_accept_header(self) -> None:
         markdown = {"Accept": "text/markdown"}
         async with serving(ScriptedEngine(), **CACHE) as client:
             tag = (await read(client)).headers["etag"]
@@ -214,19 +214,19 @@ class TestTags:
         assert other.status_code == 200 and other.headers["etag"] != tag
         assert (chosen.status_code, chosen.headers["vary"]) == (304, "Accept")
 
-    async def test_stream_is_no_answer_that_is_known(self) -> None:
+    async def test_stream_ignores_if_none_match(self) -> None:
         async with serving(ScriptedEngine(), **CACHE) as client:
             tag = (await read(client)).headers["etag"]
             stream = await read(client, {"If-None-Match": tag, "Accept": "application/x-ndjson"})
         assert stream.status_code == 200 and "etag" not in stream.headers
 
     @pytest.mark.parametrize("header", ['"other"', "", "no tag at all"])
-    async def test_unknown_tags_change_nothing(self, header: str) -> None:
+    async def test_unknown_tag_is_ignored(self, header: str) -> None:
         async with serving(ScriptedEngine(), **CACHE) as client:
             assert (await read(client, {"If-None-Match": header})).status_code == 200
 
 
-async def test_cached_answers_are_stored_too() -> None:
+async def test_cache_hits_are_stored_too() -> None:
     storage = MemoryStorage()
     async with serving(ScriptedEngine(), storage, **CACHE) as client:
         answers: list[dict[str, Any]] = [(await read(client)).json() for _ in range(2)]

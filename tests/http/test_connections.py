@@ -1,4 +1,4 @@
-"""What a connection may cost: headers, bodies and answers that do not come to an end. On raw sockets."""
+"""Limits of a connection, on raw sockets: slow or endless headers, bodies and readers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ PART = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.png"\r\
 
 @asynccontextmanager
 async def connected(engine: ScriptedEngine | None = None, **settings: Any) -> AsyncIterator[Streams]:
-    """A connection to a service of its own."""
+    """A raw connection to a new service."""
     async with serving(engine or ScriptedEngine(), **settings) as client:
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         try:
@@ -35,7 +35,7 @@ async def connected(engine: ScriptedEngine | None = None, **settings: Any) -> As
 
 
 async def is_closed(reader: asyncio.StreamReader) -> bool:
-    """Wait for the other side to close, which is the test's point; pytest's own timeout ends a long wait."""
+    """Wait for the service to close the connection; the timeout of pytest bounds the wait."""
     try:
         return await reader.read() == b""
     except ConnectionError:
@@ -45,19 +45,19 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
 @pytest.mark.parametrize(
     "sent", [b"", b"GET /health HTT", b"GET /health HTTP/1.1\r\nhost: x\r\n", b"\r\n\r\n"]
 )
-async def test_headers_that_do_not_come_to_an_end_are_not_waited_for(sent: bytes) -> None:
+async def test_incomplete_headers_time_out(sent: bytes) -> None:
     async with connected(ocr_header_timeout=0.2) as (reader, writer):
         writer.write(sent)
         assert await is_closed(reader)
 
 
-async def test_headers_without_end_are_refused() -> None:
+async def test_endless_headers_are_refused() -> None:
     async with connected() as (reader, writer):
         writer.write(b"GET /health HTTP/1.1\r\nx: " + b"a" * 100_000)
         assert (await reader.readline()).startswith(b"HTTP/1.1 431")
 
 
-async def test_a_connection_is_used_again_and_its_next_headers_have_their_time() -> None:
+async def test_header_timeout_applies_to_each_request_of_a_connection() -> None:
     async with connected(ocr_header_timeout=1) as (reader, writer):
         for _ in range(2):
             writer.write(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -68,7 +68,7 @@ async def test_a_connection_is_used_again_and_its_next_headers_have_their_time()
         assert await is_closed(reader)
 
 
-async def test_what_follows_a_body_in_chunks_is_bounded_too() -> None:
+async def test_trailers_of_a_chunked_body_are_bounded() -> None:
     async with connected() as (reader, writer):
         writer.write(b"GET /version HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n")
         answer = await reader.readuntil(b"}")
@@ -76,10 +76,10 @@ async def test_what_follows_a_body_in_chunks_is_bounded_too() -> None:
         with suppress(ConnectionError):
             writer.write(b"a: b\r\n" * 100_000)
             await writer.drain()
-        assert await is_closed_after_the_answer(reader)
+        assert await is_closed_after_the_response(reader)
 
 
-async def test_many_small_pieces_of_a_body_are_no_headers() -> None:
+async def test_many_small_chunks_do_not_count_as_headers() -> None:
     form = PART + bytes(50_000) + b"\r\n--b--\r\n"
     async with connected() as (reader, writer):
         writer.write(UPLOAD + b"transfer-encoding: chunked\r\n\r\n")
@@ -89,7 +89,7 @@ async def test_many_small_pieces_of_a_body_are_no_headers() -> None:
         assert (await reader.readline()).startswith(b"HTTP/1.1 422")
 
 
-async def test_a_connection_whose_body_came_after_the_answer_is_not_kept_for_ever() -> None:
+async def test_connection_with_a_late_body_is_closed_when_idle() -> None:
     async with connected(ocr_header_timeout=0.1) as (reader, writer):
         writer.write(b"GET /version HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n")
         await reader.readexactly(length_of(await reader.readuntil(b"\r\n\r\n")))
@@ -97,7 +97,7 @@ async def test_a_connection_whose_body_came_after_the_answer_is_not_kept_for_eve
         assert await is_closed(reader)
 
 
-async def test_what_is_sent_ahead_of_an_answer_is_not_answered_and_hides_no_leaver() -> None:
+async def test_pipelined_requests_are_dropped_and_do_not_hide_a_disconnect() -> None:
     engine = GatedEngine()
     form = PART + small_png() + b"\r\n--b--\r\n"
     head = UPLOAD + b"content-length: %d\r\n\r\n" % len(form)
@@ -118,7 +118,7 @@ async def test_what_is_sent_ahead_of_an_answer_is_not_answered_and_hides_no_leav
     assert b"\r\nconnection: close\r\n" in answers
 
 
-async def test_an_upload_that_pauses_is_cut_off_with_a_reason() -> None:
+async def test_paused_upload_is_refused_with_a_reason() -> None:
     async with connected(ocr_upload_idle_timeout=0.2) as (reader, writer):
         writer.write(UPLOAD + b"content-length: 1000\r\n\r\n" + PART)
         answer = await reader.readuntil(b"}")
@@ -126,8 +126,8 @@ async def test_an_upload_that_pauses_is_cut_off_with_a_reason() -> None:
     assert b'"upload_too_slow"' in answer
 
 
-async def test_an_upload_that_trickles_is_cut_off_too() -> None:
-    """It never pauses, but comes at a few bytes where ten thousand a second are asked for."""
+async def test_upload_below_the_minimum_rate_is_refused() -> None:
+    """The upload never pauses, but sends a few bytes a second; the minimum is ten thousand."""
     async with connected(ocr_upload_idle_timeout=0.3) as (reader, writer):
         writer.write(UPLOAD + b"content-length: 1000000\r\n\r\n" + PART)
         answering = asyncio.create_task(reader.readuntil(b"}"))
@@ -137,30 +137,30 @@ async def test_an_upload_that_trickles_is_cut_off_too() -> None:
     assert answering.result().startswith(b"HTTP/1.1 408")
 
 
-async def test_a_slow_upload_within_the_limits_is_read() -> None:
+async def test_slow_upload_within_the_limits_is_accepted() -> None:
     form = PART + small_png() + b"\r\n--b--\r\n"
     async with connected(ocr_upload_idle_timeout=10, ocr_upload_min_rate=1) as (reader, writer):
         writer.write(UPLOAD + b"content-length: %d\r\n\r\n" % len(form))
-        for at in range(0, len(form), 16):
-            writer.write(form[at : at + 16])
+        for offset in range(0, len(form), 16):
+            writer.write(form[offset : offset + 16])
             await writer.drain()
             await asyncio.sleep(0)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
 
 
-async def test_the_rest_of_a_refused_body_is_not_taken_for_ever() -> None:
+async def test_rest_of_a_refused_body_is_read_for_a_limited_time() -> None:
     async with connected(ocr_max_upload_mb=1, ocr_upload_idle_timeout=0.3) as (reader, writer):
         writer.write(UPLOAD + b"content-length: 900000000\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 413")
-        closed = asyncio.create_task(is_closed_after_the_answer(reader))
+        closed = asyncio.create_task(is_closed_after_the_response(reader))
         while not closed.done():
             writer.write(b"x" * 1000)
             await asyncio.wait({closed}, timeout=0.05)
         assert closed.result()
 
 
-async def test_who_is_still_sending_sees_why_it_is_refused_also_where_the_connection_is_to_close() -> None:
-    """As with nginx, which closes each connection to what stands behind it."""
+async def test_client_still_sending_receives_the_refusal_even_with_connection_close() -> None:
+    """nginx sends `Connection: close` to its upstream servers."""
     body = b"x" * 20_000_000
     async with connected(ocr_max_upload_mb=1) as (reader, writer):
         writer.write(UPLOAD + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body))
@@ -171,7 +171,7 @@ async def test_who_is_still_sending_sees_why_it_is_refused_also_where_the_connec
     assert b'"too_many_bytes"' in answer
 
 
-async def is_closed_after_the_answer(reader: asyncio.StreamReader) -> bool:
+async def is_closed_after_the_response(reader: asyncio.StreamReader) -> bool:
     with suppress(ConnectionError):
         while await reader.read(1000):
             pass
@@ -179,13 +179,13 @@ async def is_closed_after_the_answer(reader: asyncio.StreamReader) -> bool:
 
 
 class _Verbose(GatedEngine):
-    """A page's text is so long that it overfills every buffer between the two sides."""
+    """Returns a page with more text than all buffers between service and client hold."""
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
         return replace(await super().recognize(page, options), text="v" * 30_000_000)
 
 
-async def test_an_answer_that_nobody_reads_is_given_up_and_its_work_too() -> None:
+async def test_response_that_is_not_read_is_aborted_and_its_pages_are_cancelled() -> None:
     engine = _Verbose()
     form = PART + pdf_of_text(["a", "b"]) + b"\r\n--b--\r\n"
     head = UPLOAD + b"accept: application/x-ndjson\r\ncontent-length: %d\r\n\r\n" % len(form)
@@ -197,7 +197,7 @@ async def test_an_answer_that_nobody_reads_is_given_up_and_its_work_too() -> Non
         assert await engine.cancelled.get() == 2
 
 
-async def test_an_answer_that_is_read_slowly_is_not() -> None:
+async def test_response_that_is_read_slowly_is_sent_completely() -> None:
     engine = _Verbose()
     engine.open(1)
     form = PART + pdf_of_text(["a"]) + b"\r\n--b--\r\n"
@@ -207,8 +207,8 @@ async def test_an_answer_that_is_read_slowly_is_not() -> None:
         left = length_of(head)
         while left:
             left -= len(await reader.readexactly(min(left, 2_000_000)))
-            # A slow reader, which takes longer over all than an idle one may, and longer than a next request
-            # is waited for: that is what is tested.
+            # The whole download takes longer than the idle timeout and the header timeout, but each pause is
+            # shorter than the idle timeout.
             await asyncio.sleep(0.45)
 
 

@@ -1,4 +1,4 @@
-"""From the signal to stop to the end: what runs comes to its end, and callers are told."""
+"""Draining after SIGTERM: running requests finish, new ones are refused."""
 
 import asyncio
 import json
@@ -26,8 +26,8 @@ Busy = tuple[httpx.AsyncClient, "asyncio.Task[httpx.Response]"]
 
 
 @pytest.fixture(autouse=True)
-def _survive_the_signal() -> Iterator[None]:
-    """uvicorn lets the signal take its course in the end; here, that is nothing."""
+def _ignore_sigterm() -> Iterator[None]:
+    """uvicorn raises the signal again after shutdown; ignore it, so that the test process survives."""
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     yield
     signal.signal(signal.SIGTERM, before)
@@ -39,7 +39,7 @@ def stop() -> None:
 
 @asynccontextmanager
 async def busy(engine: GatedEngine, **settings: Any) -> AsyncIterator[Busy]:
-    """A service that reads a page, which its engine holds, and has been told to stop."""
+    """A service that has received SIGTERM and reads a page, which waits in the engine."""
     async with serving(engine, **settings) as client:
         reading = asyncio.create_task(client.post("/ocr", files=FILE))
         await engine.entered.get()
@@ -49,7 +49,7 @@ async def busy(engine: GatedEngine, **settings: Any) -> AsyncIterator[Busy]:
         yield client, reading
 
 
-async def test_what_runs_is_finished_and_nothing_else_is_begun() -> None:
+async def test_draining_finishes_running_requests_and_refuses_new_ones() -> None:
     engine = GatedEngine()
     async with busy(engine) as (client, reading):
         ready = await client.get("/health/ready")
@@ -64,7 +64,7 @@ async def test_what_runs_is_finished_and_nothing_else_is_begun() -> None:
     assert answer.status_code == 200
 
 
-async def test_a_refused_upload_is_read_so_that_its_sender_sees_the_answer() -> None:
+async def test_body_of_a_refused_upload_is_read_so_that_the_client_gets_the_response() -> None:
     engine = GatedEngine()
     async with busy(engine) as (client, reading):
         refused = await client.post("/ocr", files={"file": bytes(20_000_000)})
@@ -73,7 +73,7 @@ async def test_a_refused_upload_is_read_so_that_its_sender_sees_the_answer() -> 
     assert refused.status_code == 503
 
 
-async def test_an_upload_that_has_begun_is_accepted() -> None:
+async def test_upload_started_before_draining_is_accepted() -> None:
     engine = GatedEngine()
     engine.open(1)
     begun, may_end = asyncio.Event(), asyncio.Event()
@@ -88,7 +88,7 @@ async def test_an_upload_that_has_begun_is_accepted() -> None:
     async with serving(engine) as client:
         reading = asyncio.create_task(client.post("/ocr", content=upload(), headers=headers))
         await begun.wait()
-        # What comes after it is answered, so its headers have been seen.
+        # This later request is answered, so the service has received the headers of the upload.
         await client.get("/version")
         stop()
         while (await client.get("/health/ready")).status_code == 200:
@@ -97,13 +97,13 @@ async def test_an_upload_that_has_begun_is_accepted() -> None:
         assert (await reading).status_code == 200
 
 
-async def test_what_does_not_come_to_an_end_is_told_so() -> None:
+async def test_request_beyond_the_drain_timeout_gets_an_error() -> None:
     async with busy(GatedEngine(), ocr_drain_timeout=0.2) as (_, reading):
         answer = await reading
     assert (answer.status_code, answer.json()["code"]) == (503, "draining")
 
 
-async def test_a_stream_that_does_not_come_to_an_end_is_told_so() -> None:
+async def test_stream_beyond_the_drain_timeout_gets_an_error_event() -> None:
     engine = GatedEngine()
     engine.open(1)
     async with serving(engine, ocr_drain_timeout=0.2) as client:
@@ -118,12 +118,12 @@ async def test_a_stream_that_does_not_come_to_an_end_is_told_so() -> None:
     assert events[-1]["problem"]["code"] == "draining"
 
 
-async def test_what_waits_in_the_spool_is_sent_up(tmp_path: Path) -> None:
+async def test_spooled_results_are_uploaded_while_draining(tmp_path: Path) -> None:
     storage = MemoryStorage(trouble=StorageOutage("Away."))
     async with serving(ScriptedEngine(), storage, ocr_output_dir=tmp_path, ocr_store_timeout=0.1) as client:
         answer = await client.post("/ocr", files=FILE)
         assert answer.json()["storage"]["status"] == "pending"
-        # It is back; nobody has looked since.
+        # The storage works again, and the service has not noticed yet.
         storage.trouble = None
         stop()
         folder = answer.json()["storage"]["folder"]
@@ -132,7 +132,7 @@ async def test_what_waits_in_the_spool_is_sent_up(tmp_path: Path) -> None:
     assert not list((tmp_path / "spool").rglob("*.json"))
 
 
-async def test_a_second_signal_does_not_wait() -> None:
+async def test_second_signal_stops_accepting_connections_at_once() -> None:
     engine = GatedEngine()
     async with busy(engine) as (client, reading):
         stop()

@@ -1,4 +1,4 @@
-"""What comes of fetching from other sides of every kind: real servers on loopback, which the rules open."""
+"""Fetching from real servers on loopback that behave in every way; the allowlist admits them."""
 
 import asyncio
 import gzip
@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from ocr_service.core.errors import EmptyFile, FetchFailed, OcrError, TooManyBytes
-from tests.http.peers import FILE, LIMIT, Answer, answer, download, fetched, fetcher, never, peer, says
+from tests.http.peers import (
+    FILE,
+    LIMIT,
+    Answer,
+    answer,
+    download,
+    fetched,
+    fetcher,
+    no_reply,
+    peer,
+    reply_with,
+)
 from tests.running import free_port
 
 pytestmark = pytest.mark.anyio
@@ -25,8 +36,8 @@ async def failure(at: Answer, kind: type[OcrError] = FetchFailed, **rules: Any) 
     return caught.value.detail
 
 
-async def test_file_comes_as_it_is() -> None:
-    async with peer(says(answer(FILE))) as other:
+async def test_download_returns_the_file_unchanged() -> None:
+    async with peer(reply_with(answer(FILE))) as other:
         assert await download(fetcher(other.port), f"{other.url}/a b/%D1%8F.pdf?sign=a%2Fb&x=я#part") == FILE
     [head] = other.requests
     assert head.startswith(b"GET /a%20b/%D1%8F.pdf?sign=a%2Fb&x=%D1%8F HTTP/1.1\r\n")
@@ -43,17 +54,17 @@ async def test_file_comes_as_it_is() -> None:
         % (FILE[:5], FILE[5:]),
         b"HTTP/1.1 103 Early Hints\r\n\r\n" + answer(FILE),
     ],
-    ids=["until it closes", "in chunks", "after a hint"],
+    ids=["until close", "chunked", "after an informational response"],
 )
-async def test_every_way_of_sending_a_body(data: bytes) -> None:
-    assert await fetched(says(data)) == FILE
+async def test_body_framing_is_supported(data: bytes) -> None:
+    assert await fetched(reply_with(data)) == FILE
 
 
-# What the other side does
+# Behaviour of the server
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "detail"),
     [
         (answer(b"SECRET page", status="404 SECRET"), "answered 404 Not Found."),
         (answer(b"", status="500 Internal Server Error"), "answered 500 Internal Server Error."),
@@ -78,23 +89,23 @@ async def test_every_way_of_sending_a_body(data: bytes) -> None:
         ),
     ],
 )
-async def test_what_the_other_side_said_is_told_in_our_words(data: bytes, told: str) -> None:
-    detail = await failure(says(data))
-    assert told in detail
+async def test_server_fault_is_reported_without_quoting_the_server(data: bytes, detail: str) -> None:
+    detail = await failure(reply_with(data))
+    assert detail in detail
     assert "SECRET" not in detail
 
 
-async def test_connection_that_is_refused() -> None:
+async def test_refused_connection_is_reported() -> None:
     port = free_port()
     with pytest.raises(FetchFailed, match="Connection refused"):
         await download(fetcher(port), f"http://127.0.0.1:{port}/")
 
 
-async def test_length_that_is_too_small_cuts_the_file() -> None:
-    assert await fetched(says(answer(FILE, length=4))) == FILE[:4]
+async def test_content_length_below_the_body_truncates_the_file() -> None:
+    assert await fetched(reply_with(answer(FILE, length=4))) == FILE[:4]
 
 
-async def test_announced_length_is_refused_before_any_of_it_is_read() -> None:
+async def test_content_length_beyond_the_limit_is_refused_before_the_body() -> None:
     async def announce(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (LIMIT + 1))
         await asyncio.Event().wait()
@@ -102,18 +113,18 @@ async def test_announced_length_is_refused_before_any_of_it_is_read() -> None:
     assert "0 MiB" in await failure(announce, TooManyBytes)
 
 
-async def test_largest_file_comes_and_one_more_byte_does_not() -> None:
-    assert len(await fetched(says(answer(bytes(LIMIT))))) == LIMIT
-    await failure(says(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(LIMIT + 1)), TooManyBytes)
+async def test_file_at_the_limit_is_accepted_and_one_more_byte_is_refused() -> None:
+    assert len(await fetched(reply_with(answer(bytes(LIMIT))))) == LIMIT
+    await failure(reply_with(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(LIMIT + 1)), TooManyBytes)
 
 
-async def test_empty_file() -> None:
-    await failure(says(answer(b"")), EmptyFile)
-    await failure(says(answer(b"", "Content-Encoding: gzip")), EmptyFile)
+async def test_empty_file_is_downloaded() -> None:
+    await failure(reply_with(answer(b"")), EmptyFile)
+    await failure(reply_with(answer(b"", "Content-Encoding: gzip")), EmptyFile)
 
 
 @pytest.mark.parametrize("head", [b"\r\n", b"Transfer-Encoding: chunked\r\n\r\n"], ids=["plain", "chunked"])
-async def test_body_without_an_end_is_read_up_to_the_limit(head: bytes) -> None:
+async def test_endless_body_is_read_up_to_the_limit(head: bytes) -> None:
     sent = 0
 
     async def endless(_: bytes, writer: asyncio.StreamWriter) -> None:
@@ -128,25 +139,25 @@ async def test_body_without_an_end_is_read_up_to_the_limit(head: bytes) -> None:
     async with peer(endless) as other:
         with pytest.raises(TooManyBytes):
             await download(fetcher(other.port), f"{other.url}/")
-        await other.left.wait()
-    # What the socket's buffers take in beyond the limit depends on the system.
+        await other.disconnected.wait()
+    # The amount that socket buffers accept beyond the limit depends on the system.
     assert LIMIT <= sent < 64 * 2**20
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "Deflate"])
-async def test_encoding_that_was_not_asked_for_is_undone(encoding: str) -> None:
+async def test_unrequested_content_encoding_is_decoded(encoding: str) -> None:
     compress: Callable[[bytes], bytes] = zlib.compress if encoding == "Deflate" else gzip.compress
     data = bytes(LIMIT)
-    assert await fetched(says(answer(compress(data), f"Content-Encoding: {encoding}"))) == data
-    await failure(says(answer(compress(data + b"x"), f"Content-Encoding: {encoding}")), TooManyBytes)
+    assert await fetched(reply_with(answer(compress(data), f"Content-Encoding: {encoding}"))) == data
+    await failure(reply_with(answer(compress(data + b"x"), f"Content-Encoding: {encoding}")), TooManyBytes)
 
 
-async def test_gzip_bomb_is_not_blown_up() -> None:
+async def test_gzip_bomb_is_decoded_up_to_the_limit() -> None:
     bomb = gzip.compress(bytes(600 * LIMIT))
     assert len(bomb) < LIMIT
     tracemalloc.start()
     try:
-        await failure(says(answer(bomb, "Content-Encoding: gzip")), TooManyBytes)
+        await failure(reply_with(answer(bomb, "Content-Encoding: gzip")), TooManyBytes)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -173,26 +184,26 @@ async def drip_of_headers(_: bytes, writer: asyncio.StreamWriter) -> None:
 
 
 @pytest.mark.parametrize("slow", [drip, drip_of_headers], ids=["body", "headers"])
-async def test_slow_other_side_is_given_up_in_the_end(slow: Answer) -> None:
+async def test_slow_server_exceeds_the_total_timeout(slow: Answer) -> None:
     async with peer(slow) as other:
         with pytest.raises(FetchFailed, match=r"took more than 0\.3 s"):
             await download(fetcher(other.port, read_timeout=60, timeout=0.3), f"{other.url}/")
-        await other.left.wait()
+        await other.disconnected.wait()
 
 
-async def test_other_side_that_says_nothing() -> None:
+async def test_silent_server_exceeds_the_read_timeout() -> None:
     async def stop_in_the_body(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nx")
         await asyncio.Event().wait()
 
-    for silent in (never, stop_in_the_body):
+    for silent in (no_reply, stop_in_the_body):
         assert "sent nothing for 0.1 s" in await failure(silent, read_timeout=0.1)
 
 
-async def test_connection_that_does_not_come_about() -> None:
-    async with peer(never) as other:
+async def test_unfinished_tls_handshake_exceeds_the_connect_timeout() -> None:
+    async with peer(no_reply) as other:
         url = f"https://127.0.0.1:{other.port}/"
-        # The server does not speak TLS, and waits for the end of a request's head.
+        # The server does not speak TLS, and waits for the end of a request head.
         with pytest.raises(FetchFailed, match=r"connection timed out after 0\.1 s"):
             await download(fetcher(other.port, connect_timeout=0.1), url)
 
@@ -201,7 +212,7 @@ async def test_deadline_does_not_cancel_the_consumer() -> None:
     async with peer(drip) as other:
         chunks = fetcher(other.port, timeout=0.3).fetch(f"{other.url}/")
         assert await anext(chunks) == b"x"
-        # Until the deadline has passed, on the clock of the event loop.
+        # Wait until the deadline has passed on the clock of the event loop.
         passed = asyncio.Event()
         asyncio.get_running_loop().call_later(0.4, passed.set)
         await passed.wait()
@@ -213,14 +224,14 @@ async def test_consumer_that_stops_closes_the_connection() -> None:
     async with peer(drip) as other:
         async with aclosing(fetcher(other.port).fetch(f"{other.url}/")) as chunks:
             await anext(chunks)
-        await other.left.wait()
+        await other.disconnected.wait()
 
 
-async def test_caller_that_gives_up_closes_the_connection() -> None:
-    async with peer(never) as other:
+async def test_cancelled_download_closes_the_connection() -> None:
+    async with peer(no_reply) as other:
         fetching = asyncio.create_task(download(fetcher(other.port), f"{other.url}/"))
-        await other.asked.wait()
+        await other.request_received.wait()
         fetching.cancel()
-        await other.left.wait()
+        await other.disconnected.wait()
         with pytest.raises(asyncio.CancelledError):
             await fetching

@@ -1,4 +1,4 @@
-"""Which addresses are fetched from: what the rules do not open is refused before anything connects."""
+"""Rules of fetching: an address that is not allowed is refused before a connection is made."""
 
 import asyncio
 from base64 import b64encode
@@ -16,7 +16,7 @@ from tests.http.peers import (
     fetcher,
     peer,
     redirects,
-    says,
+    reply_with,
 )
 from tests.running import free_port
 
@@ -58,8 +58,8 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("url", REFUSED)
-async def test_nothing_connects_to_what_is_not_public(url: str) -> None:
-    async with peer(says(answer(FILE))) as other:
+async def test_non_public_address_is_refused_without_a_connection(url: str) -> None:
+    async with peer(reply_with(answer(FILE))) as other:
         with pytest.raises(UrlNotAllowed) as caught:
             await download(fetcher(other.port, opened=""), url.format(port=other.port))
     assert other.connections == 0
@@ -72,13 +72,13 @@ async def test_nothing_connects_to_what_is_not_public(url: str) -> None:
      "http://a\nb/", "http://0177.0.0.1/", "http://\ud800/", "http://127.0.0.1/\ud800",
      "http://" + "a" * 99_999],
 )  # fmt: skip
-async def test_what_is_no_url(url: str) -> None:
+async def test_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(InvalidUrl):
         await download(fetcher(80), url)
 
 
-async def test_ports_that_are_not_open() -> None:
-    async with peer(says(answer(FILE))) as other:
+async def test_port_that_is_not_allowed_is_refused() -> None:
+    async with peer(reply_with(answer(FILE))) as other:
         with pytest.raises(UrlNotAllowed, match="port"):
             await download(fetcher(443), f"{other.url}/")
         with pytest.raises(UrlNotAllowed, match="port"):
@@ -88,8 +88,8 @@ async def test_ports_that_are_not_open() -> None:
     assert other.connections == 0
 
 
-async def test_credentials_are_refused_unless_the_rules_allow_them() -> None:
-    async with peer(says(answer(FILE))) as other:
+async def test_credentials_are_refused_unless_allowed() -> None:
+    async with peer(reply_with(answer(FILE))) as other:
         url = other.url.replace("http://", "http://me%40home:SECRET@") + "/"
         with pytest.raises(UrlNotAllowed) as caught:
             await download(fetcher(other.port), url)
@@ -98,59 +98,59 @@ async def test_credentials_are_refused_unless_the_rules_allow_them() -> None:
     assert b"Authorization: Basic " + b64encode(b"me@home:SECRET") + b"\r\n" in other.requests[0]
 
 
-async def test_opened_name_may_lead_anywhere() -> None:
-    async with peer(says(answer(FILE))) as other:
+async def test_allowlisted_name_may_resolve_to_any_address() -> None:
+    async with peer(reply_with(answer(FILE))) as other:
         url = f"http://localhost:{other.port}/"
         assert await download(fetcher(other.port, opened="LOCALHOST"), url) == FILE
         with pytest.raises(UrlNotAllowed):
             await download(fetcher(other.port, opened="*.localhost"), url)
 
 
-async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with peer(says(answer(b"the proxy's"))) as proxy:
+async def test_proxy_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with peer(reply_with(answer(b"the proxy's"))) as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
-        assert await fetched(says(answer(FILE))) == FILE
+        assert await fetched(reply_with(answer(FILE))) == FILE
     assert proxy.connections == 0
 
 
 # Names
 
 
-async def test_name_that_changes_its_address_is_looked_up_once() -> None:
-    """It leads to an allowed address first, and then to another, where a server waits for us in vain."""
+async def test_dns_rebinding_is_prevented_by_a_single_lookup() -> None:
+    """The first look-up gives an allowed address, the second a forbidden address with a running server."""
     resolver = Resolver(["127.0.0.1"], ["127.0.0.2"])
     async with (
-        peer(says(answer(FILE))) as good,
-        peer(says(answer(b"inside")), "127.0.0.2", good.port) as inside,
+        peer(reply_with(answer(FILE))) as good,
+        peer(reply_with(answer(b"inside")), "127.0.0.2", good.port) as inside,
     ):
         url = f"http://rebinding.test:{good.port}/"
         assert await download(fetcher(good.port, resolver=resolver), url) == FILE
-        assert resolver.asked == ["rebinding.test"]
-        # And when it has changed, it is refused.
+        assert resolver.hosts == ["rebinding.test"]
+        # A new request looks the name up again, and is refused.
         with pytest.raises(UrlNotAllowed):
             await download(fetcher(good.port, resolver=resolver), url)
     assert (good.connections, inside.connections) == (1, 0)
     assert b"Host: rebinding.test:%d\r\n" % good.port in good.requests[0]
 
 
-async def test_each_redirect_is_looked_up_and_checked_anew() -> None:
+async def test_each_redirect_is_resolved_and_checked() -> None:
     resolver = Resolver(["127.0.0.1"], ["127.0.0.2"])
     async with (
         peer(redirects("/again")) as good,
-        peer(says(answer(b"inside")), "127.0.0.2", good.port) as inside,
+        peer(reply_with(answer(b"inside")), "127.0.0.2", good.port) as inside,
     ):
         with pytest.raises(UrlNotAllowed):
             await download(fetcher(good.port, resolver=resolver), f"http://rebinding.test:{good.port}/")
-    assert len(resolver.asked) == 2
+    assert len(resolver.hosts) == 2
     assert (good.connections, inside.connections) == (1, 0)
 
 
 @pytest.mark.parametrize(
     "addresses", [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "::1"]]
 )
-async def test_name_with_an_address_that_is_not_allowed_is_refused(addresses: list[str]) -> None:
-    async with peer(says(answer(FILE))) as other:
+async def test_name_with_a_forbidden_address_is_refused(addresses: list[str]) -> None:
+    async with peer(reply_with(answer(FILE))) as other:
         with pytest.raises(UrlNotAllowed):
             await download(
                 fetcher(other.port, resolver=Resolver(addresses)), f"http://two.test:{other.port}/"
@@ -158,29 +158,29 @@ async def test_name_with_an_address_that_is_not_allowed_is_refused(addresses: li
     assert other.connections == 0
 
 
-async def test_next_address_is_tried_where_one_does_not_answer() -> None:
-    async with peer(says(answer(FILE))) as other:
+async def test_next_address_is_tried_if_one_refuses_the_connection() -> None:
+    async with peer(reply_with(answer(FILE))) as other:
         resolver = Resolver(["127.0.0.9", "127.0.0.1", "127.0.0.8"])
         subject = fetcher(other.port, "127.0.0.0/8", resolver)
         assert await download(subject, f"http://two.test:{other.port}/") == FILE
 
 
-async def test_name_in_cyrillic() -> None:
+async def test_cyrillic_name_is_encoded_as_punycode() -> None:
     resolver = Resolver(["127.0.0.1"])
-    async with peer(says(answer(FILE))) as other:
+    async with peer(reply_with(answer(FILE))) as other:
         subject = fetcher(other.port, "*.Пример.рф", resolver)
         assert await download(subject, f"http://сканы.ПРИМЕР.рф:{other.port}/") == FILE
-    assert resolver.asked == ["xn--80atkn7c.xn--e1afmkfd.xn--p1ai"]
+    assert resolver.hosts == ["xn--80atkn7c.xn--e1afmkfd.xn--p1ai"]
     assert b"Host: xn--80atkn7c.xn--e1afmkfd.xn--p1ai" in other.requests[0]
 
 
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "a..b", "a" * 70 + ".com", "a%20b", "a%00b"])
-async def test_name_that_nobody_knows(name: str) -> None:
+async def test_unknown_name_is_reported(name: str) -> None:
     with pytest.raises(FetchFailed, match="name"):
         await download(fetcher(80), f"http://{name}/")
 
 
-async def test_resolver_that_does_not_answer() -> None:
+async def test_silent_resolver_times_out() -> None:
     released = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -211,7 +211,7 @@ async def test_redirects_are_followed_and_may_be_relative() -> None:
     assert await fetched(by_port, "/a/1") == FILE
 
 
-async def test_fourth_redirect_is_one_too_many() -> None:
+async def test_fourth_redirect_is_refused() -> None:
     async with peer(redirects("/round")) as other:
         with pytest.raises(FetchFailed, match="more than 3 times"):
             await download(fetcher(other.port), f"{other.url}/round")
@@ -223,9 +223,9 @@ async def test_fourth_redirect_is_one_too_many() -> None:
     ["http://127.0.0.2:{port}/", "http://[::1]:{port}/", "//0x7f.2:{port}/", "http://127.0.0.1:1/",
      "http://me:SECRET@127.0.0.1:{port}/", "file:///etc/passwd", "ftp://127.0.0.1/a", "s3://bucket/key"],
 )  # fmt: skip
-async def test_redirect_leads_nowhere_else(location: str) -> None:
+async def test_redirect_to_a_forbidden_address_is_refused(location: str) -> None:
     port = free_port()
-    bait = says(answer(b"inside"))
+    bait = reply_with(answer(b"inside"))
     async with (
         peer(redirects(location.format(port=port)), port=port) as other,
         peer(bait, "127.0.0.2", port) as inside,
@@ -236,6 +236,6 @@ async def test_redirect_leads_nowhere_else(location: str) -> None:
 
 
 @pytest.mark.parametrize("location", ["http://[::1", "https:", "http://a:b/"])
-async def test_redirect_to_what_is_no_url(location: str) -> None:
+async def test_redirect_to_an_invalid_url_is_reported(location: str) -> None:
     with pytest.raises(FetchFailed, match="redirects to an invalid URL"):
         await fetched(redirects(location))

@@ -1,4 +1,4 @@
-"""GPUs in `/metrics`, by the real pynvml on a stand-in for NVIDIA's library; and where there are none."""
+"""GPU metrics, from the real pynvml with a stand-in for the NVIDIA library, and without a GPU."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,13 +20,13 @@ Install = Callable[[StandInNvml | None], None]
 
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Put a library where pynvml keeps its own."""
+    """Replace the library that pynvml has loaded."""
 
-    def installed(library: StandInNvml | None) -> None:
+    def install(library: StandInNvml | None) -> None:
         monkeypatch.setattr(pynvml, "nvmlLib", library)
         monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
 
-    return installed
+    return install
 
 
 async def gpus_seen() -> list[dict[tuple[str, ...], float]]:
@@ -35,7 +35,7 @@ async def gpus_seen() -> list[dict[tuple[str, ...], float]]:
     return [dict(seen.of(f"ocr_gpu_{name}")) for name in NAMES]
 
 
-async def test_every_gpu_has_its_load_and_memory(install: Install) -> None:
+async def test_each_gpu_has_utilization_and_memory(install: Install) -> None:
     install(StandInNvml(StandInGpu(87, 11 * 2**30, 80 * 2**30), StandInGpu(0, 5, 24 * 2**30)))
     assert await gpus_seen() == [
         {("0",): 0.87, ("1",): 0.0},
@@ -44,19 +44,19 @@ async def test_every_gpu_has_its_load_and_memory(install: Install) -> None:
     ]
 
 
-async def test_metrics_are_as_prometheus_wants_them(install: Install) -> None:
+async def test_metrics_pass_promtool(install: Install) -> None:
     install(StandInNvml(StandInGpu(1, 2, 3)))
     async with serving(ScriptedEngine()) as client:
         checked = promtool("check", "metrics", given=(await scrape(client)).text)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
-async def test_what_the_driver_does_not_tell_is_left_out(install: Install) -> None:
+async def test_values_that_the_driver_does_not_report_are_omitted(install: Install) -> None:
     install(StandInNvml(StandInGpu(None, 1, 2), StandInGpu(lost=True), StandInGpu(50, 3, 4)))
     assert await gpus_seen() == [{("2",): 0.5}, {("0",): 1, ("2",): 3}, {("0",): 2, ("2",): 4}]
 
 
-async def test_driver_may_come_later(install: Install) -> None:
+async def test_driver_that_appears_later_is_used(install: Install) -> None:
     library = StandInNvml(StandInGpu(1, 2, 3))
     install(library)
     library.started = pynvml.NVML_ERROR_DRIVER_NOT_LOADED
@@ -66,7 +66,7 @@ async def test_driver_may_come_later(install: Install) -> None:
         assert (await scrape(client)).of("ocr_gpu_memory_used_bytes") == {("0",): 2}
 
 
-async def test_nobody_waits_long_for_a_driver_that_does_not_answer(install: Install) -> None:
+async def test_hanging_driver_does_not_block_the_scrape(install: Install) -> None:
     library = StandInNvml(StandInGpu(1, 2, 3))
     install(library)
     library.answers.clear()
@@ -80,6 +80,6 @@ async def test_nobody_waits_long_for_a_driver_that_does_not_answer(install: Inst
                 await asyncio.sleep(0.02)
 
 
-async def test_without_a_driver_there_are_none(install: Install) -> None:
+async def test_without_a_driver_there_are_no_gpu_metrics(install: Install) -> None:
     install(None)
     assert await gpus_seen() == [{}, {}, {}]

@@ -22,7 +22,7 @@ S3: dict[str, Any] = {
 }
 
 
-async def test_health_says_what_the_platform_reads() -> None:
+async def test_health_has_the_fields_that_the_platform_reads() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.get("/health")
     assert response.status_code == 200
@@ -46,7 +46,7 @@ class _PaddleOcr(ScriptedEngine):
 
 
 @pytest.mark.parametrize("state", list(EngineState))
-async def test_health_is_200_whatever_state_paddleocr_is_in(state: EngineState) -> None:
+async def test_health_is_200_in_every_state_of_paddleocr(state: EngineState) -> None:
     engine = _PaddleOcr()
     engine.state = state
     async with serving(engine) as client:
@@ -61,22 +61,22 @@ async def test_health_is_200_without_an_engine() -> None:
     assert (response.status_code, response.json()["engine_state"]) == (200, "unavailable")
 
 
-async def test_health_shows_a_configured_storage_and_none_of_its_secrets() -> None:
+async def test_health_shows_the_storage_without_its_secrets() -> None:
     async with serving(ScriptedEngine(), **S3) as client:
         response = await client.get("/health")
     assert response.json()["s3_storage"] == "configured"
     assert "tenant" not in response.text and "secret" not in response.text
 
 
-async def test_storage_with_a_setting_missing_is_not_configured() -> None:
+async def test_storage_with_a_missing_setting_is_not_configured() -> None:
     async with serving(ScriptedEngine(), **{**S3, "cloudru_s3_bucket": None}) as client:
         response = await client.get("/health")
     assert response.json()["s3_storage"] == "not_configured"
     assert response.json()["storage"]["missing"] == ["CLOUDRU_S3_BUCKET"]
 
 
-async def test_health_answers_behind_a_full_engine() -> None:
-    """Every place is taken and more requests wait: health is answered before any page is done."""
+async def test_health_responds_while_all_slots_are_taken() -> None:
+    """All slots are taken and requests wait; `/health` responds before a page is done."""
     engine = GatedEngine()
     async with serving(engine) as client:
         files = {"file": pdf_of_text(["a"] * 10)}
@@ -92,7 +92,7 @@ async def test_health_answers_behind_a_full_engine() -> None:
 
 
 class _SlowToStart(ScriptedEngine):
-    """Built while requests and probes wait for it, as a model is."""
+    """An engine that starts slowly, as models load slowly."""
 
     starts_early = True
 
@@ -110,7 +110,7 @@ class _SlowToStart(ScriptedEngine):
         await self.let_start.wait()
 
 
-async def test_health_answers_while_the_engine_is_being_built() -> None:
+async def test_health_responds_while_the_engine_starts() -> None:
     engine = _SlowToStart()
     async with serving(engine) as client:
         reading = asyncio.create_task(client.post("/ocr", files={"file": pdf_of_text(["a"])}))
@@ -120,13 +120,13 @@ async def test_health_answers_while_the_engine_is_being_built() -> None:
         assert (await reading).status_code == 200
 
 
-async def test_head_is_answered_for_probes_that_ask_so() -> None:
+async def test_head_request_is_answered() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.head("/health")
     assert (response.status_code, response.text) == (200, "")
 
 
-async def test_version() -> None:
+async def test_version_is_reported() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.get("/version")
     assert response.json() == {
@@ -135,7 +135,7 @@ async def test_version() -> None:
     }
 
 
-async def test_root_leads_to_documentation_that_needs_no_other_host() -> None:
+async def test_root_redirects_to_documentation_without_external_assets() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.get("/", follow_redirects=True)
         assert response.url.path == "/docs"

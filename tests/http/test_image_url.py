@@ -1,4 +1,4 @@
-"""A document by its address, as a caller sees it: three forms of body, one way from there on."""
+"""Documents by URL over HTTP, in three kinds of request body."""
 
 import asyncio
 import gzip
@@ -11,7 +11,7 @@ from ocr_service.core.engine import Engine
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
-from tests.http.peers import Peer, answer, by_path, never, peer, says
+from tests.http.peers import Peer, answer, by_path, no_reply, peer, reply_with
 from tests.http.scraping import Scrape, scrape
 from tests.http.serving import serving
 from tests.http.test_errors import assert_problem
@@ -26,7 +26,7 @@ def open_to(other: Peer, **settings: Any) -> dict[str, Any]:
     return {"ocr_url_allowlist": "127.0.0.1", "ocr_url_ports": f"443,{other.port}", **settings}
 
 
-async def asked(other: Peer, engine: Engine | None = None, /, **request: Any) -> httpx.Response:
+async def post(other: Peer, engine: Engine | None = None, /, **request: Any) -> httpx.Response:
     async with serving(engine or ScriptedEngine(), **open_to(other)) as client:
         return await client.post("/ocr", **request)
 
@@ -40,16 +40,16 @@ def forms(fields: dict[str, str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("form", range(3), ids=["urlencoded", "multipart", "JSON"])
-async def test_document_is_read_by_its_address(form: int) -> None:
+async def test_document_is_fetched_from_its_url(form: int) -> None:
     engine = ScriptedEngine()
-    async with peer(says(answer(pdf_of_text(["a"] * 3)))) as other:
+    async with peer(reply_with(answer(pdf_of_text(["a"] * 3)))) as other:
         fields = {"image_url": f" {other.url}/a.pdf?x=1 ", "pages": "2-3", "lang": "eng", "format": "text"}
-        response = await asked(other, engine, **forms(fields)[form])
+        response = await post(other, engine, **forms(fields)[form])
     assert response.text == "page 2\n\npage 3"
     assert engine.options[0].lang == "eng"
 
 
-async def test_values_of_json_are_read_as_a_forms() -> None:
+async def test_json_values_are_parsed_like_form_fields() -> None:
     engine = ScriptedEngine()
     fields: dict[str, Any] = {
         "pages": 2,
@@ -61,8 +61,8 @@ async def test_values_of_json_are_read_as_a_forms() -> None:
         "markdown_ignore_labels": ["footer", "header"],
         "temperature": 0.25,
     }
-    async with peer(says(answer(pdf_of_text(["a"] * 3)))) as other:
-        response = await asked(other, engine, json={"image_url": f"{other.url}/", **fields})
+    async with peer(reply_with(answer(pdf_of_text(["a"] * 3)))) as other:
+        response = await post(other, engine, json={"image_url": f"{other.url}/", **fields})
     assert [page["index"] for page in response.json()["pages"]] == [2]
     [options] = engine.options
     own = PaddleOcrVlOptions.of(options)
@@ -72,10 +72,10 @@ async def test_values_of_json_are_read_as_a_forms() -> None:
     assert own.markdown_ignore_labels == ("footer", "header")
 
 
-async def test_stream() -> None:
-    async with peer(says(answer(small_png()))) as other:
+async def test_fetched_document_is_streamed() -> None:
+    async with peer(reply_with(answer(small_png()))) as other:
         headers = {"Accept": "application/x-ndjson"}
-        response = await asked(other, data={"image_url": f"{other.url}/"}, headers=headers)
+        response = await post(other, data={"image_url": f"{other.url}/"}, headers=headers)
     assert [line[:16] for line in response.text.splitlines()] == [
         '{"event":"start"',
         '{"event":"page",',
@@ -83,7 +83,7 @@ async def test_stream() -> None:
     ]
 
 
-async def test_a_slow_download_does_not_use_up_the_time_of_the_request() -> None:
+async def test_slow_download_does_not_count_towards_the_request_timeout() -> None:
     async def slowly(_: bytes, writer: asyncio.StreamWriter) -> None:
         seen.append(await scrape(client))
         await asyncio.sleep(1.1)
@@ -97,26 +97,26 @@ async def test_a_slow_download_does_not_use_up_the_time_of_the_request() -> None
     assert seen[0].of("ocr_requests_waiting") == {(): 0}
 
 
-async def test_nobody_chose_a_file_in_the_browsers_form() -> None:
+async def test_empty_file_field_of_a_browser_form_is_ignored() -> None:
     def part(name: str, filename: str, value: str) -> str:
         return f'--b\r\nContent-Disposition: form-data; name="{name}"{filename}\r\n\r\n{value}\r\n'
 
-    async with peer(says(answer(small_png()))) as other:
+    async with peer(reply_with(answer(small_png()))) as other:
         body = part("file", '; filename=""', "") + part("image_url", "", f"{other.url}/") + "--b--\r\n"
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
-        by_address = await asked(other, content=body, headers=headers)
+        by_address = await post(other, content=body, headers=headers)
         body = part("file", '; filename=""', "") + part("image_url", "", "") + "--b--\r\n"
-        neither = await asked(other, content=body, headers=headers)
+        neither = await post(other, content=body, headers=headers)
         body = part("file", '; filename="a.png"', "x") + part("image_url", "", "") + "--b--\r\n"
-        file = await asked(other, content=body, headers=headers)
+        file = await post(other, content=body, headers=headers)
     assert by_address.status_code == 200
     assert_problem(neither, 422, "no_file")
     assert_problem(file, 422, "not_a_document")
 
 
-async def test_fields_are_checked_before_anything_is_fetched() -> None:
-    async with peer(says(answer(small_png()))) as other:
-        response = await asked(other, data={"image_url": f"{other.url}/", "format": "docx"})
+async def test_fields_are_validated_before_fetching() -> None:
+    async with peer(reply_with(answer(small_png()))) as other:
+        response = await post(other, data={"image_url": f"{other.url}/", "format": "docx"})
     assert_problem(response, 422, "invalid_request")
     assert other.connections == 0
 
@@ -143,14 +143,14 @@ async def test_fields_are_checked_before_anything_is_fetched() -> None:
     ],
     ids=range(16),
 )
-async def test_json_that_cannot_be_used(body: bytes, status: int, code: str) -> None:
+async def test_invalid_json_body_is_refused(body: bytes, status: int, code: str) -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", content=body, headers={"Content-Type": "application/json"})
     assert_problem(response, status, code)
 
 
-async def test_json_of_any_depth_is_answered() -> None:
-    """Where it passes what Python's stack takes, at whichever step, it is not a fault of ours."""
+async def test_deeply_nested_json_is_refused() -> None:
+    """Nesting beyond the recursion limit of Python is a client error at every step of parsing."""
     headers = {"Content-Type": "application/json"}
     async with serving(ScriptedEngine()) as client:
         for depth in range(900, 1000):
@@ -159,7 +159,7 @@ async def test_json_of_any_depth_is_answered() -> None:
             assert response.status_code in (400, 422), depth
 
 
-async def test_forms_in_place_of_files_are_bounded() -> None:
+async def test_urlencoded_form_size_is_bounded() -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     async with serving(ScriptedEngine()) as client:
         for body, status, code in [
@@ -171,7 +171,7 @@ async def test_forms_in_place_of_files_are_bounded() -> None:
             assert_problem(response, status, code)
 
 
-async def test_what_comes_is_treated_as_an_upload() -> None:
+async def test_fetched_file_is_validated_like_an_upload() -> None:
     paths = {
         "/text": (b"Just text.", 422, "not_a_document"),
         "/cut": (small_png()[:8], 422, "broken_document"),
@@ -188,14 +188,14 @@ async def test_what_comes_is_treated_as_an_upload() -> None:
             assert_problem(response, status, code)
 
 
-async def test_settings_are_the_rules() -> None:
+async def test_fetching_rules_come_from_the_settings() -> None:
     changes: list[dict[str, Any]] = [
         {},
         {"ocr_url_credentials": False},
         {"ocr_url_ports": "80,443"},
         {"ocr_url_allowlist": None},
     ]
-    async with peer(says(answer(small_png()))) as other:
+    async with peer(reply_with(answer(small_png()))) as other:
         url = other.url.replace("//", "//me:SECRET@")
         for change in changes:
             settings = open_to(other, **{"ocr_url_credentials": True, **change})
@@ -206,29 +206,32 @@ async def test_settings_are_the_rules() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "scheme", "told"),
+    ("setting", "scheme", "detail"),
     [
         ("ocr_url_connect_timeout", "https", "connection timed out after 0.1 s"),
         ("ocr_url_read_timeout", "http", "sent nothing for 0.1 s"),
         ("ocr_url_timeout", "http", "took more than 0.1 s"),
     ],
 )
-async def test_limits_of_time_are_settings(setting: str, scheme: str, told: str) -> None:
-    async with peer(never) as other, serving(ScriptedEngine(), **open_to(other, **{setting: 0.1})) as client:
+async def test_fetching_timeouts_come_from_the_settings(setting: str, scheme: str, detail: str) -> None:
+    async with (
+        peer(no_reply) as other,
+        serving(ScriptedEngine(), **open_to(other, **{setting: 0.1})) as client,
+    ):
         url = other.url.replace("http", scheme)
         response = await client.post("/ocr", data={"image_url": url})
     assert_problem(response, 424, "fetch_failed")
-    assert told in response.json()["detail"]
+    assert detail in response.json()["detail"]
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-async def test_fetched_documents_that_fill_the_memory_are_refused(encoding: str) -> None:
-    """The decoded bytes count: compressed, both documents would fit."""
+async def test_fetched_document_beyond_the_byte_budget_is_refused(encoding: str) -> None:
+    """The decoded bytes count; both compressed documents would fit."""
     engine = GatedEngine()
     large = small_png() + bytes(700_000)
     body = gzip.compress(large) if encoding == "gzip" else large
     async with (
-        peer(says(answer(body, f"Content-Encoding: {encoding}"))) as other,
+        peer(reply_with(answer(body, f"Content-Encoding: {encoding}"))) as other,
         serving(engine, **open_to(other, ocr_max_documents_mb=1)) as client,
     ):
         fields = {"image_url": other.url}
@@ -243,11 +246,11 @@ async def test_fetched_documents_that_fill_the_memory_are_refused(encoding: str)
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
-async def test_fetching_ends_when_the_caller_leaves(accept: str) -> None:
-    async with peer(never) as other, serving(ScriptedEngine(), **open_to(other)) as client:
+async def test_fetching_ends_when_the_client_disconnects(accept: str) -> None:
+    async with peer(no_reply) as other, serving(ScriptedEngine(), **open_to(other)) as client:
         asking = asyncio.create_task(
             client.post("/ocr", data={"image_url": other.url}, headers={"Accept": accept})
         )
-        await other.asked.wait()
+        await other.request_received.wait()
         asking.cancel()
-        await other.left.wait()
+        await other.disconnected.wait()

@@ -1,4 +1,4 @@
-"""The dialect of PaddleX as HTTP: where documents come from, errors in its form, storing, limits."""
+"""The PaddleX API over HTTP: sources of documents, error format, storing and limits."""
 
 import json
 from base64 import b64encode
@@ -15,7 +15,7 @@ from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from tests.fakes.absent_engine import AbsentEngine
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine
-from tests.http.peers import answer, peer, says
+from tests.http.peers import answer, peer, reply_with
 from tests.http.serving import serving
 from tests.samples import encoded, pdf_of_text, pdf_with_broken_page, small_png, tiff_of_empty_pages
 
@@ -28,23 +28,23 @@ def base64(data: bytes) -> str:
     return b64encode(data).decode()
 
 
-async def parsed(body: Any, engine: Engine | None = None, /, **settings: Any) -> httpx.Response:
+async def post(body: Any, engine: Engine | None = None, /, **settings: Any) -> httpx.Response:
     async with serving(engine or ScriptedEngine(), **settings) as client:
         return await client.post("/layout-parsing", json=body)
 
 
-def assert_error(response: httpx.Response, status: int, said: str = "") -> None:
+def assert_error(response: httpx.Response, status: int, message: str = "") -> None:
     body = response.json()
     assert (response.status_code, body["errorCode"]) == (status, status), body
     assert body.keys() == {"logId", "errorCode", "errorMsg"}
-    assert said in body["errorMsg"]
+    assert message in body["errorMsg"]
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["X-Request-ID"]
 
 
-async def test_document_comes_back() -> None:
+async def test_image_is_parsed() -> None:
     engine = ScriptedEngine()
-    response = await parsed({"file": base64(small_png()), "fileType": 1}, engine)
+    response = await post({"file": base64(small_png()), "fileType": 1}, engine)
     assert response.json() == {
         "logId": response.headers["X-Request-ID"],
         "errorCode": 0,
@@ -74,7 +74,7 @@ async def test_document_comes_back() -> None:
             "dataInfo": {"width": 40, "height": 30, "type": "image"},
         },
     }
-    # Pictures of the page are what is asked for where nothing is said.
+    # Visualization is the default.
     assert engine.options == [Options(visualize=True, engine=PaddleOcrVlOptions())]
 
 
@@ -90,13 +90,13 @@ async def test_document_comes_back() -> None:
     ],
     ids=["PDF", "TIFF of two pages", "TIFF of one"],
 )
-async def test_what_was_sent_is_told(data: bytes, info: dict[str, Any]) -> None:
-    response = await parsed({"file": base64(data)})
+async def test_data_info_describes_the_document(data: bytes, info: dict[str, Any]) -> None:
+    response = await post({"file": base64(data)})
     assert info.items() <= response.json()["result"]["dataInfo"].items()
 
 
 def wrapped(data: bytes) -> str:
-    """Base64 as MIME has it: a line end after 76 characters."""
+    """Encode as MIME base64, with a line break after 76 characters."""
     text = base64(data)
     return "\r\n".join(text[start : start + 76] for start in range(0, len(text), 76))
 
@@ -107,7 +107,7 @@ NOISE = encoded(Image.effect_noise((600, 600), 90), "PNG")
 @pytest.mark.parametrize("data", [small_png(), NOISE], ids=["short", "long"])
 @pytest.mark.parametrize("form", ["plain", "with line ends", "with escaped slashes"])
 @pytest.mark.parametrize("path", ["/layout-parsing", "/ocr"])
-async def test_base64_in_any_form(path: str, form: str, data: bytes) -> None:
+async def test_base64_variants_are_accepted(path: str, form: str, data: bytes) -> None:
     text = wrapped(data) if form == "with line ends" else base64(data)
     body = json.dumps({"file": text})
     if form == "with escaped slashes":
@@ -118,8 +118,8 @@ async def test_base64_in_any_form(path: str, form: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("path", ["/layout-parsing", "/ocr"])
-async def test_file_may_be_an_address(path: str) -> None:
-    async with peer(says(answer(pdf_of_text(["a"])))) as other:
+async def test_file_may_be_a_url(path: str) -> None:
+    async with peer(reply_with(answer(pdf_of_text(["a"])))) as other:
         opened: dict[str, Any] = {"ocr_url_allowlist": "127.0.0.1", "ocr_url_ports": f"{other.port}"}
         async with serving(ScriptedEngine(), **opened) as client:
             response = await client.post(path, json={"file": f"{other.url}/a.pdf"})
@@ -130,16 +130,16 @@ async def test_file_may_be_an_address(path: str) -> None:
     assert other.connections == 1
 
 
-async def test_the_callers_id_is_taken_over() -> None:
+async def test_log_id_of_the_client_is_returned() -> None:
     for body in ({"file": base64(small_png())}, {"file": "!"}, {"file": 5}):
-        response = await parsed({**body, "logId": "mine"})
+        response = await post({**body, "logId": "mine"})
         assert response.json()["logId"] == "mine"
-    response = await parsed({"file": base64(small_png()), "logId": ""})
+    response = await post({"file": base64(small_png()), "logId": ""})
     assert response.json()["logId"] == response.headers["X-Request-ID"]
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "said"),
+    ("body", "status", "message"),
     [
         (b"{", 400, "JSON"),
         (b'{"file": "' + b"\\ud800" * 20_000 + b'"}', 400, "JSON"),
@@ -156,31 +156,31 @@ async def test_the_callers_id_is_taken_over() -> None:
     ],
     ids=range(12),
 )
-async def test_bodies_that_cannot_be_used(body: bytes, status: int, said: str) -> None:
+async def test_invalid_body_is_refused(body: bytes, status: int, message: str) -> None:
     headers = {"Content-Type": "application/json"}
     async with serving(ScriptedEngine(), ocr_max_upload_mb=1) as client:
-        assert_error(await client.post("/layout-parsing", content=body, headers=headers), status, said)
+        assert_error(await client.post("/layout-parsing", content=body, headers=headers), status, message)
 
 
-async def test_errors_that_are_not_the_routes_have_its_form() -> None:
+async def test_errors_outside_the_route_have_the_paddlex_format() -> None:
     async with serving(ScriptedEngine()) as client:
         for path in ("/layout-parsing", "/restructure-pages"):
             assert_error(await client.get(path), 405)
         assert (await client.get("/layout-parsin")).json()["code"] == "not_found"
-    assert_error(await parsed({"file": base64(small_png())}, AbsentEngine()), 503)
+    assert_error(await post({"file": base64(small_png())}, AbsentEngine()), 503)
 
 
-async def test_a_page_that_cannot_be_read_says_so() -> None:
-    response = await parsed({"file": base64(pdf_with_broken_page(2, 3))})
+async def test_unreadable_page_has_an_error() -> None:
+    response = await post({"file": base64(pdf_with_broken_page(2, 3))})
     result = response.json()["result"]
-    said = [page["prunedResult"].get("error") for page in result["layoutParsingResults"]]
+    errors = [page["prunedResult"].get("error") for page in result["layoutParsingResults"]]
     assert response.status_code == 200
-    assert {error["code"] for error in said if error} == {"broken_document"}
-    assert any(error is None for error in said)
+    assert {error["code"] for error in errors if error} == {"broken_document"}
+    assert any(error is None for error in errors)
     assert {"width": 0, "height": 0} in result["dataInfo"]["pages"]
 
 
-async def test_result_is_stored_as_any_other() -> None:
+async def test_result_is_stored() -> None:
     storage = MemoryStorage()
     async with serving(ScriptedEngine(), storage) as client:
         response = await client.post(
@@ -222,7 +222,7 @@ async def test_options_reach_the_engine() -> None:
         "visualize": False,
         "outputFormats": ["docx"],
     }
-    await parsed({"file": base64(small_png()), **fields}, engine)
+    await post({"file": base64(small_png()), **fields}, engine)
     assert engine.options == [
         Options(
             word_documents=True,
@@ -240,36 +240,36 @@ async def test_options_reach_the_engine() -> None:
     ]
 
 
-async def test_pages_that_are_put_together_are_counted() -> None:
-    said: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
+async def test_restructure_beyond_the_page_limit_is_refused() -> None:
+    pruned_result: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
     async with serving(ScriptedEngine(), ocr_max_pages=2) as client:
         for count, status in [(2, 200), (3, 422)]:
-            body = {"pages": [{"prunedResult": said}] * count}
+            body = {"pages": [{"prunedResult": pruned_result}] * count}
             response = await client.post("/restructure-pages", json=body)
             assert response.status_code == status, response.text
     assert_error(response, 422, "the limit is 2")
 
 
 @pytest.mark.parametrize("concatenate", [False, True])
-async def test_no_pages_are_none_together(concatenate: bool) -> None:
+async def test_restructure_of_no_pages_returns_no_pages(concatenate: bool) -> None:
     async with serving(ScriptedEngine()) as client:
         body = {"pages": [], "concatenatePages": concatenate}
         response = await client.post("/restructure-pages", json=body)
     assert response.json()["result"] == {"layoutParsingResults": []}
 
 
-async def test_long_texts_of_pages_come_back_whole() -> None:
+async def test_restructure_returns_long_texts_completely() -> None:
     text = "word\n" * 100_000
     block = {"block_label": "text", "block_content": text, "block_bbox": [1, 2, 3, 4]}
-    said = {"model_settings": {}, "parsing_res_list": [block], "note": text}
+    pruned_result = {"model_settings": {}, "parsing_res_list": [block], "note": text}
     async with serving(ScriptedEngine()) as client:
-        response = await client.post("/restructure-pages", json={"pages": [{"prunedResult": said}]})
+        response = await client.post("/restructure-pages", json={"pages": [{"prunedResult": pruned_result}]})
     [page] = response.json()["result"]["layoutParsingResults"]
     assert page["prunedResult"]["parsing_res_list"] == [block]
     assert page["prunedResult"]["note"] == text
 
 
-async def test_language_is_lang() -> None:
+async def test_language_is_an_alias_of_lang() -> None:
     engine = ScriptedEngine()
     async with serving(engine) as client:
         requests: list[dict[str, Any]] = [
@@ -285,8 +285,8 @@ async def test_language_is_lang() -> None:
     assert [options.lang for options in engine.options] == ["eng"] * 3
 
 
-def test_long_documents_come_whole() -> None:
-    """Whatever their length is, and wherever pieces end."""
+def test_long_base64_is_decoded_completely() -> None:
+    """The result does not depend on the length or on the piece boundaries."""
     for size in (1, 2, 3, 2**16, 2**20 - 1, 2**20, 3 * 2**20 + 5):
         data = bytes(range(256)) * (size // 256 + 1)
         for text in (base64(data[:size]), wrapped(data[:size])):
@@ -300,7 +300,7 @@ def test_long_documents_come_whole() -> None:
 
 LIST = [1] * 200_000
 OBJECT = {f"a{number}": 2 for number in range(50_000)}
-SAID: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
+PRUNED_RESULT: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
 
 
 @pytest.mark.parametrize(
@@ -312,13 +312,13 @@ SAID: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
         ("/layout-parsing", {"file": "YQ==", "outputFormats": LIST}),
         ("/restructure-pages", {"pages": LIST}),
         ("/restructure-pages", {"pages": [], "outputFormats": LIST}),
-        ("/restructure-pages", {"pages": [{"prunedResult": SAID | {"parsing_res_list": LIST}}]}),
-        ("/restructure-pages", {"pages": [{"prunedResult": SAID, "markdownImages": OBJECT}]}),
+        ("/restructure-pages", {"pages": [{"prunedResult": PRUNED_RESULT | {"parsing_res_list": LIST}}]}),
+        ("/restructure-pages", {"pages": [{"prunedResult": PRUNED_RESULT, "markdownImages": OBJECT}]}),
     ],
     ids=lambda value: str(value)[:60],
 )
-async def test_of_many_wrong_values_few_are_told(path: str, body: Any) -> None:
-    """An error for each of a million would take gigabytes, and all of the event loop's time."""
+async def test_many_invalid_values_give_a_short_error(path: str, body: Any) -> None:
+    """An error for each of a million values would take gigabytes and block the event loop."""
     async with serving(ScriptedEngine()) as client:
         response = await client.post(path, json=body)
     assert 400 <= response.status_code < 500

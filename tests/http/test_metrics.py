@@ -1,4 +1,4 @@
-"""What `/metrics` shows of what was asked of the service, one cause a test."""
+"""Metrics of the service, one cause per test."""
 
 import asyncio
 from dataclasses import replace
@@ -33,16 +33,16 @@ async def read(client: httpx.AsyncClient, pages: int = 1) -> httpx.Response:
     return await client.post("/ocr", files={"file": pdf_of_text(["a"] * pages)})
 
 
-async def test_series_that_alerts_need_are_there_before_the_first_request() -> None:
-    class Unasked(ScriptedEngine):
-        name = "unasked"
+async def test_series_of_the_alerts_exist_before_the_first_request() -> None:
+    class Unused(ScriptedEngine):
+        name = "unused"
 
-    async with serving(Unasked()) as client:
+    async with serving(Unused()) as client:
         seen = await scrape(client)
         paths = (await client.get("/openapi.json")).json()["paths"]
     reading = {path for path, methods in paths.items() if "post" in methods}
     requests = seen.of("ocr_requests_total").items()
-    counts = {(route, status): count for (engine, route, status), count in requests if engine == "unasked"}
+    counts = {(route, status): count for (engine, route, status), count in requests if engine == "unused"}
     assert {route for route, _ in counts} == reading
     assert {status for _, status in counts} > {"200", "304", "499", "500", "503", "504"}
     assert set(counts.values()) == {0}
@@ -55,13 +55,13 @@ async def test_series_that_alerts_need_are_there_before_the_first_request() -> N
     ("method", "path", "route", "status"),
     [
         ("GET", "/version", "/version", 200),
-        ("GET", "/nobody/chose/this", "other", 404),
+        ("GET", "/no/such/path", "other", 404),
         ("GET", "/static-offline-docs/swagger-ui.css", "other", 200),
         ("PUT", "/ocr", "/ocr", 405),
         ("TRACE", "/nobody", "other", 404),
     ],
 )
-async def test_requests_are_counted_by_nothing_that_a_caller_chooses(
+async def test_request_labels_contain_nothing_that_a_client_chooses(
     method: str, path: str, route: str, status: int
 ) -> None:
     async with serving(ScriptedEngine()) as client:
@@ -71,7 +71,7 @@ async def test_requests_are_counted_by_nothing_that_a_caller_chooses(
     assert not after.since(before, "ocr_request_duration_seconds_count"), "no document was read"
 
 
-async def test_latency_is_that_of_documents_that_were_read() -> None:
+async def test_latency_counts_only_documents_that_were_read() -> None:
     async with serving(ScriptedEngine()) as client:
         before = await scrape(client)
         await read(client)
@@ -85,7 +85,7 @@ async def test_latency_is_that_of_documents_that_were_read() -> None:
 
 
 class _Partly(FaultyEngine):
-    """Fails at chosen pages, and reads half of all others."""
+    """Fails for chosen pages, and reads the other pages partly."""
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
         read = await super().recognize(page, options)
@@ -94,7 +94,7 @@ class _Partly(FaultyEngine):
         return replace(read, blocks=(block, failed, failed))
 
 
-async def test_pages_and_blocks_by_what_came_of_them() -> None:
+async def test_pages_and_blocks_are_counted_by_result() -> None:
     async with serving(_Partly({2: RecognitionFailed("No."), 3: ZeroDivisionError()})) as client:
         before = await scrape(client)
         await read(client, pages=4)
@@ -106,14 +106,14 @@ async def test_pages_and_blocks_by_what_came_of_them() -> None:
     assert after.since(before, "ocr_page_decode_duration_seconds_sum")[()] > 0
 
 
-async def test_pages_that_the_engine_fails_for_good() -> None:
+async def test_page_of_an_unavailable_engine_is_counted_as_failed() -> None:
     async with serving(FaultyEngine({1: EngineUnavailable("Gone.")})) as client:
         before = await scrape(client)
         assert (await read(client)).status_code == 503
         assert (await scrape(client)).since(before, "ocr_pages_total") == {("failed",): 1}
 
 
-async def test_pages_in_flight_and_those_that_nobody_waits_for() -> None:
+async def test_pages_in_flight_and_dropped_pages_are_counted() -> None:
     engine = GatedEngine()
     async with serving(engine) as client:
         before = await scrape(client)
@@ -129,7 +129,7 @@ async def test_pages_in_flight_and_those_that_nobody_waits_for() -> None:
         await until_grown(client, before, "ocr_requests_total", {("scripted", "/ocr", "499"): 1})
 
 
-async def test_work_that_waits_and_work_that_is_refused() -> None:
+async def test_waiting_and_refused_requests_are_counted() -> None:
     engine = GatedEngine()
     async with serving(engine, ocr_max_pages_in_flight=1, ocr_max_waiting=1) as client:
         before = await scrape(client)
@@ -153,7 +153,7 @@ async def test_work_that_waits_and_work_that_is_refused() -> None:
     assert 0 < during.of("ocr_documents_held_bytes")[()] < during.of("ocr_documents_held_limit_bytes")[()]
 
 
-async def test_cache_by_where_a_result_was_found() -> None:
+async def test_cache_lookups_are_counted_by_result() -> None:
     engine, storage = GatedEngine(), MemoryStorage()
     async with serving(engine, storage, **CACHE) as client:
         before = await scrape(client)
@@ -177,7 +177,7 @@ async def test_cache_by_where_a_result_was_found() -> None:
         assert (await scrape(client)).since(before, "ocr_cache_lookups_total") == {("store",): 1}
 
 
-async def test_storing_by_what_callers_are_told(tmp_path: Path) -> None:
+async def test_stored_documents_are_counted_by_status(tmp_path: Path) -> None:
     storage = MemoryStorage(AWAY)
     async with serving(ScriptedEngine(), storage, ocr_output_dir=tmp_path) as client:
         before = await scrape(client)
@@ -199,7 +199,7 @@ async def test_storing_by_what_callers_are_told(tmp_path: Path) -> None:
         assert (await scrape(client)).since(after, "ocr_documents_stored_total") == {("failed",): 1}
 
 
-async def test_what_is_not_there_has_no_values() -> None:
+async def test_absent_parts_have_no_values() -> None:
     async with serving(ScriptedEngine()) as client:
         seen = await scrape(client)
     for name in ("storage_up", "spool_documents", "vlm_up", "cache_memory_bytes", "gpu_utilization_ratio"):
@@ -209,7 +209,7 @@ async def test_what_is_not_there_has_no_values() -> None:
 
 
 @pytest.mark.parametrize("state", [VlmState.READY, VlmState.STARTING, VlmState.UNAVAILABLE])
-async def test_vlm(state: VlmState) -> None:
+async def test_vlm_state_is_exported(state: VlmState) -> None:
     engine = ScriptedEngine()
     engine.vlm = VlmStatus(state)
     async with serving(engine) as client:
@@ -218,7 +218,7 @@ async def test_vlm(state: VlmState) -> None:
     assert {series for series, value in seen.of("ocr_vlm_state").items() if value} == {(state,)}
 
 
-async def test_engine_and_what_runs_here() -> None:
+async def test_engine_and_version_are_exported() -> None:
     async with serving(AbsentEngine()) as client:
         seen = await scrape(client)
     assert seen.of("ocr_engine_state") == {(state,): float(state == "unavailable") for state in EngineState}
@@ -227,7 +227,7 @@ async def test_engine_and_what_runs_here() -> None:
     assert seen.of("process_resident_memory_bytes")[()] > 2**20
 
 
-async def test_two_services_of_one_process_each_show_their_own_state() -> None:
+async def test_two_services_of_one_process_show_separate_gauges() -> None:
     storage = MemoryStorage(AWAY)
     async with serving(ScriptedEngine(), storage) as one, serving(AbsentEngine()) as other:
         await one.post("/ocr", files={"file": small_png()})
@@ -243,7 +243,7 @@ async def test_two_services_of_one_process_each_show_their_own_state() -> None:
         ("application/openmetrics-text; version=x", "text/plain; version=0.0.4"),
     ],
 )
-async def test_form_is_the_one_that_is_asked_for(accept: str, form: str) -> None:
+async def test_metrics_format_follows_the_accept_header(accept: str, form: str) -> None:
     async with serving(ScriptedEngine()) as client:
         answer = await client.get("/metrics", headers={"Accept": accept})
     assert answer.status_code == 200

@@ -19,7 +19,7 @@ def upload(data: bytes, name: str = "scan.png") -> dict[str, tuple[str, bytes]]:
     return {"file": (name, data)}
 
 
-async def test_json_answer_has_everything_that_is_documented() -> None:
+async def test_json_response_has_all_documented_fields() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files=upload(small_png()))
     assert response.status_code == 200
@@ -65,7 +65,7 @@ async def test_json_answer_has_everything_that_is_documented() -> None:
     assert 0 < timings["decode"] <= timings["total"]
 
 
-async def test_pages_of_a_document_come_in_order_and_joined() -> None:
+async def test_pages_are_ordered_and_joined() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 7)))
     answer = response.json()
@@ -75,7 +75,7 @@ async def test_pages_of_a_document_come_in_order_and_joined() -> None:
 
 
 @pytest.mark.parametrize("where", ["form", "query"])
-async def test_fields_come_from_the_form_or_the_query(where: str) -> None:
+async def test_fields_are_read_from_the_form_or_the_query(where: str) -> None:
     engine = ScriptedEngine()
     fields = {"pages": "2-3,5", "lang": "eng", "format": "text"}
     sent: dict[str, Any] = {"data": fields} if where == "form" else {"params": fields}
@@ -85,8 +85,8 @@ async def test_fields_come_from_the_form_or_the_query(where: str) -> None:
     assert {options.lang for options in engine.options} == {"eng"}
 
 
-async def test_empty_fields_say_nothing() -> None:
-    """A form in a browser sends the fields that nobody filled in."""
+async def test_empty_fields_are_ignored() -> None:
+    """A browser form sends empty fields too."""
     engine = ScriptedEngine()
     async with serving(engine) as client:
         fields = {"pages": "", "lang": "", "format": ""}
@@ -95,7 +95,7 @@ async def test_empty_fields_say_nothing() -> None:
     assert engine.options[0].lang is None
 
 
-async def test_form_goes_before_query() -> None:
+async def test_form_takes_precedence_over_the_query() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post(
             "/ocr", files=upload(small_png()), data={"format": "text"}, params={"format": "markdown"}
@@ -110,7 +110,7 @@ async def test_form_goes_before_query() -> None:
         ("text", "text/plain; charset=utf-8", "page 1"),
     ],
 )
-async def test_markdown_and_text_alone(format_name: str, media_type: str, body: str) -> None:
+async def test_markdown_and_text_formats(format_name: str, media_type: str, body: str) -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files=upload(small_png()), data={"format": format_name})
     assert response.headers["content-type"] == media_type
@@ -132,7 +132,7 @@ NDJSON = "application/x-ndjson"
         ("Text/Markdown; charset=utf-8", MARKDOWN),
         ("text/plain", TEXT),
         ("text/*", MARKDOWN),
-        # The defaults of axios, of Spring and of Java, and of a browser.
+        # Defaults of axios, Spring, Java and a browser.
         ("application/json, text/plain, */*", JSON),
         ("text/plain, */*", JSON),
         ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", JSON),
@@ -145,7 +145,7 @@ NDJSON = "application/x-ndjson"
         ("application/json;q=0, text/plain;q=0.001", TEXT),
         ("text/markdown, application/x-ndjson;q=0.5", MARKDOWN),
         ("text/markdown;q=0.4, application/x-ndjson;q=0.5", NDJSON),
-        # Nothing that the service has, and no valid quality.
+        # No supported media type, and no valid quality value.
         ("text/html", JSON),
         ("text/markdown;q=0", JSON),
         ("application/json;q=0", JSON),
@@ -154,7 +154,7 @@ NDJSON = "application/x-ndjson"
         (",;q=0.5,", JSON),
     ],
 )
-async def test_without_a_format_the_accept_header_chooses(accept: str, media_type: str) -> None:
+async def test_accept_header_chooses_the_format(accept: str, media_type: str) -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files=upload(small_png()), headers={"Accept": accept})
     assert response.status_code == 200
@@ -162,7 +162,7 @@ async def test_without_a_format_the_accept_header_chooses(accept: str, media_typ
     assert response.headers["vary"] == "Accept"
 
 
-async def test_several_accept_headers_are_one() -> None:
+async def test_several_accept_headers_are_combined() -> None:
     async with serving(ScriptedEngine()) as client:
         accept = [("Accept", "application/json;q=0.5"), ("Accept", "text/markdown")]
         response = await client.post("/ocr", files=upload(small_png()), headers=accept)
@@ -170,7 +170,7 @@ async def test_several_accept_headers_are_one() -> None:
 
 
 @pytest.mark.parametrize("field", ["body", "query"])
-async def test_format_has_precedence_over_the_accept_header(field: str) -> None:
+async def test_format_takes_precedence_over_the_accept_header(field: str) -> None:
     sent: dict[str, Any] = {"data" if field == "body" else "params": {"format": "json"}}
     async with serving(ScriptedEngine()) as client:
         response = await client.post(
@@ -179,13 +179,13 @@ async def test_format_has_precedence_over_the_accept_header(field: str) -> None:
     assert response.headers["content-type"] == JSON
 
 
-async def test_type_comes_from_the_bytes_and_not_from_the_name() -> None:
+async def test_document_type_is_detected_from_the_content() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files=upload(small_png(), "report.docx"))
     assert response.status_code == 200
 
 
-async def test_pdf_is_rendered_at_the_engines_resolution_or_the_settings() -> None:
+async def test_pdf_resolution_comes_from_the_engine_or_the_setting() -> None:
     engine = ScriptedEngine()
     async with serving(engine) as client:
         await client.post("/ocr", files=upload(pdf_of_text(["a"], size=(100, 200))))
@@ -195,7 +195,7 @@ async def test_pdf_is_rendered_at_the_engines_resolution_or_the_settings() -> No
     assert [page.resolution for page in engine.seen] == [72, 144]
 
 
-async def test_damaged_page_fails_alone() -> None:
+async def test_damaged_page_fails_only_itself() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files=upload(pdf_with_broken_page(broken=2, count=3)))
     assert response.status_code == 200
@@ -210,7 +210,7 @@ async def test_damaged_page_fails_alone() -> None:
     ("fault", "code"),
     [(RecognitionFailed("No."), "recognition_failed"), (KeyError("secret"), "recognition_failed")],
 )
-async def test_page_that_the_engine_cannot_read_fails_alone(fault: Exception, code: str) -> None:
+async def test_recognition_error_fails_only_its_page(fault: Exception, code: str) -> None:
     async with serving(FaultyEngine({2: fault})) as client:
         response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 3)))
     assert [page["error"] and page["error"]["code"] for page in response.json()["pages"]] == [
@@ -221,7 +221,7 @@ async def test_page_that_the_engine_cannot_read_fails_alone(fault: Exception, co
     assert "secret" not in response.text
 
 
-async def test_when_no_page_can_be_read_the_answer_is_the_first_pages_error() -> None:
+async def test_document_without_readable_pages_returns_the_error_of_the_first_page() -> None:
     faults: dict[int, Exception] = {1: RecognitionFailed("First."), 2: RecognitionFailed("Second.")}
     async with serving(FaultyEngine(faults)) as client:
         response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 2)))
@@ -229,7 +229,7 @@ async def test_when_no_page_can_be_read_the_answer_is_the_first_pages_error() ->
     assert response.json()["detail"] == "First."
 
 
-async def test_engine_that_goes_away_fails_the_whole_document() -> None:
+async def test_unavailable_engine_fails_the_whole_document() -> None:
     async with serving(FaultyEngine({2: EngineUnavailable("Gone.", retry_after=3)})) as client:
         response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 3)))
         after = await client.post("/ocr", files=upload(small_png()))
@@ -238,7 +238,7 @@ async def test_engine_that_goes_away_fails_the_whole_document() -> None:
     assert after.status_code == 200
 
 
-async def test_places_in_flight_come_back_after_failures() -> None:
+async def test_slots_are_released_after_failures() -> None:
     engine = FaultyEngine({1: EngineUnavailable("Gone.")})
     async with serving(engine) as client:
         for _ in range(3 * engine.max_pages_in_flight):
@@ -249,7 +249,7 @@ async def test_places_in_flight_come_back_after_failures() -> None:
     assert response.status_code == 200
 
 
-async def test_many_requests_side_by_side_each_get_their_own_pages() -> None:
+async def test_concurrent_requests_get_their_own_pages() -> None:
     async def read(client: httpx.AsyncClient, count: int) -> int:
         response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * count)))
         return len(response.json()["pages"])
@@ -259,7 +259,7 @@ async def test_many_requests_side_by_side_each_get_their_own_pages() -> None:
     assert counts == list(range(1, 13))
 
 
-async def test_time_spent_waiting_for_a_turn_is_told_as_queue() -> None:
+async def test_waiting_time_is_reported_as_queue() -> None:
     engine = GatedEngine()
     async with serving(engine) as client:
         first = asyncio.create_task(client.post("/ocr", files=upload(pdf_of_text(["a"] * 4))))
@@ -268,7 +268,7 @@ async def test_time_spent_waiting_for_a_turn_is_told_as_queue() -> None:
         await engine.accepted.get()
         second = asyncio.create_task(client.post("/ocr", files=upload(small_png())))
         await engine.accepted.get()
-        # Not to wait for anything: this is the time that must be told.
+        # Not for synchronisation: this is the queue time that the response must report.
         await asyncio.sleep(0.2)
         for index in range(1, 5):
             engine.open(index)
@@ -277,7 +277,7 @@ async def test_time_spent_waiting_for_a_turn_is_told_as_queue() -> None:
     assert 200 <= timings["queue"] <= timings["total"]
 
 
-async def test_page_given_up_by_its_engine_does_not_hold_the_request() -> None:
+async def test_page_cancelled_by_the_engine_does_not_block_the_request() -> None:
     async with serving(FaultyEngine({2: asyncio.CancelledError()})) as client:
         response = await client.post("/ocr", files=upload(pdf_of_text(["a"] * 3)))
     assert response.status_code == 503

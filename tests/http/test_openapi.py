@@ -1,4 +1,4 @@
-"""The OpenAPI document says what every field is, and shows one."""
+"""The OpenAPI document describes every field and gives an example."""
 
 from dataclasses import fields
 from typing import Any
@@ -39,12 +39,12 @@ def test_request_is_described(document: dict[str, Any]) -> None:
         "application/x-www-form-urlencoded": {"image_url"} | named,
         "application/json": {"file", "image_url"} | named,
     }
-    assert "parameters" not in operation, "the query has the same fields"
+    assert "parameters" not in operation, "query parameters would repeat the form fields"
     for form in forms.values():
         assert all(described["description"] for described in form["properties"].values())
 
 
-def test_the_document_comes_first_and_the_options_of_the_engine_last(document: dict[str, Any]) -> None:
+def test_file_is_the_first_field_and_engine_options_are_the_last(document: dict[str, Any]) -> None:
     schemas = [
         content["schema"]["properties"]
         for path in ("/ocr", "/layout-parsing")
@@ -76,22 +76,22 @@ def test_operations_have_short_names_and_known_tags(document: dict[str, Any]) ->
     assert all(len(used) == 1 and set(used) <= tags for used in operations.values())
 
 
-def test_document_or_its_address_is_required(document: dict[str, Any]) -> None:
+def test_file_or_url_is_required(document: dict[str, Any]) -> None:
     forms = document["paths"]["/ocr"]["post"]["requestBody"]["content"]
     for either in ("multipart/form-data", "application/json"):
         assert forms[either]["schema"]["oneOf"] == [{"required": ["file"]}, {"required": ["image_url"]}]
     assert forms["application/x-www-form-urlencoded"]["schema"]["required"] == ["image_url"]
     for by_address in ("application/x-www-form-urlencoded", "application/json"):
-        # What the documentation page shows, instead of a value for every field there is.
+        # The documentation page shows this example instead of a value for every field.
         assert set(forms[by_address]["example"]) == {"image_url"}
 
 
 @pytest.mark.anyio
 async def test_examples_of_the_request_are_accepted_for_any_document(document: dict[str, Any]) -> None:
-    """The documentation page fills its form with them."""
+    """The documentation page fills its form with the examples."""
     form = document["paths"]["/ocr"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     examples = {name: field.get("examples", []) for name, field in form["properties"].items()}
-    # What else there is stays empty: the page makes values up for what has no example.
+    # The other fields have an empty example, as the page makes up a value if there is none.
     assert all(examples.values())
     shown = {name: some[0] for name, some in examples.items() if some[0] != "" and name != "file"}
     # The format stays empty, so that the choice of a media type, which sets `Accept`, has an effect.
@@ -101,7 +101,7 @@ async def test_examples_of_the_request_are_accepted_for_any_document(document: d
     assert response.status_code == 200, response.text
 
 
-def test_answers_are_described(document: dict[str, Any]) -> None:
+def test_responses_are_described(document: dict[str, Any]) -> None:
     responses = document["paths"]["/ocr"]["post"]["responses"]
     errors = {"400", "401", "408", "413", "415", "422", "424", "500", "503", "504"}
     assert set(responses) == {"200", "304"} | errors
@@ -114,7 +114,7 @@ def test_answers_are_described(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("path", ["/layout-parsing", "/restructure-pages"])
-def test_dialect_is_described(document: dict[str, Any], path: str) -> None:
+def test_paddlex_api_is_described(document: dict[str, Any], path: str) -> None:
     operation = document["paths"][path]["post"]
     sent = operation["requestBody"]["content"]["application/json"]
     assert all(described["description"] for described in sent["schema"]["properties"].values())
@@ -128,7 +128,7 @@ def test_dialect_is_described(document: dict[str, Any], path: str) -> None:
         assert response["description"]
 
 
-def test_references_lead_somewhere(document: dict[str, Any]) -> None:
+def test_references_resolve(document: dict[str, Any]) -> None:
     def references(node: object) -> list[str]:
         if isinstance(node, dict):
             own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []

@@ -1,4 +1,4 @@
-"""`/health/live` and `/health/ready`: what they say, and why."""
+"""`/health/live` and `/health/ready`, and the reasons that they report."""
 
 import time
 
@@ -12,7 +12,7 @@ from tests.http.serving import serving
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_service_that_serves_is_alive_and_ready() -> None:
+async def test_running_service_is_alive_and_ready() -> None:
     async with serving(ScriptedEngine()) as client:
         live = await client.get("/health/live")
         ready = await client.get("/health/ready")
@@ -25,7 +25,7 @@ class _FragileEngine(ScriptedEngine):
         raise RuntimeError
 
 
-async def test_a_service_whose_task_has_died_is_not_alive() -> None:
+async def test_dead_background_task_fails_liveness() -> None:
     async with serving(_FragileEngine()) as client:
         live = await client.get("/health/live")
         health = await client.get("/health")
@@ -34,11 +34,11 @@ async def test_a_service_whose_task_has_died_is_not_alive() -> None:
     assert health.status_code == 200
 
 
-async def test_a_loop_that_stood_still_is_not_alive() -> None:
+async def test_stalled_event_loop_fails_liveness() -> None:
     began = time.monotonic()
     async with serving(ScriptedEngine(), ocr_stall_timeout=1) as client:
         assert (await client.get("/health/live")).status_code == 200
-        # Twice as long as it may, which is what is tested: the loop is the service's, too.
+        # Blocks the event loop, which the service shares, for twice the limit.
         time.sleep(2)  # noqa: ASYNC251
         live = await client.get("/health/live")
         most = round(time.monotonic() - began)
@@ -60,7 +60,7 @@ async def test_a_loop_that_stood_still_is_not_alive() -> None:
         ),
     ],
 )
-async def test_not_ready_says_why(engine: EngineState, vlm: VlmStatus, reason: str) -> None:
+async def test_not_ready_has_a_reason(engine: EngineState, vlm: VlmStatus, reason: str) -> None:
     scripted = ScriptedEngine()
     scripted.state, scripted.vlm = engine, vlm
     async with serving(scripted) as client:
@@ -70,7 +70,7 @@ async def test_not_ready_says_why(engine: EngineState, vlm: VlmStatus, reason: s
 
 
 @pytest.mark.parametrize("state", [EngineState.NOT_INITIALIZED, EngineState.INITIALIZING])
-async def test_an_engine_that_waits_for_the_first_request_is_ready_unless_it_is_preloaded(
+async def test_engine_not_started_is_ready_unless_it_is_preloaded(
     state: EngineState,
 ) -> None:
     engine = ScriptedEngine()
@@ -82,7 +82,7 @@ async def test_an_engine_that_waits_for_the_first_request_is_ready_unless_it_is_
     assert ready.json()["reasons"] == ["Scripted is starting"]
 
 
-async def test_an_engine_that_is_not_there_does_not_end_the_service() -> None:
+async def test_failed_preload_does_not_end_the_service() -> None:
     async with serving(AbsentEngine(), ocr_preload=True) as client:
         assert (await client.get("/health/live")).status_code == 200
         assert (await client.get("/health/ready")).status_code == 503

@@ -1,4 +1,4 @@
-"""PaddleOCR-VL's options: how they come in, what they mean, and who refuses them."""
+"""Options of PaddleOCR-VL: parsing, values, and refusal by Tesseract."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -23,7 +23,7 @@ def upload() -> dict[str, bytes]:
     return {"file": small_png()}
 
 
-def test_every_option_is_a_field() -> None:
+def test_every_option_is_a_form_field() -> None:
     own = {field.name for field in fields(PaddleOcrVlOptions)}
     assert set(RecognitionFields.model_fields) == own | {"restructure_pages"}
 
@@ -53,7 +53,7 @@ def test_every_option_is_a_field() -> None:
         ("use_doc_unwarping", "", None),
     ],
 )
-async def test_values_reach_the_engine(name: str, sent: str, value: object) -> None:
+async def test_value_is_passed_to_the_engine(name: str, sent: str, value: object) -> None:
     engine = ScriptedEngine()
     async with serving(engine) as client:
         response = await client.post("/ocr", files=upload(), data={name: sent})
@@ -87,7 +87,7 @@ async def test_values_reach_the_engine(name: str, sent: str, value: object) -> N
         ("images", "perhaps"),
     ],
 )
-async def test_values_that_cannot_be_are_refused_by_name(name: str, sent: str) -> None:
+async def test_invalid_value_is_refused_and_its_field_named(name: str, sent: str) -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files=upload(), data={name: sent})
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
@@ -105,7 +105,7 @@ async def test_values_that_cannot_be_are_refused_by_name(name: str, sent: str) -
         ({"use_chart_recognition": False, "use_layout_detection": True, "layout_shape_mode": "auto"}, []),
     ],
 )
-async def test_tesseract_refuses_by_name_what_it_does_not_have(
+async def test_tesseract_refuses_unsupported_options_by_name(
     asked: dict[str, Any], refused: list[str]
 ) -> None:
     engine = TesseractEngine(TesseractSettings(lang="eng"), page_seconds=300)
@@ -118,7 +118,7 @@ async def test_tesseract_refuses_by_name_what_it_does_not_have(
     await engine.close()
 
 
-async def test_tesseract_refuses_common_options_that_it_does_not_have() -> None:
+async def test_tesseract_refuses_unsupported_common_options() -> None:
     engine = TesseractEngine(TesseractSettings(lang="eng"), page_seconds=300)
     await engine.start()
     options = Options(word_documents=True, restructure_pages=True, engine=PaddleOcrVlOptions(top_p=0.5))
@@ -127,7 +127,7 @@ async def test_tesseract_refuses_common_options_that_it_does_not_have() -> None:
     await engine.close()
 
 
-async def test_pages_are_restructured_where_that_is_asked_for() -> None:
+async def test_pages_are_restructured_on_request() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post(
             "/ocr", files={"file": pdf_of_text(["a"] * 3)}, data={"restructure_pages": "true"}
@@ -149,7 +149,7 @@ async def test_stream_cannot_be_restructured() -> None:
 
 
 class _Illustrated(ScriptedEngine):
-    """A page with a picture, and a block that could not be read."""
+    """Returns a page with an image and a failed block."""
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
         read = await super().recognize(page, options)
@@ -157,7 +157,7 @@ class _Illustrated(ScriptedEngine):
         return replace(read, blocks=(*read.blocks, unread), images={"imgs/a.jpg": b"\xff\xd8"})
 
 
-async def test_pictures_and_failed_blocks_stand_in_the_answer() -> None:
+async def test_response_contains_images_and_failed_blocks() -> None:
     async with serving(_Illustrated()) as client:
         page = (await client.post("/ocr", files=upload())).json()["pages"][0]
         plain = (await client.post("/ocr", files=upload(), data={"images": "false"})).json()["pages"][0]
@@ -169,7 +169,7 @@ async def test_pictures_and_failed_blocks_stand_in_the_answer() -> None:
     assert '"failed_pages":[1]' in stream.text
 
 
-async def test_health_of_a_vllm_that_nobody_needs() -> None:
+async def test_vllm_health_without_a_vllm_engine_is_disabled() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.get("/health/vllm")
     assert response.status_code == 503
@@ -182,7 +182,7 @@ async def test_health_of_a_vllm_that_nobody_needs() -> None:
     }
 
 
-async def test_wrong_value_is_refused_also_where_the_body_puts_another_in_its_place() -> None:
+async def test_invalid_query_value_is_refused_even_if_the_form_overrides_it() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post(
             "/ocr", params={"store": "perhaps"}, files=upload(), data={"store": "false"}

@@ -17,7 +17,7 @@ from tests.samples import pdf_of_text, small_png
 pytestmark = pytest.mark.anyio
 
 
-async def test_id_is_taken_over() -> None:
+async def test_request_id_of_the_client_is_used() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post(
             "/ocr", files={"file": small_png()}, headers={"X-Request-ID": "order-17.a"}
@@ -27,7 +27,7 @@ async def test_id_is_taken_over() -> None:
 
 
 @pytest.mark.parametrize("given", [b"a b", b"x" * 200, b"../../etc", "день".encode(), b""])
-async def test_id_that_could_do_harm_is_replaced(given: bytes) -> None:
+async def test_unsafe_request_id_is_replaced(given: bytes) -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.get("/version", headers=[(b"X-Request-ID", given)])
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["x-request-id"])
@@ -37,7 +37,7 @@ TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 @pytest.mark.parametrize("parent", [f"00-{TRACE}-{SPAN}-00", f"01-{TRACE}-{SPAN}-01-and-more"])
-async def test_id_is_that_of_the_callers_trace(parent: str) -> None:
+async def test_trace_id_of_the_client_is_the_request_id(parent: str) -> None:
     async with serving(ScriptedEngine()) as client:
         traced = {"traceparent": parent}
         response = await client.get("/version", headers=traced)
@@ -59,14 +59,14 @@ async def test_id_is_that_of_the_callers_trace(parent: str) -> None:
         [""],
     ],
 )
-async def test_trace_that_is_none_gives_no_id(parents: list[str]) -> None:
+async def test_invalid_traceparent_is_ignored(parents: list[str]) -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.get("/version", headers=[("traceparent", parent) for parent in parents])
     made = response.headers["x-request-id"]
     assert re.fullmatch(r"[0-9a-f]{32}", made) and made not in (TRACE, "0" * 32)
 
 
-async def test_every_request_gets_its_own() -> None:
+async def test_every_request_gets_its_own_id() -> None:
     async with serving(ScriptedEngine()) as client:
         ids = {(await client.get("/version")).headers["x-request-id"] for _ in range(5)}
     assert len(ids) == 5
@@ -74,7 +74,7 @@ async def test_every_request_gets_its_own() -> None:
 
 @pytest.fixture
 def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What the service writes to standard error, with its own logging configured as in production."""
+    """Standard error of the service, with logging configured as in production."""
     names = (None, "uvicorn", "uvicorn.error", "uvicorn.access")
     before = [
         (logging.getLogger(n), logging.getLogger(n).handlers[:], logging.getLogger(n).level) for n in names
@@ -90,11 +90,11 @@ def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 
 
 def parsed(written: io.StringIO) -> list[dict[str, Any]]:
-    """Read each line as JSON; whatever else is there fails."""
+    """Parse each line as JSON; any other line is an error."""
     return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
-async def test_id_is_in_every_log_line_of_its_request(log_lines: io.StringIO) -> None:
+async def test_request_id_is_in_every_log_line_of_the_request(log_lines: io.StringIO) -> None:
     async with serving(FaultyEngine({2: KeyError("fault")})) as client:
         headers = {"X-Request-ID": "follow-me"}
         await client.post("/ocr", files={"file": pdf_of_text(["a"] * 3)}, headers=headers)
@@ -103,8 +103,8 @@ async def test_id_is_in_every_log_line_of_its_request(log_lines: io.StringIO) ->
     assert re.fullmatch(r"POST /ocr 200 \d+ ms", line["message"])
 
 
-async def test_words_of_an_unexpected_error_are_not_logged(log_lines: io.StringIO) -> None:
-    """They may quote the page's text."""
+async def test_message_of_an_unexpected_error_is_not_logged(log_lines: io.StringIO) -> None:
+    """The message may quote the text of the page."""
     async with serving(FaultyEngine({1: ValueError("Сверхсекретно")})) as client:
         await client.post("/ocr", files={"file": small_png()})
     (failed,) = [line for line in parsed(log_lines) if "exception" in line]
@@ -112,7 +112,7 @@ async def test_words_of_an_unexpected_error_are_not_logged(log_lines: io.StringI
     assert "recognize" in failed["exception"] and "Сверх" not in failed["exception"]
 
 
-async def test_line_says_what_was_asked_and_what_came_of_it(log_lines: io.StringIO) -> None:
+async def test_access_log_has_the_request_and_its_result(log_lines: io.StringIO) -> None:
     async with serving(ScriptedEngine(), ocr_api_keys="first-key") as client:
         await client.post("/ocr?pages=1&api_key=hidden", headers={"X-API-Key": "first-key"})
         await client.get("/nowhere/else?token=hidden", headers={"Authorization": "Bearer hidden"})
@@ -129,7 +129,7 @@ async def test_line_says_what_was_asked_and_what_came_of_it(log_lines: io.String
     assert "hidden" not in log_lines.getvalue() and "first-key" not in log_lines.getvalue()
 
 
-async def test_line_in_the_documentation_has_the_fields_of_the_code(log_lines: io.StringIO) -> None:
+async def test_documented_log_line_has_the_fields_of_the_code(log_lines: io.StringIO) -> None:
     (shown,) = re.findall(r'^\{"time".*\}$', (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     async with serving(ScriptedEngine()) as client:
         await client.post("/ocr", files={"file": small_png()})
@@ -137,14 +137,14 @@ async def test_line_in_the_documentation_has_the_fields_of_the_code(log_lines: i
     assert list(line) == list(json.loads(shown))
 
 
-async def test_path_cannot_forge_a_log_line_or_fill_the_log(log_lines: io.StringIO) -> None:
+async def test_path_cannot_forge_or_flood_the_log(log_lines: io.StringIO) -> None:
     async with serving(ScriptedEngine()) as client:
         await client.get("/a%0A%7B%22forged%22%3A1%7D%E2%80%A8%1B[2J" + "x" * 10_000)
     (line,) = [line for line in parsed(log_lines) if line["logger"] == "ocr_service.access"]
     assert line["path"].startswith('/a\n{"forged":1}') and len(line["path"]) == 256
 
 
-async def test_health_checks_are_quiet(log_lines: io.StringIO) -> None:
+async def test_health_checks_are_not_logged(log_lines: io.StringIO) -> None:
     async with serving(ScriptedEngine()) as client:
         for path in ("/health", "/health/live", "/health/ready", "/health/vllm", "/metrics", "/version"):
             await client.get(path)

@@ -1,4 +1,4 @@
-"""Documents that are named by their place in the bucket."""
+"""Documents by their S3 URL."""
 
 import pytest
 
@@ -15,7 +15,7 @@ KEY = "сканы/page 1?#.png"
 
 @pytest.fixture
 def storage() -> MemoryStorage:
-    """A bucket "memory"; what the service stores begins with "ocr/"."""
+    """The bucket "memory"; the service stores results with the prefix "ocr/"."""
     storage = MemoryStorage()
     storage.objects = {
         KEY: small_png(),
@@ -47,25 +47,27 @@ async def test_document_in_the_bucket_is_read(storage: MemoryStorage) -> None:
         ("s3://[", 422, "url_not_allowed"),
     ],
 )
-async def test_what_is_not_read_from_it(storage: MemoryStorage, url: str, status: int, code: str) -> None:
+async def test_object_that_cannot_be_read_is_an_error(
+    storage: MemoryStorage, url: str, status: int, code: str
+) -> None:
     async with serving(ScriptedEngine(), storage, ocr_max_upload_mb=1) as client:
         answer = await client.post("/ocr", data={"image_url": url})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-async def test_bucket_can_be_closed_to_callers(storage: MemoryStorage) -> None:
+async def test_s3_source_can_be_disabled(storage: MemoryStorage) -> None:
     async with serving(ScriptedEngine(), storage, ocr_url_s3=False) as client:
         answer = await client.post("/ocr", data={"image_url": f"s3://memory/{KEY}"})
     assert (answer.status_code, answer.json()["code"]) == (422, "url_not_allowed")
 
 
-async def test_without_a_bucket_there_are_no_such_documents() -> None:
+async def test_s3_url_without_a_bucket_is_refused() -> None:
     async with serving(ScriptedEngine()) as client:
         answer = await client.post("/ocr", data={"image_url": f"s3://memory/{KEY}"})
     assert (answer.status_code, answer.json()["code"]) == (422, "url_not_allowed")
 
 
-async def test_storage_that_is_away_is_told(storage: MemoryStorage) -> None:
+async def test_storage_outage_is_reported(storage: MemoryStorage) -> None:
     storage.trouble = StorageOutage("The object storage cannot be reached.")
     async with serving(ScriptedEngine(), storage) as client:
         answer = await client.post("/ocr", data={"image_url": f"s3://memory/{KEY}", "store": "false"})
@@ -77,7 +79,7 @@ async def test_storage_that_is_away_is_told(storage: MemoryStorage) -> None:
     "url",
     ["http://[", "http://[::1", "http://user@[x]/", "https://user:hidden-word@ex\u2100mple.com/x", "//", ":"],
 )
-async def test_what_is_no_url_is_told_so_and_not_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_url_is_refused_and_not_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     async with serving(ScriptedEngine()) as client:
         answer = await client.post("/ocr", data={"image_url": url})

@@ -1,4 +1,4 @@
-"""The API tried by its own description: what it allows and what it forbids, and every answer as it says."""
+"""The API tested against its OpenAPI document with valid and invalid requests."""
 
 import functools
 import http.server
@@ -32,7 +32,7 @@ ANSWERS = (
 
 @contextmanager
 def scans() -> Iterator[tuple[str, int]]:
-    """Serve the examples on loopback; yields a scan's address, and the port."""
+    """Serve the examples on loopback; yield the URL of a scan, and the port."""
     handler = functools.partial(Quiet, directory=ROOT / "examples")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         serving = threading.Thread(target=server.serve_forever)
@@ -51,8 +51,8 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def service(**settings: str) -> Iterator[tuple[RunningProgram, str]]:
-    """Run the service with an engine that takes no time; yields it and the address of a scan."""
-    # Nothing leaves this machine: this port of ours alone is open, and ports are checked before names.
+    """Run the service with the scripted engine; yield it and the URL of a scan."""
+    # No request leaves this machine: only the local port is allowed, and ports are checked before names.
     with scans() as (scan, port):
         fetching = {"OCR_URL_ALLOWLIST": "127.0.0.1", "OCR_URL_PORTS": str(port)}
         with RunningProgram(SERVICE, OCR_CACHE_LIFETIME="0", **fetching, **settings) as running:
@@ -60,7 +60,7 @@ def service(**settings: str) -> Iterator[tuple[RunningProgram, str]]:
 
 
 def answers(running: RunningProgram, scan: str, folder: Path, *options: str) -> dict[str, int]:
-    """Let schemathesis try the service; return which answers it got, and how many of each."""
+    """Run schemathesis against the service; return the number of responses of each kind."""
     tally = folder / "tally.json"
     command = [sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(CONFIG)]
     tried = subprocess.run(
@@ -77,19 +77,19 @@ def answers(running: RunningProgram, scan: str, folder: Path, *options: str) -> 
 
 
 @pytest.mark.timeout(300)
-def test_every_answer_is_as_the_document_says(tmp_path: Path) -> None:
+def test_every_response_matches_the_openapi_document(tmp_path: Path) -> None:
     with service() as (running, scan):
         reached = answers(running, scan, tmp_path)
-    # The documents were read, and in every form: else there was little to check.
+    # Documents must have been read in every format, or the check would be empty.
     assert {f"POST /ocr {answer}" for answer in ANSWERS} <= set(reached), reached
     for path in ("/layout-parsing", "/restructure-pages"):
         assert {f"POST {path} {status} application/json" for status in (200, 422)} <= set(reached), reached
 
 
 @pytest.mark.timeout(300)
-def test_where_a_key_is_asked_for_nothing_is_answered_without_one(tmp_path: Path) -> None:
+def test_protected_service_matches_the_openapi_document(tmp_path: Path) -> None:
     with service(OCR_API_KEYS=KEY) as (running, scan):
         shown = ("--header", f"Authorization: Bearer {KEY}")
         reached = answers(running, scan, tmp_path, *shown, "--max-examples", "100")
-    # What is asked without the key, or with another, is not counted there.
+    # Requests without the key, or with another key, are not counted here.
     assert "POST /ocr 200 application/json" in reached, reached

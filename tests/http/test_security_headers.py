@@ -1,4 +1,4 @@
-"""What every answer tells browsers and caches, whatever became of the request."""
+"""Security and cache headers of every response."""
 
 import re
 from base64 import b64encode
@@ -14,7 +14,7 @@ from tests.samples import small_png
 
 pytestmark = pytest.mark.anyio
 
-JSON_ALONE = "default-src 'none'; frame-ancestors 'none'"
+JSON_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 class _Broken(ScriptedEngine):
@@ -22,7 +22,7 @@ class _Broken(ScriptedEngine):
         raise ZeroDivisionError
 
 
-def assert_guarded(response: httpx.Response) -> None:
+def assert_security_headers(response: httpx.Response) -> None:
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["x-frame-options"] == "DENY"
     assert response.headers["referrer-policy"] == "no-referrer"
@@ -39,40 +39,40 @@ def assert_guarded(response: httpx.Response) -> None:
         ("OPTIONS", "/ocr", 405),
     ],
 )
-async def test_every_answer_is_guarded(method: str, path: str, status: int) -> None:
+async def test_every_response_has_security_headers(method: str, path: str, status: int) -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.request(method, path)
     assert response.status_code == status
-    assert_guarded(response)
-    assert response.headers["content-security-policy"] == JSON_ALONE
+    assert_security_headers(response)
+    assert response.headers["content-security-policy"] == JSON_POLICY
     assert response.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("fields", [{}, {"format": "markdown"}, {"accept": "application/x-ndjson"}], ids=str)
-async def test_texts_are_kept_by_no_cache(fields: dict[str, str]) -> None:
+async def test_results_are_not_cacheable(fields: dict[str, str]) -> None:
     async with serving(ScriptedEngine()) as client:
         headers = {"Accept": fields.pop("accept", "*/*")}
         response = await client.post("/ocr", files={"file": small_png()}, data=fields, headers=headers)
     assert response.status_code == 200
-    assert_guarded(response)
+    assert_security_headers(response)
     assert response.headers["cache-control"] == "no-store"
 
 
-async def test_fault_and_refusal_are_guarded_too() -> None:
+async def test_errors_have_security_headers() -> None:
     settings: dict[str, Any] = {"ocr_api_keys": "first-key"}
     async with serving(_Broken(), **settings) as client:
         refused = await client.post("/ocr")
         failed = await client.post("/ocr", files={"file": small_png()}, headers={"X-API-Key": "first-key"})
     assert (refused.status_code, failed.status_code) == (401, 500)
     for response in (refused, failed):
-        assert_guarded(response)
+        assert_security_headers(response)
 
 
-async def test_documentation_runs_its_own_scripts_alone() -> None:
+async def test_documentation_policy_allows_only_its_own_scripts() -> None:
     async with serving(ScriptedEngine()) as client:
         page = await client.get("/docs")
         script = await client.get("/static-offline-docs/swagger-ui-bundle.js")
-    assert_guarded(page)
+    assert_security_headers(page)
     (inline,) = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
     digest = b64encode(sha256(inline.encode()).digest()).decode()
     policy = page.headers["content-security-policy"]
@@ -82,7 +82,7 @@ async def test_documentation_runs_its_own_scripts_alone() -> None:
     assert script.headers["cache-control"] == "max-age=3600"
 
 
-async def test_documentation_can_be_switched_off() -> None:
+async def test_documentation_can_be_disabled() -> None:
     async with serving(ScriptedEngine(), ocr_docs=False) as client:
         for path in ("/", "/docs", "/openapi.json", "/redoc", "/static-offline-docs/swagger-ui.css"):
             assert (await client.get(path)).status_code == 404

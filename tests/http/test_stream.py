@@ -24,7 +24,7 @@ async def events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-async def test_each_page_is_sent_as_soon_as_it_is_done() -> None:
+async def test_each_page_is_sent_when_it_is_done() -> None:
     engine = GatedEngine()
     async with serving(engine) as client:
         files = {"file": pdf_of_text(["a"] * 3)}
@@ -62,13 +62,13 @@ async def test_each_page_is_sent_as_soon_as_it_is_done() -> None:
         ("", False),
     ],
 )
-async def test_stream_is_sent_to_those_who_accept_it(accept: str, streams: bool) -> None:
+async def test_stream_is_chosen_by_the_accept_header(accept: str, streams: bool) -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files={"file": small_png()}, headers={"Accept": accept})
     assert (response.headers["content-type"] == "application/x-ndjson") is streams
 
 
-async def test_page_that_fails_is_a_line_with_its_error() -> None:
+async def test_failed_page_is_an_event_with_its_error() -> None:
     async with serving(ScriptedEngine()) as client:
         files = {"file": pdf_with_broken_page(2, 3)}
         response = await client.post("/ocr", files=files, headers=NDJSON)
@@ -79,7 +79,7 @@ async def test_page_that_fails_is_a_line_with_its_error() -> None:
     assert lines[-1]["failed_pages"] == [2]
 
 
-async def test_stream_that_breaks_off_says_why_in_its_last_line() -> None:
+async def test_aborted_stream_ends_with_an_error_event() -> None:
     async with serving(FaultyEngine({1: EngineUnavailable("Gone.")})) as client:
         response = await client.post("/ocr", files={"file": small_png()}, headers=NDJSON)
     last = json.loads(response.text.splitlines()[-1])
@@ -106,7 +106,7 @@ async def test_total_includes_the_start_of_the_engine(headers: dict[str, str]) -
     assert total >= round(engine.start_seconds * 1000, 1)
 
 
-async def test_format_goes_before_the_accept_header() -> None:
+async def test_format_takes_precedence_over_the_accept_header() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post(
             "/ocr", files={"file": small_png()}, data={"format": "text"}, headers=NDJSON
@@ -115,7 +115,7 @@ async def test_format_goes_before_the_accept_header() -> None:
 
 
 @pytest.mark.parametrize("headers", [NDJSON, {}], ids=["stream", "json"])
-async def test_caller_that_leaves_stops_its_pages(
+async def test_disconnect_cancels_the_pages(
     headers: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "ocr_service")
@@ -129,17 +129,17 @@ async def test_caller_that_leaves_stops_its_pages(
         assert stopped == begun
         for index in range(1, 21):
             engine.open(index)
-        # The places in flight are free again, and none of the pages left behind was begun.
+        # The slots are free again, and no waiting page of the first request was started.
         response = await client.post("/ocr", files={"file": pdf_of_text(["a"] * 20)})
     assert response.status_code == 200
     assert len(engine.seen) == 20
-    assert "failed" not in caplog.text, "leaving is no fault of the service"
+    assert "failed" not in caplog.text, "a disconnect is not an error of the service"
     access = [record.getMessage() for record in caplog.records if record.name == "ocr_service.access"]
     assert [line.split()[2] for line in access] == ["499", "200"]
 
 
-async def test_requests_take_turns_page_by_page() -> None:
-    """A one-page request does not wait behind all pages of a long one."""
+async def test_pages_of_concurrent_requests_alternate() -> None:
+    """A one-page request does not wait for all pages of a long document."""
     engine = GatedEngine()
     async with serving(engine) as client:
         long = asyncio.create_task(client.post("/ocr", files={"file": pdf_of_text(["a"] * 30)}))

@@ -1,4 +1,4 @@
-"""Traces, as a collector gets them from the running service."""
+"""Traces that a collector receives from the running service."""
 
 import sys
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def post(service: RunningProgram, **changes: object) -> httpx.Response:
 
 
 def tree(spans: list[Span]) -> dict[str, list[str]]:
-    """Return the names of the spans right below each, by its name, or by its id where it is not ours."""
+    """Map each parent to the names of its child spans; a parent outside the service is given by its ID."""
     names = {span.span_id: span.name for span in spans}
     found: dict[str, list[str]] = {}
     for span in spans:
@@ -49,7 +49,7 @@ def tree(spans: list[Span]) -> dict[str, list[str]]:
     return found
 
 
-def test_document_of_two_pages_is_a_tree_of_spans(collector: Collector, tmp_path: Path) -> None:
+def test_document_of_two_pages_gives_a_tree_of_spans(collector: Collector, tmp_path: Path) -> None:
     with traced(collector, OCR_OUTPUT_DIR=str(tmp_path)) as service:
         answer = post(service, headers=TRACEPARENT)
         spans = collector.wait_for(["POST /ocr", "open", *OF_A_PAGE * 2, "store"])
@@ -81,7 +81,7 @@ def test_document_of_two_pages_is_a_tree_of_spans(collector: Collector, tmp_path
     assert collector.resource["service.name"] == "ocr-service"
 
 
-def test_spans_hold_nothing_of_the_document(collector: Collector) -> None:
+def test_spans_contain_no_content_of_the_document(collector: Collector) -> None:
     with traced(collector, FASTAPI_OTEL_AUTO_CONFIGURE="true") as service:
         post(service)
         post(service, params={"image_url": "http://secret-host/secret-path"})
@@ -92,7 +92,7 @@ def test_spans_hold_nothing_of_the_document(collector: Collector) -> None:
     assert collector.bodies and not [body for body in collector.bodies if b"secret" in body]
 
 
-def test_refusal_is_no_error_of_the_server_but_of_the_part_that_failed(collector: Collector) -> None:
+def test_client_error_marks_the_failed_span_and_not_the_server_span(collector: Collector) -> None:
     with traced(collector) as service:
         post(service, files={"file": small_png()[:40]})
         refused, opening = sorted(collector.wait_for(["POST /ocr", "open"]), key=lambda span: span.name)
@@ -111,14 +111,14 @@ def test_probes_are_not_traced(collector: Collector) -> None:
     assert collector.resource["service.name"] == "named"
 
 
-def test_what_is_not_sent_yet_is_sent_at_the_end(collector: Collector) -> None:
+def test_pending_spans_are_sent_at_shutdown(collector: Collector) -> None:
     with traced(collector, OTEL_BSP_SCHEDULE_DELAY="600000") as service:
         post(service)
         assert not collector.spans
     collector.wait_for(["POST /ocr", "open", *OF_A_PAGE * 2])
 
 
-def test_collector_that_is_away_costs_a_line_in_the_log_and_nothing_else(collector: Collector) -> None:
+def test_unreachable_collector_only_logs_one_line(collector: Collector) -> None:
     away = f"http://127.0.0.1:{free_port()}"
     with traced(collector, OTEL_EXPORTER_OTLP_ENDPOINT=away, OTEL_EXPORTER_OTLP_TIMEOUT="1") as service:
         for _ in range(3):
@@ -128,7 +128,7 @@ def test_collector_that_is_away_costs_a_line_in_the_log_and_nothing_else(collect
     assert len(told) == 1, told
 
 
-def test_collector_that_does_not_answer_holds_nobody_up(collector: Collector) -> None:
+def test_hanging_collector_does_not_block_the_service(collector: Collector) -> None:
     collector.gate.clear()
     with traced(collector, OTEL_EXPORTER_OTLP_TIMEOUT="600") as service:
         for _ in range(3):
@@ -136,7 +136,7 @@ def test_collector_that_does_not_answer_holds_nobody_up(collector: Collector) ->
     assert [line for line in service.log if "the last spans were not sent within 5 s" in line]
 
 
-def test_traces_that_cannot_be_sent_are_told_of_once_until_they_can(collector: Collector) -> None:
+def test_export_failure_is_logged_once_until_it_recovers(collector: Collector) -> None:
     collector.status = 400
     with traced(collector) as service:
         httpx.get(f"{service.url}/version")
@@ -151,7 +151,7 @@ def test_traces_that_cannot_be_sent_are_told_of_once_until_they_can(collector: C
     "settings",
     [{"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, {"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}],
 )
-def test_nothing_is_sent_unless_it_is_wanted(collector: Collector, settings: dict[str, str]) -> None:
+def test_disabled_tracing_sends_nothing(collector: Collector, settings: dict[str, str]) -> None:
     with traced(collector, **settings) as service:
         assert post(service, headers=TRACEPARENT).headers["X-Request-ID"] == TRACE
     assert not collector.bodies
