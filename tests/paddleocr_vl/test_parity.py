@@ -196,7 +196,8 @@ async def test_pages_are_rotated_and_unwarped(
     image = image.rotate(-angle, expand=True)
     loaded = {"use_doc_orientation_classify": True, "use_doc_unwarping": True}
     reference = official.pipeline(vllm.api, **loaded)
-    async with start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY, **loaded) as engine:
+    settings = {f"ocr_{name}": value for name, value in loaded.items()}
+    async with start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY, **settings) as engine:
         by_default, without = await read_together(engine, [image] * 2, Options()), None
         without = await engine.recognize(
             Page(1, image, None),
