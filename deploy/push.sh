@@ -1,10 +1,10 @@
 #!/bin/bash
-# Push an image that was built here to a registry, under the tags `latest` and the version.
+# Push a local image to a registry, with the tags `latest` and the version.
 # Usage: deploy/push.sh [--dry-run] [gpu|cpu]
-#   REGISTRY_ENDPOINT    the registry, such as registry-xxxxx.cr.cloud.ru
-#   KEY_ID, KEY_SECRET   an access key for it
+#   REGISTRY_ENDPOINT    address of the registry, such as registry-xxxxx.cr.cloud.ru
+#   KEY_ID, KEY_SECRET   access key of the registry
 #   CONTAINER_TOOL       docker (default) or podman
-# The key never stands on a command line or in the output, and is not kept: it lies in a private folder meanwhile.
+# The key is on no command line and in no output. It is in a private temporary folder until the script ends.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,35 +21,35 @@ need() {
     [ -n "${!1:-}" ] || fail "$1 is not set: $2"
 }
 
-# In a dry run, commands are told and not run.
-do_it() {
+# Print a command; run it unless this is a dry run.
+run_command() {
     echo "+ $*"
     [ -n "$dry_run" ] || "$@"
 }
 
-# docker and podman both find the key in such a file, and `login` without a user tries what is there.
+# `login` without a user name checks the key in the configuration file, with docker and with podman.
 log_in() {
-    [ -n "$dry_run" ] || put_key_where_tools_look
-    do_it "$tool" login "$REGISTRY_ENDPOINT" </dev/null 2>&1 | without_key || fail "$tool cannot log in to $REGISTRY_ENDPOINT"
+    [ -n "$dry_run" ] || write_key_file
+    run_command "$tool" login "$REGISTRY_ENDPOINT" </dev/null 2>&1 | redact_key || fail "$tool cannot log in to $REGISTRY_ENDPOINT"
 }
 
-put_key_where_tools_look() {
+write_key_file() {
     local private key
     if [ "$tool" = docker ]; then
-        # The user's own configuration says where docker's server is; ours does not.
+        # Our configuration file replaces the one that has the address of the Docker server.
         DOCKER_HOST=${DOCKER_HOST:-$(docker context inspect --format '{{.Endpoints.docker.Host}}')}
         export DOCKER_HOST
     fi
     private=$(mktemp -d)
-    # shellcheck disable=SC2064 # the folder of now
+    # shellcheck disable=SC2064 # expand now: the variable is local
     trap "rm -rf '$private'" EXIT
     key=$(printf '%s:%s' "$KEY_ID" "$KEY_SECRET" | base64 | tr -d '\n')
     (umask 077 && printf '{"auths": {"%s": {"auth": "%s"}}}\n' "$REGISTRY_ENDPOINT" "$key" >"$private/config.json")
     export DOCKER_CONFIG=$private REGISTRY_AUTH_FILE=$private/config.json
 }
 
-# docker tells whose key it tries.
-without_key() {
+# docker prints the user name of the key.
+redact_key() {
     local line
     while read -r line; do
         line=${line//"$KEY_ID"/***}
@@ -57,17 +57,17 @@ without_key() {
     done
 }
 
-# An image that was built before the version was raised must not get its tag.
+# Do not tag an image of an older version with the new one.
 check_version() {
     local label
     label=$("$tool" image inspect --format '{{index .Config.Labels "org.opencontainers.image.version"}}' \
-        "$name:latest$suffix") || fail "there is no image $name:latest$suffix; build it first"
-    [ "$label" = "$version" ] || fail "$name:latest$suffix is of version $label and not $version; build it anew"
+        "$name:latest$suffix") || fail "there is no image $name:latest$suffix: build it first"
+    [ "$label" = "$version" ] || fail "$name:latest$suffix is of version $label and not $version: rebuild it"
 }
 
 push_as() {
-    do_it "$tool" tag "$name:latest$suffix" "$REGISTRY_ENDPOINT/$name:$1"
-    do_it "$tool" push "$REGISTRY_ENDPOINT/$name:$1"
+    run_command "$tool" tag "$name:latest$suffix" "$REGISTRY_ENDPOINT/$name:$1"
+    run_command "$tool" push "$REGISTRY_ENDPOINT/$name:$1"
 }
 
 dry_run=
@@ -76,16 +76,16 @@ for argument in "$@"; do
     case $argument in
     --dry-run) dry_run=yes ;;
     gpu | cpu) target=$argument ;;
-    *) fail "there is no option $argument; usage: deploy/push.sh [--dry-run] [gpu|cpu]" ;;
+    *) fail "unknown argument $argument; usage: deploy/push.sh [--dry-run] [gpu|cpu]" ;;
     esac
 done
 
-need REGISTRY_ENDPOINT "it is the registry's address, such as registry-xxxxx.cr.cloud.ru"
+need REGISTRY_ENDPOINT "it is the address of the registry, such as registry-xxxxx.cr.cloud.ru"
 need KEY_ID "it is the ID of an access key for the registry"
 need KEY_SECRET "it is the secret of that access key"
 [[ $REGISTRY_ENDPOINT =~ ^[A-Za-z0-9.-]+(:[0-9]+)?$ ]] ||
     fail "REGISTRY_ENDPOINT must be a name such as registry-xxxxx.cr.cloud.ru, without https:// and without a path"
-[ -n "$dry_run" ] || command -v "$tool" >/dev/null || fail "$tool is not installed; CONTAINER_TOOL names another"
+[ -n "$dry_run" ] || command -v "$tool" >/dev/null || fail "$tool is not installed; set CONTAINER_TOOL to use another one"
 
 suffix=
 [ "$target" = gpu ] || suffix=-$target

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Ask a running service what its first user would ask; a line for each question, and exit code 1 if one failed.
+# Check a running service: its health, and the recognition of a document. Prints a line per check; exits with 1 if one
+# failed.
 # Usage: deploy/smoke.sh URL [FILE]
-#   FILE        the document to send; examples/scan.jpg where none is named
-#   API_KEY     one of the service's keys (OCR_API_KEYS), sent as X-API-Key, if set
-#   ML_TOKEN    the token of a platform in front of the service, sent as a Bearer token, if set
-#   IMAGE_URL   the address of a document that the service can fetch; without it, that is not tried
+#   FILE        document to send (default: examples/scan.jpg)
+#   API_KEY     key of the service (OCR_API_KEYS), sent as X-API-Key
+#   ML_TOKEN    token of the platform in front of the service, sent as a Bearer token
+#   IMAGE_URL   address of a document for the service to download; if empty, this check is skipped
 set -u
 
 url=${1:-}
@@ -15,8 +16,8 @@ if [[ $url != http://* && $url != https://* ]]; then
 fi
 url=${url%/}
 failed=0
-# The first request may have to wait for models that are being loaded.
-longest=300
+# The first request may wait until models are loaded.
+timeout=300
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -25,17 +26,18 @@ headers() {
     [ -z "${ML_TOKEN:-}" ] || echo "Authorization: Bearer $ML_TOKEN"
 }
 
-# ask PATH [curl's options]: leaves the answer's $status, $type and $body; status 000 and curl's words if there is none.
-ask() {
-    local path=$1 told
+# request PATH [OPTIONS of curl]: sets $status, $type and $body. If there is no answer, the status is 000 and the body is
+# the error message of curl.
+request() {
+    local path=$1 result
     shift
-    # A person may have to wait for it; the answers stand on standard output.
-    echo "wait  $path: up to $longest s" >&2
-    # In a file of their own, key and token are on no command line.
-    if told=$(curl --silent --show-error --max-time "$longest" --output "$work/body" --stderr "$work/error" \
+    # Progress goes to standard error, results to standard output.
+    echo "wait  $path: up to $timeout s" >&2
+    # A file for the headers keeps key and token off the command line.
+    if result=$(curl --silent --show-error --max-time "$timeout" --output "$work/body" --stderr "$work/error" \
         --write-out '%{http_code} %{content_type}' \
         --header @<(headers) "$@" -- "$url$path"); then
-        status=${told%% *} type=${told#* } body=$(<"$work/body")
+        status=${result%% *} type=${result#* } body=$(<"$work/body")
     else
         status=000 type="" body=$(<"$work/error")
     fi
@@ -48,11 +50,11 @@ fail() {
     failed=1
 }
 
-# The first field of that name; ours stand on the answer's top level, before anything nested.
+# field NAME: the first field with this name in $body. Fields of the top level come before nested ones.
 field() { grep -o "\"$1\": *\"[^\"]*\"" <<<"$body" | head -1 | cut -d '"' -f 4; }
 
 check_health() {
-    ask /health
+    request /health
     if [ "$status" = 200 ] && [ "$(field status)" = healthy ]; then
         pass health "healthy, engine $(field engine)"
     else
@@ -61,21 +63,21 @@ check_health() {
 }
 
 check_vllm() {
-    ask /health/vllm
+    request /health/vllm
     if [ "$status" = 200 ] && [ "$(field status)" = ready ]; then
         pass health/vllm "ready, serves $(field model)"
     elif [ "$status" = 503 ] && [ "$(field status)" = disabled ]; then
-        pass health/vllm "this engine does without"
+        pass health/vllm "the engine needs no vLLM"
     else
         fail health/vllm
     fi
 }
 
-# check_text NAME [curl's options]: some text must come back.
+# check_text NAME [OPTIONS of curl]: the answer must have text.
 check_text() {
     local name=$1
     shift
-    ask "/ocr?format=text" "$@"
+    request "/ocr?format=text" "$@"
     if [ "$status" = 200 ] && [[ $type = text/plain* ]] && [ -n "${body//[[:space:]]/}" ]; then
         pass "$name" "$(wc -m <<<"$body") characters of text"
     else
