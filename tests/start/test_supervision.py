@@ -28,7 +28,7 @@ def stand_in(behaviour: str, **settings: str) -> dict[str, str]:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Poll wait_until the condition holds, as there is no event for the state of other processes."""
+    """Poll until the condition holds, as there is no event for the state of other processes."""
     deadline = time.monotonic() + 30
     while not holds():
         assert time.monotonic() < deadline

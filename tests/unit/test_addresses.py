@@ -10,7 +10,7 @@ from ocr_service.security.addresses import Allowlist, is_public
     ["8.8.8.8", "93.184.216.34", "192.0.1.1", "100.128.0.1", "2606:2800:220:1::1", "2a00:1450::1",
      "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"],
 )  # fmt: skip
-def test_public(address: str) -> None:
+def test_public_address_is_recognised(address: str) -> None:
     assert is_public(ip_address(address))
 
 
@@ -25,7 +25,7 @@ def test_public(address: str) -> None:
      "2001::1", "2001:0:7f00:1::", "2001:db8::1", "2002:7f00:1::", "2002:808:808::", "3fff::1", "5f00::1",
      "fc00::1", "fd00:ec2::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1", "ff0e::1"],
 )  # fmt: skip
-def test_not_public(address: str) -> None:
+def test_non_public_address_is_recognised(address: str) -> None:
     assert not is_public(ip_address(address))
 
 
@@ -41,7 +41,7 @@ def test_not_public(address: str) -> None:
         (" 192.168.0.0/16 ,\n10.0.0.0/8, ", "10.1.2.3"),
     ],
 )
-def test_opened_addresses(text: str, opened: str) -> None:
+def test_allowlisted_addresses_are_allowed(text: str, opened: str) -> None:
     allowlist = Allowlist.parse(text)
     assert allowlist.allows_address(ip_address(opened))
     assert allowlist.allows_address(ip_address("8.8.8.8"))
@@ -59,13 +59,13 @@ def test_opened_addresses(text: str, opened: str) -> None:
         ("minio, localhost", "localhost", "localhost.example.com"),
     ],
 )
-def test_opened_names(text: str, opened: str, closed: str) -> None:
+def test_allowlisted_names_are_allowed(text: str, opened: str, closed: str) -> None:
     allowlist = Allowlist.parse(text)
     assert allowlist.allows_name(opened)
     assert not allowlist.allows_name(closed)
 
 
-def test_nothing_is_opened_by_nothing() -> None:
+def test_empty_allowlist_allows_nothing() -> None:
     assert Allowlist.parse(" , ") == Allowlist()
     assert not Allowlist().allows_name("")
 
@@ -75,7 +75,7 @@ def test_nothing_is_opened_by_nothing() -> None:
     ["10.0.0.0/33", "10.0.0.1/8", "300.1.1.1", "127.1", "2130706433", "http://example.com", "host:8080", "*",
      "*.", "*example.com", "a.*.com", "b@c", "-/-", "[::1", "a..b"],
 )  # fmt: skip
-def test_what_is_none_is_told_by_its_number_and_not_quoted(entry: str) -> None:
+def test_invalid_entry_is_reported_by_number_and_not_quoted(entry: str) -> None:
     with pytest.raises(ValueError, match="entry 2 ") as refusal:
         Allowlist.parse(f"localhost,{entry}")
     assert entry not in str(refusal.value).replace("*.suffix", "")

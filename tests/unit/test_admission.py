@@ -10,96 +10,96 @@ from ocr_service.core.errors import Draining, Overloaded, RequestTimedOut
 pytestmark = pytest.mark.anyio
 
 
-def admission(*, waiting: int = 2, document_bytes: int = 100, seconds: float = 60) -> Admission:
+def make_admission(*, waiting: int = 2, document_bytes: int = 100, seconds: float = 60) -> Admission:
     return Admission(
         Bounds(pages=4, pixels=10**9, document_bytes=document_bytes, waiting=waiting, seconds=seconds)
     )
 
 
-async def test_who_would_wait_behind_a_full_room_is_refused_and_counted() -> None:
-    room = admission(waiting=2)
+async def test_request_beyond_the_backlog_limit_is_refused_and_counted() -> None:
+    admission = make_admission(waiting=2)
     with ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(room.visit()).start_clock()
-        assert room.waiting == 2
-        with pytest.raises(Overloaded) as refused, room.visit():
+            stack.enter_context(admission.visit()).start_clock()
+        assert admission.waiting == 2
+        with pytest.raises(Overloaded) as refused, admission.visit():
             pass
     assert refused.value.headers == {"Retry-After": "10"}
-    assert room.refused == {"overloaded": 1, "draining": 0}
-    assert (room.visits, room.waiting) == (0, 0)
+    assert admission.refused == {"overloaded": 1, "draining": 0}
+    assert (admission.visits, admission.waiting) == (0, 0)
 
 
-async def test_documents_on_their_way_do_not_fill_the_room_but_are_refused_at_its_door() -> None:
-    room = admission(waiting=1)
+async def test_uploads_in_progress_do_not_count_but_are_refused_when_the_backlog_is_full() -> None:
+    admission = make_admission(waiting=1)
     with ExitStack() as stack:
-        first, second = (stack.enter_context(room.visit()) for _ in range(2))
-        assert (room.visits, room.waiting) == (2, 0)
+        first, second = (stack.enter_context(admission.visit()) for _ in range(2))
+        assert (admission.visits, admission.waiting) == (2, 0)
         first.start_clock()
         with pytest.raises(Overloaded):
             second.start_clock()
 
 
-async def test_a_request_of_which_a_page_is_read_waits_no_longer() -> None:
-    room = admission(waiting=1)
-    with room.visit() as visit, room.page_queue(3) as queue:
+async def test_request_with_a_page_in_flight_does_not_count_as_waiting() -> None:
+    admission = make_admission(waiting=1)
+    with admission.visit() as visit, admission.page_queue(3) as queue:
         visit.start_clock()
         await queue.acquire(1)
-        assert room.waiting == 0
-        with room.visit() as other:
+        assert admission.waiting == 0
+        with admission.visit() as other:
             other.start_clock()
             queue.release(1)
-            assert room.waiting == 2
-            assert room.pages_ahead == 2
+            assert admission.waiting == 2
+            assert admission.pages_ahead == 2
 
 
-async def test_retry_after_is_the_time_that_the_pages_ahead_should_take() -> None:
-    room = admission(waiting=1)
-    room.slots._clock = iter(range(100)).__next__
-    with room.visit() as visit, room.page_queue(41) as queue:
+async def test_retry_after_is_the_expected_time_of_the_backlog() -> None:
+    admission = make_admission(waiting=1)
+    admission.slots._clock = iter(range(100)).__next__
+    with admission.visit() as visit, admission.page_queue(41) as queue:
         visit.start_clock()
         await queue.acquire(1)
         queue.release(1)
-        with pytest.raises(Overloaded) as refused, room.visit():
+        with pytest.raises(Overloaded) as refused, admission.visit():
             pass
-    speed = room.slots.pages_a_second
+    speed = admission.slots.pages_a_second
     assert speed
     assert refused.value.retry_after == -(-40 // speed)
 
 
-async def test_bytes_of_all_documents_are_bounded_and_one_alone_always_has_room() -> None:
-    room = admission(document_bytes=100)
-    with room.visit() as large:
+async def test_document_bytes_are_bounded_except_for_a_single_document() -> None:
+    admission = make_admission(document_bytes=100)
+    with admission.visit() as large:
         for _ in range(3):
             large.hold(80)
-        with room.visit() as other, pytest.raises(Overloaded):
+        with admission.visit() as other, pytest.raises(Overloaded):
             other.hold(1)
-        assert room.document_bytes == 240
-    assert room.document_bytes == 0
-    with room.visit() as one, room.visit() as two:
+        assert admission.document_bytes == 240
+    assert admission.document_bytes == 0
+    with admission.visit() as one, admission.visit() as two:
         one.hold(60)
         two.hold(40)
         with pytest.raises(Overloaded):
             two.hold(1)
 
 
-async def test_time_runs_from_the_documents_arrival_and_a_caller_may_ask_for_less() -> None:
-    room = admission(seconds=60)
-    with room.visit() as visit, pytest.raises(RequestTimedOut, match=r"within 0\.01 s"):
+async def test_timeout_starts_when_the_document_is_there_and_may_be_shortened() -> None:
+    admission = make_admission(seconds=60)
+    with admission.visit() as visit, pytest.raises(RequestTimedOut, match=r"within 0\.01 s"):
         async with visit.in_time():
             visit.start_clock(0.01)
             await asyncio.Event().wait()
 
 
-async def test_a_caller_cannot_ask_for_more() -> None:
-    room = admission(seconds=0.01)
-    with room.visit() as visit, pytest.raises(RequestTimedOut, match=r"within 0\.01 s"):
+async def test_timeout_of_the_client_cannot_exceed_the_limit() -> None:
+    admission = make_admission(seconds=0.01)
+    with admission.visit() as visit, pytest.raises(RequestTimedOut, match=r"within 0\.01 s"):
         visit.start_clock(3600)
         async with visit.in_time():
             await asyncio.Event().wait()
 
 
-async def test_a_timeout_of_something_else_stays_what_it_is() -> None:
-    with admission().visit() as visit, pytest.raises(TimeoutError, match="of the work's own"):
+async def test_unrelated_timeout_error_is_passed_through() -> None:
+    with make_admission().visit() as visit, pytest.raises(TimeoutError, match="of the work's own"):
         async with visit.in_time():
             raise TimeoutError("of the work's own")
 
@@ -112,9 +112,9 @@ async def numbers(closed: asyncio.Event) -> AsyncGenerator[int]:
         closed.set()
 
 
-async def test_each_item_is_awaited_in_time() -> None:
+async def test_each_item_of_a_stream_is_subject_to_the_deadline() -> None:
     closed = asyncio.Event()
-    with admission().visit() as visit:
+    with make_admission().visit() as visit:
         visit.start_clock(0.05)
         items = visit.each(numbers(closed))
         assert await anext(items) == 1
@@ -123,34 +123,34 @@ async def test_each_item_is_awaited_in_time() -> None:
     assert closed.is_set()
 
 
-async def test_draining_waits_for_who_is_there_and_lets_nobody_in() -> None:
-    room = admission()
+async def test_draining_waits_for_running_requests_and_refuses_new_ones() -> None:
+    admission = make_admission()
     with ExitStack() as stack:
-        visit = stack.enter_context(room.visit())
-        draining = asyncio.create_task(room.drain(60))
+        visit = stack.enter_context(admission.visit())
+        draining = asyncio.create_task(admission.drain(60))
         await asyncio.sleep(0)
-        with pytest.raises(Draining) as refused, room.visit():
+        with pytest.raises(Draining) as refused, admission.visit():
             pass
         assert refused.value.headers["Connection"] == "close"
-        # Its headers came before: it is in.
+        # The request was admitted before draining began, so it continues.
         visit.start_clock()
         assert not draining.done()
     await draining
-    assert room.refused["draining"] == 1
+    assert admission.refused["draining"] == 1
 
 
-async def test_who_does_not_come_to_an_end_is_ended_and_told_why() -> None:
-    room = admission()
+async def test_request_beyond_the_drain_timeout_is_cancelled_with_a_reason() -> None:
+    admission = make_admission()
 
-    async def stay() -> None:
-        with room.visit() as visit:
+    async def run_request() -> None:
+        with admission.visit() as visit:
             visit.start_clock()
             async with visit.in_time():
                 await asyncio.Event().wait()
 
-    staying = asyncio.create_task(stay())
+    running = asyncio.create_task(run_request())
     await asyncio.sleep(0)
-    await room.drain(0.01)
+    await admission.drain(0.01)
     with pytest.raises(Draining, match="had to stop"):
-        await staying
-    assert room.visits == 0
+        await running
+    assert admission.visits == 0

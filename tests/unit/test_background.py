@@ -18,19 +18,19 @@ class Clock:
         return self.now
 
 
-async def test_a_task_that_an_error_ends_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+async def test_failed_task_is_logged_and_listed(caplog: pytest.LogCaptureFixture) -> None:
     background = BackgroundTasks()
     broken = asyncio.Event()
 
-    async def break_down() -> None:
+    async def fail() -> None:
         broken.set()
         raise ValueError
 
-    async def come_to_an_end() -> None:
+    async def finish() -> None:
         await broken.wait()
 
-    background.start("the broken one", break_down())
-    background.start("the finished one", come_to_an_end())
+    background.start("the broken one", fail())
+    background.start("the finished one", finish())
     background.start("the running one", asyncio.Event().wait())  # type: ignore[arg-type]
     await broken.wait()
     await asyncio.sleep(0)
@@ -40,7 +40,7 @@ async def test_a_task_that_an_error_ends_is_told_of(caplog: pytest.LogCaptureFix
     assert background.failed == ["the broken one"]
 
 
-async def test_a_pause_beyond_the_limit_is_told_of_for_a_while() -> None:
+async def test_stall_beyond_the_limit_is_reported_for_a_while() -> None:
     clock = Clock()
     watchdog = Watchdog(limit=10, clock=clock)
     clock.now += 9
@@ -56,29 +56,29 @@ async def test_a_pause_beyond_the_limit_is_told_of_for_a_while() -> None:
     assert watchdog.recent_stall is None
 
 
-async def test_the_log_says_where_the_loop_stands_still(caplog: pytest.LogCaptureFixture) -> None:
-    told = Told()
-    caplog.handler.addFilter(told)
+async def test_stall_is_logged_with_the_blocking_call(caplog: pytest.LogCaptureFixture) -> None:
+    watcher = LogWatcher()
+    caplog.handler.addFilter(watcher)
     beating = asyncio.create_task(Watchdog(limit=0.05).run())
     await asyncio.sleep(0)
-    stand_still_until(told)
+    block_until_logged(watcher)
     beating.cancel()
     await asyncio.gather(beating, return_exceptions=True)
     [line] = [record for record in caplog.records if record.levelno == logging.CRITICAL]
-    assert "stand_still_until" in str(line.__dict__)
+    assert "block_until_logged" in str(line.__dict__)
 
 
-class Told(logging.Filter):
-    """Notices that something is written into the log."""
+class LogWatcher(logging.Filter):
+    """Notices when a record is logged."""
 
-    is_told = False
+    has_logged = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        self.is_told = True
+        self.has_logged = True
         return True
 
 
-def stand_still_until(told: Told) -> None:
+def block_until_logged(watcher: LogWatcher) -> None:
     deadline = time.monotonic() + 30
-    while not told.is_told:
+    while not watcher.has_logged:
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""What was read once: kept, found again, shared by those who wait, and forgotten in time."""
+"""The result cache: hits, concurrent readers, expiry, size limits and a failing store."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ class Clock:
 
 
 class Reader:
-    """Reads when it is told to, and counts."""
+    """Finishes when the test allows it, and counts the starts and cancellations."""
 
     def __init__(self, outcome: DocumentResult | Exception = RESULT) -> None:
         self.begun = self.stopped = 0
@@ -59,41 +59,41 @@ class Reader:
         return self._outcome
 
 
-def at_once(result: DocumentResult = RESULT) -> Callable[[], Awaitable[DocumentResult]]:
+def read_at_once(result: DocumentResult = RESULT) -> Callable[[], Awaitable[DocumentResult]]:
     async def read() -> DocumentResult:
         return result
 
     return read
 
 
-def never() -> Callable[[], Awaitable[DocumentResult]]:
+def must_not_read() -> Callable[[], Awaitable[DocumentResult]]:
     async def read() -> DocumentResult:
-        raise AssertionError("it was read again")
+        raise AssertionError("the document was read again")
 
     return read
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Let the other tasks run until it holds."""
+async def wait_until(holds: Callable[[], bool]) -> None:
+    """Let the other tasks run until the condition holds."""
     async with asyncio.timeout(10):
         while not holds():
             await asyncio.sleep(0)
 
 
-def test_form_gives_back_all_but_the_timings() -> None:
+def test_serialisation_round_trip_drops_the_timings() -> None:
     timed = DocumentResult((replace(PAGE, timings=Timings(1, 2, 3)),), Timings(1, 2, 3), total=6)
     assert from_bytes(to_bytes(timed, cached_at=5.0)) == (RESULT, 5.0)
 
 
 @pytest.mark.parametrize(
-    "torn", [b"", b"nothing", to_bytes(RESULT, 0)[:-9], b"x\x9c\x03\x00\x00\x00\x00\x01"]
+    "damaged", [b"", b"nothing", to_bytes(RESULT, 0)[:-9], b"x\x9c\x03\x00\x00\x00\x00\x01"]
 )
-def test_what_is_torn_is_not_taken(torn: bytes) -> None:
+def test_damaged_entry_is_refused(damaged: bytes) -> None:
     with pytest.raises(ValueError):
-        from_bytes(torn)
+        from_bytes(damaged)
 
 
-def test_key_depends_on_the_digest_and_on_everything_else() -> None:
+def test_key_depends_on_the_digest_and_all_options() -> None:
     key = result_key("digest", {"engine": "a", "pages": None})
     assert key == result_key("digest", {"pages": None, "engine": "a"})
     assert key != result_key("digest2", {"engine": "a", "pages": None})
@@ -101,27 +101,27 @@ def test_key_depends_on_the_digest_and_on_everything_else() -> None:
     assert key != result_key("digest", {"engine": "a"})
 
 
-async def test_second_time_it_is_not_read() -> None:
+async def test_second_request_is_a_cache_hit() -> None:
     cache = ResultCache(10_000, None, HOUR)
-    assert await cache.read_once("key", at_once()) == (RESULT, False)
-    assert await cache.read_once("key", never()) == (RESULT, True)
+    assert await cache.read_once("key", read_at_once()) == (RESULT, False)
+    assert await cache.read_once("key", must_not_read()) == (RESULT, True)
 
 
-async def test_equal_requests_at_a_time_are_read_once() -> None:
+async def test_concurrent_equal_requests_are_read_once() -> None:
     cache, reader = ResultCache(10_000, None, HOUR), Reader()
     waiting = [asyncio.create_task(cache.read_once("key", reader)) for _ in range(5)]
     await reader.started.wait()
     reader.may_end.set()
-    assert sorted(spared for _, spared in await asyncio.gather(*waiting)) == [False, True, True, True, True]
+    assert sorted(cached for _, cached in await asyncio.gather(*waiting)) == [False, True, True, True, True]
     assert reader.begun == 1
 
 
-async def test_one_that_leaves_does_not_take_the_others_down() -> None:
+async def test_cancelled_request_does_not_cancel_the_shared_reading() -> None:
     cache, reader = ResultCache(10_000, None, HOUR), Reader()
     first = asyncio.create_task(cache.read_once("key", reader))
     await reader.started.wait()
-    second = asyncio.create_task(cache.read_once("key", never()))
-    await until(lambda: cache.waiting("key") == 2)
+    second = asyncio.create_task(cache.read_once("key", must_not_read()))
+    await wait_until(lambda: cache.waiting("key") == 2)
     first.cancel()
     await asyncio.wait([first])
     reader.may_end.set()
@@ -129,25 +129,25 @@ async def test_one_that_leaves_does_not_take_the_others_down() -> None:
     assert first.cancelled() and reader.stopped == 0
 
 
-async def test_reading_stops_when_the_last_one_leaves_and_begins_anew_for_the_next() -> None:
+async def test_reading_is_cancelled_with_the_last_request_and_restarted_for_the_next() -> None:
     cache, reader = ResultCache(10_000, None, HOUR), Reader()
     waiting = [asyncio.create_task(cache.read_once("key", reader)) for _ in range(2)]
-    await until(lambda: cache.waiting("key") == 2)
+    await wait_until(lambda: cache.waiting("key") == 2)
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
     assert reader.stopped == 1
-    assert await cache.read_once("key", at_once()) == (RESULT, False)
+    assert await cache.read_once("key", read_at_once()) == (RESULT, False)
 
 
-async def test_failure_reaches_all_and_is_not_kept() -> None:
+async def test_failure_reaches_all_requests_and_is_not_cached() -> None:
     cache, reader = ResultCache(10_000, None, HOUR), Reader(RecognitionFailed("no"))
     waiting = [asyncio.create_task(cache.read_once("key", reader)) for _ in range(3)]
     await reader.started.wait()
     reader.may_end.set()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [RecognitionFailed] * 3
-    assert await cache.read_once("key", at_once()) == (RESULT, False)
+    assert await cache.read_once("key", read_at_once()) == (RESULT, False)
 
 
 @pytest.mark.parametrize(
@@ -158,16 +158,16 @@ async def test_failure_reaches_all_and_is_not_kept() -> None:
     ],
     ids=["page", "block"],
 )
-async def test_what_failed_in_part_is_not_kept(page: PageResult) -> None:
+async def test_partly_failed_result_is_not_cached(page: PageResult) -> None:
     store = MemoryStorage()
     cache = ResultCache(10_000, store, HOUR)
     failed = DocumentResult((PAGE, page), Timings(), total=0.0)
-    assert await cache.read_once("key", at_once(failed)) == (failed, False)
+    assert await cache.read_once("key", read_at_once(failed)) == (failed, False)
     await cache.close()
     assert await cache.get("key") is None and not store.objects
 
 
-async def test_too_old_is_read_anew() -> None:
+async def test_expired_entry_is_a_cache_miss() -> None:
     clock = Clock()
     cache = ResultCache(10_000, MemoryStorage(), HOUR, clock)
     await cache.put("key", RESULT)
@@ -177,18 +177,18 @@ async def test_too_old_is_read_anew() -> None:
     assert await cache.get("key") is None
 
 
-async def test_store_outlives_memory_and_is_shared() -> None:
+async def test_store_is_shared_between_caches() -> None:
     store = MemoryStorage()
     one = ResultCache(10_000, store, HOUR)
     await one.put("key", RESULT)
     await one.close()
     other = ResultCache(10_000, store, HOUR)
-    assert await other.read_once("key", never()) == (RESULT, True)
+    assert await other.read_once("key", must_not_read()) == (RESULT, True)
     store.objects.clear()
-    assert await other.get("key") == RESULT, "it did not come into memory"
+    assert await other.get("key") == RESULT, "the result must be in memory now"
 
 
-async def test_memory_is_bounded_and_lets_the_least_recently_used_go() -> None:
+async def test_memory_evicts_the_least_recently_used_entry() -> None:
     size = len(to_bytes(RESULT, 1000.0))
     cache = ResultCache(2 * size + size // 2, None, HOUR, Clock())
     for key in ("a", "b"):
@@ -200,14 +200,14 @@ async def test_memory_is_bounded_and_lets_the_least_recently_used_go() -> None:
     assert await cache.get("a") is not None
 
 
-async def test_without_memory_the_store_does() -> None:
+async def test_store_is_used_without_a_memory_cache() -> None:
     cache = ResultCache(0, MemoryStorage(), HOUR)
     await cache.put("key", RESULT)
     await cache.close()
     assert await cache.get("key") == RESULT
 
 
-async def test_result_larger_than_the_memory_drives_nothing_out() -> None:
+async def test_result_larger_than_the_memory_evicts_nothing() -> None:
     cache = ResultCache(len(to_bytes(RESULT, 1000.0)), None, HOUR, Clock())
     await cache.put("small", RESULT)
     large = DocumentResult((replace(PAGE, images={"a.jpg": os.urandom(10_000)}),), Timings(), total=0.0)
@@ -215,38 +215,38 @@ async def test_result_larger_than_the_memory_drives_nothing_out() -> None:
     assert await cache.get("small") == RESULT and await cache.get("large") is None
 
 
-async def test_store_that_is_away_is_left_alone_for_a_while() -> None:
+async def test_unavailable_store_is_not_used_for_a_while() -> None:
     store = MemoryStorage(trouble=StorageOutage("The storage is away."))
     cache = ResultCache(0, store, HOUR)
     assert await cache.get("key") is None
     store.trouble = None
     await cache.put("key", RESULT)
     await cache.close()
-    assert not store.objects, "it was asked at once again"
+    assert not store.objects, "the store was tried again at once"
 
 
-async def test_store_that_hangs_holds_up_neither_answers_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_store_blocks_neither_results_nor_close(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ocr_service.pipeline.cache._CLOSING_SECONDS", 0.05)
     store = MemoryStorage()
     store.gate.clear()
     cache = ResultCache(10_000, store, HOUR)
     async with asyncio.timeout(10):
-        assert await cache.read_once("key", at_once()) == (RESULT, False)
-        assert await cache.read_once("key", never()) == (RESULT, True)
+        assert await cache.read_once("key", read_at_once()) == (RESULT, False)
+        assert await cache.read_once("key", must_not_read()) == (RESULT, True)
         await cache.close()
     assert not store.objects
 
 
-async def test_store_that_is_away_or_torn_costs_nothing_but_the_reading(
+async def test_unavailable_store_or_damaged_entry_is_a_cache_miss(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     away = ResultCache(0, MemoryStorage(trouble=StorageOutage("The storage is away.")), HOUR)
-    assert await away.read_once("key", at_once()) == (RESULT, False)
+    assert await away.read_once("key", read_at_once()) == (RESULT, False)
     await away.close()
-    torn = MemoryStorage()
-    cache = ResultCache(0, torn, HOUR)
+    damaged = MemoryStorage()
+    cache = ResultCache(0, damaged, HOUR)
     await cache.put("key", RESULT)
     await cache.close()
-    torn.objects = {key: body[:-5] for key, body in torn.objects.items()}
-    assert await cache.read_once("key", at_once()) == (RESULT, False)
+    damaged.objects = {key: body[:-5] for key, body in damaged.objects.items()}
+    assert await cache.read_once("key", read_at_once()) == (RESULT, False)
     assert "Договор" not in caplog.text

@@ -9,7 +9,7 @@ from ocr_service.decoding.settings import DocumentSettings
 from ocr_service.security.addresses import Allowlist
 
 
-def test_defaults() -> None:
+def test_defaults_without_variables() -> None:
     settings = load_settings({})
     assert settings.uploads.max_bytes == 50 * 2**20
     assert (settings.documents.max_page_pixels, settings.documents.max_pages) == (100_000_000, 500)
@@ -41,13 +41,13 @@ S3 = ("ENDPOINT", "BUCKET", "ACCESS_KEY", "SECRET_KEY")
 
 
 @pytest.mark.parametrize("given", range(5))
-def test_object_storage_needs_all_four_of_its_settings(given: int) -> None:
+def test_object_storage_needs_all_four_settings(given: int) -> None:
     s3 = load_settings({f"CLOUDRU_S3_{name}": "https://s3.cloud.ru" for name in S3[:given]}).s3
     assert s3.configured is (given == 4)
     assert s3.missing == ([f"CLOUDRU_S3_{name}" for name in S3[given:]] if given else [])
 
 
-def test_line_ends_around_the_settings_of_the_object_storage_are_ignored() -> None:
+def test_line_ends_around_object_storage_settings_are_ignored() -> None:
     given = {f"CLOUDRU_S3_{name}": " https://s3.cloud.ru\n" for name in S3}
     s3 = load_settings(given | {"CLOUDRU_S3_BUCKET": "\n"}).s3
     assert s3.endpoint == "https://s3.cloud.ru"
@@ -62,7 +62,7 @@ def test_environment_is_read() -> None:
     assert documents.pdf_dpi is None
 
 
-def test_case_of_a_variable_does_not_matter() -> None:
+def test_variable_names_are_case_insensitive() -> None:
     assert load_settings({"ocr_max_pages": "7"}).documents.max_pages == 7
 
 
@@ -75,7 +75,7 @@ def test_unknown_setting_is_refused_with_a_suggestion() -> None:
     "name",
     ["OCR_PORT", "OCR_SERVICE_HOST", "OCR_SERVICE_PORT_HTTP_API", "OCR_API_PORT_8081_TCP_ADDR"],
 )
-def test_variables_that_kubernetes_sets_for_a_service_are_ignored(name: str) -> None:
+def test_kubernetes_service_variables_are_ignored(name: str) -> None:
     load_settings({name: "tcp://10.0.0.1:8081"})
 
 
@@ -105,7 +105,7 @@ def test_variables_that_kubernetes_sets_for_a_service_are_ignored(name: str) -> 
         ("OCR_TESSERACT_THREADS", "0"),
     ],
 )
-def test_invalid_value_is_refused_by_name(name: str, value: str) -> None:
+def test_invalid_value_is_refused_and_its_variable_named(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"^{name}: ") as caught:
         load_settings({name: value})
     assert value not in str(caught.value)
@@ -123,7 +123,7 @@ def test_every_invalid_value_is_named() -> None:
         load_settings({"OCR_VLM_TIMEOUT": "soon", "OCR_ENGINE": "abbyy"})
 
 
-def test_lists_are_read() -> None:
+def test_lists_are_parsed() -> None:
     defaults = load_settings({})
     assert defaults.urls.ports == {80, 443}
     assert not defaults.urls.allowlist.names
@@ -135,11 +135,11 @@ def test_lists_are_read() -> None:
     assert urls.allowlist == Allowlist.parse("10.0.0.0/8 *.example.com minio")
 
 
-def test_variable_of_tesseract_names_the_language_data() -> None:
+def test_tessdata_prefix_sets_the_language_data_folder() -> None:
     assert str(load_settings({"TESSDATA_PREFIX": "/data/tess"}).tesseract.tessdata_dir) == "/data/tess"
 
 
-def test_secrets_do_not_show() -> None:
+def test_secrets_are_hidden_in_repr() -> None:
     settings = load_settings(
         {
             "CLOUDRU_S3_SECRET_KEY": "not-a-real-secret",
@@ -173,13 +173,13 @@ def test_empty_variable_counts_as_absent() -> None:
     assert load_settings({"OCR_VLM_URL": ""}).vlm.url is None
 
 
-def test_password_in_a_url_does_not_show() -> None:
+def test_password_in_a_url_is_hidden_in_repr() -> None:
     settings = load_settings({"OCR_VLM_URL": "http://me:SECRET@host/v1"})
     assert settings.vlm.url is not None
     assert "SECRET" not in repr(settings)
 
 
-def test_reason_for_no_vllm_here_does_not_matter_for_another_server() -> None:
+def test_vllm_reason_is_ignored_for_a_remote_server() -> None:
     reason = {"OCR_VLM_NOT_STARTED": "VLLM_ENABLED=false"}
     assert load_settings(reason).vlm.reason_not_started == "VLLM_ENABLED=false"
     assert load_settings(reason | {"OCR_VLM_URL": "http://host/v1"}).vlm.reason_not_started is None

@@ -1,4 +1,4 @@
-"""Which engine is chosen, and what is said of it."""
+"""The choice of the engine and its log line; language data and threads of Tesseract."""
 
 import asyncio
 import sys
@@ -41,14 +41,14 @@ NO_GPU_HERE = not any(Path("/dev").glob("nvidia[0-9]*"))
 @pytest.mark.parametrize(
     ("name", "kind"), [("tesseract", TesseractEngine), ("paddleocr-vl", PaddleOcrVlEngine)]
 )
-def test_engine_by_setting(name: str, kind: type, caplog: pytest.LogCaptureFixture) -> None:
+def test_engine_setting_chooses_the_engine(name: str, kind: type, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     assert isinstance(choose_engine(settings_of(ocr_engine=name)), kind)
     assert f"engine: {name} (OCR_ENGINE={name})" in caplog.text
 
 
 @pytest.mark.skipif(not NO_GPU_HERE, reason="a GPU is visible here")
-def test_without_gpu_and_vllm_it_is_tesseract(
+def test_auto_without_gpu_and_vllm_is_tesseract(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -57,16 +57,16 @@ def test_without_gpu_and_vllm_it_is_tesseract(
     assert "engine: tesseract (there is no GPU and no vLLM server)" in caplog.text
 
 
-def test_address_of_a_vllm_server_chooses_paddleocr(caplog: pytest.LogCaptureFixture) -> None:
+def test_vlm_url_chooses_paddleocr(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    # The tests' environment has this package of the two that can run the layout model.
+    # Of the two packages that can run the layout model, only this one is installed for the tests.
     engine = choose_engine(settings_of(ocr_vlm_url="http://127.0.0.1:9/v1", ocr_layout_engine="onnxruntime"))
     assert isinstance(engine, PaddleOcrVlEngine)
     assert "engine: paddleocr-vl" in caplog.text
 
 
 @pytest.mark.parametrize("absent", ["paddleocr", "paddlex", "onnxruntime"])
-def test_paddleocr_is_not_chosen_without_one_of_its_packages(
+def test_missing_package_of_paddleocr_chooses_tesseract(
     absent: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # None in sys.modules hides a package from the search, as if it were not installed.
@@ -78,16 +78,16 @@ def test_paddleocr_is_not_chosen_without_one_of_its_packages(
     assert f"these packages are not installed: {absent};" in said.getMessage()
 
 
-def test_address_of_a_vllm_server_matters_more_than_one_that_is_not_started_here() -> None:
+def test_vlm_url_overrides_the_reason_for_no_local_vllm() -> None:
     assert not missing_parts("http://127.0.0.1:9/v1", "onnxruntime", "no reason")
 
 
-def test_vllm_that_runs_separately_may_start_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_separate_vllm_is_not_a_missing_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "DEFAULT_VLM_URL", "http://127.0.0.1:9/v1")
     assert missing_parts(None, "onnxruntime", "VLLM_ENABLED=false") == []
 
 
-def test_running_vllm_makes_up_for_one_that_is_not_started_here(model_server: type["_Models"]) -> None:
+def test_running_vllm_overrides_the_reason_for_no_local_vllm(model_server: type["_Models"]) -> None:
     model_server.body = b'{"data": [{"id": "another-model"}]}'
     assert missing_parts(None, "onnxruntime", "no reason") == ["vLLM is not started: no reason"]
     model_server.body = b'{"data": [{"id": "PaddleOCR-VL-1.6-0.9B"}]}'
@@ -95,18 +95,18 @@ def test_running_vllm_makes_up_for_one_that_is_not_started_here(model_server: ty
 
 
 @pytest.mark.parametrize("lang", ["tlh", "rus+tlh", "rus+", "../rus"])
-def test_default_language_that_is_not_installed_is_refused(lang: str) -> None:
+def test_missing_default_language_is_refused(lang: str) -> None:
     with pytest.raises(ConfigurationError, match=r"OCR_LANG: Not installed: .*Installed: .*eng.*rus"):
         choose_engine(settings_of(ocr_engine="tesseract", ocr_lang=lang))
 
 
-def test_languages_are_those_that_tesseract_finds() -> None:
+def test_languages_match_the_list_of_tesseract() -> None:
     tessdata = find_tessdata()
     _, names = tesserocr.get_languages(f"{tessdata}/")
     assert languages_in(tessdata) == set(names) - {"osd", "equ"}
 
 
-def test_languages_of_scripts_have_their_folder_in_the_name(tmp_path: Path) -> None:
+def test_script_languages_include_their_folder(tmp_path: Path) -> None:
     (tmp_path / "script").mkdir()
     for name in ("rus", "osd", "script/Cyrillic"):
         (tmp_path / f"{name}.traineddata").touch()
@@ -146,7 +146,7 @@ def model_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Models]]:
         (b"[]", False),
     ],
 )
-def test_running_vllm_is_recognised_by_the_model_it_serves(
+def test_running_vllm_is_recognised_by_its_model(
     model_server: type[_Models], body: bytes, found: bool
 ) -> None:
     model_server.body = body
@@ -154,7 +154,7 @@ def test_running_vllm_is_recognised_by_the_model_it_serves(
 
 
 @pytest.mark.anyio
-async def test_paddleocr_waits_for_the_first_request(caplog: pytest.LogCaptureFixture) -> None:
+async def test_paddleocr_starts_with_the_first_request(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     async with serving(PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())) as client:
         answer = (await client.get("/health")).json()
@@ -163,10 +163,10 @@ async def test_paddleocr_waits_for_the_first_request(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.anyio
-async def test_paddleocr_that_is_not_installed(
+async def test_paddleocr_not_installed_is_unavailable(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # None in sys.modules makes the import fail, as it does where the package is not installed.
+    # None in sys.modules makes the import fail, as if the package were not installed.
     monkeypatch.setitem(sys.modules, "paddleocr", None)
     engine = PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())
     with pytest.raises(EngineUnavailable, match="not installed"):
@@ -178,7 +178,7 @@ async def test_paddleocr_that_is_not_installed(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("folder", ["", "absent"])
-async def test_tesseract_without_language_data(tmp_path: Path, folder: str) -> None:
+async def test_tesseract_without_language_data_is_unavailable(tmp_path: Path, folder: str) -> None:
     engine = tesseract(tessdata_dir=tmp_path / folder)
     with pytest.raises(EngineUnavailable, match="apt-get install"):
         await engine.start()
@@ -186,7 +186,7 @@ async def test_tesseract_without_language_data(tmp_path: Path, folder: str) -> N
 
 
 @pytest.mark.anyio
-async def test_missing_default_language_leaves_the_others(caplog: pytest.LogCaptureFixture) -> None:
+async def test_missing_default_language_does_not_disable_the_others(caplog: pytest.LogCaptureFixture) -> None:
     engine = tesseract(lang="rus+tlh")
     await engine.start()
     assert "OCR_LANG: Not installed: tlh" in caplog.text
@@ -197,19 +197,19 @@ async def test_missing_default_language_leaves_the_others(caplog: pytest.LogCapt
 
 
 @pytest.mark.anyio
-async def test_tesseract_reads_as_many_pages_at_once_as_it_has_threads() -> None:
-    """Each of three threads waits inside Tesseract until all three are there."""
+async def test_tesseract_reads_one_page_per_thread_concurrently() -> None:
+    """Each of three threads waits inside Tesseract for the other two."""
     engine = tesseract(threads=3)
     await engine.start()
-    together = threading.Barrier(3, timeout=30)
+    barrier = threading.Barrier(3, timeout=30)
 
     class Blank:
-        """As much of a picture as the engine uses; it is asked for its pixels on the engine's thread."""
+        """The part of the image API that the engine uses; the thread of the engine calls `tobytes`."""
 
         size = width, height = 10, 10
 
         def tobytes(self) -> bytes:
-            together.wait()
+            barrier.wait()
             return bytes(100)
 
     pages = [Page(index, cast(Image.Image, Blank()), 300) for index in (1, 2, 3)]
@@ -220,7 +220,7 @@ async def test_tesseract_reads_as_many_pages_at_once_as_it_has_threads() -> None
 
 
 @pytest.mark.anyio
-async def test_language_that_is_not_installed_is_named_with_those_that_are() -> None:
+async def test_missing_language_error_lists_the_installed_languages() -> None:
     engine = tesseract()
     await engine.start()
     for lang in ("tlh", "rus+tlh", "../rus", "rus+", ""):
@@ -233,7 +233,7 @@ async def test_language_that_is_not_installed_is_named_with_those_that_are() -> 
 @pytest.mark.parametrize(
     ("cpu_max", "cores"), [("max 100000", None), ("150000 100000", 2), ("10000 100000", 1), ("", None)]
 )
-def test_cores_follow_the_containers_limit(tmp_path: Path, cpu_max: str, cores: int | None) -> None:
+def test_usable_cores_follow_the_cgroup_limit(tmp_path: Path, cpu_max: str, cores: int | None) -> None:
     limit = tmp_path / "cpu.max"
     limit.write_text(cpu_max)
     affinity = usable_cores(tmp_path / "absent")
@@ -241,7 +241,7 @@ def test_cores_follow_the_containers_limit(tmp_path: Path, cpu_max: str, cores: 
 
 
 @pytest.mark.anyio
-async def test_a_page_that_takes_too_long_is_given_up() -> None:
+async def test_page_beyond_the_time_limit_fails() -> None:
     engine = tesseract(page_seconds=0.02)
     await engine.start()
     page = Page(1, printed_page(RUSSIAN * 3).image, resolution=300)

@@ -1,4 +1,4 @@
-"""Pixels: every kind of image comes out upright, in eight bits, black on white where it was so."""
+"""Image decoding: pixel formats, orientation, resolution, TIFF pages, limits and damaged files."""
 
 import io
 
@@ -41,7 +41,7 @@ def assert_left_black_right_white(page: Page) -> None:
 
 
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "HEIF"])
-async def test_formats(format_name: str) -> None:
+async def test_supported_format_is_decoded(format_name: str) -> None:
     assert_left_black_right_white(await decoded(encoded(left_black_right_white(), format_name)))
 
 
@@ -63,7 +63,7 @@ async def test_formats(format_name: str) -> None:
         ("LAB", "TIFF"),
     ],
 )
-async def test_pixel_modes(mode: str, format_name: str) -> None:
+async def test_pixel_mode_is_converted(mode: str, format_name: str) -> None:
     image = left_black_right_white().convert("L" if mode == "LAB" else mode)
     if mode == "LAB":
         neutral = Image.new("L", image.size, 128)
@@ -78,27 +78,27 @@ async def test_sixteen_bits_are_scaled_and_not_clipped(format_name: str) -> None
     assert np.abs(grey(page)[0].astype(int) - np.arange(256)).max() <= 1
 
 
-async def test_sixteen_bit_tiff_that_counts_from_white() -> None:
+async def test_sixteen_bit_white_is_zero_tiff_is_inverted() -> None:
     ramp = np.linspace(65535, 0, 256, dtype=np.uint16).reshape(1, 256).repeat(4, axis=0)
     data = encoded(Image.fromarray(ramp), "TIFF", tiffinfo={PHOTOMETRIC: 0})
     assert np.abs(grey(await decoded(data))[0].astype(int) - np.arange(256)).max() <= 1
 
 
-async def test_floating_point_and_32_bit_samples_are_stretched() -> None:
+async def test_float_and_32_bit_samples_are_scaled_to_their_range() -> None:
     ramp = np.linspace(0, 1, 256, dtype=np.float32).reshape(1, 256).repeat(4, axis=0)
     for samples in (ramp, (ramp * 1_000_000).astype(np.int32)):
         page = await decoded(encoded(Image.fromarray(samples), "TIFF"))
         assert np.abs(grey(page)[0].astype(int) - np.arange(256)).max() <= 1
 
 
-async def test_blank_page_of_deep_samples_is_white() -> None:
+async def test_blank_page_of_32_bit_samples_is_white() -> None:
     page = await decoded(encoded(Image.fromarray(np.full((4, 4), 0.5, np.float32)), "TIFF"))
     assert grey(page).min() == 255
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 @pytest.mark.parametrize("format_name", ["PNG", "WEBP", "TIFF", "HEIF"])
-async def test_alpha_lies_over_white(mode: str, format_name: str) -> None:
+async def test_alpha_is_composited_over_white(mode: str, format_name: str) -> None:
     image = left_black_right_white().convert(mode)
     alpha = Image.new("L", image.size, 0)
     alpha.paste(255, (0, 0, 20, 20))
@@ -126,7 +126,7 @@ async def test_transparent_palette_entry_is_white(format_name: str) -> None:
     assert_left_black_right_white(page)
 
 
-async def test_colour_is_kept_where_the_engine_wants_it() -> None:
+async def test_color_is_preserved_if_the_engine_needs_it() -> None:
     page = await decoded(encoded(Image.new("RGB", (4, 4), (200, 30, 60)), "PNG"), mode="RGB")
     assert page.image.mode == "RGB"
     assert page.image.getpixel((0, 0)) == (200, 30, 60)
@@ -153,7 +153,7 @@ async def test_orientation_is_applied(format_name: str, orientation: int) -> Non
     assert_left_black_right_white(page)
 
 
-async def test_heic_of_a_turned_phone_is_upright() -> None:
+async def test_rotated_heic_is_upright() -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     stored = left_black_right_white((64, 32)).transpose(Image.Transpose.ROTATE_90)
@@ -164,17 +164,17 @@ async def test_heic_of_a_turned_phone_is_upright() -> None:
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 @pytest.mark.parametrize("exif", [b"Exif\x00\x00MM\x00*\xff\xff\xff\xff", b"Exif\x00\x00XX"])
-async def test_damaged_exif_does_not_cost_the_picture(exif: bytes) -> None:
+async def test_damaged_exif_is_ignored(exif: bytes) -> None:
     data = encoded(left_black_right_white(), "JPEG", exif=exif)
     assert_left_black_right_white(await decoded(data))
 
 
-async def test_all_pages_of_a_tiff() -> None:
+async def test_all_pages_of_a_tiff_are_decoded() -> None:
     frames = [Image.new("L", (10 + n, 10), 40 * n) for n in range(5)]
     data = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
     async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
         assert document.page_count == 5
-        # In any order, as pages are asked for.
+        # Pages may be requested in any order.
         for index in (5, 1, 3):
             page = await document.page(index)
             assert page.index == index
@@ -182,7 +182,7 @@ async def test_all_pages_of_a_tiff() -> None:
             assert page.image.getpixel((0, 0)) == 40 * (index - 1)
 
 
-async def test_damaged_page_of_a_tiff_leaves_the_others() -> None:
+async def test_damaged_tiff_page_does_not_affect_the_others() -> None:
     noise = [Image.effect_noise((200, 200), 80) for _ in range(3)]
     data = encoded(noise[0], "TIFF", save_all=True, append_images=noise[1:], compression="tiff_lzw")
     with Image.open(io.BytesIO(data)) as image:
@@ -197,7 +197,7 @@ async def test_damaged_page_of_a_tiff_leaves_the_others() -> None:
 
 
 @pytest.mark.parametrize("format_name", ["GIF", "WEBP", "PNG"])
-async def test_first_frame_of_an_animation(format_name: str) -> None:
+async def test_first_frame_of_an_animation_is_decoded(format_name: str) -> None:
     frames = [Image.new("RGB", (8, 8), color) for color in ("white", "black", "black")]
     data = encoded(frames[0], format_name, save_all=True, append_images=frames[1:])
     async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
@@ -208,17 +208,17 @@ async def test_first_frame_of_an_animation(format_name: str) -> None:
 @pytest.mark.parametrize(
     ("dpi", "resolution"), [(300, 300), (200, 200), (72, None), (96, None), (2400, None), (None, None)]
 )
-async def test_resolution_is_taken_over_where_it_is_credible(dpi: int | None, resolution: int | None) -> None:
+async def test_plausible_resolution_is_used(dpi: int | None, resolution: int | None) -> None:
     options = {"dpi": (dpi, dpi)} if dpi else {}
     page = await decoded(encoded(left_black_right_white(), "PNG", **options))
     assert page.resolution == resolution
 
 
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "TIFF"])
-async def test_pixels_of_a_picture_on_its_side_are_made_square_the_right_way(format_name: str) -> None:
+async def test_non_square_pixels_of_a_rotated_image_are_corrected(format_name: str) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
-    # Upright it is 200 wide and 99 high, of 204 dots an inch across and 98 down.
+    # The upright image is 200 wide and 99 high, at 204 dpi horizontally and 98 dpi vertically.
     stored = left_black_right_white((200, 99)).transpose(Image.Transpose.ROTATE_90)
     data = encoded(stored, format_name, exif=exif, dpi=(98, 204))
     async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
@@ -229,7 +229,7 @@ async def test_pixels_of_a_picture_on_its_side_are_made_square_the_right_way(for
     assert_left_black_right_white(page)
 
 
-async def test_fax_with_flat_pixels_is_made_square() -> None:
+async def test_fax_with_non_square_pixels_is_corrected() -> None:
     fax = left_black_right_white((816, 196)).convert("1")
     page = await decoded(encoded(fax, "TIFF", dpi=(204, 98), compression="group4"))
     assert page.image.size == (816, 408)
@@ -237,19 +237,19 @@ async def test_fax_with_flat_pixels_is_made_square() -> None:
     assert_left_black_right_white(page)
 
 
-async def test_phones_picture_of_several_parts_is_a_jpeg() -> None:
+async def test_multi_picture_jpeg_is_decoded_as_jpeg() -> None:
     picture = left_black_right_white()
     data = encoded(picture, "MPO", save_all=True, append_images=[Image.new("RGB", picture.size, "black")])
     assert_left_black_right_white(await decoded(data))
 
 
-async def test_image_longer_than_the_engine_reads_is_refused() -> None:
+async def test_image_beyond_the_maximum_side_is_refused() -> None:
     with pytest.raises(TooManyPixels, match="at most 500 a side"):
         await decoded(encoded(Image.new("1", (501, 2)), "PNG"), limits=Limits(10_000, max_page_side=500))
 
 
 async def test_pixel_limit_is_checked_before_decoding() -> None:
-    """The pixels of this file are damaged, so decoding any of them would be another error."""
+    """The pixels of this file are damaged, so decoding would raise another error."""
     data = bomb_png(2000)
     data = data[:60] + b"\xff" * (len(data) - 60)
     with pytest.raises(TooManyPixels, match="2000 x 2000 pixels"):
@@ -258,7 +258,7 @@ async def test_pixel_limit_is_checked_before_decoding() -> None:
         await decoded(data, limits=Limits(4_000_000, max_page_side=32_767))
 
 
-async def test_pixel_limit_holds_for_each_page_of_a_tiff() -> None:
+async def test_pixel_limit_applies_to_each_page_of_a_tiff() -> None:
     frames = [Image.new("L", (10, 10)), Image.new("L", (100, 100))]
     data = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
     limits = Limits(5000, max_page_side=32_767)
@@ -269,7 +269,7 @@ async def test_pixel_limit_holds_for_each_page_of_a_tiff() -> None:
 
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "HEIF"])
 @pytest.mark.parametrize("kept", [0.02, 0.3, 0.7])
-async def test_cut_off_files_are_broken_documents(format_name: str, kept: float) -> None:
+async def test_truncated_file_is_a_broken_document(format_name: str, kept: float) -> None:
     data = encoded(Image.effect_noise((200, 200), 80).convert("RGB"), format_name)
     with pytest.raises(BrokenDocument):
         await decoded(data[: max(16, int(len(data) * kept))])

@@ -1,4 +1,4 @@
-"""Import direction between the folders, and heavy packages kept out of the start.
+"""Import direction between the folders, and lazy imports of heavy packages.
 
 `python -m tests.unit.test_imports [CHECKOUT]` prints the imports between the places: the folders and files
 directly in `ocr_service/`, and the modules beside it.
@@ -14,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = "ocr_service"
 
-# From the top to the ground: a place imports only places below it, and of these the ones in its row.
-# `server` is the wiring and may import everything; `ocr_service` is the version.
+# Sorted from top to bottom: a place imports only places below it, and only the ones in its row.
+# `server` is the wiring and may import everything; `ocr_service` holds the version.
 MAY_IMPORT: dict[str, set[str]] = {
     "config": {
         "admission",
@@ -82,7 +82,7 @@ def modules(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def place_of(name: str, places: set[str]) -> str | None:
-    """Return the place that a module, or a name in it, belongs to; None if it is not ours."""
+    """Return the place of a module or of a name in it, or None if the module belongs to another package."""
     first, _, rest = name.partition(".")
     second = rest.partition(".")[0]
     if first == PACKAGE and second in places:
@@ -95,12 +95,12 @@ def imported(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports name the whole path"
+            assert node.level == 0, "imports must be absolute"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def imports_between_places(root: Path) -> dict[str, set[str]]:
-    """Return every place with the other places that it imports."""
+    """Map every place to the other places that it imports."""
     found = list(modules(root))
     places = {name.removeprefix(f"{PACKAGE}.").partition(".")[0] for name, _ in found}
     imports: dict[str, set[str]] = {place: set() for place in places}
@@ -112,20 +112,20 @@ def imports_between_places(root: Path) -> dict[str, set[str]]:
 
 
 def table_of_places() -> dict[str, set[str]]:
-    """Return the table in ARCHITECTURE.md: place, and the places that it may import."""
+    """Return the table in ARCHITECTURE.md: each place with the places that it may import."""
     lines = (ROOT / "ARCHITECTURE.md").read_text().splitlines()
     rows = [re.fullmatch(r"\| `(\w+)(?:/|\.py)` \|.*\| (.+) \|", line) for line in lines]
     return {row[1]: set(re.findall(r"\w+", row[2])) for row in rows if row}
 
 
-def test_a_place_imports_only_the_places_in_its_row() -> None:
+def test_place_imports_only_the_places_in_its_row() -> None:
     imports = imports_between_places(ROOT)
     assert imports.keys() == MAY_IMPORT.keys() | {WIRING}
     beyond = {place: imports[place] - allowed for place, allowed in MAY_IMPORT.items()}
     assert not {place: others for place, others in beyond.items() if others}
 
 
-def test_the_table_in_the_architecture_is_this_one() -> None:
+def test_table_in_architecture_md_matches() -> None:
     assert list(table_of_places().items()) == [(WIRING, {"everything"}), *MAY_IMPORT.items()]
 
 
@@ -135,7 +135,7 @@ def test_places_import_only_places_below_them() -> None:
         assert MAY_IMPORT[place] <= set(places[number + 1 :]), place
 
 
-def test_heavy_packages_are_not_imported_with_the_app() -> None:
+def test_app_import_does_not_import_heavy_packages() -> None:
     check = f"import sys, server; print([m for m in {HEAVY} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

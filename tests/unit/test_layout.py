@@ -1,4 +1,4 @@
-"""Lines → blocks → Markdown, on lines as Tesseract reports them."""
+"""Layout from lines to blocks to Markdown, with lines in the format of Tesseract."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def labels(*lines: Line) -> list[str]:
         (["ОТВЕТСТВЕН-", "НОСТЬ"], "ОТВЕТСТВЕННОСТЬ"),
     ],
 )
-def test_lines_are_joined_and_broken_words_mended(texts: list[str], joined: str) -> None:
+def test_lines_are_joined_and_hyphenated_words_merged(texts: list[str], joined: str) -> None:
     assert join_lines(texts) == joined
 
 
@@ -64,7 +64,7 @@ def wide(text: str, right: int, first: bool = False) -> Line:
 
 
 def test_line_after_a_short_one_begins_a_paragraph() -> None:
-    """Tesseract takes paragraphs without indent or space between them for one."""
+    """Tesseract merges paragraphs without an indent or a gap."""
     page = [
         wide("договор заключён между обществом с ограниченной", 1000, first=True),
         wide("и гражданином Ивановым.", 480),
@@ -75,7 +75,7 @@ def test_line_after_a_short_one_begins_a_paragraph() -> None:
 
 
 def test_ragged_lines_stay_together() -> None:
-    """The next line's first word did not fit: the line is short for no other reason."""
+    """A line is short only because the first word of the next line did not fit."""
     page = [
         wide("договор заключён между обществом", 700, first=True),
         wide("достопримечательностей, расположенных в городе", 1000),
@@ -92,7 +92,7 @@ def test_lines_beside_a_picture_stay_together() -> None:
     assert contents[0].count("рядом") >= 4
 
 
-def test_headings_by_letter_height() -> None:
+def test_headings_are_detected_by_letter_height() -> None:
     page = [
         line("Договор", height=50, block=True, paragraph=True),
         line("Предмет", height=33, block=True, paragraph=True),
@@ -102,7 +102,7 @@ def test_headings_by_letter_height() -> None:
     assert markdown(*page).startswith("# Договор\n\n## Предмет\n\nОбычный")
 
 
-def test_numbered_heading_is_no_list() -> None:
+def test_numbered_heading_is_not_a_list() -> None:
     page = [
         line("1. Предмет договора", height=33, block=True, paragraph=True),
         *(line("Обычный текст договора, много слов.", block=n == 0, paragraph=n == 0) for n in range(5)),
@@ -110,18 +110,18 @@ def test_numbered_heading_is_no_list() -> None:
     assert labels(*page) == ["paragraph_title", "text"]
 
 
-def test_large_text_of_many_lines_is_no_heading() -> None:
+def test_large_text_of_many_lines_is_not_a_heading() -> None:
     large = [line("Крупно", height=50, block=n == 0, paragraph=n == 0) for n in range(4)]
     body = [line("Мелкий текст, которого больше всего.", block=n == 0, paragraph=n == 0) for n in range(9)]
     assert labels(*large, *body) == ["text", "text"]
 
 
-def test_large_figures_alone_are_no_heading() -> None:
+def test_large_digits_are_not_a_heading() -> None:
     body = [line("Мелкий текст, которого больше всего.", block=n == 0, paragraph=n == 0) for n in range(9)]
     assert labels(line("17", height=60, block=True, paragraph=True), *body) == ["text", "text"]
 
 
-def test_lists() -> None:
+def test_list_items_are_detected() -> None:
     page = [
         line("Нужно:", block=True, paragraph=True),
         line("• первое", y=50),
@@ -140,8 +140,8 @@ def test_lists() -> None:
     )
 
 
-def test_item_goes_on_below_its_words() -> None:
-    """Tesseract starts a paragraph at a line that hangs right of the item's mark."""
+def test_hanging_indent_continues_the_list_item() -> None:
+    """Tesseract starts a paragraph at a line that is indented beyond the list marker."""
     page = [
         Line("1. Первый пункт, который", (10, 0, 500, 40), 25, 0.9, opens_block=True, opens_paragraph=True),
         Line("продолжается", (60, 50, 300, 90), 25, 0.9, opens_block=False, opens_paragraph=True),
@@ -151,12 +151,12 @@ def test_item_goes_on_below_its_words() -> None:
 
 
 @pytest.mark.parametrize("start", ["- столица", "2. Это", "— сказал он"])
-def test_mark_inside_a_paragraph_makes_no_list(start: str) -> None:
+def test_list_marker_inside_a_paragraph_is_not_a_list(start: str) -> None:
     page = [line("Город Москва", block=True, paragraph=True), line(start)]
     assert labels(*page) == ["text"]
 
 
-def test_item_goes_on_in_the_middle_of_a_sentence() -> None:
+def test_list_item_continues_in_the_middle_of_a_sentence() -> None:
     page = [
         line("1. Первый пункт, который", block=True, paragraph=True),
         line("продолжается", paragraph=True, y=50),
@@ -165,11 +165,11 @@ def test_item_goes_on_in_the_middle_of_a_sentence() -> None:
     assert markdown(*page) == "1. Первый пункт, который продолжается\n\nНовый абзац."
 
 
-def test_initials_are_no_list() -> None:
+def test_initials_are_not_a_list() -> None:
     assert labels(line("А. С. Пушкин родился в Москве.", block=True, paragraph=True)) == ["text"]
 
 
-def test_list_does_not_go_on_at_the_top_of_the_next_column() -> None:
+def test_list_item_does_not_continue_in_the_next_column() -> None:
     page = [
         line("- слева", y=900, block=True, paragraph=True),
         line("- справа", y=100, block=True, paragraph=True),
@@ -177,19 +177,19 @@ def test_list_does_not_go_on_at_the_top_of_the_next_column() -> None:
     assert labels(*page) == ["list", "list"]
 
 
-def test_paragraph_that_looks_like_markup_stays_a_paragraph() -> None:
+def test_markdown_syntax_in_a_paragraph_is_escaped() -> None:
     for text in ("# 17 по списку", "> больше", "+ 7 495", "--- конец"):
         assert markdown(line(text, block=True, paragraph=True)) == "\\" + text
     year = line("2026. Год начался", block=True, paragraph=True)
     assert markdown(year) == "2026\\. Год начался"
 
 
-def test_printed_html_stays_text() -> None:
+def test_html_in_the_text_is_escaped() -> None:
     page = line("x < 3 <script>alert(1)</script>", block=True, paragraph=True)
     assert markdown(page) == "x < 3 \\<script>alert(1)\\</script>"
 
 
-def test_blocks_have_box_order_and_confidence() -> None:
+def test_block_has_box_order_and_confidence() -> None:
     first, second = compose(
         [
             line("aa", y=0, block=True, paragraph=True, conf=0.8),
@@ -198,9 +198,9 @@ def test_blocks_have_box_order_and_confidence() -> None:
         ]
     )
     assert (first.bbox, first.order, second.order) == ((10, 0, 500, 140), 1, 2)
-    assert first.confidence == pytest.approx(0.5), "weighted by the length of the lines"
+    assert first.confidence == pytest.approx(0.5), "the mean is weighted by line length"
 
 
-def test_empty_page() -> None:
+def test_empty_page_has_no_blocks() -> None:
     assert compose([]) == ()
     assert markdown() == ""

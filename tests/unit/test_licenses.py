@@ -1,4 +1,4 @@
-"""Every dependency has a licence that fits Apache-2.0, or docs/licenses.md says which obligation follows."""
+"""Every dependency has a licence compatible with Apache-2.0, or an obligation listed in docs/licenses.md."""
 
 from importlib.metadata import PackageNotFoundError
 
@@ -34,7 +34,7 @@ def test_page_names_the_obligations(page: str) -> None:
     assert [name for name in reviewed if f"`{name}`" not in page] == []
 
 
-def test_no_review_outlives_its_package() -> None:
+def test_every_review_belongs_to_an_installed_package() -> None:
     assert licenses.REVIEWED.keys() <= SERVICE | PADDLEOCR
     libraries = {library for name in SERVICE | PADDLEOCR for library in licenses.libraries_of(name)}
     assert licenses.REVIEWED_LIBRARIES.keys() <= libraries
@@ -51,7 +51,7 @@ def test_no_review_outlives_its_package() -> None:
         ("unknown", False),
     ],
 )
-def test_alternatives_and_combinations(expression: str, permissive: bool) -> None:
+def test_license_expression_is_evaluated(expression: str, permissive: bool) -> None:
     assert licenses.is_permissive(expression) is permissive
 
 

@@ -1,4 +1,4 @@
-"""A folder as a storage."""
+"""Storage in a local folder."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ def names_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-async def test_object_comes_back_and_goes(tmp_path: Path) -> None:
+async def test_object_is_stored_read_and_deleted(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path / "made")
     await storage.check()
     assert await storage.get("a/ключ № 1.md") is None
@@ -32,7 +32,7 @@ async def test_object_comes_back_and_goes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "key", ["../outside", "a/../../outside", "/etc/outside", "a//b", "", "a/", ".", "a/./b", "a\0b"]
 )
-async def test_no_key_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
+async def test_key_outside_the_folder_is_refused(tmp_path: Path, key: str) -> None:
     storage = LocalStorage(tmp_path / "inside")
     for call in (storage.put(key, b"x", "text/plain", {}), storage.get(key), storage.delete(key)):
         with pytest.raises(StorageRefusal, match="not a path below"):
@@ -40,7 +40,7 @@ async def test_no_key_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
     assert not names_in(tmp_path)
 
 
-async def test_reader_never_sees_half_an_object(tmp_path: Path) -> None:
+async def test_reader_never_sees_a_partial_object(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     bodies = [bytes([number]) * 3_000_000 for number in range(3)]
     await storage.put("key", bodies[0], "text/plain", {})
@@ -55,7 +55,7 @@ async def test_reader_never_sees_half_an_object(tmp_path: Path) -> None:
     await writing
 
 
-async def test_folder_in_an_objects_place_is_told(tmp_path: Path) -> None:
+async def test_folder_at_the_path_of_an_object_is_an_error(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     await storage.put("a/b", b"x", "text/plain", {})
     with pytest.raises(StorageError, match="The output volume"):
@@ -63,7 +63,7 @@ async def test_folder_in_an_objects_place_is_told(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["a"]
 
 
-async def test_old_objects_of_a_folder_can_be_forgotten(tmp_path: Path) -> None:
+async def test_old_objects_of_a_folder_are_deleted(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     for key in ("cache/aa/old", "cache/bb/new", "2026/01/01/old"):
         await storage.put(key, b"x", "text/plain", {})
@@ -76,7 +76,7 @@ async def test_old_objects_of_a_folder_can_be_forgotten(tmp_path: Path) -> None:
     await storage.close()
 
 
-async def test_object_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+async def test_object_beyond_the_size_limit_is_not_read(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     await storage.put("a", b"1234", "text/plain", {})
     assert await storage.get("a", max_bytes=4) == b"1234"

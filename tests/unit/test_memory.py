@@ -1,4 +1,4 @@
-"""Memory goes back to the system once pages have been read."""
+"""Freed memory is returned to the system after pages have been read."""
 
 import asyncio
 from pathlib import Path
@@ -20,16 +20,16 @@ def resident() -> int:
 
 
 @pytest.mark.anyio
-async def test_what_lies_between_used_pieces_goes_back() -> None:
-    # Below the size from which glibc maps each piece by itself; the last one keeps the heap from shrinking.
+async def test_free_memory_inside_the_heap_is_returned() -> None:
+    # Each piece is below the mmap threshold of glibc; the last one prevents the heap from shrinking.
     pieces = [bytearray(100_000) for _ in range(2000)]
     full = resident()
     del pieces[:-1]
     assert resident() > full - 50 * MIB
     work = Work()
-    tidying = asyncio.create_task(trim_when_idle(work, pause=0.001))
+    trimming = asyncio.create_task(trim_when_idle(work, pause=0.001))
     await asyncio.sleep(0)
     work.pages_done = 1
     while resident() > full - 150 * MIB:
         await asyncio.sleep(0.001)
-    tidying.cancel()
+    trimming.cancel()

@@ -1,4 +1,4 @@
-"""Names of what is stored."""
+"""Names of stored objects."""
 
 import pytest
 
@@ -29,13 +29,13 @@ PDF = b"%PDF-1.7"
         (b"II*\0", "fax.tiff", "fax.tiff", "image/tiff"),
     ],
 )
-def test_source_keeps_its_name_and_gets_the_extension_of_what_it_is(
+def test_source_name_gets_the_extension_of_the_detected_type(
     data: bytes, given: str, name: str, content_type: str
 ) -> None:
     source = source_file(data, given)
     assert (source.name, source.content_type, source.body) == (f"source/{name}", content_type, data)
 
 
-def test_long_name_is_cut_where_file_systems_end() -> None:
+def test_long_name_is_truncated_to_the_file_system_limit() -> None:
     name = source_file(PDF, "я" * 300 + ".pdf").name
     assert name == f"source/{'я' * 90}.pdf"

@@ -18,7 +18,7 @@ class Clock:
 
 
 class Queue:
-    """Callers of one `PageSlots`, each in its own task. served: their names, in order."""
+    """Waiters of one `PageSlots`, each in its own task. served: names in the order of service."""
 
     def __init__(self, slots: PageSlots) -> None:
         self.slots = slots
@@ -26,7 +26,7 @@ class Queue:
 
     async def add(self, name: str, pixels: int = 1) -> asyncio.Task[None]:
         task = asyncio.create_task(self._take(name, pixels))
-        # One step: it asks, and is served at once or waits.
+        # In one step of the event loop, the task is served or starts to wait.
         await asyncio.sleep(0)
         return task
 
@@ -40,7 +40,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def test_places_are_given_in_the_order_in_which_they_are_asked_for() -> None:
+async def test_slots_are_granted_in_request_order() -> None:
     queue = Queue(PageSlots(pages=1, pixels=PLENTY))
     for name in "abc":
         await queue.add(name)
@@ -63,7 +63,7 @@ async def test_pages_and_pixels_are_bounded() -> None:
     assert (queue.slots.pages_taken, queue.slots.pixels_taken) == (2, 51)
 
 
-async def test_nobody_overtakes_a_large_page() -> None:
+async def test_small_pages_do_not_overtake_a_large_page() -> None:
     queue = Queue(PageSlots(pages=9, pixels=100))
     await queue.add("first", pixels=60)
     await queue.add("large", pixels=90)
@@ -74,7 +74,7 @@ async def test_nobody_overtakes_a_large_page() -> None:
     assert queue.served == ["first", "large", "small"]
 
 
-async def test_a_page_larger_than_all_there_is_goes_alone() -> None:
+async def test_page_beyond_the_pixel_budget_runs_alone() -> None:
     queue = Queue(PageSlots(pages=9, pixels=100))
     await queue.add("small", pixels=1)
     await queue.add("huge", pixels=1000)
@@ -88,7 +88,7 @@ async def test_a_page_larger_than_all_there_is_goes_alone() -> None:
     assert queue.served == ["small", "huge", "after it"]
 
 
-async def test_who_gives_up_does_not_stand_in_the_way() -> None:
+async def test_cancelled_waiter_does_not_block_the_queue() -> None:
     queue = Queue(PageSlots(pages=9, pixels=100))
     await queue.add("first", pixels=60)
     large = await queue.add("large", pixels=90)
@@ -99,12 +99,12 @@ async def test_who_gives_up_does_not_stand_in_the_way() -> None:
     assert (queue.slots.pages_taken, queue.slots.pixels_taken) == (2, 61)
 
 
-async def test_a_place_given_to_who_just_gave_up_goes_to_the_next() -> None:
+async def test_slot_granted_to_a_cancelled_waiter_passes_to_the_next() -> None:
     queue = Queue(PageSlots(pages=1, pixels=PLENTY))
     await queue.add("first")
     leaving = await queue.add("leaving")
     await queue.add("next")
-    # Both in one step of the loop: the place is granted before the task sees that it is cancelled.
+    # Both in one step of the event loop: the slot is granted before the task sees its cancellation.
     queue.slots.release(1)
     leaving.cancel()
     await settled()
@@ -112,7 +112,7 @@ async def test_a_place_given_to_who_just_gave_up_goes_to_the_next() -> None:
     assert queue.slots.pages_taken == 1
 
 
-async def test_a_place_that_comes_free_while_the_next_one_gives_up_is_not_lost() -> None:
+async def test_slot_released_during_a_cancellation_is_not_lost() -> None:
     queue = Queue(PageSlots(pages=1, pixels=PLENTY))
     await queue.add("first")
     leaving = await queue.add("leaving")
@@ -124,7 +124,7 @@ async def test_a_place_that_comes_free_while_the_next_one_gives_up_is_not_lost()
     assert queue.slots.pages_taken == 1
 
 
-async def test_the_speed_is_that_of_the_time_in_which_there_is_something_to_do() -> None:
+async def test_speed_excludes_idle_time() -> None:
     clock = Clock()
     slots = PageSlots(pages=2, pixels=PLENTY, clock=clock)
     assert slots.pages_a_second is None
@@ -136,7 +136,7 @@ async def test_the_speed_is_that_of_the_time_in_which_there_is_something_to_do()
     assert slots.pages_a_second == pytest.approx(2)
 
 
-async def test_the_last_pages_count_most() -> None:
+async def test_speed_weights_recent_pages_most() -> None:
     clock = Clock()
     slots = PageSlots(pages=1, pixels=PLENTY, clock=clock)
     for seconds in [10.0] * 50 + [1.0] * 100:

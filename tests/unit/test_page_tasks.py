@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 class SizelessDocument:
-    """Has three pages; the size of the second cannot be determined."""
+    """A document of three pages; the size of the second cannot be determined."""
 
     page_count = 3
 
@@ -38,7 +38,7 @@ class SizelessDocument:
     [(BrokenDocument("Damaged."), "broken_document"), (ZeroDivisionError(), "recognition_failed")],
     ids=["expected", "unexpected"],
 )
-async def test_an_error_in_the_size_of_a_page_fails_this_page_alone(error: Exception, code: str) -> None:
+async def test_size_error_fails_only_its_page(error: Exception, code: str) -> None:
     admission = Admission(Bounds(pages=2, pixels=100, document_bytes=1, waiting=1, seconds=60))
     tasks = PageTasks(SizelessDocument(error), [1, 2, 3], Options(), ScriptedEngine(), admission)
     async with asyncio.timeout(10):

@@ -39,7 +39,7 @@ async def test_pages_are_rendered_at_the_resolution(dpi: int, size: tuple[int, i
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-async def test_pages_come_in_the_engines_mode(mode: str) -> None:
+async def test_pages_have_the_image_mode_of_the_engine(mode: str) -> None:
     data = pdf_of_images([Image.new("RGB", (100, 100), (250, 10, 20))], dpi=72)
     async with open_document(data, dpi=72, mode=mode, limits=ROOMY) as document:  # type: ignore[arg-type]
         page = await document.page(1)
@@ -49,8 +49,8 @@ async def test_pages_come_in_the_engines_mode(mode: str) -> None:
         assert red > 230 and green < 40 and blue < 50
 
 
-async def test_large_page_is_rendered_smaller_to_fit_the_limit() -> None:
-    """A page of 200 x 200 inches would have 3.6 thousand megapixels at 300 dpi."""
+async def test_large_page_is_scaled_to_the_pixel_limit() -> None:
+    """A page of 200 x 200 inches has 3600 megapixels at 300 dpi."""
     async with open_document(
         pdf_of_text(["Hello"], size=(14400, 14400)), dpi=300, mode="L", limits=ROOMY
     ) as document:
@@ -60,7 +60,7 @@ async def test_large_page_is_rendered_smaller_to_fit_the_limit() -> None:
     assert page.resolution == 16
 
 
-async def test_long_narrow_page_fits_too() -> None:
+async def test_long_narrow_page_is_scaled_to_the_pixel_limit() -> None:
     async with open_document(
         pdf_of_text(["Hello"], size=(30, 14400)),
         dpi=1200,
@@ -71,7 +71,7 @@ async def test_long_narrow_page_fits_too() -> None:
     assert page.image.width * page.image.height <= 1_000_000
 
 
-async def test_page_longer_than_the_engine_reads_is_rendered_smaller() -> None:
+async def test_page_beyond_the_maximum_side_is_scaled() -> None:
     limits = Limits(100_000_000, max_page_side=5000)
     async with open_document(pdf_of_text(["a"], (595, 14400)), dpi=300, mode="L", limits=limits) as document:
         page = await document.page(1)
@@ -79,25 +79,25 @@ async def test_page_longer_than_the_engine_reads_is_rendered_smaller() -> None:
     assert page.resolution == 25
 
 
-async def test_pages_in_any_order() -> None:
+async def test_pages_are_rendered_in_any_order() -> None:
     async with open_document(pdf_of_text(["a"] * 5), dpi=72, mode="L", limits=ROOMY) as document:
         assert document.page_count == 5
         assert [(await document.page(index)).index for index in (4, 1, 5)] == [4, 1, 5]
 
 
-async def test_encrypted_with_a_password_to_open() -> None:
+async def test_encrypted_pdf_is_refused() -> None:
     with pytest.raises(EncryptedPdf):
         async with open_document(pdf_of_text(["a"], password="s3same"), dpi=72, mode="L", limits=ROOMY):
             pass
 
 
-async def test_pdf_behind_junk_is_a_pdf() -> None:
+async def test_pdf_after_leading_junk_is_recognised() -> None:
     data = b"\xef\xbb\xbf\r\n" + pdf_of_text(["a"])
     async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
         assert document.page_count == 1
 
 
-async def test_damaged_page_leaves_the_others() -> None:
+async def test_damaged_page_does_not_affect_the_others() -> None:
     async with open_document(pdf_with_broken_page(2, 3), dpi=72, mode="L", limits=ROOMY) as document:
         assert document.page_count == 3
         with pytest.raises(BrokenDocument, match="Page 2"):
@@ -106,7 +106,7 @@ async def test_damaged_page_leaves_the_others() -> None:
 
 
 @pytest.mark.parametrize("made", [pdf_with_huge_picture, pdf_with_stamp], ids=["drawn", "stamp"])
-async def test_embedded_picture_is_held_to_the_limit(made: Callable[[int], bytes]) -> None:
+async def test_embedded_image_beyond_the_pixel_limit_is_refused(made: Callable[[int], bytes]) -> None:
     async with open_document(made(4000), dpi=72, mode="L", limits=ROOMY) as document:
         with pytest.raises(TooManyPixels, match="4000 x 4000"):
             await document.page(1)
@@ -114,7 +114,7 @@ async def test_embedded_picture_is_held_to_the_limit(made: Callable[[int], bytes
         assert np.asarray((await document.page(1)).image).min() == 0
 
 
-async def test_picture_deep_in_forms_is_held_to_the_limit() -> None:
+async def test_image_in_nested_forms_beyond_the_pixel_limit_is_refused() -> None:
     async with open_document(
         pdf_with_huge_picture(4000, depth=12), dpi=72, mode="L", limits=ROOMY
     ) as document:
@@ -122,15 +122,15 @@ async def test_picture_deep_in_forms_is_held_to_the_limit() -> None:
             await document.page(1)
 
 
-async def test_what_was_typed_into_a_form_is_drawn() -> None:
+async def test_form_field_values_are_rendered() -> None:
     async with open_document(pdf_with_filled_form(), dpi=72, mode="L", limits=ROOMY) as document:
         page = np.asarray((await document.page(1)).image)
     assert page[20:40, 20:180].min() < 60
 
 
-async def test_pdf_is_closed_when_its_reader_is_done_or_fails() -> None:
+async def test_pdf_is_closed_after_use_or_failure() -> None:
     async def open_documents() -> list[PdfDocument]:
-        # Behind the closing, which nobody waits for.
+        # Runs after the close, which is not awaited.
         await run_in_thread(_PDFIUM, gc.collect)
         return [found for found in gc.get_objects() if isinstance(found, PdfDocument) and found.raw]
 
@@ -145,22 +145,22 @@ async def test_pdf_is_closed_when_its_reader_is_done_or_fails() -> None:
 
 
 @pytest.mark.parametrize("data", [b"%PDF-1.7", b"%PDF-1.7\n" + bytes(500), pdf_of_text(["a"])[:200]])
-async def test_damaged_structure(data: bytes) -> None:
+async def test_damaged_structure_is_a_broken_document(data: bytes) -> None:
     with pytest.raises(BrokenDocument):
         async with open_document(data, dpi=72, mode="L", limits=ROOMY):
             pass
 
 
-async def test_a_page_is_drawn_no_further_than_it_is_needed() -> None:
+async def test_rendering_stops_when_the_document_is_closed() -> None:
     async with open_document(crowded_pdf(50_000), dpi=300, mode="L", limits=ROOMY) as document:
-        drawing = asyncio.create_task(document.page(1))
+        rendering = asyncio.create_task(document.page(1))
         while document._render_deadline == math.inf:  # type: ignore[attr-defined]
             await asyncio.sleep(0.001)
     with pytest.raises(BrokenDocument, match="to render"):
-        await drawing
+        await rendering
 
 
-async def test_a_page_that_is_not_needed_any_more_is_not_begun() -> None:
+async def test_page_of_a_closed_document_is_not_rendered() -> None:
     async with open_document(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as document:
         pass
     with pytest.raises(BrokenDocument, match="not needed"):
@@ -168,8 +168,8 @@ async def test_a_page_that_is_not_needed_any_more_is_not_begun() -> None:
 
 
 @pytest.mark.parametrize("drawn", [b"/Im0 Do " * 10, b"/Im0 Do /Im0 Do"], ids=["wide", "deep"])
-async def test_forms_in_forms_without_end_are_not_read(drawn: bytes) -> None:
-    """Two kilobytes, of which PDFium would make gigabytes; another document is read all the same."""
+async def test_form_bomb_is_refused(drawn: bytes) -> None:
+    """PDFium would expand two kilobytes to gigabytes; another document is still read."""
     data = pdf_of_nested_forms(drawn, depth=20)
     async with (
         open_document(data, dpi=72, mode="L", limits=ROOMY) as bomb,
@@ -181,8 +181,8 @@ async def test_forms_in_forms_without_end_are_not_read(drawn: bytes) -> None:
         assert await bomb.pixels(1) == 100 * 100
 
 
-async def test_form_that_draws_itself_is_not_read() -> None:
-    """Without resources of its own a form has its page's, and so finds itself there."""
+async def test_recursive_form_is_refused() -> None:
+    """A form without its own resources inherits the resources of the page, and so contains itself."""
     nested = pdf_of_nested_forms(b"/Im0 Do /Im0 Do", depth=1)
     data = nested.replace(b"/Resources << /XObject << /Im0 6", b"/Nothing__ << /XObject << /Im0 6")
     async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
@@ -190,7 +190,7 @@ async def test_form_that_draws_itself_is_not_read() -> None:
             await document.page(1)
 
 
-async def test_probe_that_has_ended_is_begun_anew() -> None:
+async def test_probe_process_is_restarted_after_a_crash() -> None:
     one, other = pdf_of_text(["a"]), pdf_of_text(["b"])
     async with open_document(one, dpi=72, mode="L", limits=ROOMY) as document:
         process = _PROBE._process
@@ -202,7 +202,7 @@ async def test_probe_that_has_ended_is_begun_anew() -> None:
             assert (await another.page(1)).image.size == (595, 842)
 
 
-async def test_a_page_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_page_beyond_the_render_time_limit_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ocr_service.decoding.pdf._MAX_RENDER_SECONDS", 0.01)
     async with open_document(crowded_pdf(50_000), dpi=300, mode="L", limits=ROOMY) as document:
         with pytest.raises(BrokenDocument, match=r"more than 0\.01 s"):

@@ -15,18 +15,18 @@ from ocr_service.pipeline.page_selection import select_pages
         ("8", [8]),
     ],
 )
-def test_pages(wanted: str | None, selected: list[int]) -> None:
+def test_page_list_is_parsed(wanted: str | None, selected: list[int]) -> None:
     assert list(select_pages(wanted, 8)) == selected
 
 
 @pytest.mark.parametrize("wanted", ["", "a", "1,", "-3", "1-2-3", "1..3", "１", "1.5", "+1", "1000000000"])
-def test_what_is_no_list_of_pages(wanted: str) -> None:
+def test_invalid_page_list_is_refused(wanted: str) -> None:
     with pytest.raises(RequestError) as caught:
         select_pages(wanted, 8)
     assert type(caught.value) is RequestError
 
 
 @pytest.mark.parametrize("wanted", ["0", "9", "7-9", "3-2", "1-999999999", "9-"])
-def test_pages_that_are_not_there(wanted: str) -> None:
+def test_pages_out_of_range_are_refused(wanted: str) -> None:
     with pytest.raises(PagesOutOfRange, match="8 pages"):
         select_pages(wanted, 8)

@@ -1,4 +1,4 @@
-"""What waits on the disk: whole or not there, taken by one process, and found again after any death."""
+"""The spool: entries are complete, taken by one process, and recovered after a crash."""
 
 import multiprocessing
 import os
@@ -43,7 +43,7 @@ def make_old(path: Path, seconds: float) -> None:
     os.utime(path, (then, then))
 
 
-def test_what_was_added_comes_out_as_it_was(spool: Spool) -> None:
+def test_entry_round_trip(spool: Spool) -> None:
     spool.add(bundle())
     assert spool.depth == Depth(1, 10)
     taken = taken_from(spool)
@@ -53,7 +53,7 @@ def test_what_was_added_comes_out_as_it_was(spool: Spool) -> None:
     assert spool.take() is None
 
 
-def test_the_longest_waiting_comes_first_and_what_is_given_back_last(spool: Spool) -> None:
+def test_oldest_entry_comes_first_and_released_entry_last(spool: Spool) -> None:
     for name in ("first", "second", "third"):
         spool.add(bundle(name))
     refused = taken_from(spool)
@@ -63,7 +63,7 @@ def test_the_longest_waiting_comes_first_and_what_is_given_back_last(spool: Spoo
     assert order == ["ocr/second/", "ocr/third/", "ocr/first/"]
 
 
-def test_another_process_sees_it_after_a_restart(spool: Spool, tmp_path: Path) -> None:
+def test_entry_is_found_after_a_restart(spool: Spool, tmp_path: Path) -> None:
     spool.add(bundle())
     again = Spool(tmp_path / "spool", MIB)
     again.recover()
@@ -80,7 +80,7 @@ def take_all(folder: Path) -> list[str]:
     return names
 
 
-def test_processes_that_share_it_never_take_the_same(spool: Spool, tmp_path: Path) -> None:
+def test_concurrent_processes_never_take_the_same_entry(spool: Spool, tmp_path: Path) -> None:
     for number in range(200):
         spool.add(bundle(str(number)))
     with multiprocessing.get_context("spawn").Pool(4) as processes:
@@ -88,23 +88,21 @@ def test_processes_that_share_it_never_take_the_same(spool: Spool, tmp_path: Pat
     assert sorted(name for names in taken for name in names) == sorted(f"ocr/{n}/" for n in range(200))
 
 
-def test_what_was_torn_while_it_was_written_is_never_taken_and_is_removed_in_time(
-    spool: Spool, tmp_path: Path
-) -> None:
+def test_partial_entry_is_never_taken_and_later_removed(spool: Spool, tmp_path: Path) -> None:
     spool.add(bundle())
     [waiting] = (tmp_path / "spool").glob("waiting-*")
-    torn = waiting.rename(waiting.with_name(waiting.name.replace("waiting", "writing")))
-    (torn / "manifest.json").unlink()
+    partial = waiting.rename(waiting.with_name(waiting.name.replace("waiting", "writing")))
+    (partial / "manifest.json").unlink()
     assert spool.take() is None
     spool.recover()
-    assert entries(tmp_path) == ["writing"], "somebody may be writing it"
-    make_old(torn, 3600)
+    assert entries(tmp_path) == ["writing"], "another process may still write the entry"
+    make_old(partial, 3600)
     spool.recover()
     assert entries(tmp_path) == []
 
 
 @pytest.mark.parametrize(
-    "tear",
+    "damage",
     [
         lambda entry: (entry / "0").write_bytes(b"x" * 9),
         lambda entry: (entry / "0").write_bytes(b"y" * 10),
@@ -112,17 +110,17 @@ def test_what_was_torn_while_it_was_written_is_never_taken_and_is_removed_in_tim
         lambda entry: (entry / "manifest.json").write_text("{"),
         lambda entry: (entry / "manifest.json").unlink(),
     ],
-    ids=["shorter", "other bytes", "a file lost", "half a manifest", "no manifest"],
+    ids=["shorter", "other bytes", "missing file", "truncated manifest", "no manifest"],
 )
-def test_what_the_disk_has_not_kept_is_recognised(spool: Spool, tear: Callable[[Path], object]) -> None:
+def test_damaged_entry_is_detected(spool: Spool, damage: Callable[[Path], object]) -> None:
     spool.add(bundle())
     taken = taken_from(spool)
-    tear(taken)
+    damage(taken)
     with pytest.raises(DamagedEntry):
         spool.read(taken)
 
 
-def test_what_a_dead_process_had_taken_waits_again_after_the_lease(spool: Spool) -> None:
+def test_entry_of_a_dead_process_is_recovered_after_the_lease(spool: Spool) -> None:
     spool.add(bundle())
     taken = taken_from(spool)
     make_old(taken, spool.lease - 5)
@@ -137,7 +135,7 @@ def test_what_a_dead_process_had_taken_waits_again_after_the_lease(spool: Spool)
     assert spool.read(taken_from(spool)) == bundle()
 
 
-def test_what_waited_for_long_is_not_taken_for_abandoned(spool: Spool, tmp_path: Path) -> None:
+def test_lease_of_an_old_entry_starts_when_it_is_taken(spool: Spool, tmp_path: Path) -> None:
     spool.add(bundle())
     [waiting] = (tmp_path / "spool").glob("waiting-*")
     make_old(waiting, 3600)
@@ -146,7 +144,7 @@ def test_what_waited_for_long_is_not_taken_for_abandoned(spool: Spool, tmp_path:
     assert entries(tmp_path) == ["taken"]
 
 
-def test_what_died_while_it_was_removed_is_not_uploaded_again(spool: Spool, tmp_path: Path) -> None:
+def test_entry_with_an_interrupted_removal_is_not_uploaded_again(spool: Spool, tmp_path: Path) -> None:
     spool.add(bundle())
     taken = taken_from(spool)
     taken.rename(taken.with_name(taken.name.replace("taken", "done")))
@@ -156,18 +154,18 @@ def test_what_died_while_it_was_removed_is_not_uploaded_again(spool: Spool, tmp_
     assert spool.depth == Depth(0, 0)
 
 
-def test_limit_is_never_passed(spool: Spool, tmp_path: Path) -> None:
+def test_size_limit_is_never_exceeded(spool: Spool, tmp_path: Path) -> None:
     spool.add(bundle(size=MIB - 20))
     spool.add(bundle(size=20))
     with pytest.raises(StorageRefusal, match="The spool is full: its limit is 1 MiB"):
         spool.add(bundle(size=1))
     assert spool.depth == Depth(2, MIB)
-    assert entries(tmp_path) == ["waiting", "waiting"], "what was refused leaves nothing behind"
+    assert entries(tmp_path) == ["waiting", "waiting"], "a refused entry must leave no files"
     spool.remove(taken_from(spool))
     spool.add(bundle(size=1))
 
 
-def test_what_is_not_ours_is_left_alone(spool: Spool, tmp_path: Path) -> None:
+def test_foreign_files_are_ignored(spool: Spool, tmp_path: Path) -> None:
     (tmp_path / "spool" / "waiting-for-godot").mkdir(parents=True)
     (tmp_path / "spool" / "notes.txt").touch()
     spool.recover()
@@ -175,7 +173,7 @@ def test_what_is_not_ours_is_left_alone(spool: Spool, tmp_path: Path) -> None:
     assert spool.depth == Depth(0, 0)
 
 
-def test_disk_that_fails_is_told_without_its_path(tmp_path: Path) -> None:
+def test_disk_failure_is_reported_without_the_path(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageRefusal, match=r"^The spool volume is not a folder\.$"):
         Spool(tmp_path / "file", MIB).add(bundle())

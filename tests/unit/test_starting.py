@@ -30,7 +30,7 @@ class Builds:
         return self.now
 
 
-async def test_whoever_asks_waits_for_the_same_attempt() -> None:
+async def test_concurrent_callers_share_one_attempt() -> None:
     builds = Builds()
     start = LazyStart("Engine", builds, builds.clock)
     assert start.state == "not_initialized"
@@ -43,7 +43,7 @@ async def test_whoever_asks_waits_for_the_same_attempt() -> None:
     assert (start.state, builds.count) == (EngineState.READY, 1)
 
 
-async def test_failure_reaches_everyone_and_is_tried_again_after_a_pause(
+async def test_failure_reaches_all_callers_and_is_retried_after_a_pause(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     builds = Builds()
@@ -77,7 +77,7 @@ async def test_unexpected_failure_is_logged_and_not_shown(caplog: pytest.LogCapt
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_caller_that_leaves_does_not_stop_the_attempt() -> None:
+async def test_cancelled_caller_does_not_cancel_the_attempt() -> None:
     builds = Builds()
     start = LazyStart("Engine", builds, builds.clock)
     leaving = asyncio.create_task(start.ensure())
@@ -89,7 +89,7 @@ async def test_caller_that_leaves_does_not_stop_the_attempt() -> None:
     assert (start.state, builds.count) == (EngineState.READY, 1)
 
 
-async def test_attempt_can_be_given_up() -> None:
+async def test_attempt_can_be_cancelled() -> None:
     builds = Builds()
     start = LazyStart("Engine", builds, builds.clock)
     asking = asyncio.create_task(start.ensure())

@@ -12,11 +12,11 @@ pytestmark = pytest.mark.anyio
 
 
 class Load:
-    """Stands for a page."""
+    """A stand-in for a page."""
 
 
-class Held:
-    """Work that holds its thread until the test lets it go; `begun` is set on the test's loop."""
+class BlockingWork:
+    """Work that blocks its thread until the test releases it; `begun` is set on the event loop."""
 
     def __init__(self) -> None:
         self.begun, self.go_on = asyncio.Event(), threading.Event()
@@ -27,49 +27,49 @@ class Held:
         self.go_on.wait(timeout=30)
 
 
-async def test_what_waits_is_dropped_with_its_caller() -> None:
-    workers, hold = Workers(1, "test"), Held()
-    running = asyncio.create_task(workers.run(hold))
-    await hold.begun.wait()
+async def test_queued_work_is_dropped_when_its_caller_is_cancelled() -> None:
+    workers, blocking = Workers(1, "test"), BlockingWork()
+    running = asyncio.create_task(workers.run(blocking))
+    await blocking.begun.wait()
     load = Load()
-    gone = weakref.ref(load)
+    reference = weakref.ref(load)
     waiting = asyncio.create_task(workers.run(lambda _: None, load))
     del load
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     del waiting
-    # One more turn of the loop, which still holds the callback that brought us here.
+    # One more iteration, as the event loop still refers to the current callback.
     await asyncio.sleep(0)
     gc.collect()
-    assert gone() is None, "the thread is still busy, and nothing keeps the page"
-    hold.go_on.set()
+    assert reference() is None, "the page must be freed while the thread is still busy"
+    blocking.go_on.set()
     await running
     workers.close()
 
 
-async def test_thread_is_free_again_when_its_work_ends_and_not_when_its_caller_leaves() -> None:
-    workers, hold = Workers(1, "test"), Held()
+async def test_thread_is_free_when_its_work_ends_even_if_the_caller_is_cancelled() -> None:
+    workers, blocking = Workers(1, "test"), BlockingWork()
     order: list[str] = []
 
     def first() -> None:
-        hold()
+        blocking()
         order.append("first")
 
     leaving = asyncio.create_task(workers.run(first))
-    await hold.begun.wait()
+    await blocking.begun.wait()
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     second = asyncio.create_task(workers.run(order.append, "second"))
     await asyncio.sleep(0)
     assert not second.done()
-    hold.go_on.set()
+    blocking.go_on.set()
     await second
     assert order == ["first", "second"]
     workers.close()
 
 
-async def test_work_runs_in_its_callers_context() -> None:
+async def test_work_runs_in_the_context_of_its_caller() -> None:
     workers = Workers(1, "test")
     name: ContextVar[str] = ContextVar("name")
     name.set("caller")
@@ -89,27 +89,27 @@ async def test_failure_reaches_the_caller_and_frees_the_thread() -> None:
     workers.close()
 
 
-async def test_a_stay_lasts_as_long_as_its_task_and_its_threads() -> None:
-    workers, hold = Workers(1, "test"), Held()
+async def test_tracked_work_ends_with_its_task_and_its_threads() -> None:
+    workers, blocking = Workers(1, "test"), BlockingWork()
     ended = asyncio.Event()
 
     async def work() -> None:
         work_tracker.set(tracker)
-        await workers.run(hold)
+        await workers.run(blocking)
 
     tracker = WorkTracker(ended.set)
     task = asyncio.create_task(work())
     task.add_done_callback(tracker.task_done)
-    await hold.begun.wait()
+    await blocking.begun.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert not ended.is_set()
-    hold.go_on.set()
+    blocking.go_on.set()
     await asyncio.wait_for(ended.wait(), 30)
     workers.close()
 
 
-async def test_what_outlives_its_task_on_purpose_does_not_end_a_stay_again() -> None:
+async def test_work_after_the_end_of_its_task_does_not_end_the_tracker_again() -> None:
     workers = Workers(1, "test")
     ends: list[bool] = []
     work_tracker.set(WorkTracker(lambda: ends.append(True)))
