@@ -23,7 +23,7 @@ def upload(document: bytes) -> bytes:
 
 def test_draining_under_load_finishes_every_accepted_request() -> None:
     document = upload(pdf_of_text(["Договор поставки", "Приложение"]))
-    with RunningStart() as start, ExitStack() as stack:
+    with RunningStart(OCR_DRAIN_TIMEOUT="100") as start, ExitStack() as stack:
         address = httpx.URL(start.url)
         clients = [
             stack.enter_context(socket.create_connection((address.host, address.port or 0), timeout=60))
