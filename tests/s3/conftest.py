@@ -32,7 +32,7 @@ def over_https(swift: Swift) -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def strict(over_https: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """rclone, which refuses the checksums that boto3 appends over https where it is not told."""
+    """rclone: if boto3 appends checksums over https, as it does by default, rclone refuses the upload."""
     assert over_https.certificate is not None
     key = Path(over_https.certificate).with_name("key.pem")
     with rclone(tmp_path_factory.mktemp("rclone"), over_https.certificate, key) as store:
@@ -41,7 +41,7 @@ def strict(over_https: Store, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(params=["over_http", "over_https", "strict"])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Each store in its turn, its certificate trusted."""
+    """Each store in turn, with its certificate trusted."""
     chosen: Store = request.getfixturevalue(request.param)
     if chosen.certificate:
         monkeypatch.setenv("AWS_CA_BUNDLE", str(chosen.certificate))

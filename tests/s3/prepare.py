@@ -1,4 +1,4 @@
-"""Rings and a certificate for the object stores; runs in their environment, which has what makes both.
+"""Writes rings and a certificate for the object stores; runs in their environment, which has the libraries.
 
 usage: prepare.py FOLDER [NAME=PORT]...
 """

@@ -30,7 +30,7 @@ _PIPELINE = "catch_errors listing_formats s3api tempauth"
 
 @dataclass
 class Store:
-    """Where a store is and how to use it; certificate: None for plain http."""
+    """An object store: its endpoint and credentials; certificate is None for plain http."""
 
     endpoint: str
     certificate: Path | None = None
@@ -39,7 +39,7 @@ class Store:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the service needs to be told."""
+        """Settings of the service for this store."""
         return {
             "CLOUDRU_S3_ENDPOINT": self.endpoint,
             "CLOUDRU_S3_BUCKET": BUCKET,
@@ -49,8 +49,8 @@ class Store:
         }
 
     def client(self, **options: Any) -> "S3Client":
-        """Talk to it apart from the service's own code; options: in place of those that such stores need."""
-        cured = {
+        """Build a client independent of the service; options override the ones that such stores need."""
+        compatible = {
             "signature_version": "s3v4",
             "request_checksum_calculation": "when_required",
             "response_checksum_validation": "when_required",
@@ -64,18 +64,18 @@ class Store:
             aws_secret_access_key=self.secret_key,
             region_name=REGION,
             verify=str(self.certificate) if self.certificate else None,
-            config=Config(**{**cured, **options}),
+            config=Config(**{**compatible, **options}),
         )
 
     def objects(self, prefix: str = "") -> dict[str, bytes]:
-        """Return all that is there."""
+        """Return the contents of all objects below a prefix."""
         client = self.client()
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         return {key: client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
     def wait_until_ready(self) -> None:
-        """Make the bucket, as soon as that can be done."""
+        """Create the bucket as soon as the store accepts requests."""
 
         def make_bucket() -> bool:
             try:
@@ -89,16 +89,16 @@ class Store:
         wait_until(make_bucket, f"{self.endpoint} serves")
 
 
-def wait_until(so: Callable[[], bool], what: str, timeout: float = 30) -> None:
-    """Ask again and again: another process cannot be waited for otherwise."""
+def wait_until(condition: Callable[[], bool], description: str, timeout: float = 30) -> None:
+    """Poll a condition of another process."""
     deadline = time.monotonic() + timeout
-    while not so():
-        assert time.monotonic() < deadline, f"not within {timeout} seconds: {what}"
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout} seconds: {description}"
         time.sleep(0.02)
 
 
 class Server:
-    """A process that can be killed and started again on its port."""
+    """A server process that can be killed and restarted on its port."""
 
     def __init__(self, command: list[str], log: Path) -> None:
         self._command = command
@@ -117,7 +117,7 @@ class Server:
 
 
 class Swift:
-    """The servers that hold accounts, containers and objects; each front is one S3 endpoint of theirs."""
+    """The Swift servers for accounts, containers and objects; each front is one S3 endpoint on them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -139,7 +139,7 @@ class Swift:
 
     @contextmanager
     def front(self, tls: bool = False) -> Iterator[tuple[Store, Server]]:
-        """Run an endpoint."""
+        """Run an S3 endpoint."""
         self._fronts += 1
         port, etc = free_port(), self._folder / "etc"
         certificate = f"cert_file = {etc}/cert.pem\nkey_file = {etc}/key.pem" if tls else ""
@@ -174,7 +174,7 @@ class Swift:
 
 @contextmanager
 def rclone(folder: Path, certificate: Path, key: Path) -> Iterator[Store]:
-    """Run `rclone serve s3` over TLS: a store that refuses what it does not know of S3."""
+    """Run `rclone serve s3` over TLS: a store that refuses requests with unknown S3 features."""
     (folder / BUCKET).mkdir(parents=True)
     port = free_port()
     options = ["--addr", f"127.0.0.1:{port}", "--cert", str(certificate), "--key", str(key)]
@@ -233,7 +233,7 @@ account_autocreate = true
 
 _ACCOUNT, _, _USER = ACCESS_KEY.partition(":")
 _OPTIONS = {
-    # No batch: like many a store, it refuses to delete objects but one by one.
+    # No batch delete: many S3-compatible stores delete objects only one by one.
     "s3api": f"location = {REGION}\ns3_acl = false\nmax_multi_delete_objects = 1\n",
     "tempauth": f"user_{_ACCOUNT}_{_USER} = {SECRET_KEY} .admin\n",
 }

@@ -1,4 +1,4 @@
-"""A real bucket as the cache's second level, and as where documents come from."""
+"""A real bucket as the second level of the cache, and as a source of documents."""
 
 import uuid
 
@@ -15,8 +15,8 @@ from tests.samples import small_png
 pytestmark = pytest.mark.anyio
 
 
-async def test_replica_answers_with_what_another_one_read(store: Store) -> None:
-    # Of its own, as the bucket outlives the test.
+async def test_replica_uses_the_result_of_another_replica(store: Store) -> None:
+    # A unique document, because the bucket outlives the test.
     document = small_png() + uuid.uuid4().bytes
     answers: list[httpx.Response] = []
     engines = [ScriptedEngine(), ScriptedEngine()]
@@ -40,7 +40,7 @@ async def test_document_is_read_from_the_bucket(store: Store, storage: S3Storage
     assert (missing.status_code, missing.json()["code"]) == (424, "fetch_failed")
 
 
-async def test_object_that_is_too_large_is_refused_unread(store: Store, storage: S3Storage) -> None:
+async def test_object_above_the_size_limit_is_refused(store: Store, storage: S3Storage) -> None:
     key = uuid.uuid4().hex
     await storage.put(key, bytes(2**20 + 1), "image/png", {})
     async with serving(ScriptedEngine(), storage_of(store), ocr_max_upload_mb=1) as client:

@@ -1,4 +1,4 @@
-"""The store dies in the middle of uploads, and the service too: nothing is lost, torn or there twice."""
+"""The store or the service is killed during uploads: no result is lost, truncated or stored twice."""
 
 import asyncio
 import json
@@ -35,14 +35,14 @@ def service(store: Store, output: Path) -> RunningProgram:
 
 
 async def ask(url: str, count: int, after: Callable[[int], None] = lambda _: None) -> list[dict[str, Any]]:
-    """Send so many documents, several at a time; `after` is told of every answer."""
+    """Send `count` documents, several at a time; `after` is called with the number of answers so far."""
     answers: list[dict[str, Any]] = []
     numbers = iter(range(count))
 
     async def call() -> None:
         async with httpx.AsyncClient(base_url=url, timeout=60) as client:
             for _ in numbers:
-                # The same id for all: nothing may take another's place.
+                # All requests have the same id: if ids were the keys, results would overwrite each other.
                 answer = await client.post(
                     "/ocr",
                     files={"file": ("Скан.png", small_png())},
@@ -56,12 +56,12 @@ async def ask(url: str, count: int, after: Callable[[int], None] = lambda _: Non
     return answers
 
 
-def waiting(url: str) -> int:
+def spooled(url: str) -> int:
     documents: int = httpx.get(f"{url}/health").json()["storage"]["spool"]["documents"]
     return documents
 
 
-def assert_all_is_there(store: Store, prefix: str, answers: list[dict[str, Any]]) -> None:
+def assert_all_stored(store: Store, prefix: str, answers: list[dict[str, Any]]) -> None:
     objects = store.objects(f"{prefix}/")
     expected = [file["key"] for answer in answers for file in answer["storage"]["files"]]
     assert Counter(expected) == Counter(objects.keys())
@@ -72,7 +72,7 @@ def assert_all_is_there(store: Store, prefix: str, answers: list[dict[str, Any]]
         assert objects[f"{storage['folder']}source/Скан.png"] == small_png()
 
 
-async def test_store_that_dies_under_load_and_comes_back_has_everything(swift: Swift, tmp_path: Path) -> None:
+async def test_store_restarted_under_load_has_every_result(swift: Swift, tmp_path: Path) -> None:
     with swift.front() as (store, server), service(store, tmp_path) as running:
 
         def disturb(answered: int) -> None:
@@ -85,44 +85,44 @@ async def test_store_that_dies_under_load_and_comes_back_has_everything(swift: S
         assert len(answers) == 120
         statuses = Counter(answer["storage"]["status"] for answer in answers)
         assert set(statuses) == {"stored", "pending"} and min(statuses.values()) >= 20
-        wait_until(lambda: waiting(running.url) == 0, "the spool is empty")
-        assert_all_is_there(store, tmp_path.name, answers)
+        wait_until(lambda: spooled(running.url) == 0, "the spool is empty")
+        assert_all_stored(store, tmp_path.name, answers)
     log = "".join(running.log)
     assert log.count("storage unavailable: ") == log.count("the storage works again") == 1
     assert "Traceback" not in log
-    assert not list((tmp_path / "spool").glob("*-*")), "nothing is left behind"
+    assert not list((tmp_path / "spool").glob("*-*")), "the spool still has files"
 
 
-async def test_what_waits_survives_a_service_that_is_killed(swift: Swift, tmp_path: Path) -> None:
+async def test_spooled_results_survive_a_killed_service(swift: Swift, tmp_path: Path) -> None:
     with swift.front() as (store, server):
         with service(store, tmp_path) as running:
             server.kill()
             answers = await ask(running.url, 60)
             assert {answer["storage"]["status"] for answer in answers} == {"pending"}
             assert {file["url"] for answer in answers for file in answer["storage"]["files"]} == {None}
-            assert waiting(running.url) == 60
+            assert spooled(running.url) == 60
             running.kill()
         restart(server, store)
         with service(store, tmp_path) as running:
-            # Again in the middle of uploads: what it has taken waits until its lease is over.
+            # Killed during uploads again: a document that it has claimed waits until the lease expires.
             running.wait_for("a spooled document is stored")
             running.kill()
         with service(store, tmp_path) as running:
-            wait_until(lambda: waiting(running.url) == 0, "the spool is empty", timeout=60)
-        assert_all_is_there(store, tmp_path.name, answers)
+            wait_until(lambda: spooled(running.url) == 0, "the spool is empty", timeout=60)
+        assert_all_stored(store, tmp_path.name, answers)
 
 
-async def test_store_that_never_answers_holds_nothing_up(tmp_path: Path) -> None:
+async def test_unresponsive_store_does_not_delay_requests(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         store = Store(f"http://127.0.0.1:{mute.getsockname()[1]}")
         began = time.monotonic()
         with service(store, tmp_path) as running:
             answers = await ask(running.url, 40)
             assert {answer["storage"]["status"] for answer in answers} == {"pending"}
-            assert time.monotonic() - began < 15, "who comes later does not wait for it"
+            assert time.monotonic() - began < 15, "later requests waited for the storage"
         assert running.exit_code == -signal.SIGTERM
-        assert time.monotonic() - began < 40, "nor does the service at its end"
-    assert len(list((tmp_path / "spool").glob("waiting-*"))) == 40, "also what was just being tried"
+        assert time.monotonic() - began < 40, "shutdown waited for the storage"
+    assert len(list((tmp_path / "spool").glob("waiting-*"))) == 40, "a pending upload is missing"
 
 
 def restart(server: Server, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""S3Storage against real stores: over http, over https, and one that refuses what it does not know."""
+"""S3Storage against real stores: over http, over https, and one that refuses unknown features."""
 
 import logging
 import ssl
@@ -28,34 +28,34 @@ def fetch(store: Store, url: str) -> httpx.Response:
     return httpx.get(url, verify=context)
 
 
-async def test_object_comes_back_as_it_was_put(store: Store, storage: S3Storage) -> None:
+async def test_object_is_returned_as_it_was_stored(store: Store, storage: S3Storage) -> None:
     await storage.put(KEY, "Поставщик".encode(), TEXT, {"source-sha256": "abc", "engine": "tesseract"})
     assert await storage.get(KEY) == "Поставщик".encode()
     head = store.client().head_object(Bucket=BUCKET, Key=KEY)
     assert head["ContentType"] == TEXT
-    # S3 does not tell capital letters apart in names of metadata.
+    # S3 metadata names are case-insensitive.
     said = {name.lower(): value for name, value in head["Metadata"].items()}
     assert said == {"source-sha256": "abc", "engine": "tesseract"}
 
 
-async def test_object_takes_the_place_of_the_one_before(storage: S3Storage) -> None:
+async def test_object_is_overwritten(storage: S3Storage) -> None:
     await storage.put("ocr/twice", b"first", TEXT, {})
     await storage.put("ocr/twice", b"second", TEXT, {})
     assert await storage.get("ocr/twice") == b"second"
 
 
-async def test_large_object_goes_in_pieces(storage: S3Storage) -> None:
+async def test_large_object_is_uploaded_in_parts(storage: S3Storage) -> None:
     body = bytes(range(256)) * 4096 * 5
     await storage.put("ocr/large", body, "application/pdf", {})
     assert await storage.get("ocr/large") == body
 
 
-async def test_object_that_is_not_there_is_none(storage: S3Storage) -> None:
+async def test_missing_object_is_none(storage: S3Storage) -> None:
     assert await storage.get("ocr/never/put") is None
 
 
 async def test_objects_are_deleted_one_by_one(store: Store, storage: S3Storage) -> None:
-    """The trap: such stores do not know boto3's batches, which are sent as POST."""
+    """Such stores do not support the batch delete of boto3, which is sent as POST."""
     await storage.put("ocr/deleted/a", b"", TEXT, {})
     sent: list[str] = []
     storage._client.meta.events.register("before-send.s3", lambda request, **_: sent.append(request.method))
@@ -65,20 +65,20 @@ async def test_objects_are_deleted_one_by_one(store: Store, storage: S3Storage) 
     assert store.objects("ocr/deleted/") == {}
 
 
-def test_batch_is_refused_by_the_store_that_we_test_with(over_http: Store) -> None:
+def test_tested_store_refuses_batch_deletes(over_http: Store) -> None:
     with pytest.raises(ClientError):
         over_http.client().delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": "a"}, {"Key": "b"}]})
 
 
-def test_boto3s_own_checksums_are_refused_by_the_store_that_we_test_with(strict: Store) -> None:
-    """The trap that shows over https alone; every test above fails there without the cure."""
+def test_tested_store_refuses_the_default_checksums_of_boto3(strict: Store) -> None:
+    """This happens over https only. If the setting is missing, every test above fails on that store."""
     with pytest.raises(ClientError, match="MissingContentLength"):
         strict.client(request_checksum_calculation="when_supported").put_object(
             Bucket=BUCKET, Key="a", Body=b"a"
         )
 
 
-async def test_signed_address_needs_no_key_for_its_time(store: Store, storage: S3Storage) -> None:
+async def test_presigned_url_needs_no_credentials(store: Store, storage: S3Storage) -> None:
     await storage.put(KEY, b"signed", TEXT, {})
     url = await storage.url(KEY)
     answer = fetch(store, url)
@@ -95,7 +95,7 @@ async def test_signed_address_needs_no_key_for_its_time(store: Store, storage: S
     ],
     ids=["another object", "a longer time", "no signature"],
 )
-async def test_signed_address_is_good_for_nothing_else(
+async def test_altered_presigned_url_is_refused(
     store: Store, storage: S3Storage, tamper: Callable[[str], str]
 ) -> None:
     for key in ("ocr/signed", "ocr/secret"):
@@ -105,9 +105,9 @@ async def test_signed_address_is_good_for_nothing_else(
     assert b"hidden words" not in answer.content
 
 
-def settings(**other: Any) -> S3Settings:
-    right = {"endpoint": "https://s3.cloud.ru", "bucket": "scans", "access_key": "a:b", "secret_key": "c"}
-    return S3Settings(**{**right, **other})
+def settings(**overrides: Any) -> S3Settings:
+    working = {"endpoint": "https://s3.cloud.ru", "bucket": "scans", "access_key": "a:b", "secret_key": "c"}
+    return S3Settings(**{**working, "url_lifetime": 3600, **overrides})
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ async def test_addressing_style(style: str, beginning: str) -> None:
 
 
 @pytest.mark.parametrize("region", [REGION, "us-east-1"])
-async def test_signed_address_is_of_version_4(region: str) -> None:
-    """The trap: for a region that Amazon has had from the first, boto3 signs addresses by version 2."""
+async def test_presigned_url_has_signature_version_4(region: str) -> None:
+    """If a region is one of the first of Amazon, boto3 signs URLs with version 2 by default."""
     storage = S3Storage(settings(region=region))
     signed = parse_qs(urlsplit(await storage.url(KEY)).query)
     await storage.close()
@@ -131,7 +131,7 @@ async def test_signed_address_is_of_version_4(region: str) -> None:
     assert signed["X-Amz-Expires"] == ["86400"]
 
 
-async def test_check_passes_where_all_is_well(storage: S3Storage) -> None:
+async def test_check_passes_when_the_store_works(storage: S3Storage) -> None:
     await storage.check()
 
 
@@ -145,42 +145,40 @@ async def test_check_passes_where_all_is_well(storage: S3Storage) -> None:
     ],
     ids=["secret", "key", "bucket", "bucket's name"],
 )
-async def test_what_somebody_must_mend_is_told_apart(
-    over_http: Store, wrong: dict[str, str], reason: str
-) -> None:
+async def test_wrong_settings_are_refusals(over_http: Store, wrong: dict[str, str], reason: str) -> None:
     storage = storage_of(over_http, **wrong)
     for call in (storage.check(), storage.put("a", b"a", TEXT, {}), storage.get("a")):
         with pytest.raises(StorageRefusal, match=reason) as caught:
             await call
-        assert_discreet(caught.value, wrong)
+        assert_no_secrets(caught.value, wrong)
     await storage.close()
 
 
-async def test_store_that_is_away_is_an_outage(over_http: Store) -> None:
+async def test_unreachable_store_is_an_outage(over_http: Store) -> None:
     storage = storage_of(over_http, endpoint=f"http://127.0.0.1:{free_port()}")
     with pytest.raises(StorageOutage, match="cannot be reached") as caught:
         await storage.put("a", b"a", TEXT, {})
-    assert_discreet(caught.value, {})
+    assert_no_secrets(caught.value, {})
     await storage.close()
 
 
-async def test_unknown_certificate_is_nothing_that_passes(over_https: Store) -> None:
+async def test_untrusted_certificate_is_a_refusal(over_https: Store) -> None:
     storage = storage_of(over_https)
     with pytest.raises(StorageRefusal, match="certificate"):
         await storage.check()
     await storage.close()
 
 
-def assert_discreet(error: StorageError, given: dict[str, str]) -> None:
-    """No secret in what it says, and no error of boto3 hangs on it."""
+def assert_no_secrets(error: StorageError, given: dict[str, str]) -> None:
+    """The message has no secret, and no boto3 error is chained to it."""
     assert error.__cause__ is None and error.__context__ is None
     shown = repr(error) + error.detail
     for secret in (ACCESS_KEY, SECRET_KEY, given.get("access_key"), given.get("secret_key"), "Signature="):
         assert secret is None or secret not in shown
 
 
-async def test_secrets_are_in_no_words(over_http: Store, capfd: pytest.CaptureFixture[str]) -> None:
-    """At the most talkative level, too: boto3's own lines would hold keys, signatures and addresses."""
+async def test_secrets_are_not_in_logs_or_reprs(over_http: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    """The debug lines of boto3 itself would show keys, signatures and URLs."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     configure_logging("debug", "json")

@@ -1,4 +1,4 @@
-"""The whole service with a real store: what it answers, what it says of itself, and what it never says."""
+"""The whole service with a real store: its responses, health and log, and no secret in any of them."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def storage_health(service: RunningProgram) -> dict[str, Any]:
     return health
 
 
-def test_everything_can_be_fetched_where_the_answer_says(running: RunningService) -> None:
+def test_stored_files_can_be_fetched_by_their_urls(running: RunningService) -> None:
     answer = read(running, store_source="true")
     storage = answer.pop("storage")
     fetched = {
@@ -54,14 +54,14 @@ def test_everything_can_be_fetched_where_the_answer_says(running: RunningService
 
 
 @pytest.mark.parametrize("page", ["docs/storage.md", "docs/ru/storage.md"])
-def test_documentation_shows_the_answer(running: RunningService, page: str) -> None:
+def test_documented_response_has_the_actual_form(running: RunningService, page: str) -> None:
     blocks = re.findall(r"^```json\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
     [shown] = [block for block in map(json.loads, blocks) if block.get("kind") == "s3"]
     assert shape(read(running)["storage"]) == shape(shown)
 
 
 def shape(value: Any) -> Any:
-    """Leave only names, types, and what does not differ from store to store."""
+    """Keep names and types, and the values that are equal for all stores."""
     if isinstance(value, dict):
         return {name: shape(part) for name, part in value.items()}
     if isinstance(value, list):
@@ -70,7 +70,7 @@ def shape(value: Any) -> Any:
     return value if is_word else type(value)
 
 
-def test_health_says_that_all_is_well(running: RunningService) -> None:
+def test_health_reports_a_working_store(running: RunningService) -> None:
     wait_until(lambda: storage_health(running)["state"] == "ready", "the store is known")
     assert running.client.get("/health").json()["s3_storage"] == "configured"
 
@@ -85,26 +85,24 @@ def test_no_secret_is_in_log_health_or_documentation(running: RunningService) ->
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"CLOUDRU_S3_SECRET_KEY": "wrong-secret"}, "the secret key does not match"),
         ({"CLOUDRU_S3_BUCKET": "no-such-bucket"}, "there is no such bucket"),
     ],
     ids=["secret", "bucket"],
 )
-def test_what_is_set_wrongly_is_told_at_the_start(over_http: Store, wrong: dict[str, str], said: str) -> None:
+def test_wrong_settings_are_reported_at_start(over_http: Store, wrong: dict[str, str], message: str) -> None:
     with RunningService(**{**over_http.settings, **wrong}) as service:
         wait_until(lambda: storage_health(service)["state"] == "refused", "the store is known")
-        assert said in storage_health(service)["error"]
-        service.wait_for(f"ERROR.*storage refused.*{said}")
+        assert message in storage_health(service)["error"]
+        service.wait_for(f"ERROR.*storage refused.*{message}")
         answer = read(service)
         assert (answer["storage"]["status"], answer["text"] != "") == ("failed", True)
         assert "wrong-secret" not in "".join(service.log)
 
 
-def test_settings_that_are_half_there_are_told_and_the_service_starts(
-    over_http: Store, tmp_path: Path
-) -> None:
+def test_incomplete_settings_are_reported_and_the_service_starts(over_http: Store, tmp_path: Path) -> None:
     some = {name: value for name, value in over_http.settings.items() if not name.endswith("_SECRET_KEY")}
     with RunningService(**some, OCR_OUTPUT_DIR=str(tmp_path)) as service:
         service.wait_for("ERROR.*object storage is not used: CLOUDRU_S3_SECRET_KEY missing")

@@ -1,4 +1,4 @@
-"""Our own storage, pointed at one of the stores."""
+"""S3Storage of this service for one of the test stores."""
 
 from typing import Any
 
@@ -6,13 +6,14 @@ from s3_storage import S3Settings, S3Storage
 from tests.s3.stores import BUCKET, Store
 
 
-def storage_of(store: Store, **other: Any) -> S3Storage:
-    """other: settings in place of those that are right."""
-    right = {
+def storage_of(store: Store, **overrides: Any) -> S3Storage:
+    """Build an S3Storage; keyword arguments override the working settings."""
+    working = {
         "endpoint": store.endpoint,
         "bucket": BUCKET,
         "access_key": store.access_key,
         "secret_key": store.secret_key,
         "prefix": "ocr",
+        "url_lifetime": 3600,
     }
-    return S3Storage(S3Settings(**{**right, **other}))
+    return S3Storage(S3Settings(**{**working, **overrides}))

@@ -1,9 +1,9 @@
-"""Stand-ins for what cannot be had without a GPU: the models' weights and the vLLM server.
+"""Stand-ins for the parts that need a GPU: the weights of the models, and the vLLM server.
 
-They serve tests and benchmarks alone. Everything around them is real: PaddleOCR's own pipeline, ONNX Runtime,
+Only tests and benchmarks use them. Everything around them is real: the pipeline of PaddleOCR, ONNX Runtime,
 HTTP over sockets.
 
-- `pages`: pages whose layout is printed on them in grey cells, beside real text.
-- `models`: three small ONNX models in the form of the official ones; the layout model reads those cells.
-- `vllm_server`: an OpenAI-compatible server that batches continuously as vLLM does, with invented words.
+- `pages`: pages whose layout is encoded in grey cells along the upper edge, beside real text.
+- `models`: three small ONNX models in the format of the official ones; the layout model reads these cells.
+- `vllm_server`: an OpenAI-compatible server with the continuous batching of vLLM and invented text.
 """

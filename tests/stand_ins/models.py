@@ -1,7 +1,7 @@
-"""The three models around the VLM, as small ONNX files that paddlex takes for the official ones.
+"""Stand-ins for the three models around the VLM: small ONNX files that paddlex loads as the official ones.
 
-`make_model_cache` writes them into a folder in the form of paddlex's own cache of downloaded models, so the
-pipeline finds them as it finds the real ones; `PADDLE_PDX_CACHE_HOME` names the folder.
+`make_model_cache` writes them in the layout of the paddlex download cache, so the pipeline finds them like
+the official models. `PADDLE_PDX_CACHE_HOME` names the folder.
 """
 
 import json
@@ -30,13 +30,13 @@ _FLOAT = TensorProto.FLOAT
 
 
 def make_model_cache(home: Path, masks: bool = False) -> dict[str, str]:
-    """Write the models below `home`; return the environment with which paddlex finds them, offline.
+    """Write the models below `home`; return the environment in which paddlex finds them without a network.
 
-    masks: let the layout model give a mask a box, as PP-DocLayoutV3 does, from which polygons are made.
+    masks: if true, the layout model returns a mask for each box, as PP-DocLayoutV3 does for its polygons.
     """
     models = home / "official_models"
     _save(models / "PP-DocLayoutV3_onnx", _layout(masks), _LAYOUT_CONFIG)
-    # The older model gives no masks.
+    # The older model returns no masks.
     _save(models / "PP-DocLayoutV2_onnx", _layout(masks=False), _named("PP-DocLayoutV2", _LAYOUT_CONFIG))
     _save(models / "PP-LCNet_x1_0_doc_ori_onnx", _orientation(), _ORIENTATION_CONFIG)
     _save(models / "UVDoc_onnx", _unwarping(), {"Global": {"model_name": "UVDoc"}})
@@ -76,16 +76,16 @@ def _save(folder: Path, model: onnx.ModelProto, config: dict[str, Any]) -> None:
     onnx.checker.check_model(model, full_check=True)
     folder.mkdir(parents=True)
     onnx.save(model, folder / "inference.onnx")
-    # JSON is YAML too.
+    # JSON is valid YAML.
     (folder / "inference.yml").write_text(json.dumps(config))
 
 
-# A name's source in the graph, its type and its shape.
+# An output: its name in the graph, its type and its shape.
 _Outputs = dict[str, tuple[str, int, list[Any]]]
 
 
 class _Graph:
-    """Puts nodes together; each method names its result."""
+    """Builds a graph; each method returns the name of its result."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -118,9 +118,9 @@ class _Graph:
 
 
 def _layout(masks: bool) -> onnx.ModelProto:
-    """Read the cells that `pages` prints: boxes (class, score, x0, y0, x1, y1, order), their count a page.
+    """Read the cells that `pages` prints: boxes (class, score, x0, y0, x1, y1, order), and how many per page.
 
-    As the real model it always gives the same number of boxes; those that are none have a score of zero.
+    Like the real model it always returns the same number of boxes; if a box is unused, its score is zero.
     """
     graph = _Graph()
     second = graph.constant([1], np.int64)
@@ -133,7 +133,7 @@ def _layout(masks: bool) -> onnx.ModelProto:
     present = graph.node("Less", graph.pick(values, 2, [0]), graph.constant(len(LABELS)))
     values = graph.node("Where", present, values, graph.constant(0))  # [N, boxes, 6], in units
 
-    # A unit in pixels of the page, y before x: the model's side over the scale, over a page's units. [N, 2]
+    # Size of a unit in page pixels, y before x: model side / scale factor / units per page. [N, 2]
     unit = graph.node("Div", graph.constant(MODEL_SIDE / UNITS), "scale_factor")
     unit = graph.node("Unsqueeze", graph.pick(unit, 1, [1, 0, 1, 0]), second)
     edges = graph.node("Mul", graph.pick(values, 2, [2, 3, 4, 5]), unit)
@@ -164,7 +164,7 @@ def _flat(graph: _Graph, boxes: str, columns: int) -> str:
 
 
 def _cut_corners(graph: _Graph, boxes: str) -> str:
-    """Make a mask a box, the size of the page: the box without its upper left corner."""
+    """Make a mask for each box, the size of the page: the box without its upper left corner."""
     axes = graph.constant([1, 2], np.int64)
     left, top, right, bottom = (
         graph.node("Unsqueeze", graph.pick(boxes, 1, column), axes) for column in (2, 3, 4, 5)
@@ -182,10 +182,10 @@ def _cut_corners(graph: _Graph, boxes: str) -> str:
 
 
 def _orientation() -> onnx.ModelProto:
-    """Find the corner that `pages` marks: the darkest of the four places where it can be."""
+    """Find the corner that `pages` marks: the darkest of its four possible places."""
     left, top, right, bottom = CORNER_MARK
     x, y = ((a + b) / 2 / UNITS for a, b in ((left, right), (top, bottom)))
-    # Where the mark lies on a page that must be turned by 0, 90, 180, 270 degrees to stand upright.
+    # Place of the mark on a page that must be rotated by 0, 90, 180, 270 degrees to be upright.
     places = ((x, y), (1 - y, x), (1 - x, 1 - y), (y, 1 - x))
     graph = _Graph()
     red = graph.pick("x", 1, 0)
@@ -201,7 +201,7 @@ def _orientation() -> onnx.ModelProto:
 
 
 def _unwarping() -> onnx.ModelProto:
-    """Take a little green away, so that one can tell it was here; the layout is not printed in green."""
+    """Reduce the green channel, as a sign that the model ran; the layout cells are read from red."""
     graph = _Graph()
     darker = graph.node("Mul", "image", graph.constant([[[1.0]], [[0.9]], [[1.0]]]))
     shape = ["N", 3, "height", "width"]

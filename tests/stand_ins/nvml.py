@@ -1,4 +1,4 @@
-"""A stand-in for NVIDIA's library: the real pynvml calls it, by the rules of C."""
+"""A stand-in for the NVML library of NVIDIA: the real pynvml calls it through its C interface."""
 
 import ctypes
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import pynvml
 
 @dataclass(frozen=True)
 class StandInGpu:
-    """utilization: in percent, None where it is not told. used, size: bytes. lost: it answers nothing."""
+    """utilization: in percent, None if unsupported. used, size: memory in bytes. lost: every call fails."""
 
     utilization: int | None = 0
     used: int = 0
@@ -20,9 +20,9 @@ class StandInGpu:
 
 
 class StandInNvml:
-    """Stands where pynvml keeps `libnvidia-ml.so.1`.
+    """Replaces `libnvidia-ml.so.1` in pynvml.
 
-    started: what its initialization returns. answers: while it is not set, calls do not come to an end.
+    started: return code of the initialization. answers: while it is not set, calls block.
     """
 
     def __init__(self, *gpus: StandInGpu) -> None:
@@ -54,7 +54,7 @@ class StandInNvml:
     def _handle(self, index: Any, handle: Any) -> int | None:
         if self._gpus[index.value].lost:
             return int(pynvml.NVML_ERROR_GPU_IS_LOST)
-        # No handle is null.
+        # A handle is never null.
         ctypes.c_void_p.from_buffer(handle._obj).value = index.value + 1
         return None
 

@@ -1,8 +1,8 @@
-"""Pages for the layout stand-in: each carries its own layout, as grey cells along its upper edge.
+"""Pages for the layout stand-in: each encodes its own layout in grey cells along its upper edge.
 
-The page is a grid of 63 x 63 units. Every box takes six cells: label, score, left, top, right, bottom; a
-cell's grey is four times its value, and white says that there is no box. Boxes stand in reading order.
-Resized to 800 x 800 pixels, as the layout model sees it, a cell is 8 x 8 pixels.
+The page is a grid of 63 x 63 units. Each box takes six cells: label, score, left, top, right, bottom. The
+grey value of a cell is four times its number; if the cell is white, there is no box. Boxes are in reading
+order. The layout model sees the page resized to 800 x 800 pixels, so a cell is 8 x 8 pixels.
 """
 
 import random
@@ -35,7 +35,7 @@ LABELS = (
 """The 25 labels of PP-DocLayoutV3, in its order."""
 
 _PICTURES = {"image", "chart", "seal", "header_image", "footer_image"}
-# Where a page's upper left corner is, for the orientation stand-in: left, top, right, bottom, in units.
+# Mark in the upper left corner for the orientation stand-in: left, top, right, bottom, in units.
 CORNER_MARK = (1, 6, 3, 8)
 
 
@@ -54,16 +54,16 @@ class Box:
 def draw_page(
     boxes: Sequence[Box], seed: int = 0, size: tuple[int, int] = A4_AT_200_DPI, marked: bool = False
 ) -> Image.Image:
-    """Print the boxes, each with something of its kind inside, and the cells that say where they are.
+    """Draw the boxes, each with content of its kind, and the cells that encode them.
 
-    seed: makes the contents of one page differ from those of another. marked: print the corner mark too.
+    seed: pages with different seeds have different contents. marked: draw the corner mark too.
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     image = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(image)
     for box in boxes:
         edges = _pixels((box.left, box.top, box.right, box.bottom), size)
-        _fill(image, draw, box.label, edges, chance)
+        _fill(image, draw, box.label, edges, rng)
     _print_cells(draw, boxes, size)
     if marked:
         draw.rectangle(_pixels(CORNER_MARK, size), fill="black")
@@ -78,14 +78,14 @@ def text_page(blocks: int, seed: int = 0, size: tuple[int, int] = A4_AT_200_DPI)
 
 
 def crowded_page(seed: int = 0) -> Image.Image:
-    """Make a page of 80 small blocks, as many as the cells can say."""
+    """Make a page of 80 small blocks, the maximum that the cells can encode."""
     corners = [(1 + 15 * column, TOP + 1 + 2 * row) for column in range(4) for row in range(20)]
     boxes = [Box("text", left, top, left + 14, top + 1) for left, top in corners]
     return draw_page(boxes, seed, size=(2480, 3508))
 
 
 class LazyPages(Mapping[str, Image.Image]):
-    """Named pages, each drawn when it is first asked for."""
+    """Named pages, each drawn when it is first used."""
 
     def __init__(self, drawings: Mapping[str, Callable[[], Image.Image]]) -> None:
         self._drawings = {name: cache(draw) for name, draw in drawings.items()}
@@ -117,16 +117,16 @@ def _various_drawings() -> Iterator[tuple[str, Callable[[], Image.Image]]]:
             Box("text", 4, 40, 59, 50),
         ]
         yield f"with {label}", partial(draw_page, boxes, seed)
-    # A picture inside a table travels to the VLM as a mark, and comes back as an image tag.
+    # The pipeline replaces a picture inside a table with a mark for the VLM, and the mark with an image tag.
     boxes = [Box("table", 4, 10, 59, 40), Box("image", 8, 14, 20, 22), Box("text", 4, 44, 30, 50)]
     yield "picture in a table", partial(draw_page, boxes, 99)
-    # Neighbours that the pipeline merges into one block, over two columns.
+    # Adjacent blocks in two columns, which the pipeline merges into one block.
     boxes = [Box("text", 4, 10, 30, 59), Box("text", 33, 10, 59, 40), Box("footer", 20, 60, 40, 62)]
     yield "two columns", partial(draw_page, boxes, 100)
 
 
 VARIOUS_PAGES = LazyPages(dict(_various_drawings()))
-"""40 pages, no two alike: every label, sizes, nothing at all, one block, 80 blocks."""
+"""40 different pages: every label, several sizes, an empty page, one block, 80 blocks."""
 
 
 def _pixels(units: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -140,26 +140,26 @@ def _fill(
     draw: ImageDraw.ImageDraw,
     label: str,
     edges: tuple[int, int, int, int],
-    chance: random.Random,
+    rng: random.Random,
 ) -> None:
     left, top, right, bottom = edges
     if label in _PICTURES:
-        image.paste(Image.fromarray(_noise(chance, right - left, bottom - top)), (left, top))
+        image.paste(Image.fromarray(_noise(rng, right - left, bottom - top)), (left, top))
         return
     font = ImageFont.truetype(SERIF, 34)
     words = " ".join(RUSSIAN).split()
-    chance.shuffle(words)
+    rng.shuffle(words)
     lines = wrap(" ".join(words), font, right - left - 20)
     for number, line in enumerate(lines[: (bottom - top - 4) // 46]):
-        draw.text((left + 10, top + 4 + 46 * number), line, font=font, fill=(chance.randrange(60),) * 3)
+        draw.text((left + 10, top + 4 + 46 * number), line, font=font, fill=(rng.randrange(60),) * 3)
     if label == "table":
         for x in range(left, right, max(1, (right - left) // 4)):
             draw.line((x, top, x, bottom), fill="black", width=3)
         draw.rectangle(edges, outline="black", width=3)
 
 
-def _noise(chance: random.Random, width: int, height: int) -> np.ndarray:
-    pixels = np.random.default_rng(chance.randrange(2**32)).integers(
+def _noise(rng: random.Random, width: int, height: int) -> np.ndarray:
+    pixels = np.random.default_rng(rng.randrange(2**32)).integers(
         90, 256, (height // 8 + 1, width // 8 + 1, 3)
     )
     return pixels.astype(np.uint8).repeat(8, axis=0).repeat(8, axis=1)[:height, :width]

@@ -1,4 +1,4 @@
-"""Stands in for the command that starts vLLM, where only its life as a process matters.
+"""Stands in for the command that starts vLLM, for tests of its life as a process: exits and signals.
 
 Usage: python -m tests.stand_ins.vllm_process crash | crash-later | deaf | family
 """
@@ -11,14 +11,14 @@ from typing import NoReturn
 
 
 def crash() -> NoReturn:
-    """Fail as vLLM does without its libraries."""
+    """Fail like vLLM if its libraries are missing."""
     _say("Traceback (most recent call last):")
     _say("ImportError: torch")
     sys.exit(3)
 
 
 def crash_later() -> NoReturn:
-    """Run until something kills it."""
+    """Run until killed."""
     _run()
 
 
@@ -29,7 +29,7 @@ def deaf() -> NoReturn:
 
 
 def family() -> NoReturn:
-    """Have a child that ignores SIGTERM, an orphan in a session of its own, and one that ends soon."""
+    """Start a child that ignores SIGTERM, an orphan in its own session, and a child that ends soon."""
     ignore = "trap '' TERM; echo child $$; while :; do sleep 1; done"
     subprocess.Popen(["sh", "-c", ignore])
     subprocess.Popen(["sh", "-c", "setsid sh -c 'echo orphan $$; exec sleep 3600' & exit"]).wait()
@@ -44,7 +44,7 @@ def _run() -> NoReturn:
 
 
 def _say(line: str) -> None:
-    # At once, as children write to the same pipe.
+    # Flushed at once, because child processes write to the same pipe.
     os.write(1, f"{line}\n".encode())
 
 

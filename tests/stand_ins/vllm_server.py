@@ -1,12 +1,12 @@
-"""A stand-in for the vLLM server: OpenAI's API over HTTP, continuous batching in time, invented words.
+"""A stand-in for the vLLM server: the OpenAI API over HTTP, the timing of continuous batching, invented text.
 
-It keeps vLLM's shape of time: at most `--running` sequences run, others wait in order; a sequence begins
-after its prefill; each step gives every running sequence one token and takes `--step-ms` plus
-`--step-ms-each` for each of them. What it answers, and how long that is (20 to 200 tokens), comes from the
-hash of the crop. A caller that leaves frees its slot, as with vLLM.
+It has the timing of vLLM: at most `--running` sequences run, the others wait in order. A sequence begins
+after its prefill; each step generates one token for every running sequence, and takes `--step-ms` plus
+`--step-ms-each` per sequence. The text and its length (20 to 200 tokens) come from the hash of the crop. If a
+client disconnects, its slot is free again, as with vLLM.
 
 Run it with `python -m tests.stand_ins.vllm_server --port 0`; it prints its address. `POST /stand_in/fault`
-with `{"fault": …}` makes it fail in one of the ways of `FAULTS`, `GET /stand_in/stats` tells what it did.
+with `{"fault": …}` switches on one of `FAULTS`; `GET /stand_in/stats` returns counts of its calls.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _WORDS = ("акт", "банк", "вид", "год", "день", "закон", "�
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a step takes: seconds, seconds for each running sequence; prefill in seconds."""
+    """step, step_each, prefill: seconds; step_each is added per running sequence. most_running: slots."""
 
     step: float = 0.005
     step_each: float = 0.00008
@@ -38,7 +38,7 @@ class Pace:
 
 @dataclass
 class Stats:
-    """calls: completions begun. aborted: those whose caller left. tokens: generated for the others."""
+    """calls: completions begun. aborted: the client disconnected. tokens: generated for answered calls."""
 
     calls: int = 0
     answered: int = 0
@@ -57,7 +57,7 @@ class _Sequence:
 
 
 class Batch:
-    """The sequences that run and those that wait; time passes in `run`."""
+    """The running and the waiting sequences; `run` advances the time."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
@@ -66,7 +66,7 @@ class Batch:
         self._arrived = asyncio.Event()
 
     async def generate(self, tokens: int) -> None:
-        """Return once as many tokens have been generated for one sequence."""
+        """Wait until this number of tokens has been generated for one sequence."""
         sequence = _Sequence(tokens)
         self._waiting.append(sequence)
         self._arrived.set()
@@ -78,7 +78,7 @@ class Batch:
                 self._waiting.remove(sequence)
 
     async def run(self) -> None:
-        """Step for ever. Steps follow the clock: what a busy machine delays is made up for."""
+        """Run steps forever. Steps follow the clock: if a busy machine delays one, the next ones catch up."""
         now = time.monotonic()
         while True:
             if not self._running and not self._waiting:
@@ -110,10 +110,10 @@ class Batch:
 
 
 def reply(prompt: str, crop: str) -> tuple[str, int]:
-    """Invent an answer in the form that the prompt asks for; return it and its tokens, 20 to 200."""
-    chance = random.Random(hashlib.sha256(f"{prompt}{crop}".encode()).digest())
-    tokens = chance.randint(20, 200)
-    words = [chance.choice(_WORDS) for _ in range(tokens)]
+    """Invent an answer in the format of the prompt; return it and its number of tokens, 20 to 200."""
+    rng = random.Random(hashlib.sha256(f"{prompt}{crop}".encode()).digest())
+    tokens = rng.randint(20, 200)
+    words = [rng.choice(_WORDS) for _ in range(tokens)]
     if prompt.startswith("Table"):
         return "".join(f"<fcel>{word}" + "<nl>" * (n % 4 == 3) for n, word in enumerate(words)), tokens
     if prompt.startswith("Formula"):
@@ -160,20 +160,20 @@ FAULTS: dict[str, Callable[[], web.Response]] = {
 
 
 class StandIn:
-    """The server: one for a process."""
+    """The stand-in vLLM server; one per process."""
 
     def __init__(self, pace: Pace, model: str = SERVED_MODEL) -> None:
         self._model = model
         self._stats = Stats()
         self._batch = Batch(pace)
         self._fault: str | None = None
-        # How many completions more are answered well before the fault sets in.
+        # Number of completions that still succeed before the fault begins.
         self._before_fault = 0
         self._recording: list[bytes] | None = None
         self._parents: list[str | None] = []
 
     def app(self) -> web.Application:
-        """Put the routes together."""
+        """Build the aiohttp application with its routes."""
         app = web.Application(client_max_size=2**30)
         app.add_routes(
             [
@@ -220,13 +220,13 @@ class StandIn:
         finally:
             self._stats.in_flight -= 1
 
-    async def _answer(self, request: web.Request, asked: dict) -> web.Response:  # type: ignore[type-arg]
-        if asked["model"] != self._model:
-            return _error(404, f"The model `{asked['model']}` does not exist.")
+    async def _answer(self, request: web.Request, body: dict) -> web.Response:  # type: ignore[type-arg]
+        if body["model"] != self._model:
+            return _error(404, f"The model `{body['model']}` does not exist.")
         if self._fault is not None and self._before_fault <= 0:
             return await self._fail(request)
         self._before_fault -= 1
-        [image, text] = asked["messages"][0]["content"]
+        [image, text] = body["messages"][0]["content"]
         content, tokens = reply(text["text"], image["image_url"]["url"])
         await self._batch.generate(tokens)
         self._stats.answered += 1
@@ -243,8 +243,8 @@ class StandIn:
         return FAULTS.get(self._fault or "", FAULTS["500"])()
 
     async def _set_fault(self, request: web.Request) -> web.Response:
-        asked = await request.json()
-        self._fault, self._before_fault = asked["fault"], asked.get("after", 0)
+        body = await request.json()
+        self._fault, self._before_fault = body["fault"], body.get("after", 0)
         return web.Response()
 
     async def _set_model(self, request: web.Request) -> web.Response:
@@ -267,7 +267,7 @@ class StandIn:
 
 
 async def serve(stand_in: StandIn, port: int) -> None:
-    """Serve on loopback until cancelled; print the address once it can be asked."""
+    """Serve on loopback until cancelled; print the address when the socket listens."""
     runner = web.AppRunner(stand_in.app(), handler_cancellation=True, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
@@ -277,7 +277,7 @@ async def serve(stand_in: StandIn, port: int) -> None:
 
 
 def main() -> None:
-    """Read the command line and serve."""
+    """Parse the command line and serve."""
     pace = Pace()
     options = argparse.ArgumentParser(description="A stand-in for the vLLM server, for tests and benchmarks.")
     options.add_argument("--port", type=int, default=0)
