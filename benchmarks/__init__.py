@@ -1,10 +1,10 @@
-"""Measurements that anyone can run again: each prints a table with ratios taken in one run."""
+"""Repeatable measurements: each prints a table, with ratios from the same run."""
 
 import sys
 import time
 from collections.abc import Callable, Mapping
 
-_TELL_EVERY = 3.0  # seconds
+_REPORT_INTERVAL = 3.0  # seconds
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -15,34 +15,34 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 class Progress:
-    """Tells on standard error how far something is, every few seconds and at its end."""
+    """Reports progress on standard error every few seconds and at the end."""
 
-    def __init__(self, what: str, total: int) -> None:
-        self._what = what
+    def __init__(self, description: str, total: int) -> None:
+        self._description = description
         self._total = total
         self._done = 0
-        self._told_at = time.perf_counter()
+        self._reported_at = time.perf_counter()
 
     def step(self, count: int = 1) -> None:
-        """Note that so many more are done."""
+        """Count finished steps."""
         self._done += count
         now = time.perf_counter()
-        if now - self._told_at > _TELL_EVERY or self._done >= self._total:
-            self._told_at = now
-            say(f"{self._what}: {self._done} of {self._total}")
+        if now - self._reported_at > _REPORT_INTERVAL or self._done >= self._total:
+            self._reported_at = now
+            say(f"{self._description}: {self._done} of {self._total}")
 
 
-def say(what: str) -> None:
-    """Tell whoever waits what is being done; the results stand on standard output."""
-    print(what, file=sys.stderr, flush=True)
+def say(description: str) -> None:
+    """Print a status message on standard error; the results are on standard output."""
+    print(description, file=sys.stderr, flush=True)
 
 
 def by_turns(
     calls: Mapping[str, Callable[[], object]], turns: int, warm_up: int = 0
 ) -> dict[str, list[float]]:
-    """Make the calls in turn, again and again; return the seconds of each.
+    """Run the calls in turn, several times; return the durations of each in seconds.
 
-    warm_up: the first so many turns warm caches and connections, and are not counted.
+    warm_up: number of first turns that warm caches and connections and are not measured.
     """
     taken: dict[str, list[float]] = {name: [] for name in calls}
     progress = Progress("turns", warm_up + turns)

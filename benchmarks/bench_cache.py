@@ -1,6 +1,6 @@
-"""What a repeated document costs: read anew, from memory, from the store, and as a 304, by turns, in one run.
+"""Latency of a repeated document: uncached, from memory, from the store, and as a 304, in turn in one run.
 
-The store is OpenStack Swift on loopback and on the same cores. What is measured stores nothing.
+The store is OpenStack Swift on loopback and on the same cores. No result is stored during the measurement.
 """
 
 import statistics
@@ -20,7 +20,7 @@ SCAN = (ROOT / "examples" / "scan.jpg").read_bytes()
 
 
 def ask(client: httpx.Client, status: int, cached: bool, tag: str = "", **fields: str) -> str:
-    """Send the scan; return the answer's tag."""
+    """Send the scan; return its ETag."""
     answer = client.post(
         "/ocr",
         files={"file": ("scan.jpg", SCAN)},
@@ -32,8 +32,8 @@ def ask(client: httpx.Client, status: int, cached: bool, tag: str = "", **fields
     return str(answer.headers.get("etag"))
 
 
-def measured(store: Store) -> dict[str, list[float]]:
-    """Measure with one service that keeps results in memory, and one that has the store alone."""
+def measure(store: Store) -> dict[str, list[float]]:
+    """Measure one service that caches results in memory, and one that caches them in the store only."""
     settings = {**store.settings, "OCR_CACHE_LIFETIME": "3600"}
     with (
         RunningService(**settings) as in_memory,
@@ -43,7 +43,7 @@ def measured(store: Store) -> dict[str, list[float]]:
         wait_until_stored(in_store.client)
         return by_turns(
             {
-                "read anew (`cache=false`)": partial(ask, in_memory.client, 200, False, cache="false"),
+                "uncached (`cache=false`)": partial(ask, in_memory.client, 200, False, cache="false"),
                 "from the store": partial(ask, in_store.client, 200, True),
                 "from memory": partial(ask, in_memory.client, 200, True),
                 "304": partial(ask, in_memory.client, 304, True, tag),
@@ -53,33 +53,33 @@ def measured(store: Store) -> dict[str, list[float]]:
 
 
 def wait_until_stored(client: httpx.Client) -> None:
-    """Ask until the store has the result: the first answer does not wait for that."""
+    """Repeat the request until the store has the result, because storing happens after the response."""
     while not client.post("/ocr", files={"file": SCAN}, data={"store": "false"}).json()["cached"]:
         pass
 
 
 def main() -> None:
-    """Start the store, measure, print."""
+    """Start the store, measure, print the table."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         say("starting the store")
         swift = Swift(Path(folder))
         swift.start()
         try:
             with swift.front() as (store, _):
-                print_table(measured(store))
+                print_table(measure(store))
         finally:
             swift.stop()
 
 
 def print_table(taken: dict[str, list[float]]) -> None:
-    """Print the medians, and how many times as long reading anew takes."""
+    """Print the medians, and the ratio of the uncached latency to each."""
     print(f"\nTesseract, a scan of one page; {TURNS} turns\n")
-    print("| milliseconds | p50 | p95 | read anew / this |")
+    print("| milliseconds | p50 | p95 | uncached / this |")
     print("|---|---|---|---|")
-    anew = statistics.median(next(iter(taken.values())))
+    uncached = statistics.median(next(iter(taken.values())))
     for name, times in taken.items():
         p50, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]
-        print(f"| {name} | {p50 * 1e3:.1f} | {p95 * 1e3:.1f} | {anew / p50:.1f} |")
+        print(f"| {name} | {p50 * 1e3:.1f} | {p95 * 1e3:.1f} | {uncached / p50:.1f} |")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How soon the service answers: after its start, while every core recognises, and to a pixel bomb."""
+"""Latency of the first response, of `/health` when all cores are busy, and of refusing a pixel bomb."""
 
 import httpx
 
 from benchmarks import say, seconds
-from benchmarks.probing import print_milliseconds, probed, probed_beside
+from benchmarks.probing import print_milliseconds, probe, probe_during
 from ocr_service.runtime.cores import usable_cores
 from tests.running import RunningService
 from tests.samples import RUSSIAN, bomb_png, pdf_of_images, printed_page
@@ -15,7 +15,7 @@ READERS = 2 * usable_cores()
 
 
 def first_answers() -> list[float]:
-    """Start the service again and again; return the seconds to its first answer."""
+    """Start the service several times; return the seconds until its first response."""
     taken = []
     for number in range(STARTS):
         with RunningService() as service:
@@ -24,9 +24,9 @@ def first_answers() -> list[float]:
     return taken
 
 
-def probed_under_load(service: RunningService) -> tuple[list[float], int]:
-    """Probe while twice as many long PDFs as there are cores are being read; also count the pages read."""
-    say("probing while every core recognises")
+def probe_under_load(service: RunningService) -> tuple[list[float], int]:
+    """Probe while twice as many long PDFs as cores are being read; also count the pages read."""
+    say("probing while all cores are busy")
     pages = pdf_of_images([printed_page(RUSSIAN).image] * 8)
     read: list[int] = []
 
@@ -34,24 +34,24 @@ def probed_under_load(service: RunningService) -> tuple[list[float], int]:
         answer = client.post("/ocr", files={"file": pages}).raise_for_status().json()
         read.append(len(answer["pages"]))
 
-    return probed_beside(service.url, PROBES, read_all, READERS), sum(read)
+    return probe_during(service.url, PROBES, read_all, READERS), sum(read)
 
 
 def main() -> None:
     """Measure and print the table."""
     starts = first_answers()
     with RunningService() as service:
-        idle = probed(service.client, PROBES // 4)
-        say("making the pixel bomb, and sending it")
+        idle = probe(service.client, PROBES // 4)
+        say("making and sending the pixel bomb")
         bomb = bomb_png(BOMB_SIDE)
         refusals = [seconds(lambda: service.client.post("/ocr", files={"file": bomb})) for _ in range(20)]
-        busy, pages = probed_under_load(service)
+        busy, pages = probe_under_load(service)
     print(f"\n{usable_cores()} cores; under load {READERS} callers, {pages} pages read\n")
     print_milliseconds(
         {
             "first answer after start": starts,
             "/health, idle": idle,
-            "/health while every core recognises": busy,
+            "/health while all cores are busy": busy,
             f"refusal of {BOMB_SIDE**2 // 1_000_000} megapixels in {len(bomb) // 1000} kB": refusals,
         }
     )

@@ -1,7 +1,7 @@
-"""What storing costs a caller: the same document with and without it, by turns, in one run.
+"""Latency that storing adds: the same document with and without storing, in turn in one run.
 
-The stores are OpenStack Swift, a Python program, and rclone, both on loopback and on the same cores; the time
-of each for one small object, without the service, is shown beside.
+The stores are OpenStack Swift, which is a Python program, and rclone, both on loopback and on the same cores.
+Their own latency for one small object is shown too.
 """
 
 import statistics
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 TURNS = 100
 
 SCAN = (ROOT / "examples" / "scan.jpg").read_bytes()
-WAYS = ("store=false", "stored", "stored with its source")
+MODES = ("store=false", "stored", "stored with its source")
 
 
-def ask(client: httpx.Client, way: str) -> None:
-    """Have the scan read and stored, or not, as the way says."""
-    fields = {"store": str(way != WAYS[0]).lower(), "store_source": str(way == WAYS[2]).lower()}
+def ask(client: httpx.Client, mode: str) -> None:
+    """Send the scan, and store the result if the mode says so."""
+    fields = {"store": str(mode != MODES[0]).lower(), "store_source": str(mode == MODES[2]).lower()}
     answer = client.post("/ocr", files={"file": ("scan.jpg", SCAN)}, data=fields).raise_for_status().json()
-    assert answer["storage"]["status"] == ("disabled" if way == WAYS[0] else "stored")
+    assert answer["storage"]["status"] == ("disabled" if mode == MODES[0] else "stored")
 
 
-def measured(store: Store, running: RunningProgram) -> dict[str, list[float]]:
-    """Measure every way through one service, and the store alone beside."""
+def measure(store: Store, running: RunningProgram) -> dict[str, list[float]]:
+    """Measure every mode of the service, and the store alone."""
     s3 = store.client()
     number = iter(range(10_000))
     with httpx.Client(base_url=running.url, timeout=60) as client:
         return by_turns(
             {
-                **{way: partial(ask, client, way) for way in WAYS},
+                **{mode: partial(ask, client, mode) for mode in MODES},
                 "the store alone, one small object": lambda: put(s3, f"bench/{next(number)}"),
             },
             TURNS,
@@ -51,25 +51,25 @@ def measured(store: Store, running: RunningProgram) -> dict[str, list[float]]:
 
 
 def put(s3: "S3Client", key: str) -> None:
-    """Store one small object apart from the service."""
+    """Store one small object without the service."""
     s3.put_object(Bucket=BUCKET, Key=key, Body=b"x" * 3000)
 
 
 def print_table(title: str, taken: dict[str, list[float]]) -> None:
-    """Print the medians, and what each adds to the first."""
+    """Print the medians, and the time that each mode adds to the first."""
     print(f"\n{title}; {TURNS} turns\n")
     print("| milliseconds | p50 | p95 | added p50 |")
     print("|---|---|---|---|")
-    base = statistics.median(taken[WAYS[0]])
+    base = statistics.median(taken[MODES[0]])
     for name, times in taken.items():
         p50, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]
-        added = f"{(p50 - base) * 1e3:.1f}" if name in WAYS[1:] else ""
+        added = f"{(p50 - base) * 1e3:.1f}" if name in MODES[1:] else ""
         print(f"| {name} | {p50 * 1e3:.1f} | {p95 * 1e3:.1f} | {added} |")
 
 
 @contextmanager
 def stores(folder: Path) -> Iterator[dict[str, Store]]:
-    """Run both object stores, their files in memory: a store has disks of its own."""
+    """Run both object stores on tmpfs, so that disk speed does not count."""
     say("starting the stores")
     swift = Swift(folder / "swift")
     swift.start()
@@ -95,7 +95,7 @@ def main() -> None:
             for name, store in found.items():
                 say(f"{engine}; {name}")
                 with start(**store.settings, OCR_CACHE_LIFETIME="0") as running:
-                    print_table(f"{engine}; {name}", measured(store, running))
+                    print_table(f"{engine}; {name}", measure(store, running))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Pages a second of one 12-page scan: the service over HTTP, bare tesserocr, and OCRmyPDF, in one run.
+"""Pages per second for a scan of 12 pages: the service over HTTP, bare tesserocr, and OCRmyPDF, in one run.
 
-Everyone gets the same PDF, the same languages and as many workers as there are cores; each renders the pages
-itself at 300 dpi. The three take turns, so that a machine whose speed drifts does so for all; ratios are
-taken turn by turn and their median is what counts.
+All contenders get the same PDF and languages, and one worker per core; each renders the pages itself at 300
+dpi. They take turns, so that changes in machine speed affect all of them. Ratios are taken per turn, and the
+median counts.
 """
 
 import os
@@ -34,7 +34,7 @@ WORKERS = usable_cores()
 
 
 def scanned_pdf() -> bytes:
-    """Make a PDF of 12 full pages, Russian and English by turns, one and two columns by turns."""
+    """Make a PDF of 12 full pages, alternately Russian and English, with one and two columns."""
     pages = []
     for number in range(PAGES):
         texts = RUSSIAN if number % 2 else ENGLISH
@@ -45,7 +45,7 @@ def scanned_pdf() -> bytes:
 
 
 class BareTesserocr:
-    """Nothing around Tesseract but threads and the lock that PDFium needs; models stay loaded."""
+    """Tesseract with only threads and the lock that PDFium needs; its models stay loaded."""
 
     def __init__(self) -> None:
         self._workers = ThreadPoolExecutor(WORKERS)
@@ -69,7 +69,7 @@ class BareTesserocr:
 
 
 def ocrmypdf(data: bytes) -> None:
-    """Let OCRmyPDF make a searchable PDF and a text file, without optimising images."""
+    """Make a searchable PDF and a text file with OCRmyPDF, without image optimisation."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "in.pdf")
         source.write_bytes(data)
@@ -88,7 +88,7 @@ def over_http(client: httpx.Client, data: bytes) -> None:
 
 
 def main() -> None:
-    """Run the contest and print its table."""
+    """Run all contenders and print the table."""
     if shutil.which("ocrmypdf") is None:
         sys.exit("OCRmyPDF is not installed: make bench-tesseract installs it")
     say("drawing the pages")
@@ -105,17 +105,17 @@ def main() -> None:
             for name, call in contenders.items():
                 spent = seconds(call)
                 say(f"turn {turn} of {TURNS}: {name}: {spent:.2f} s")
-                # Turn 0 warms caches and is not counted.
+                # Turn 0 warms caches and is not measured.
                 if turn:
                     taken[name].append(spent)
     print_table(taken)
 
 
 def print_table(taken: dict[str, list[float]]) -> None:
-    """Print pages a second and how many times as fast as each contender the service is."""
+    """Print pages per second, and the ratio of the service to each contender."""
     ours = taken["this service, over HTTP"]
     print(f"\n{PAGES} pages, {WORKERS} workers, {TURNS} turns\n")
-    print("| | pages/s (median) | min | max | service / this (median of turns) |")
+    print("| | pages/s (median) | min | max | this service / this (median of turns) |")
     print("|---|---|---|---|---|")
     for name, times in taken.items():
         speeds = [PAGES / spent for spent in times]

@@ -1,8 +1,8 @@
-"""Pages a second with PaddleOCR-VL: this service, the official server, and what the VLM itself could do.
+"""Pages per second with PaddleOCR-VL: this service, the official server, and the upper bound of the VLM.
 
-All meet the same stand-in for vLLM, which keeps vLLM's shape of time, and the two servers the same stand-in
-for the layout model; both are described in `tests/stand_ins`. The third contender replays the very calls that
-this service made, from a bare client that does nothing else: behind the same VLM no server can be faster.
+All use the same stand-in for vLLM, which has its timing, and both servers use the same stand-in for the
+layout model; see `tests/stand_ins`. The third contender replays the VLM calls of this service from a minimal
+client: with the same VLM, no server can be faster.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from ocr_service.runtime.cores import usable_cores
 from tests.running import RunningProgram, RunningService, RunningVllm, free_port
 
 DIFFERENT_PAGES = 32
-# Clients, and how many pages each contender reads with as many: enough to take half a minute.
+# Number of clients, and the pages that each contender reads with them, enough for half a minute.
 LEVELS = {1: 16, 4: 64, 16: 192, 32: 960}
 OFFICIAL_LEVELS = {1: 8, 4: 16, 16: 32, 32: 64}
 
@@ -36,7 +36,7 @@ Send = Callable[[aiohttp.ClientSession, int], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Contender:
-    """send: have page number n read, checked to be whole. pid: whose CPU and memory count, or None."""
+    """send: reads page number n and checks the result. pid: process whose CPU and memory count, or None."""
 
     name: str
     send: Send
@@ -46,7 +46,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Score:
-    """One contender at one level: pages a second, seconds a page, CPU milliseconds a page."""
+    """One contender at one level: pages per second, seconds per page, CPU milliseconds per page."""
 
     speed: float
     times: list[float]
@@ -54,17 +54,17 @@ class Score:
 
     @property
     def median(self) -> float:
-        """Milliseconds that half of the pages took at most."""
+        """Median latency of a page in milliseconds."""
         return statistics.median(self.times) * 1000
 
     @property
     def p95(self) -> float:
-        """Milliseconds that 95 of a hundred pages took at most."""
+        """95th percentile of the latency of a page in milliseconds."""
         return sorted(self.times)[int(len(self.times) * 0.95)] * 1000
 
 
 def official_server(vllm: RunningVllm, models: dict[str, str], folder: Path) -> RunningProgram:
-    """Prepare `paddlex --serve` with the pipeline as it ships, but for where its VLM is."""
+    """Prepare `paddlex --serve` with the shipped pipeline; only the URL of its VLM is changed."""
     package = importlib.util.find_spec("paddlex")
     assert package is not None and package.origin is not None
     shipped = Path(package.origin).parent / "configs/pipelines/PaddleOCR-VL-1.6.yaml"
@@ -97,7 +97,7 @@ def send_to_service(url: str, files: list[bytes]) -> Send:
 
 
 def send_to_official(url: str, files: list[bytes]) -> Send:
-    """Read a page with `POST /layout-parsing`, of the official server or of ours."""
+    """Read a page with `POST /layout-parsing`, on the official server or this service."""
     encoded = [base64.b64encode(file).decode() for file in files]
 
     async def send(session: aiohttp.ClientSession, number: int) -> None:
@@ -112,7 +112,7 @@ def send_to_official(url: str, files: list[bytes]) -> Send:
 
 
 def replay(api: str, calls: list[list[bytes]]) -> Send:
-    """Send the calls of a page, all at once, and nothing else."""
+    """Send the VLM calls of a page in parallel, and nothing else."""
 
     async def call(session: aiohttp.ClientSession, body: bytes) -> None:
         headers = {"Content-Type": "application/json"}
@@ -126,8 +126,8 @@ def replay(api: str, calls: list[list[bytes]]) -> Send:
     return send
 
 
-def calls_of_each_page(service: RunningService, vllm: RunningVllm, files: list[bytes]) -> list[list[bytes]]:
-    """Let the service read each page alone; return the bodies that it sent to the VLM."""
+def record_calls(service: RunningService, vllm: RunningVllm, files: list[bytes]) -> list[list[bytes]]:
+    """Read each page alone; return the request bodies that the service sent to the VLM."""
     calls = []
     progress = Progress("pages whose calls are recorded", len(files))
     for file in files:
@@ -139,8 +139,8 @@ def calls_of_each_page(service: RunningService, vllm: RunningVllm, files: list[b
     return calls
 
 
-async def contest(contender: Contender, clients: int, pages: int) -> Score:
-    """Let so many clients, each with one page at a time, have so many pages read."""
+async def measure(contender: Contender, clients: int, pages: int) -> Score:
+    """Let clients read pages, each one page at a time, until all are read."""
     numbers = iter([number % DIFFERENT_PAGES for number in range(pages)])
     times: list[float] = []
     progress = Progress(f"{clients} clients: {contender.name}, pages", pages)
@@ -165,20 +165,20 @@ async def contest(contender: Contender, clients: int, pages: int) -> Score:
 
 
 def run(contenders: list[Contender]) -> dict[int, dict[str, Score]]:
-    """Let all contend at every level, one after the other."""
+    """Run all contenders at every level, one after the other."""
     scores: dict[int, dict[str, Score]] = {}
     for clients in LEVELS:
         scores[clients] = {}
         for contender in contenders:
-            score = asyncio.run(contest(contender, clients, contender.levels[clients]))
+            score = asyncio.run(measure(contender, clients, contender.levels[clients]))
             say(f"{clients} clients: {contender.name}: {score.speed:.2f} pages/s")
             scores[clients][contender.name] = score
     return scores
 
 
 def main() -> None:
-    """Start everybody, let them contend, print the table."""
-    say("drawing the pages, starting everybody")
+    """Start all processes, run the contenders, print the table."""
+    say("drawing the pages, starting all processes")
     files = page_files(DIFFERENT_PAGES)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -187,7 +187,7 @@ def main() -> None:
         official_server(vllm, models, Path(folder)) as official,
     ):
         httpx.get(f"{official.url}/health").raise_for_status()
-        calls = calls_of_each_page(service, vllm, files)
+        calls = record_calls(service, vllm, files)
         contenders = [
             Contender("the VLM alone", replay(vllm.api, calls), LEVELS),
             Contender("this service", send_to_service(service.url, files), LEVELS, service.process.pid),
@@ -207,9 +207,9 @@ def main() -> None:
 
 
 def print_table(scores: dict[int, dict[str, Score]], peaks: dict[str, float]) -> None:
-    """Print what was seen, and this service against the others."""
-    print(f"\n{BLOCKS} blocks a page, {usable_cores()} cores for everybody together\n")
-    print("| clients | | pages/s | p50 ms | p95 ms | CPU ms a page | this service / this |")
+    """Print the results, and the ratio of this service to the others."""
+    print(f"\n{BLOCKS} blocks per page, {usable_cores()} cores shared by all processes\n")
+    print("| clients | | pages/s | p50 ms | p95 ms | CPU ms per page | this service / this |")
     print("|---|---|---|---|---|---|---|")
     for clients, level in scores.items():
         ours = level["this service"].speed
@@ -222,7 +222,7 @@ def print_table(scores: dict[int, dict[str, Score]], peaks: dict[str, float]) ->
     print()
     for name, peak in peaks.items():
         over = scores[1][name].median - alone
-        print(f"{name}: {over:.0f} ms over the VLM's own time for one client (p50); peak RSS {peak:.0f} MiB")
+        print(f"{name}: {over:.0f} ms more than the VLM alone for one client (p50); peak RSS {peak:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How `/health` fares with PaddleOCR-VL: while it is imported and built, and while many pages are read."""
+"""Latency of `/health` with PaddleOCR-VL: while it is imported and built, and while many pages are read."""
 
 import httpx
 
 from benchmarks import say
-from benchmarks.probing import print_milliseconds, probed_beside
+from benchmarks.probing import print_milliseconds, probe_during
 from benchmarks.vl_stage import models_and_vllm, page_files, service_on
 from ocr_service.runtime.cores import usable_cores
 
@@ -25,11 +25,11 @@ def main() -> None:
 
         for number in range(BUILDS):
             with service_on(models, vllm) as service:
-                building += probed_beside(service.url, BUILD_PROBES, read, callers=1)
+                building += probe_during(service.url, BUILD_PROBES, read, callers=1)
             say(f"build {number + 1} of {BUILDS}")
         with service_on(models, vllm) as service:
             read(service.client)
-            reading = probed_beside(service.url, LOAD_PROBES, read, CLIENTS)
+            reading = probe_during(service.url, LOAD_PROBES, read, CLIENTS)
     print(f"\n{usable_cores()} cores\n")
     print_milliseconds(
         {

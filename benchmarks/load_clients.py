@@ -1,4 +1,4 @@
-"""Two hundred clients of five kinds, in one event loop of a process of their own."""
+"""Two hundred clients of five kinds, in one event loop in their own process."""
 
 import asyncio
 import os
@@ -13,30 +13,30 @@ from urllib.parse import urlsplit
 
 from benchmarks.load_documents import BOUNDARY, Documents
 
-# They share the cores with the service, which is what is measured.
+# The clients share the cores with the service, and the service must get its share.
 NICENESS = 5
 REPORT_SECONDS = 10
-# For what is under way when the time is over.
+# Time limit for requests in flight at the end.
 MOST_SECONDS_AFTER = 120
-# Honest clients wait as long as they are told to, but not for ever.
-LONGEST_WAIT = 10.0
+# Limit of the wait for Retry-After.
+MOST_WAIT_SECONDS = 10.0
 
-LEFT, CUT_OFF, UNFINISHED = "left", "connection closed", "unfinished at the end"
-CLIENTS = {"small images": 90, "long PDFs": 30, "bad files": 30, "leavers": 25, "slow senders": 25}
+DISCONNECTED, CUT_OFF, UNFINISHED = "disconnected", "connection closed", "unfinished at the end"
+CLIENTS = {"small images": 90, "long PDFs": 30, "bad files": 30, "disconnecting": 25, "slow senders": 25}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one request. what: status and code, or how it ended without. seconds: until then."""
+    """Outcome of one request. result: status and code, or how it ended. seconds: its duration."""
 
     kind: str
-    what: str
+    result: str
     seconds: float
 
 
 @dataclass(frozen=True)
 class Answer:
-    """status: of HTTP. code: of the problem, or "". retry_after: seconds, or 0."""
+    """status: HTTP status. code: error code, or "". retry_after: seconds, or 0."""
 
     status: int
     code: str = ""
@@ -44,7 +44,7 @@ class Answer:
 
     @classmethod
     def parse(cls, raw: bytes) -> "Answer":
-        """Take from an answer what the clients look at."""
+        """Parse the status, error code and Retry-After of a raw response."""
         head, _, body = raw.partition(b"\r\n\r\n")
         code = re.search(rb'"code":"(\w+)"', body) if b"problem" in head.lower() else None
         if b'"event":"error"' in body:
@@ -61,8 +61,8 @@ class Answer:
 
 
 @dataclass
-class Crowd:
-    """The clients and what they saw. address: host and port."""
+class Clients:
+    """The clients and their outcomes. address: host and port."""
 
     address: tuple[str, int]
     documents: Documents
@@ -70,7 +70,7 @@ class Crowd:
     outcomes: list[Outcome] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Let all clients send until the time is over, and wait for what is under way then."""
+        """Let all clients send until the end time, then wait for the requests in flight."""
         behaviours = [self._small, self._long, self._bad, self._leave, self._send_slowly]
         clients = [
             asyncio.create_task(self._client(kind, behave))
@@ -80,69 +80,69 @@ class Crowd:
         while (left := self.ends_at - time.monotonic()) > 0:
             print(f"{left:.0f} s to go: {len(self.outcomes)} requests so far", file=sys.stderr, flush=True)
             await asyncio.sleep(min(left, REPORT_SECONDS))
-        print("waiting for what is under way", file=sys.stderr, flush=True)
+        print("waiting for the requests in flight", file=sys.stderr, flush=True)
         _, unfinished = await asyncio.wait(clients, timeout=MOST_SECONDS_AFTER)
         for client in unfinished:
             client.cancel()
         await asyncio.gather(*clients)
 
     async def _client(self, kind: str, behave: Callable[[], Awaitable[Answer | None]]) -> None:
-        # They do not all come in the same moment.
+        # Clients start at different times.
         await asyncio.sleep(random.uniform(0, 2))
         while time.monotonic() < self.ends_at:
             answer = None
             began = time.monotonic()
-            what = UNFINISHED
+            result = UNFINISHED
             try:
                 answer = await behave()
-                what = str(answer) if answer else LEFT
+                result = str(answer) if answer else DISCONNECTED
             except (OSError, EOFError):
-                what = CUT_OFF
+                result = CUT_OFF
             except asyncio.CancelledError:
                 return
             finally:
-                self.outcomes.append(Outcome(kind, what, time.monotonic() - began))
-            wait = min(answer.retry_after, LONGEST_WAIT) if answer else 0
+                self.outcomes.append(Outcome(kind, result, time.monotonic() - began))
+            wait = min(answer.retry_after, MOST_WAIT_SECONDS) if answer else 0
             await asyncio.sleep(wait + random.uniform(0.2, 1))
 
     async def _small(self) -> Answer:
-        return await self._ask(random.choice(self.documents.small))
+        return await self._request(random.choice(self.documents.small))
 
     async def _long(self) -> Answer:
         accept = random.choice(("application/json", "application/x-ndjson"))
-        return await self._ask(random.choice(self.documents.long), accept)
+        return await self._request(random.choice(self.documents.long), accept)
 
     async def _bad(self) -> Answer:
-        return await self._ask(random.choice(self.documents.bad))
+        return await self._request(random.choice(self.documents.bad))
 
     async def _leave(self) -> Answer | None:
-        """Close the connection in the middle of the upload, or soon after it."""
+        """Disconnect during the upload or soon after it."""
         body = random.choice(self.documents.small + self.documents.long)
-        kept_back = len(body) // 2 if random.random() < 0.4 else 0
+        unsent = len(body) // 2 if random.random() < 0.4 else 0
         with suppress(TimeoutError):
             async with asyncio.timeout(random.uniform(0.05, 3)):
-                return await self._ask(body, kept_back=kept_back)
+                return await self._request(body, unsent=unsent)
         return None
 
     async def _send_slowly(self) -> Answer:
-        """Send at a pace that is borne with, or at one that is not; or never come to the headers' end."""
+        """Upload at a pace that is allowed or too slow; or send incomplete headers."""
         patience = random.choice((10.0, 10.0, 1000.0, None))
-        return await self._ask(random.choice(self.documents.small), upload_seconds=patience)
+        return await self._request(random.choice(self.documents.small), upload_seconds=patience)
 
-    async def _ask(
+    async def _request(
         self,
         body: bytes,
         accept: str = "application/json",
-        kept_back: int = 0,
+        unsent: int = 0,
         upload_seconds: float | None = 0,
     ) -> Answer:
-        """Send a request and wait for the answer's end.
+        """Send a request and wait for the end of the response.
 
-        kept_back: bytes of the body that never come.
-        upload_seconds: for the body; None sends half of the headers and no more.
+        unsent: number of bytes of the body that are never sent.
+        upload_seconds: duration of the upload; if it is None, only half of the headers is sent.
         """
         reader, writer = await asyncio.open_connection(*self.address)
-        sending = asyncio.create_task(_send(writer, _head(body, accept), body, kept_back, upload_seconds))
+        sending = asyncio.create_task(_send(writer, _head(body, accept), body, unsent, upload_seconds))
         try:
             return Answer.parse(await _whole(reader))
         finally:
@@ -151,13 +151,13 @@ class Crowd:
 
 
 async def _send(
-    writer: asyncio.StreamWriter, head: bytes, body: bytes, kept_back: int, upload_seconds: float | None
+    writer: asyncio.StreamWriter, head: bytes, body: bytes, unsent: int, upload_seconds: float | None
 ) -> None:
     if upload_seconds is None:
         writer.write(head[: len(head) // 2])
         return
     writer.write(head)
-    body = body[: len(body) - kept_back]
+    body = body[: len(body) - unsent]
     pieces = 20 if upload_seconds else 1
     size = len(body) // pieces + 1
     with suppress(ConnectionError):
@@ -187,11 +187,11 @@ def _head(body: bytes, accept: str) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def crowd(url: str, documents: Documents, seconds: float) -> list[Outcome]:
-    """Let the clients loose on a service for so many seconds; what runs this is a process of its own."""
+def run_clients(url: str, documents: Documents, seconds: float) -> list[Outcome]:
+    """Run the clients against a service for some seconds; the caller runs this in its own process."""
     os.nice(NICENESS)
     address = urlsplit(url)
     assert address.hostname and address.port
-    clients = Crowd((address.hostname, address.port), documents, time.monotonic() + seconds)
+    clients = Clients((address.hostname, address.port), documents, time.monotonic() + seconds)
     asyncio.run(clients.run())
     return clients.outcomes

@@ -1,4 +1,4 @@
-"""What the clients of `make load` send."""
+"""Request bodies for the clients of `make load`."""
 
 import io
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from PIL import Image
 from tests.samples import bomb_png, pdf_of_images, pdf_of_text, pdf_with_broken_page
 from tests.stand_ins.pages import text_page
 
-# Pixels of a page, so few that even Tesseract comes to a long PDF's end.
+# Pixels of a page: small enough that Tesseract finishes a long PDF.
 SIZE = (827, 600)
 LONG = 20
 BOUNDARY = "a-boundary-that-no-document-has"
@@ -16,7 +16,7 @@ BOUNDARY = "a-boundary-that-no-document-has"
 
 @dataclass(frozen=True)
 class Documents:
-    """Bodies of requests, multipart. small: images of a few lines. long: PDFs. bad: what no page comes of."""
+    """Multipart bodies. small: images of a few lines. long: PDFs. bad: invalid files."""
 
     small: list[bytes]
     long: list[bytes]
@@ -24,7 +24,7 @@ class Documents:
 
 
 def documents(dpi: int) -> Documents:
-    """Make them. dpi: at which the engine has PDF pages drawn, so that they come out as they were."""
+    """Make the bodies. dpi: resolution of the engine for PDF pages, so that their size is unchanged."""
     images = [text_page(3, seed, SIZE) for seed in range(8)]
     pages = [text_page(3, seed, SIZE) for seed in range(LONG)]
     files = [_file(image, kind) for image, kind in zip(images, ["JPEG", "PNG"] * 4, strict=True)]
@@ -48,7 +48,7 @@ def documents(dpi: int) -> Documents:
 
 
 def multipart(data: bytes) -> bytes:
-    """Put a file into a form, as its only field."""
+    """Put a file into a form as its only field."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     return head.encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
 

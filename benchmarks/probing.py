@@ -1,4 +1,4 @@
-"""`/health` asked at a steady pace, alone or beside callers that keep the service busy."""
+"""Latency of `/health` at a steady rate, alone or while other callers keep the service busy."""
 
 import statistics
 import threading
@@ -12,8 +12,8 @@ from benchmarks import Progress, seconds
 PROBES_A_SECOND = 100
 
 
-def probed(client: httpx.Client, count: int) -> list[float]:
-    """Ask for `/health` at a steady pace; return the seconds of each answer."""
+def probe(client: httpx.Client, count: int) -> list[float]:
+    """Request `/health` at a steady rate; return the latencies in seconds."""
     taken = []
     due = time.perf_counter()
     progress = Progress("probes", count)
@@ -25,8 +25,8 @@ def probed(client: httpx.Client, count: int) -> list[float]:
     return taken
 
 
-def probed_beside(url: str, count: int, work: Callable[[httpx.Client], object], callers: int) -> list[float]:
-    """Probe while so many callers do their work again and again; return the seconds of each answer."""
+def probe_during(url: str, count: int, work: Callable[[httpx.Client], object], callers: int) -> list[float]:
+    """Probe while other callers repeat their work; return the latencies in seconds."""
     stop = threading.Event()
 
     def call() -> None:
@@ -38,7 +38,7 @@ def probed_beside(url: str, count: int, work: Callable[[httpx.Client], object], 
     for thread in threads:
         thread.start()
     with httpx.Client(base_url=url, timeout=600) as prober:
-        taken = probed(prober, count)
+        taken = probe(prober, count)
     stop.set()
     for thread in threads:
         thread.join()
@@ -46,7 +46,7 @@ def probed_beside(url: str, count: int, work: Callable[[httpx.Client], object], 
 
 
 def print_milliseconds(rows: Mapping[str, Sequence[float]]) -> None:
-    """Print a table of times that were taken in seconds."""
+    """Print a table in milliseconds of latencies in seconds."""
     print("| milliseconds | median | p99 | max |")
     print("|---|---|---|---|")
     for name, taken in rows.items():

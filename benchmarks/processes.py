@@ -1,4 +1,4 @@
-"""What a process has used so far, as the kernel counts it."""
+"""CPU and memory use of a process, from the kernel counters."""
 
 import os
 from pathlib import Path
@@ -7,18 +7,18 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor seconds of all its threads, in user and in kernel mode."""
+    """CPU seconds of all threads, in user and kernel mode."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / _TICKS
 
 
 def rss_mib(pid: int) -> float:
-    """Memory that is resident now, in MiB."""
+    """Resident memory now, in MiB."""
     return _memory(pid, "VmRSS")
 
 
 def peak_rss_mib(pid: int) -> float:
-    """Memory that was resident at the most so far, in MiB."""
+    """Peak resident memory so far, in MiB."""
     return _memory(pid, "VmHWM")
 
 

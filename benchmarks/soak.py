@@ -1,4 +1,4 @@
-"""Whether memory grows: thousands of pages of many sizes, and what stays resident after each batch."""
+"""Memory growth over thousands of pages of many sizes: resident memory after each batch."""
 
 import io
 import itertools
@@ -20,7 +20,7 @@ from tests.stand_ins.pages import VARIOUS_PAGES, crowded_page, text_page
 PAGES = 2000
 BATCH = 200
 WARM = 200
-# Longer than the service waits before it returns memory to the system.
+# Longer than the delay after which the service returns memory to the system.
 REST_SECONDS = 7
 CALLERS = 16
 MOST_GROWTH = 0.05
@@ -44,14 +44,14 @@ def _file(image: Image.Image, kind: str) -> bytes:
 
 def _tiff(images: list[Image.Image]) -> bytes:
     file = io.BytesIO()
-    # Copies: saving as JPEG leaves settings of its own in an image.
+    # Copied, because saving as JPEG changes the settings inside an image.
     images = [image.copy() for image in images]
     images[0].save(file, "TIFF", save_all=True, append_images=images[1:])
     return file.getvalue()
 
 
 def batch(source: Iterator[tuple[bytes, int]]) -> list[bytes]:
-    """Take documents for about a batch of pages."""
+    """Take documents until they have a batch of pages."""
     chosen, pages = [], 0
     while pages < BATCH:
         data, count = next(source)
@@ -61,7 +61,7 @@ def batch(source: Iterator[tuple[bytes, int]]) -> list[bytes]:
 
 
 def main() -> None:
-    """Send the pages, print the curve, and end with an error where memory grew."""
+    """Send the pages and print the curve; if memory grew, the exit status is 1."""
     say("making the documents, starting the service")
     source = itertools.cycle(documents())
     resident: dict[int, float] = {}

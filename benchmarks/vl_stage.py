@@ -1,4 +1,4 @@
-"""The stage for measurements of PaddleOCR-VL: the service on stand-ins, and pages to send it."""
+"""Setup for measurements of PaddleOCR-VL: the service on stand-ins, and pages for it."""
 
 import io
 import tempfile
@@ -15,9 +15,9 @@ BLOCKS = 12
 
 @contextmanager
 def models_and_vllm(*pace: str) -> Iterator[tuple[dict[str, str], RunningVllm]]:
-    """Make the models and start the VLM; give the environment that finds the models, and the VLM.
+    """Make the models and start the VLM; yield the environment that names the models, and the VLM.
 
-    pace: options of the stand-in's command line; none for that of a real one.
+    pace: command line options of the stand-in; if there are none, its timing is that of a real vLLM.
     """
     with tempfile.TemporaryDirectory() as folder, RunningVllm(*pace) as vllm:
         yield make_model_cache(Path(folder)), vllm
@@ -31,7 +31,7 @@ def service_on(models: dict[str, str], vllm: RunningVllm) -> RunningService:
 
 
 def page_files(count: int, blocks: int = BLOCKS) -> list[bytes]:
-    """Make scans, no two alike, as JPEG files."""
+    """Make different scans as JPEG files."""
     files = []
     for seed in range(count):
         file = io.BytesIO()

@@ -1,7 +1,7 @@
-"""Ask paddleocr-mcp over stdio; runs in its own environment.
+"""Calls paddleocr-mcp over stdio; runs in its own environment.
 
-Usage: ask_mcp.py BASE_URL MODEL, and on standard input one line of JSON: the tool's arguments. Prints what
-the tool gave, as JSON.
+Usage: ask_mcp.py BASE_URL MODEL, with the arguments of the tool as one line of JSON on standard input. Prints
+the result of the tool as JSON.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from mcp.client.stdio import stdio_client
 
 
 async def ask(base_url: str, model: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Start the server as an assistant does, and call its one tool."""
+    """Start the MCP server as an assistant does, and call its only tool."""
     server = StdioServerParameters(
         command=str(Path(sys.executable).with_name("paddleocr_mcp")),
         args=["--ppocr_source", "self_hosted", "--self-hosted-base-url", base_url, "--model", model],

@@ -1,4 +1,4 @@
-"""The service as a process, with either engine, for clients that are processes, too."""
+"""The service as a process, with either engine, for clients that run as processes too."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from tests.stand_ins.pages import Box, draw_page
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A service, and documents for it: a picture and a PDF."""
+class Target:
+    """A running service, and documents for it: a picture and a PDF."""
 
     service: RunningService
     picture: Path
     pdf: Path
 
     def texts(self, document: Path) -> list[str]:
-        """What the service itself says of each page, as Markdown."""
+        """Texts of the pages from the service itself, as Markdown."""
         answer = self.service.client.post("/ocr", files={"file": document.read_bytes()})
         return [page["markdown"] for page in answer.raise_for_status().json()["pages"]]
 
 
 @pytest.fixture(scope="session")
-def with_paddleocr_vl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+def with_paddleocr_vl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("clients")
     pages = [
         draw_page([Box("doc_title", 10, 7, 50, 10), Box("text", 4, 14, 59, 30), Box("image", 5, 40, 30, 60)]),
@@ -40,15 +40,15 @@ def with_paddleocr_vl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aske
             OCR_ENGINE="paddleocr-vl",
             OCR_LAYOUT_ENGINE="onnxruntime",
             OCR_VLM_URL=vllm.api,
-            # As where nobody chose one, and the network is not there.
+            # The default, as if no font was chosen, on a machine without a network.
             PADDLE_PDX_LOCAL_FONT_FILE_PATH="",
             **make_model_cache(folder / "models", masks=True),
         ) as service,
     ):
-        yield Asked(service, folder / "page.png", folder / "pages.pdf")
+        yield Target(service, folder / "page.png", folder / "pages.pdf")
 
 
 @pytest.fixture(scope="session")
-def with_tesseract() -> Iterator[Asked]:
+def with_tesseract() -> Iterator[Target]:
     with RunningService() as service:
-        yield Asked(service, ROOT / "examples/scan.jpg", ROOT / "examples/contract.pdf")
+        yield Target(service, ROOT / "examples/scan.jpg", ROOT / "examples/contract.pdf")

@@ -1,6 +1,6 @@
-"""Load a document with langchain-paddleocr; runs in its own environment.
+"""Loads a document with langchain-paddleocr; runs in its own environment.
 
-Usage: load_with_langchain.py API_URL FILE TOKEN. Prints the documents' texts, as JSON.
+Usage: load_with_langchain.py API_URL FILE TOKEN. Prints the texts of the documents as JSON.
 """
 
 import json

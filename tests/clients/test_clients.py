@@ -1,4 +1,4 @@
-"""Clients from PyPI, as they come, against the running service."""
+"""Unmodified clients from PyPI against the running service."""
 
 import json
 import subprocess
@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import Asked
+from tests.clients.conftest import Target
 from tests.running import ROOT
 
 VL = "PaddleOCR-VL-1.6"
 STRUCTURE = "PP-StructureV3"
-# What paddleocr-mcp asks for unasked, and Tesseract does not have.
+# Options that paddleocr-mcp sends by default, and Tesseract does not support.
 OFF = {"use_chart_recognition": False, "use_seal_recognition": False}
 
 
 def run(client: str, script: str, *arguments: str, stdin: str = "") -> Any:
-    """Run a script in the client's environment; return what it printed."""
+    """Run a script in the environment of the client; return its output, parsed as JSON."""
     python = str(ROOT / f".cache/{client}-client/bin/python")
     command = [python, f"tests/clients/{script}.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=100)
@@ -25,16 +25,16 @@ def run(client: str, script: str, *arguments: str, stdin: str = "") -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def ask_mcp(asked: Asked, model: str, document: Path, kind: str, **options: Any) -> Any:
+def ask_mcp(target: Target, model: str, document: Path, kind: str, **options: Any) -> Any:
     arguments = {"input_data": str(document), "file_type": kind, "runtime_params": options}
-    return run("mcp", "ask_mcp", asked.service.url, model, stdin=json.dumps(arguments) + "\n")
+    return run("mcp", "ask_mcp", target.service.url, model, stdin=json.dumps(arguments) + "\n")
 
 
 def texts(answer: Any) -> str:
     return "".join(part["text"] for part in answer["content"] if part["type"] == "text")
 
 
-def test_mcp_reads_a_picture_with_its_pictures(with_paddleocr_vl: Asked) -> None:
+def test_mcp_returns_the_images_of_a_picture(with_paddleocr_vl: Target) -> None:
     answer = ask_mcp(with_paddleocr_vl, VL, with_paddleocr_vl.picture, "image")
     assert not answer["isError"], answer
     [text] = with_paddleocr_vl.texts(with_paddleocr_vl.picture)
@@ -43,21 +43,21 @@ def test_mcp_reads_a_picture_with_its_pictures(with_paddleocr_vl: Asked) -> None
     assert [part["type"] for part in answer["content"]].count("image") == 1
 
 
-def test_mcp_reads_a_pdf(with_paddleocr_vl: Asked) -> None:
+def test_mcp_reads_a_pdf(with_paddleocr_vl: Target) -> None:
     answer = ask_mcp(with_paddleocr_vl, VL, with_paddleocr_vl.pdf, "pdf")
     assert not answer["isError"], answer
     assert "<table" in texts(answer)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("picture", "image"), ("pdf", "pdf")])
-def test_mcp_reads_with_tesseract(with_tesseract: Asked, name: str, kind: str) -> None:
+def test_mcp_reads_with_tesseract(with_tesseract: Target, name: str, kind: str) -> None:
     document = getattr(with_tesseract, name)
     answer = ask_mcp(with_tesseract, VL, document, kind, **OFF)
     assert not answer["isError"], answer
     assert texts(answer) == "\n".join(with_tesseract.texts(document))
 
 
-def test_mcp_with_its_other_pipelines_name(with_paddleocr_vl: Asked) -> None:
+def test_mcp_accepts_the_other_pipeline_name(with_paddleocr_vl: Target) -> None:
     answer = ask_mcp(with_paddleocr_vl, STRUCTURE, with_paddleocr_vl.picture, "image")
     assert not answer["isError"], answer
 
@@ -65,8 +65,8 @@ def test_mcp_with_its_other_pipelines_name(with_paddleocr_vl: Asked) -> None:
 @pytest.mark.parametrize("name", ["picture", "pdf"])
 @pytest.mark.parametrize("engine", ["with_paddleocr_vl", "with_tesseract"])
 def test_langchain_loads(request: pytest.FixtureRequest, engine: str, name: str) -> None:
-    asked: Asked = request.getfixturevalue(engine)
-    document = getattr(asked, name)
-    url = f"{asked.service.url}/layout-parsing"
+    target: Target = request.getfixturevalue(engine)
+    document = getattr(target, name)
+    url = f"{target.service.url}/layout-parsing"
     [text] = run("langchain", "load_with_langchain", url, str(document), "a token")
-    assert text == "\n\f".join(asked.texts(document))
+    assert text == "\n\f".join(target.texts(document))

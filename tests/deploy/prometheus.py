@@ -1,4 +1,4 @@
-"""The real Prometheus, with the configuration that is shipped but for its targets and its pace."""
+"""The real Prometheus with the shipped configuration; only its targets and scrape interval are changed."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ import yaml
 from tests.running import ROOT, RunningProgram
 
 MONITORING = ROOT / "deploy/monitoring"
-# Where scripts/setup.sh unpacks it.
+# Folder into which scripts/setup.sh unpacks it.
 UNPACKED = ROOT / ".cache/prometheus/usr/bin"
 KEY = "for-prometheus-alone"
 T = TypeVar("T")
@@ -33,14 +33,14 @@ def promtool(*arguments: str, given: str = "") -> subprocess.CompletedProcess[st
 
 
 def with_key(name: str, folder: Path) -> str:
-    """Return a configuration of ours, with the comment signs away that stand before the key; write one."""
+    """Return a shipped configuration with its key settings uncommented; write a key file."""
     (folder / "ocr-api-key").write_text(KEY)
     text = (MONITORING / name).read_text().replace("/etc/prometheus", str(folder))
     return re.sub(r"# (authorization:|  credentials_file:)", r"\1", text)
 
 
 def configuration(text: str, targets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a configuration that scrapes these static targets instead, every second."""
+    """Return the configuration with these static targets and an interval of one second."""
     config: dict[str, Any] = yaml.safe_load(text)
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(MONITORING / path) for path in config["rule_files"]]
@@ -71,18 +71,18 @@ class RunningPrometheus(RunningProgram):
         return self
 
     def ask(self, path: str, **parameters: str) -> Any:
-        """Return the `data` of an answer of its API."""
+        """Return the `data` of an API response."""
         answer = httpx.get(f"http://{self.url}/api/v1/{path}", params=parameters).json()
         assert answer["status"] == "success", answer
         return answer["data"]
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """Return the series that an expression has just now, each with `metric` and `value`."""
+        """Return the current series of an expression, each with `metric` and `value`."""
         found: list[dict[str, Any]] = self.ask("query", query=expression)["result"]
         return found
 
     def until(self, ask: Callable[[], T], holds: Callable[[T], object], seconds: float = 60) -> T:
-        """Ask until the answer is such, and return it."""
+        """Poll until the condition holds; return the response."""
         deadline = time.monotonic() + seconds
         while not holds(answer := ask()):
             assert time.monotonic() < deadline, answer

@@ -1,4 +1,4 @@
-"""The compose file, held against the code and the rules of compose files."""
+"""The compose file, checked against the code and the compose specification."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def test_compose_file_is_valid(compose: Any) -> None:
     PyCompose.from_json(json.dumps(compose))
 
 
-def test_gpu_service_alone_starts_unless_another_is_named(compose: Any) -> None:
+def test_only_the_gpu_service_starts_by_default(compose: Any) -> None:
     services = compose["services"]
     assert {name: each.get("profiles") for name, each in services.items()} == {
         "ocr": None,
@@ -50,13 +50,13 @@ def test_compose_images(compose: Any, name: str, target: str) -> None:
     assert target in re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
 
-def test_gpu_is_reserved_where_it_is_used(compose: Any) -> None:
+def test_gpu_is_reserved_for_the_gpu_service_only(compose: Any) -> None:
     (gpu,) = compose["services"]["ocr"]["deploy"]["resources"]["reservations"]["devices"]
     assert gpu == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
     assert "deploy" not in compose["services"]["ocr-cpu"]
 
 
-def test_compose_publishes_http_alone(service: Any) -> None:
+def test_compose_publishes_only_the_http_port(service: Any) -> None:
     port = start_script()["UVICORN_PORT"]
     assert service["ports"] == [f"{port}:{port}"]
 
@@ -71,18 +71,18 @@ def test_compose_environment_is_known_and_accepted(service: Any, monkeypatch: py
     assert load_settings(written).engine.choice == expected
 
 
-def test_compose_container_has_no_more_than_it_needs(service: Any) -> None:
+def test_compose_container_is_hardened(service: Any) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "cap_add", "network_mode", "pid", "ipc", "user", "devices"} & set(service)
 
 
-def test_compose_container_can_write_where_it_must(service: Any, compose: Any) -> None:
+def test_compose_container_has_its_writable_folders(service: Any, compose: Any) -> None:
     (tmp,) = service["tmpfs"]
     path, options = tmp.split(":")
     assert path == "/tmp"
-    # Compiled kernels are loaded from there.
+    # Compiled kernels are loaded from this folder.
     assert "exec" in options.split(",")
     (volume,) = service["volumes"]
     name, path = volume.split(":")
@@ -90,7 +90,7 @@ def test_compose_container_can_write_where_it_must(service: Any, compose: Any) -
     assert path == "/app/output"
 
 
-def test_compose_container_has_time_to_stop(service: Any) -> None:
+def test_compose_grace_period_covers_the_shutdown(service: Any) -> None:
     written = {name: value for name, value in service["environment"].items() if value is not None}
     assert int(service["stop_grace_period"].removesuffix("s")) > seconds_to_stop(written)
     assert service["restart"] == "unless-stopped"

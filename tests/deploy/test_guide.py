@@ -1,4 +1,4 @@
-"""The guides say what is so: their commands run, their tables match the code, in both languages."""
+"""The guides are correct: their commands run, and their tables match the code, in both languages."""
 
 import os
 import re
@@ -14,11 +14,11 @@ from tests.running import ROOT, RunningService
 ENGLISH = (DEPLOY / "README.md").read_text()
 RUSSIAN = (DEPLOY / "README.ru.md").read_text()
 
-# The first is not run; the second is by `make image-check`.
+# Blocks with the first mark are not run; `make image-check` runs the ones with the second.
 MARKS = ("# needs the cloud\n", "# needs Docker\n")
 
-# What PaddleOCR, vLLM, uvicorn and the system say themselves.
-OTHERS_LINES = {
+# Log lines of PaddleOCR, vLLM, uvicorn and the system.
+EXTERNAL_LINES = {
     "Uvicorn running on http://0.0.0.0:8081",
     "Failed to infer device type",
     "CUDA out of memory",
@@ -33,13 +33,13 @@ def blocks(guide: str) -> list[str]:
 
 
 def tables(guide: str) -> Iterator[list[list[str]]]:
-    """Yield each table's rows, without its head."""
+    """Yield the rows of each table, without its header."""
     for table in re.findall(r"(?:^\|.*\n)+", guide, re.MULTILINE):
         yield [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
 
 
 def in_code(row: list[str]) -> list[str]:
-    """Return what stands as code in a row; its order is the language's."""
+    """Return the code in a row, sorted, as its order depends on the language."""
     return sorted(re.findall("`[^`]+`", " ".join(row)))
 
 
@@ -56,10 +56,10 @@ def service() -> Iterator[RunningService]:
 
 @pytest.mark.parametrize("block", [each for each in blocks(ENGLISH) if not each.startswith(MARKS)])
 def test_commands_run(service: RunningService, block: str) -> None:
-    here = block.replace("http://localhost:8081", service.url)
+    command = block.replace("http://localhost:8081", service.url)
     environment = {**os.environ, "PATH": f"{KUBECTL.parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", here],
+        ["bash", "-euo", "pipefail", "-c", command],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -70,16 +70,16 @@ def test_commands_run(service: RunningService, block: str) -> None:
     assert done.stdout
 
 
-def test_only_what_cannot_be_had_here_is_left_to_the_cloud() -> None:
-    needs_it = (
+def test_only_blocks_that_need_the_cloud_are_marked_so() -> None:
+    cloud_command = (
         r"kubectl (apply|create|rollout|get|logs)|compose|push\.sh$|ML_ENDPOINT|docker build .*:latest \.$"
     )
     for block in blocks(ENGLISH):
         if block.startswith("# needs the cloud"):
-            assert re.search(needs_it, block, re.MULTILINE), block
+            assert re.search(cloud_command, block, re.MULTILINE), block
 
 
-def test_build_arguments_are_the_dockerfiles() -> None:
+def test_build_arguments_match_the_dockerfile() -> None:
     arguments = dict(re.findall(r"^ARG (\w+)=(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     table = {row[0]: row[1] for row in table_with("`BAKE_MODELS`")}
     assert {name for cell in table for name in re.findall(r"`(\w+)`", cell)} == set(arguments)
@@ -89,7 +89,7 @@ def test_build_arguments_are_the_dockerfiles() -> None:
             assert re.findall(r"`([^`]+)`", shown) == [arguments[name] for name in names]
 
 
-def test_probes_and_resources_are_the_manifests() -> None:
+def test_probes_and_resources_match_the_manifests() -> None:
     shown = {
         row[0]: tuple(int(re.sub(r"\D", "", cell)) for cell in row[1:5]) for row in table_with("startup")
     }
@@ -105,18 +105,18 @@ def test_probes_and_resources_are_the_manifests() -> None:
             assert cell.startswith(f"{resources['cpu']} CPU, {resources['memory'].removesuffix('Gi')} GiB")
 
 
-def test_log_lines_are_those_of_the_code() -> None:
+def test_log_lines_match_the_code() -> None:
     sources = [ROOT / "start.sh", ROOT / "server.py", *(ROOT / "ocr_service").rglob("*.py")]
     code = "".join(path.read_text() for path in sources)
     lines = {row[0].strip("`") for row in table_with("`vLLM exited after`")}
-    assert lines > OTHERS_LINES
-    for line in lines - OTHERS_LINES:
+    assert lines > EXTERNAL_LINES
+    for line in lines - EXTERNAL_LINES:
         for part in re.split(r": |8081|/opt/vllm|PaddleOCR-VL ?", line):
             assert part in code, line
 
 
 @pytest.mark.parametrize("guide", [ENGLISH, RUSSIAN], ids=["English", "Russian"])
-def test_variables_of_the_scripts_are_named(guide: str) -> None:
+def test_variables_of_the_scripts_are_documented(guide: str) -> None:
     needed = re.findall(r"^need (\w+)", (DEPLOY / "push.sh").read_text(), re.MULTILINE)
     read = re.findall(
         r"\$\{([A-Z_]+):-", (DEPLOY / "push.sh").read_text() + (DEPLOY / "smoke.sh").read_text()
@@ -125,7 +125,7 @@ def test_variables_of_the_scripts_are_named(guide: str) -> None:
         assert name in guide
 
 
-def test_version_is_this_releases() -> None:
+def test_version_is_current() -> None:
     assert f"\nARG VERSION={__version__}\n" in (ROOT / "Dockerfile").read_text()
     assert f"paddleocr-vl-service:{__version__}`" in ENGLISH
 

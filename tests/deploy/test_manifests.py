@@ -1,4 +1,4 @@
-"""The Kubernetes manifests, held against the code, the platform's numbers and Kubernetes' rules."""
+"""The Kubernetes manifests, checked against the code, the numbers of the platform and the API schemas."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ SECRET = yaml.safe_load((DEPLOY / "kubernetes/base/secret.example.yaml").read_te
 API_KEYS = yaml.safe_load((DEPLOY / "kubernetes/base/api-keys.example.yaml").read_text())
 KUBECTL = ROOT / ".cache/kubectl/bin/kubectl"
 OVERLAYS = ["gpu", "cpu"]
-# The oldest that knows every field used, and the newest that the schemas are for.
+# The oldest version that knows every field in use, and the newest version with schemas.
 KUBERNETES = ["1.27", "1.37"]
 
 NAME = "paddleocr-vl-service"
@@ -64,7 +64,7 @@ RESOURCES = {
     },
 }
 
-# What the Pod Security Standard `restricted` lets a pod mount.
+# Volume types that the Pod Security Standard `restricted` allows.
 VOLUME_KINDS = {
     "configMap",
     "csi",
@@ -76,12 +76,12 @@ VOLUME_KINDS = {
     "secret",
 }
 
-# What secrets look like; placeholders stand in angle brackets.
+# Patterns of secrets; placeholders are in angle brackets.
 SECRET_LOOKS = {
-    "long word with figures": r"\b(?=[a-z+/]*\d)[a-z0-9+/]{20,}",
+    "long word with digits": r"\b(?=[a-z+/]*\d)[a-z0-9+/]{20,}",
     "identifier": r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
-    "value under a name that tells": r"(?:password|token|secret|[a-z0-9][_-]key): +(?!<|false$)\S+",
-    "variable with a name that tells": r"name: +\w*(?:password|token|secret|_key)\s+value: *\S+",
+    "value under a secret name": r"(?:password|token|secret|[a-z0-9][_-]key): +(?!<|false$)\S+",
+    "variable with a secret name": r"name: +\w*(?:password|token|secret|_key)\s+value: *\S+",
     "private key": r"-----BEGIN",
 }
 
@@ -89,7 +89,7 @@ PORT_FIELDS = {"port", "targetPort", "containerPort", "hostPort", "nodePort", "e
 
 
 class Overlay:
-    """What kustomize makes of one overlay."""
+    """The output of kustomize for one overlay."""
 
     def __init__(self, name: str) -> None:
         command: list[str | Path] = [KUBECTL, "kustomize", DEPLOY / "kubernetes/overlays" / name]
@@ -116,7 +116,7 @@ class Overlay:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables whose values stand in the manifest."""
+        """Variables with a literal value in the manifest."""
         return {each["name"]: each["value"] for each in self.container["env"] if "value" in each}
 
     @property
@@ -134,7 +134,7 @@ def dockerfile() -> str:
 
 
 def found(value: Any, names: set[str]) -> Iterator[Any]:
-    """Yield what stands under these names, however deep."""
+    """Yield the values under these names, at any depth."""
     children = value.items() if isinstance(value, dict) else enumerate(value)
     for name, child in children:
         if isinstance(child, dict | list):
@@ -143,7 +143,7 @@ def found(value: Any, names: set[str]) -> Iterator[Any]:
             yield child
 
 
-def test_overlay_holds_what_is_needed_and_no_secret(overlay: Overlay) -> None:
+def test_overlay_has_the_expected_objects_and_no_secret(overlay: Overlay) -> None:
     assert sorted(manifest["kind"] for manifest in overlay.manifests) == [
         "Deployment",
         "HorizontalPodAutoscaler",
@@ -157,7 +157,7 @@ def test_overlay_holds_what_is_needed_and_no_secret(overlay: Overlay) -> None:
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_manifests_are_valid(overlay: Overlay, version: str) -> None:
     for manifest in [*overlay.manifests, SECRET, API_KEYS]:
-        # A kind without a schema raises, too.
+        # If a kind has no schema, this raises too.
         assert kubernetes_validate.validate(manifest, version, strict=True) == version
 
 
@@ -168,7 +168,7 @@ def test_ports_exist(overlay: Overlay) -> None:
         assert port in overlay.ports if isinstance(port, str) else 0 < port < 65536, port
 
 
-def test_names_are_those_that_operators_use(overlay: Overlay) -> None:
+def test_names_match_the_guides(overlay: Overlay) -> None:
     assert overlay.one("Deployment")["metadata"]["name"] == NAME
     assert overlay.one("Service")["metadata"]["name"] == NAME
     assert overlay.container["name"] == "paddleocr-vl"
@@ -185,7 +185,7 @@ def test_image_is_this_release(overlay: Overlay) -> None:
     assert overlay.pod["imagePullSecrets"] == [{"name": "artifact-registry"}]
 
 
-def test_container_ports_are_the_start_scripts(overlay: Overlay) -> None:
+def test_container_ports_match_the_start_script(overlay: Overlay) -> None:
     variables = start_script() | overlay.environment
     assert overlay.ports == {
         "http-api": int(variables["UVICORN_PORT"]),
@@ -193,7 +193,7 @@ def test_container_ports_are_the_start_scripts(overlay: Overlay) -> None:
     }
 
 
-def test_service_leads_to_http_alone(overlay: Overlay) -> None:
+def test_service_exposes_only_http(overlay: Overlay) -> None:
     service = overlay.spec("Service")
     assert service["type"] == "LoadBalancer"
     (port,) = service["ports"]
@@ -212,7 +212,7 @@ def test_selectors_find_the_pods(overlay: Overlay) -> None:
         assert selector and selector.items() <= labels.items()
 
 
-def test_prometheus_is_told_where_the_metrics_are(overlay: Overlay) -> None:
+def test_annotations_name_the_metrics_endpoint(overlay: Overlay) -> None:
     annotations = overlay.spec("Deployment")["template"]["metadata"]["annotations"]
     assert annotations == {
         "prometheus.io/scrape": "true",
@@ -250,7 +250,7 @@ def test_s3_and_api_keys_are_optional_and_come_from_a_secret_each(overlay: Overl
 
 
 @pytest.mark.parametrize("probe", PROBED)
-def test_probes_have_the_platforms_numbers(overlay: Overlay, probe: str) -> None:
+def test_probes_have_the_numbers_of_the_platform(overlay: Overlay, probe: str) -> None:
     settings = overlay.container[probe]
     assert tuple(settings[field] for field in PROBE_FIELDS) == PROBES[overlay.name, probe]
     assert settings["httpGet"] == {"path": PROBED[probe], "port": "http-api"}
@@ -265,7 +265,7 @@ def test_resources(overlay: Overlay) -> None:
     assert overlay.container["resources"] == RESOURCES[overlay.name]
 
 
-def test_pods_can_be_added_and_replaced(overlay: Overlay) -> None:
+def test_pods_can_be_scaled_and_replaced(overlay: Overlay) -> None:
     deployment, scaling = overlay.spec("Deployment"), overlay.spec("HorizontalPodAutoscaler")
     assert "replicas" not in deployment
     assert (scaling["minReplicas"], scaling["maxReplicas"]) == (1, 3)
@@ -292,7 +292,7 @@ def test_node_of_a_single_replica_can_be_drained(overlay: Overlay) -> None:
     assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
-def test_volumes_are_there(overlay: Overlay) -> None:
+def test_volumes_are_defined(overlay: Overlay) -> None:
     volumes = {volume["name"]: volume for volume in overlay.pod["volumes"]}
     mounts = {mount["mountPath"]: volumes[mount["name"]] for mount in overlay.container["volumeMounts"]}
     assert set(mounts) == {"/tmp", "/app/output"}
@@ -300,11 +300,11 @@ def test_volumes_are_there(overlay: Overlay) -> None:
     claim = overlay.one("PersistentVolumeClaim")
     assert claim["metadata"]["name"] == "paddleocr-output-pvc"
     assert mounts["/app/output"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
-    # Several pods, on several nodes.
+    # Several pods on several nodes share the volume.
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
-def test_pod_has_time_to_stop(overlay: Overlay) -> None:
+def test_grace_period_covers_the_shutdown(overlay: Overlay) -> None:
     command, pause = overlay.container["lifecycle"]["preStop"]["exec"]["command"]
     assert command == "sleep"
     needed = int(pause) + seconds_to_stop(overlay.environment)
@@ -313,7 +313,7 @@ def test_pod_has_time_to_stop(overlay: Overlay) -> None:
 
 
 def violations(pod: dict[str, Any]) -> list[str]:
-    """Name the rules of the Pod Security Standard `restricted` that a pod breaks."""
+    """Return the rules of the Pod Security Standard `restricted` that a pod violates."""
     security = pod.get("securityContext", {})
     rules = {
         "host's namespaces": not any(pod.get(name) for name in ("hostNetwork", "hostPID", "hostIPC")),
@@ -332,7 +332,7 @@ def violations(pod: dict[str, Any]) -> list[str]:
 def container_violations(container: dict[str, Any]) -> list[str]:
     security = container.get("securityContext", {})
     capabilities = security.get("capabilities", {})
-    # What the pod says must not be taken back here.
+    # A container must not override the settings of its pod.
     overrides = {"runAsNonRoot", "runAsUser", "seccompProfile", "seLinuxOptions", "appArmorProfile"}
     rules = {
         "privileged": not security.get("privileged"),
@@ -351,7 +351,7 @@ def test_pod_meets_the_restricted_standard(overlay: Overlay) -> None:
     assert violations(overlay.pod) == []
 
 
-def test_pod_has_no_more_than_it_needs(overlay: Overlay) -> None:
+def test_pod_has_no_extra_rights(overlay: Overlay) -> None:
     assert overlay.container["securityContext"]["readOnlyRootFilesystem"] is True
     assert overlay.pod["automountServiceAccountToken"] is False
     assert overlay.pod["enableServiceLinks"] is False
@@ -361,7 +361,7 @@ def test_pod_has_no_more_than_it_needs(overlay: Overlay) -> None:
 
 
 def may_reach(policy: dict[str, Any], address: str, port: int) -> bool:
-    """Say whether a policy lets packets out to an address by its number."""
+    """Return whether a policy allows outgoing packets to an IP address."""
     rules = [rule for rule in policy["egress"] if port in {each["port"] for each in rule["ports"]}]
     blocks = [peer["ipBlock"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
     return any(
@@ -371,7 +371,7 @@ def may_reach(policy: dict[str, Any], address: str, port: int) -> bool:
     )
 
 
-def test_network_lets_in_http_alone(overlay: Overlay) -> None:
+def test_network_policy_allows_only_http_in(overlay: Overlay) -> None:
     policy = overlay.spec("NetworkPolicy")
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert policy["ingress"] == [{"ports": [{"protocol": "TCP", "port": overlay.ports["http-api"]}]}]
@@ -389,18 +389,18 @@ def test_network_lets_in_http_alone(overlay: Overlay) -> None:
         "fe80::1",
     ],
 )
-def test_network_keeps_the_inside_from_requests(overlay: Overlay, address: str) -> None:
+def test_network_policy_blocks_private_addresses(overlay: Overlay, address: str) -> None:
     policy = overlay.spec("NetworkPolicy")
     assert not any(may_reach(policy, address, port) for port in (53, 80, 443))
 
 
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8::7"])
-def test_network_leads_to_the_world(overlay: Overlay, address: str) -> None:
+def test_network_policy_allows_public_addresses(overlay: Overlay, address: str) -> None:
     policy = overlay.spec("NetworkPolicy")
     assert [port for port in (22, 53, 80, 443, 8080) if may_reach(policy, address, port)] == [80, 443]
 
 
-def test_network_leads_to_dns(overlay: Overlay) -> None:
+def test_network_policy_allows_dns(overlay: Overlay) -> None:
     policy = overlay.spec("NetworkPolicy")
     ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
     (dns,) = [rule for rule in policy["egress"] if rule["ports"] == ports]
@@ -417,7 +417,7 @@ def test_secret_is_an_example() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(DEPLOY.rglob("*.y*ml")), ids=lambda path: path.name)
-def test_no_secret_stands_in_the_files(path: Path) -> None:
+def test_files_contain_no_secret(path: Path) -> None:
     text = path.read_text()
     looks = re.IGNORECASE | re.MULTILINE
     assert [name for name, pattern in SECRET_LOOKS.items() if re.search(pattern, text, looks)] == []

@@ -1,4 +1,4 @@
-"""`deploy/monitoring`: configuration, alerts and dashboard, in the real Prometheus on the real service."""
+"""`deploy/monitoring`: configuration, alerts and dashboard, with the real Prometheus and the real service."""
 
 import io
 import json
@@ -31,11 +31,11 @@ QUERIES = {
 }
 VARIABLES = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
 
-# What there is none of here.
-NOT_HERE = "ocr_gpu_"
-# What the dashboard says in other words.
+# Metrics that do not exist on the test machine.
+WITHOUT_SERIES = "ocr_gpu_"
+# Metrics that the dashboard shows in another form.
 UNSHOWN = {"ocr_vlm_up", "ocr_documents_held_limit_bytes"}
-# Units by Grafana's names, and words of our own behind a number.
+# Units of Grafana; a custom unit is a suffix.
 UNITS = {"short", "s", "bytes", "Bps", "reqps", "ops", "percentunit", "bool", "dateTimeFromNow"}
 COLUMNS = 24
 SCAN = ROOT / "examples/scan.jpg"
@@ -53,7 +53,7 @@ def read(service: RunningService, document: bytes, times: int = 1) -> None:
 
 @pytest.fixture(scope="module")
 def tesseract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service whose object storage is away, so that documents wait for it."""
+    """A service with an unreachable object storage, so that results wait in the spool."""
     storage = {
         "CLOUDRU_S3_ENDPOINT": f"http://127.0.0.1:{free_port()}",
         **{f"CLOUDRU_S3_{name}": "none" for name in ("BUCKET", "ACCESS_KEY", "SECRET_KEY")},
@@ -69,7 +69,7 @@ def tesseract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServi
 
 @pytest.fixture(scope="module")
 def paddleocr_vl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service that reads with PaddleOCR-VL, on stand-ins."""
+    """A service that reads with PaddleOCR-VL on stand-ins."""
     models = make_model_cache(tmp_path_factory.mktemp("paddlex"), masks=True)
     with (
         RunningVllm(*FAST) as vllm,
@@ -91,7 +91,7 @@ def paddleocr_vl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSe
 def prometheus(
     tesseract: RunningService, paddleocr_vl: RunningService, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningPrometheus]:
-    """Prometheus, once it has seen both services for a while."""
+    """Prometheus after several scrapes of both services."""
     targets = [{"targets": [address(tesseract), address(paddleocr_vl)]}]
     config = configuration(SHIPPED, targets)
     with RunningPrometheus(tmp_path_factory.mktemp("prometheus"), config) as running:
@@ -101,7 +101,7 @@ def prometheus(
 
 
 @pytest.mark.parametrize("name", ["tesseract", "paddleocr_vl"])
-def test_metrics_are_as_prometheus_wants_them(request: pytest.FixtureRequest, name: str) -> None:
+def test_metrics_pass_promtool(request: pytest.FixtureRequest, name: str) -> None:
     service: RunningService = request.getfixturevalue(name)
     checked = promtool("check", "metrics", given=service.client.get("/metrics").text)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
@@ -125,7 +125,7 @@ def test_every_alert_has_a_test_in_which_it_fires() -> None:
 
 
 @pytest.mark.parametrize("alert", list(ALERTS))
-def test_alert_says_how_bad_it_is_and_what_to_do(alert: str) -> None:
+def test_alert_has_severity_summary_and_description(alert: str) -> None:
     rule = ALERTS[alert]
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"].keys() == {"summary", "description"}
@@ -140,7 +140,7 @@ def test_prometheus_evaluates_every_alert(prometheus: RunningPrometheus) -> None
 
 
 @pytest.mark.parametrize("alert", list(ALERTS))
-def test_what_an_alert_looks_at_is_there(prometheus: RunningPrometheus, alert: str) -> None:
+def test_series_of_an_alert_exist(prometheus: RunningPrometheus, alert: str) -> None:
     selectors = re.findall(r"\b(?:ocr_|process_|up\b)\w*(?:\{[^}]*\})?", ALERTS[alert]["expr"])
     assert selectors
     for selector in selectors:
@@ -148,18 +148,18 @@ def test_what_an_alert_looks_at_is_there(prometheus: RunningPrometheus, alert: s
 
 
 @pytest.mark.parametrize("query", list(QUERIES))
-def test_what_the_dashboard_asks_for_is_there(prometheus: RunningPrometheus, query: str) -> None:
+def test_series_of_the_dashboard_exist(prometheus: RunningPrometheus, query: str) -> None:
     expression = QUERIES[query].replace("$__rate_interval", "1m")
     for name in VARIABLES:
         expression = expression.replace(f"${name}", ".*")
     assert "$" not in expression
-    if NOT_HERE in expression:
+    if WITHOUT_SERIES in expression:
         assert prometheus.query(expression) == []
     else:
         assert prometheus.query(expression)
 
 
-def test_dashboards_variables_find_both_services(
+def test_dashboard_variables_find_both_services(
     prometheus: RunningPrometheus, tesseract: RunningService, paddleocr_vl: RunningService
 ) -> None:
     found = {}
@@ -171,7 +171,9 @@ def test_dashboards_variables_find_both_services(
     assert found == {"job": {"ocr"}, "instance": {address(tesseract), address(paddleocr_vl)}}
 
 
-def test_what_was_read_is_seen(prometheus: RunningPrometheus, tesseract: RunningService) -> None:
+def test_prometheus_has_the_counts_of_the_requests(
+    prometheus: RunningPrometheus, tesseract: RunningService
+) -> None:
     def value(expression: str) -> float:
         [seen] = prometheus.query(expression)
         return float(seen["value"][1])
@@ -179,7 +181,7 @@ def test_what_was_read_is_seen(prometheus: RunningPrometheus, tesseract: Running
     here = f'instance="{address(tesseract)}"'
     assert value(f'ocr_requests_total{{{here}, route="/ocr", status="200"}}') == 2
     assert value(f'ocr_requests_total{{{here}, route="/ocr", status="422"}}') == 1
-    # The second one came while the first was still being kept, or after that.
+    # The second request came while the first was being cached, or after that.
     assert value(f'sum(ocr_cache_lookups_total{{{here}, outcome=~"memory|joined"}})') == 1
     assert value(f'ocr_pages_total{{{here}, outcome="read"}}') == 1
     assert value(f"ocr_spool_documents{{{here}}}") == 2
@@ -188,7 +190,7 @@ def test_what_was_read_is_seen(prometheus: RunningPrometheus, tesseract: Running
     assert value('sum(ocr_vlm_calls_total{outcome="answered"})') == 3
 
 
-def test_prometheus_comes_in_with_a_key(tmp_path: Path) -> None:
+def test_prometheus_authenticates_with_a_key(tmp_path: Path) -> None:
     with RunningService(OCR_API_KEYS=f"others,{KEY}") as service:
         targets = [{"targets": [address(service)]}]
         config = configuration(with_key("prometheus.yml", tmp_path), targets)
@@ -199,7 +201,7 @@ def test_prometheus_comes_in_with_a_key(tmp_path: Path) -> None:
 
 
 def meta_labels(overlay: Overlay, port: str) -> dict[str, str]:
-    """Return what Prometheus would know of a pod of ours, and of one of its ports."""
+    """Return the meta labels of one pod and one of its ports, as Prometheus would discover them."""
 
     def prefixed(kind: str, pairs: dict[str, str]) -> dict[str, str]:
         return {f"__meta_kubernetes_pod_{kind}_{re.sub('[^a-z]', '_', k)}": v for k, v in pairs.items()}
@@ -214,8 +216,8 @@ def meta_labels(overlay: Overlay, port: str) -> dict[str, str]:
     }
 
 
-def test_pods_are_found_by_what_the_manifests_say(tesseract: RunningService, tmp_path: Path) -> None:
-    """The pods' labels are the manifests'; Debian's Prometheus itself cannot ask Kubernetes."""
+def test_pods_are_discovered_by_their_annotations(tesseract: RunningService, tmp_path: Path) -> None:
+    """The labels come from the manifests, because Prometheus of Debian has no Kubernetes discovery."""
     [job] = yaml.safe_load(ON_KUBERNETES)["scrape_configs"]
     assert job["kubernetes_sd_configs"] == [{"role": "pod"}]
     overlay = Overlay("gpu")
@@ -242,7 +244,7 @@ def test_pods_are_found_by_what_the_manifests_say(tesseract: RunningService, tmp
     assert len(targets["droppedTargets"]) == 2
 
 
-def test_dashboard_lets_its_user_choose_prometheus_and_instances() -> None:
+def test_dashboard_has_variables_for_prometheus_and_instances() -> None:
     assert [each["type"] for each in VARIABLES.values()] == ["datasource", "query", "query"]
     assert list(VARIABLES) == ["datasource", "job", "instance"]
     for part in [*PANELS, *(target for panel in PANELS for target in panel["targets"])]:
@@ -261,7 +263,7 @@ def test_panel_has_a_unit_and_named_lines(panel: dict[str, Any]) -> None:
     assert [target["refId"] for target in panel["targets"]] == list("ABCDEF")[: len(panel["targets"])]
 
 
-def test_panels_stand_side_by_side() -> None:
+def test_panels_do_not_overlap() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         place = panel["gridPos"]

@@ -1,4 +1,4 @@
-"""The monitoring's guides say what is so: commands run, configuration holds, tables match the files."""
+"""The guides to monitoring are correct: commands run, configuration is valid, tables match the files."""
 
 import os
 import re
@@ -31,25 +31,25 @@ def test_commands_run(block: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_network_is_the_compose_files() -> None:
+def test_network_matches_the_compose_file() -> None:
     name = re.search(r"^name: (\S+)$", (ROOT / "deploy/docker-compose.yml").read_text(), re.MULTILINE)
     assert name and f"--network {name[1]}_default" in ENGLISH
 
 
-def test_files_are_those_that_are_there() -> None:
+def test_files_in_the_guide_exist() -> None:
     files = next(rows for rows in tables(ENGLISH) if rows[0][0] == "`prometheus.yml`")
     there = {path.name for path in MONITORING.iterdir()} - {"README.md", "README.ru.md"}
     assert {row[0].strip("`") for row in files} == there
 
 
-def test_alerts_are_those_of_the_rules() -> None:
+def test_alerts_match_the_rules() -> None:
     alerts = next(rows for rows in tables(ENGLISH) if rows[0][0] == "`OcrDown`")
     rules = [[f"`{name}`", rule["labels"]["severity"]] for name, rule in ALERTS.items()]
     assert [row[:2] for row in alerts] == rules
 
 
 @pytest.mark.parametrize("name", ["prometheus.yml", "kubernetes.yml"])
-def test_key_is_sent_where_the_comment_signs_are_gone(name: str, tmp_path: Path) -> None:
+def test_uncommented_key_settings_are_valid(name: str, tmp_path: Path) -> None:
     [job] = yaml.safe_load(with_key(name, tmp_path))["scrape_configs"]
     assert job["authorization"] == {"credentials_file": str(tmp_path / "ocr-api-key")}
 
@@ -60,7 +60,7 @@ def checked(config: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return promtool("check", "config", str(folder / "config.yml"))
 
 
-def test_further_job_fits_in(tmp_path: Path) -> None:
+def test_additional_job_is_valid(tmp_path: Path) -> None:
     [job] = re.findall(r"^```yaml\n(.*?)^```$", ENGLISH, re.MULTILINE | re.DOTALL)
     done = checked((MONITORING / "prometheus.yml").read_text() + job, tmp_path)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""push.sh and smoke.sh: what they refuse, what they tell, and that they keep secrets to themselves."""
+"""push.sh and smoke.sh: their errors and output, and that no secret is in the output."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ import pytest
 from tests.running import ROOT, RunningService
 
 REGISTRY = {"REGISTRY_ENDPOINT": "registry-xxxxx.cr.cloud.ru", "KEY_ID": "key-id", "KEY_SECRET": "key-secret"}
-TELLING_DOCKER = """#!/bin/bash
+RECORDING_DOCKER = """#!/bin/bash
 echo "$@" >>"$DOCKER_LOG"
 case $1 in
 image) echo "${IMAGE_VERSION:-1.0.0}" ;;
@@ -47,15 +47,15 @@ def run(script: str, *arguments: str, **environment: str) -> subprocess.Complete
 
 @pytest.fixture
 def docker(tmp_path: Path) -> dict[str, str]:
-    """Settings with which `docker` is a stand-in that notes what it is told, where there is no Docker."""
+    """Environment with a stand-in for `docker` that records its arguments; needs no Docker."""
     program = tmp_path / "docker"
-    program.write_text(TELLING_DOCKER)
+    program.write_text(RECORDING_DOCKER)
     program.chmod(0o755)
     return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "DOCKER_LOG": str(tmp_path / "log")}
 
 
 @pytest.mark.parametrize("missing", REGISTRY)
-def test_push_refuses_a_missing_variable_with_a_sentence(missing: str) -> None:
+def test_push_explains_a_missing_variable(missing: str) -> None:
     there = {name: value for name, value in REGISTRY.items() if name != missing}
     done = run("push.sh", "--dry-run", **there)
     assert done.returncode == 1 and done.stdout == ""
@@ -74,8 +74,8 @@ def test_push_logs_in_tags_and_pushes_version_and_latest(
     done = run("push.sh", target, **REGISTRY, **docker)
     assert done.returncode == 0, done.stderr
     remote = "registry-xxxxx.cr.cloud.ru/paddleocr-vl-service"
-    told = Path(docker["DOCKER_LOG"]).read_text().splitlines()
-    assert [line for line in told if not line.startswith(("context", "image"))] == [
+    progress = Path(docker["DOCKER_LOG"]).read_text().splitlines()
+    assert [line for line in progress if not line.startswith(("context", "image"))] == [
         "login registry-xxxxx.cr.cloud.ru",
         f"tag paddleocr-vl-service:latest{suffix} {remote}:1.0.0{suffix}",
         f"push {remote}:1.0.0{suffix}",
@@ -84,12 +84,12 @@ def test_push_logs_in_tags_and_pushes_version_and_latest(
     ]
 
 
-def test_push_keeps_the_key_off_command_lines_and_logs_and_removes_it(docker: dict[str, str]) -> None:
+def test_push_hides_the_key_and_removes_it(docker: dict[str, str]) -> None:
     done = run("push.sh", **REGISTRY, **docker)
     log = Path(docker["DOCKER_LOG"])
     for secret in ("key-id", "key-secret"):
         assert secret not in log.read_text() + done.stdout + done.stderr
-    # "key-id:key-secret" in base 64: docker did find it.
+    # "key-id:key-secret" in base64: docker has read the configuration.
     assert "a2V5LWlkOmtleS1zZWNyZXQ=" in Path(f"{log}.config").read_text()
     assert not Path(Path(f"{log}.folder").read_text().strip()).exists()
 
@@ -97,7 +97,7 @@ def test_push_keeps_the_key_off_command_lines_and_logs_and_removes_it(docker: di
 @pytest.mark.parametrize(
     "address", ["https://registry-xxxxx.cr.cloud.ru", "registry-xxxxx.cr.cloud.ru/", "a b"]
 )
-def test_push_refuses_what_is_not_a_registrys_name(address: str) -> None:
+def test_push_refuses_an_invalid_registry_name(address: str) -> None:
     done = run("push.sh", "--dry-run", **{**REGISTRY, "REGISTRY_ENDPOINT": address})
     assert done.returncode == 1 and "REGISTRY_ENDPOINT must be a name" in done.stderr
 
@@ -108,7 +108,7 @@ def test_push_refuses_an_image_of_another_version(docker: dict[str, str]) -> Non
     assert "push" not in Path(docker["DOCKER_LOG"]).read_text()
 
 
-def test_push_stops_where_the_key_is_refused(docker: dict[str, str]) -> None:
+def test_push_stops_if_the_key_is_refused(docker: dict[str, str]) -> None:
     Path(docker["PATH"].split(":")[0], "docker").write_text(
         "#!/bin/sh\n[ $1 = image ] && echo 1.0.0\n[ $1 != login ]\n"
     )
@@ -117,7 +117,7 @@ def test_push_stops_where_the_key_is_refused(docker: dict[str, str]) -> None:
     assert done.stderr == "push.sh: docker cannot log in to registry-xxxxx.cr.cloud.ru\n"
 
 
-def test_dry_run_tells_and_does_nothing(docker: dict[str, str]) -> None:
+def test_dry_run_prints_the_commands_and_runs_none(docker: dict[str, str]) -> None:
     done = run("push.sh", "--dry-run", **REGISTRY, **docker)
     assert done.returncode == 0 and "+ docker push" in done.stdout
     assert "key-" not in done.stdout + done.stderr
@@ -125,7 +125,7 @@ def test_dry_run_tells_and_does_nothing(docker: dict[str, str]) -> None:
 
 
 def with_progress(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a line of shell by progress.sh, in a script that ends with the first failure."""
+    """Run a shell command with progress.sh, in a script that ends at the first failure."""
     line = f'set -e; . scripts/progress.sh; with_progress "the work" {script}; echo "after it"'
     return subprocess.run(
         ["bash", "-c", line, "script", *arguments],
@@ -137,22 +137,22 @@ def with_progress(script: str, *arguments: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_what_goes_on_for_long_says_so(tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    # The work ends when it has been told of.
-    done = with_progress('bash -c "until [ -s $1 ]; do :; done; echo done" 2>"$1"', str(told))
+def test_progress_of_a_long_command_is_printed(tmp_path: Path) -> None:
+    progress = tmp_path / "progress"
+    # The work ends when its progress has been printed.
+    done = with_progress('bash -c "until [ -s $1 ]; do :; done; echo done" 2>"$1"', str(progress))
     assert (done.returncode, done.stdout) == (0, "done\nafter it\n")
-    assert told.read_text().startswith("the work: still running after 0 s\n")
+    assert progress.read_text().startswith("the work: still running after 0 s\n")
 
 
-def test_what_fails_while_it_goes_on_fails_as_it_would() -> None:
+def test_exit_status_of_the_command_is_kept() -> None:
     assert (with_progress("bash -c 'exit 7'").returncode, with_progress("bash -c 'exit 7'").stdout) == (7, "")
     run_as_program = subprocess.run([ROOT / "scripts/progress.sh", "the work", "bash", "-c", "exit 7"])
     assert run_as_program.returncode == 7
 
 
 class _Service(BaseHTTPRequestHandler):
-    """Stands in for a service with vLLM behind a platform that asks for a token; it also reads by address."""
+    """Stands in for a service with vLLM behind a platform that requires a token; accepts image_url too."""
 
     ready = True
 
@@ -179,7 +179,7 @@ class _Service(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Suppress the log."""
 
 
 @contextmanager
@@ -216,7 +216,7 @@ def test_smoke_passes_on_this_service() -> None:
     ]
 
 
-def test_smoke_has_a_document_read_by_its_address(examples: str) -> None:
+def test_smoke_reads_a_document_by_url(examples: str) -> None:
     port = examples.rpartition(":")[2]
     with RunningService(OCR_URL_ALLOWLIST="127.0.0.1", OCR_URL_PORTS=port) as service:
         read = run("smoke.sh", service.url, IMAGE_URL=f"http://127.0.0.1:{port}/scan.jpg")
@@ -225,7 +225,7 @@ def test_smoke_has_a_document_read_by_its_address(examples: str) -> None:
     assert refused.returncode == 1 and "FAIL  image_url: HTTP 422" in refused.stdout
 
 
-def test_smoke_sends_token_and_address(guarded: str) -> None:
+def test_smoke_sends_token_and_url(guarded: str) -> None:
     done = run(
         "smoke.sh", guarded, ML_TOKEN="token-of-the-platform", IMAGE_URL="https://example.com/a.jpg?b=1&c=2"
     )
@@ -235,9 +235,9 @@ def test_smoke_sends_token_and_address(guarded: str) -> None:
     assert "token-of" not in done.stdout + done.stderr
 
 
-def test_smoke_shows_its_key_and_keeps_it_to_itself() -> None:
+def test_smoke_sends_its_key_and_does_not_print_it() -> None:
     with RunningService(OCR_API_KEYS="key-of-the-service") as service:
-        # The platform's token goes along.
+        # Sent together with the token of the platform.
         done = run("smoke.sh", service.url, API_KEY="key-of-the-service", ML_TOKEN="token-of-the-platform")
         refused = run("smoke.sh", service.url)
     assert done.returncode == 0 and "pass  multipart" in done.stdout
@@ -258,13 +258,13 @@ def test_smoke_fails_while_vllm_is_not_ready(guarded: str, monkeypatch: pytest.M
     assert 'FAIL  health/vllm: HTTP 503, {"status": "starting"' in done.stdout
 
 
-def test_smoke_fails_where_nothing_answers() -> None:
+def test_smoke_fails_if_no_server_answers() -> None:
     done = run("smoke.sh", "http://127.0.0.1:9")
     assert done.returncode == 1 and done.stdout.count("FAIL") == 3 and "HTTP 000" in done.stdout
 
 
-class _Odd(BaseHTTPRequestHandler):
-    """Answers everything with one answer, which is not the service's."""
+class _OtherServer(BaseHTTPRequestHandler):
+    """Answers every request with a response that is not one of the service."""
 
     status, kind, body, announced = 200, "application/json", b"", None
 
@@ -280,7 +280,7 @@ class _Odd(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Suppress the log."""
 
 
 @pytest.mark.parametrize(
@@ -294,20 +294,20 @@ class _Odd(BaseHTTPRequestHandler):
     ],
     ids=["login page", "cut off", "unhealthy", "broken", "empty"],
 )
-def test_smoke_does_not_take_other_answers_for_ours(odd: dict[str, Any]) -> None:
-    with serving(type("Odd", (_Odd,), odd)) as url:
+def test_smoke_fails_on_responses_of_another_server(odd: dict[str, Any]) -> None:
+    with serving(type("Odd", (_OtherServer,), odd)) as url:
         done = run("smoke.sh", url)
     assert done.returncode == 1 and done.stdout.count("FAIL") == 3, done.stdout
 
 
-def test_smoke_sends_files_with_odd_names(guarded: str, tmp_path: Path) -> None:
+def test_smoke_sends_files_with_special_characters_in_their_names(guarded: str, tmp_path: Path) -> None:
     file = tmp_path / 'a,b;type=c "d.jpg'
     file.write_bytes(b"some bytes")
     done = run("smoke.sh", guarded, str(file), ML_TOKEN="token-of-the-platform")
     assert "pass  multipart" in done.stdout
 
 
-def test_smoke_says_how_it_is_used() -> None:
+def test_smoke_prints_its_usage() -> None:
     for arguments in ((), ("--help",), ("localhost:8081",)):
         done = run("smoke.sh", *arguments)
         assert done.returncode == 2 and "usage" in done.stderr

@@ -40,7 +40,7 @@ class Page:
 
     @property
     def tables(self) -> list[list[list[str]]]:
-        """The tables; each a list of rows, without the head."""
+        """The tables as lists of rows, without the header."""
         return list(_tables(self.text))
 
     @property

@@ -1,4 +1,4 @@
-"""The examples of the documentation run, and give the answers that are shown."""
+"""The documentation examples run and give the responses that are shown."""
 
 import json
 import re
@@ -15,7 +15,7 @@ import pytest
 from tests.docs.pages import ENGLISH, README, RUSSIAN, Page
 from tests.running import ROOT, RunningService
 
-# Fields that differ from run to run.
+# Fields that differ between runs.
 _PASSING = {"request_id", "timings", "uptime_seconds", "cached"}
 
 
@@ -37,11 +37,11 @@ def examples(page: Page) -> list[Example]:
 EXAMPLES = [example for page in ENGLISH for example in examples(page)]
 
 
-def lasting(value: Any) -> Any:
-    """Leave out the fields that differ from run to run."""
+def without_changing_fields(value: Any) -> Any:
+    """Drop the fields that differ between runs."""
     if isinstance(value, dict):
-        return {name: lasting(part) for name, part in value.items() if name not in _PASSING}
-    return [lasting(part) for part in value] if isinstance(value, list) else value
+        return {name: without_changing_fields(part) for name, part in value.items() if name not in _PASSING}
+    return [without_changing_fields(part) for part in value] if isinstance(value, list) else value
 
 
 def about(value: Any) -> Any:
@@ -66,14 +66,14 @@ def test_commands_give_the_answers_that_are_shown(running: RunningService, examp
     command = shlex.split(example.command.replace("localhost:8081", running.url))
     done = subprocess.run([*command, "--silent"], cwd=ROOT, capture_output=True, text=True, check=True)
     shown, answered = parsed(example.kind, example.answer), parsed(example.kind, done.stdout)
-    assert lasting(answered) == about(lasting(shown))
+    assert without_changing_fields(answered) == about(without_changing_fields(shown))
 
 
 PROGRAMS = {"python": [sys.executable, "-"], "javascript": ["node", "--input-type=module", "-"]}
 
 
 def programs(page: Page) -> list[Example]:
-    """Return the programs of a page; several in a row share the answer that follows them."""
+    """Return the programs of a page; if several are in a row, they share the answer that follows."""
     found, waiting = [], []
     for block in page.blocks:
         if block.language in PROGRAMS:

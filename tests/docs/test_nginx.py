@@ -1,4 +1,4 @@
-"""The configuration of nginx in the documentation, tried with a real nginx in front of the real service."""
+"""The documented nginx configuration, tested with a real nginx in front of the real service."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from tests.docs.pages import DOCS, Page
 from tests.running import ROOT, RunningProgram, RunningService, free_port
 from tests.samples import pdf_of_images, printed_page, small_png
 
-# Debian's package, unpacked by scripts/setup.sh.
+# The package of Debian, unpacked by scripts/setup.sh.
 UNPACKED = ROOT / ".cache/nginx/usr/sbin"
 DEFAULTS = {
     name: shown(field.default).strip("`") for group in variables().values() for name, field in group.items()
@@ -23,8 +23,8 @@ MIB = 2**20
 
 [SNIPPET] = [block.text for block in Page(DOCS / "operations.md").blocks if block.language == "nginx"]
 
-# nginx writes below /var and as root otherwise.
-AROUND = """
+# By default nginx writes below /var and runs as root.
+CONFIGURATION = """
 daemon off;
 pid {folder}/nginx.pid;
 error_log stderr notice;
@@ -52,7 +52,7 @@ class RunningNginx(RunningProgram):
         self.port = free_port()
         snippet = SNIPPET.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
         snippet = snippet.replace("http://127.0.0.1:8081", service)
-        (folder / "nginx.conf").write_text(AROUND.format(folder=folder, snippet=snippet))
+        (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, snippet=snippet))
         super().__init__([program, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", "stderr"])
 
 

@@ -1,4 +1,4 @@
-"""The tables of settings are those that `make docs-tables` writes."""
+"""The settings tables are equal to the output of `make docs-tables`."""
 
 import re
 
@@ -17,12 +17,12 @@ def test_tables_are_current(language: str) -> None:
 
 
 @BOTH
-def test_every_setting_has_a_meaning(language: str) -> None:
+def test_every_setting_has_a_description(language: str) -> None:
     assert not re.findall(r"^\| `(\w+)` \| .* \|  \|$", PAGES[language].read_text(), re.MULTILINE)
 
 
 @BOTH
-def test_stale_default_is_corrected_and_the_meaning_kept(language: str) -> None:
+def test_stale_default_is_corrected_and_the_description_stays(language: str) -> None:
     page = PAGES[language].read_text()
     assert filled(language, page.replace("| `OCR_MAX_PAGES` | `500` |", "| `OCR_MAX_PAGES` | `5` |")) == page
 

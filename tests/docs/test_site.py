@@ -1,4 +1,4 @@
-"""The documentation builds as a site, with every link, and loads nothing from elsewhere."""
+"""The documentation builds as a site, its links are valid, and it loads no external resource."""
 
 import subprocess
 from pathlib import Path

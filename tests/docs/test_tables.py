@@ -23,12 +23,12 @@ def start_rows(pages: list[Page]) -> list[list[str]]:
 
 
 @BOTH
-def test_table_of_the_start_script_is_that_of_the_script(pages: list[Page]) -> None:
+def test_table_of_the_start_script_matches_it(pages: list[Page]) -> None:
     in_script = [[f"`{name}`", f"`{value}`" if value else ""] for name, value in start_script().items()]
     assert start_rows(pages) == in_script
 
 
-def test_table_of_options_is_that_of_the_code() -> None:
+def test_table_of_options_matches_the_code() -> None:
     in_code = [[f"`{name}`", field.description] for name, field in RecognitionFields.model_fields.items()]
     english, russian = (
         [row for row in rows(pages) if row[0].strip("`") in RecognitionFields.model_fields]
@@ -43,7 +43,7 @@ def metric_rows(pages: list[Page]) -> list[list[str]]:
 
 
 def labels_of(name: str, text: str) -> str:
-    """Name a metric's labels, by its series; what has none just now says so itself."""
+    """Return the label names of a metric from its series; if it has none yet, from its help text."""
     for gauge in vars(state_metrics).values():
         if isinstance(gauge, StateGauge) and gauge.name == name:
             return in_code(gauge.labels)
@@ -55,7 +55,7 @@ def in_code(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in sorted(names))
 
 
-def test_table_of_metrics_is_what_the_service_shows(service: httpx.Client) -> None:
+def test_table_of_metrics_matches_the_service(service: httpx.Client) -> None:
     text = service.get("/metrics").text
     shown = re.findall(r"^# HELP (ocr_\w+) (.*)\n# TYPE \w+ (\w+)$", text, re.MULTILINE)
     in_table = [[f"`{name}`", kind, labels_of(name, text), said] for name, said, kind in shown]
@@ -63,7 +63,7 @@ def test_table_of_metrics_is_what_the_service_shows(service: httpx.Client) -> No
     assert [row[:3] for row in metric_rows(RUSSIAN)] == [row[:3] for row in metric_rows(ENGLISH)]
 
 
-# Errors of the framework, before a route is chosen.
+# Errors of the framework before a route is found.
 FRAMEWORK = {("not_found", 404), ("method_not_allowed", 405)}
 
 
@@ -90,7 +90,7 @@ def test_every_bad_input_gets_an_error_of_the_table() -> None:
 
 
 @BOTH
-def test_options_of_uvicorn_are_those_of_the_start_script(pages: list[Page]) -> None:
+def test_options_of_uvicorn_match_the_start_script(pages: list[Page]) -> None:
     protocol = re.search(r"UVICORN_HTTP=(\S+)", (ROOT / "start.sh").read_text())
     assert protocol
     named = [name for page in pages for name in re.findall(r"--http (\S+?)`", page.text)]

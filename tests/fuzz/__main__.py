@@ -1,7 +1,7 @@
 """Feeds mutated files to the decoder for some minutes: `python -m tests.fuzz --minutes 10 --seed 1`.
 
-No file may crash it, hold it up, take more memory than its page, or raise anything but the document's errors.
-Whatever does is saved, and `python -m tests.fuzz.decoder FILE` decodes it again.
+No file may crash the decoder, make it hang, use more memory than its pages need, or raise an error other than
+the documented ones. If one does, it is saved, and `python -m tests.fuzz.decoder FILE` decodes it again.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _FILES_A_TURN = 300
 
 @dataclass
 class Tally:
-    """What became of one format's files."""
+    """Outcomes of the files of one format."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
@@ -35,7 +35,7 @@ class Tally:
 
     def add(self, outcome: Outcome) -> None:
         """Count one file."""
-        self.outcomes["read" if outcome.what.endswith(" pages") else outcome.what] += 1
+        self.outcomes["read" if outcome.result.endswith(" pages") else outcome.result] += 1
         self.slowest = max(self.slowest, outcome.seconds)
         self.most_mib = max(self.most_mib, outcome.mib)
         if outcome.wrong:
@@ -43,7 +43,7 @@ class Tally:
 
 
 def run_turn(decoder: WatchedDecoder, format_name: str, number: int, until: float, tally: Tally) -> None:
-    """Try some hundred files of a format; hypothesis looks for slow and for large ones among them."""
+    """Try some hundred files of a format; hypothesis searches for slow and for large ones."""
 
     def decodes(data: bytes) -> None:
         if time.monotonic() > until:
@@ -59,7 +59,7 @@ def run_turn(decoder: WatchedDecoder, format_name: str, number: int, until: floa
 
 
 def save(format_name: str, number: int, data: bytes, outcome: Outcome) -> None:
-    """Keep a file that did harm, with what is known of it beside."""
+    """Save a file that caused a finding, and its trace beside it."""
     FINDINGS.mkdir(parents=True, exist_ok=True)
     name = f"{format_name}-{outcome.wrong}-{hashlib.sha256(data).hexdigest()[:12]}".replace(" ", "-")
     (FINDINGS / name).write_bytes(data)
@@ -68,7 +68,7 @@ def save(format_name: str, number: int, data: bytes, outcome: Outcome) -> None:
 
 
 def print_table(tallies: dict[str, Tally]) -> None:
-    """Print what became of the files."""
+    """Print the outcomes by format."""
     print("\n\n| format | files | read | refused | slowest s | most MiB | findings |")
     print("|---|---|---|---|---|---|---|")
     for name, tally in tallies.items():
@@ -80,19 +80,19 @@ def print_table(tallies: dict[str, Tally]) -> None:
 
 
 def main() -> None:
-    """Take the formats in turn until the time is up; the exit status is 1 where anything was found."""
+    """Take the formats in turn until the time is up; if there is a finding, the exit status is 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, help="of the first turn; default: another each time")
+    parser.add_argument("--seed", type=int, help="seed of the first turn; default: random")
     parser.add_argument("--format", choices=sorted(CORPUS), action="append")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     os.nice(10)
-    first = random.randrange(10**6) if asked.seed is None else asked.seed
-    formats = asked.format or list(CORPUS)
+    first = random.randrange(10**6) if options.seed is None else options.seed
+    formats = options.format or list(CORPUS)
     began = time.monotonic()
-    until = began + asked.minutes * 60
+    until = began + options.minutes * 60
     tallies = {name: Tally() for name in formats}
-    print(f"seed {first}; {asked.minutes:g} minutes of {', '.join(formats)}", file=sys.stderr)
+    print(f"seed {first}; {options.minutes:g} minutes of {', '.join(formats)}", file=sys.stderr)
     with WatchedDecoder() as decoder:
         for turn, name in enumerate(itertools.cycle(formats)):
             if time.monotonic() > until:
@@ -101,7 +101,7 @@ def main() -> None:
             files = sum(tally.outcomes.total() for tally in tallies.values())
             found = sum(tally.found.total() for tally in tallies.values())
             passed = (time.monotonic() - began) / 60
-            line = f"{passed:4.1f} of {asked.minutes:g} min: {files} files, {found} findings, now {name}"
+            line = f"{passed:4.1f} of {options.minutes:g} min: {files} files, {found} findings, now {name}"
             print(f"\r{line:<70}", end="", file=sys.stderr, flush=True)
     print_table(tallies)
     sys.exit(any(tally.found for tally in tallies.values()))

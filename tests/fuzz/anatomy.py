@@ -1,6 +1,6 @@
-"""What a file of each format is made of: whole parts, whole numbers, and what must be put right afterwards.
+"""The structure of each format: its parts, its numbers, and the fields to repair after a mutation.
 
-A mutation that knows them gets past the first check that would refuse the file.
+A mutation that knows the structure passes the first checks, which would refuse a random one.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-# Ends of ranges, and what programs compare with.
+# Limits of integer ranges, which parsers compare with.
 TELLING_NUMBERS = (
     *(0, 1, 2, 3, 7, 8, 16, 32, 63, 127, 128, 255, 256, 1000, 32_767, 32_768, 65_535, 65_536, 10**6, 10**9),
     *(2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1),
@@ -23,7 +23,7 @@ Order = Literal["little", "big"]
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A whole number in a file: where it stands, its bytes, their order."""
+    """An integer in a file: its offset, its size, its byte order."""
 
     at: int
     size: int
@@ -32,9 +32,9 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """parts: from where to where chunks, segments, entries or boxes go. numbers: sizes, counts, offsets.
+    """parts: spans of chunks, segments, entries or boxes. numbers: sizes, counts, offsets.
 
-    repaired: the file with its checksums and outer sizes right again.
+    repaired: returns the file with correct checksums and outer sizes.
     """
 
     parts: Callable[[bytes], Iterator[Span]]
@@ -80,7 +80,7 @@ def _png_repaired(data: bytes) -> bytes:
     return bytes(repaired)
 
 
-# JPEG and MPO: 0xFF, kind, length, data; behind the last header the pixels, in which 0xFF 0x00 is no marker.
+# JPEG and MPO: 0xFF, kind, length, data; then the pixels, in which 0xFF 0x00 is not a marker.
 
 _JPEG_MARKER = re.compile(rb"\xff[\x01-\xfe]")
 
@@ -96,7 +96,7 @@ def _jpeg_numbers(data: bytes) -> Iterator[Number]:
         yield from _words(start + 2, min(end, start + 64), 2, "big", most=24)
 
 
-# TIFF, also the one in EXIF: directories of entries, each a tag, a type, a count and a value or its place.
+# TIFF, also inside EXIF: directories of entries, each a tag, a type, a count, and a value or its offset.
 
 
 def _tiff_layout(data: bytes) -> tuple[Order, bool]:
@@ -104,7 +104,7 @@ def _tiff_layout(data: bytes) -> tuple[Order, bool]:
 
 
 def _tiff_directories(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where each directory's entries begin, and how many there are."""
+    """Yield the offset of the entries of each directory, and their number."""
     order, big = _tiff_layout(data)
     counter, entry, pointer = (8, 20, 8) if big else (2, 12, 4)
     at, seen = _number(data, 8 if big else 4, pointer, order), set[int]()
@@ -137,7 +137,7 @@ def _tiff_numbers(data: bytes) -> Iterator[Number]:
         yield Number(end - pointer, pointer, order)
 
 
-# WebP: a RIFF of chunks, each a kind and a length, and padded to an even length.
+# WebP: RIFF chunks, each a kind and a length, padded to an even length.
 
 
 def _webp_parts(data: bytes) -> Iterator[Span]:
@@ -192,7 +192,7 @@ def _gif_numbers(data: bytes) -> Iterator[Number]:
         yield from _words(start + 1, min(end, start + 14), 1, "little")
 
 
-# HEIC: boxes in boxes, each a length and a kind.
+# HEIC: nested boxes, each a length and a kind.
 
 _CONTAINERS = {b"iprp": 8, b"ipco": 8, b"meta": 12, b"iinf": 14, b"iref": 12, b"dinf": 8}
 
@@ -219,7 +219,7 @@ def _heic_numbers(data: bytes) -> Iterator[Number]:
             yield from _words(start + 8, end, 1, "big", most=32)
 
 
-# PDF: objects; its numbers are text, see `mutations`.
+# PDF: objects; the numbers are text, see `mutations`.
 
 _PDF_OBJECT = re.compile(rb"\d+ \d+ obj\b.*?\bendobj\s", re.DOTALL)
 _PDF_LENGTH = re.compile(rb"/Length \d+(?=[^\n]*>>\s*stream\r?\n(.*?)\r?\nendstream)", re.DOTALL)
@@ -231,7 +231,7 @@ def _pdf_parts(data: bytes) -> Iterator[Span]:
 
 
 def _pdf_repaired(data: bytes) -> bytes:
-    """Write the lengths and the table of objects anew; what follows the table stays."""
+    """Rewrite the lengths and the cross-reference table; the part after the table stays."""
     data = _PDF_LENGTH.sub(lambda found: b"/Length %d" % len(found[1]), data)
     places = {int(data[start:end].split(None, 1)[0]): start for start, end in _pdf_parts(data)}
     table = data.rfind(b"\nxref")

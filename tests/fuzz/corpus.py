@@ -1,4 +1,4 @@
-"""Small valid files of every format that the service takes, and of the many kinds within each."""
+"""Small valid files of every accepted format, in its many variants."""
 
 import io
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from tests.samples import (
 
 _SIZE = (48, 33)
 
-# A page of 48 x 33 pixels (segment 48) and on it a generic region (segment 38), arithmetically coded.
+# A page of 48 x 33 pixels (segment 48) with a generic region (segment 38), arithmetically coded.
 _JBIG2 = bytes.fromhex(
     "00000000" "30" "00" "01" "00000013" "00000030" "00000021" "00000000" "00000000" "00" "0000"
     "00000001" "26" "00" "01" "00000022" "00000030" "00000021" "00000000" "00000000" "00"
@@ -52,7 +52,7 @@ def _picture(mode: str = "RGB", size: tuple[int, int] = _SIZE) -> Image.Image:
 
 
 def _saved(format_name: str, image: Image.Image, **options: object) -> bytes:
-    # A copy: saving leaves settings of its own in an image.
+    # Copied, because saving changes the settings inside an image.
     return encoded(image.copy(), format_name, **options)
 
 
@@ -131,7 +131,7 @@ def _pdf() -> Iterator[bytes]:
 
 
 def _drawing(compress: bool) -> bytes:
-    """Draw a page of everything that a content stream has: curves, colours, clips, shadings, pictures."""
+    """Draw a page with every kind of content stream operator: curves, colours, clips, shadings, pictures."""
     buffer = io.BytesIO()
     canvas = Canvas(buffer, pagesize=(120, 80), pageCompression=int(compress), invariant=1)
     canvas.bookmarkPage("top")

@@ -1,7 +1,7 @@
-"""Decodes files in a process of its own and says what became of each.
+"""Decodes files in its own process and reports the outcome of each.
 
-`python -m tests.fuzz.decoder FILE...`; without files, they come through standard input,
-each behind its length in four bytes.
+`python -m tests.fuzz.decoder FILE...`; if there are no arguments, files are read from standard input, each
+after its length in four bytes.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from pathlib import Path
 from ocr_service.core.errors import OcrError
 from ocr_service.decoding import Limits, open_document
 
-# Small pages, so that what takes long or much stands out.
+# Pages are small, so that slow or large ones stand out.
 LIMITS = Limits(max_page_pixels=4_000_000, max_page_side=20_000)
 _DPI = 72
 _MOST_PAGES = 20
 
-# Far above what a page may take: this machine stays well, and who asks for more is found all the same.
+# Far above the memory of any page: the machine is protected, and a larger request is still a finding.
 _ADDRESS_SPACE = 3 * 2**30
 
 
 async def pages_of(data: bytes) -> str:
-    """Decode every page as the service does; return how many there were, or the error's code."""
+    """Decode every page as the service does; return the number of pages, or the code of the error."""
     try:
         async with open_document(data, dpi=_DPI, mode="L", limits=LIMITS) as document:
             for index in range(1, min(document.page_count, _MOST_PAGES) + 1):
@@ -46,20 +46,20 @@ async def pages_of(data: bytes) -> str:
 
 
 def _check(error: OcrError) -> str:
-    assert 400 <= error.status < 500, f"{type(error).__name__} is not the document's fault"
-    # Answers are UTF-8.
+    assert 400 <= error.status < 500, f"{type(error).__name__} is not an error of the document"
+    # The response is UTF-8.
     error.detail.encode()
     return error.code
 
 
 def _check_page(size: tuple[int, int], announced: int) -> None:
-    """See that a page is within the limits, and no larger than what it was given its place for."""
+    """Check that a page is within the limits, and no larger than the pixels that were reserved for it."""
     assert size[0] * size[1] <= LIMITS.max_page_pixels and max(size) <= LIMITS.max_page_side, size
     assert size[0] * size[1] <= announced, (size, announced)
 
 
 async def report(data: bytes) -> dict[str, object]:
-    """Decode one file; say what became of it, how long it took and how much memory it needed at the most."""
+    """Decode one file; report its outcome, duration and peak memory."""
     _reset_peak()
     before, began = _memory_mib("VmRSS"), time.perf_counter()
     try:
@@ -91,7 +91,7 @@ async def _main(files: Iterable[bytes]) -> None:
 
 if __name__ == "__main__":
     faulthandler.enable()
-    # What Pillow says of odd files is of no interest here.
+    # Warnings of Pillow about broken files are ignored here.
     logging.disable()
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))

@@ -1,4 +1,4 @@
-"""Valid files, broken: where their formats keep sizes, counts and offsets, and anywhere else."""
+"""Mutations of valid files: in the sizes, counts and offsets of their format, and anywhere else."""
 
 import random
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.fuzz.pdf_mutations import change_pdf
 CORPUS = corpus()
 
 _MOST_MUTATIONS = 6
-# A file is small, and so is all that is done to it: a page that takes long or much does so by its own will.
+# Files and mutations are small: if a page is slow or large, the cause is its content and not its length.
 _LONGEST_FILE = 64 * 1024
 
 Mutation = Callable[[st.DrawFn, str, bytes], bytes]
@@ -102,19 +102,19 @@ def _mutations(format_name: str) -> tuple[Mutation, ...]:
 
 @st.composite
 def mutated(draw: st.DrawFn, format_name: str) -> bytes:
-    """Take a file of the corpus and break it, in one place or in several."""
+    """Take a file of the corpus and mutate it in one or several places."""
     data = draw(st.sampled_from(CORPUS[format_name]))
     mutations = _mutations(format_name)
     for _ in range(draw(st.integers(1, _MOST_MUTATIONS))):
         data = draw(st.sampled_from(mutations))(draw, format_name, data)[:_LONGEST_FILE] or b"\0"
-    # Not always: a wrong checksum, or a wrong place in a table, is a mutation too.
+    # In some cases only, as a wrong checksum or a wrong table offset is a mutation too.
     return ANATOMY[format_name].repaired(data) if draw(st.integers(0, 3)) else data
 
 
 def try_mutated(format_name: str, first: int, files: int, try_one: Callable[[bytes], object]) -> None:
-    """Try so many files of a format, always the same for the same number.
+    """Try a number of files of a format; if the number of the turn is the same, so are the files.
 
-    What `try_one` notes with `hypothesis.target` leads to files that have more of it.
+    Values that `try_one` passes to `hypothesis.target` guide the search to files with higher ones.
     """
 
     @seed(first)

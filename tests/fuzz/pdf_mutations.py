@@ -1,4 +1,4 @@
-"""A PDF's objects and content, broken: its numbers, names, references and operators are words of a text."""
+"""Mutations of the objects and content of a PDF: its numbers, names, references and operators are text."""
 
 import re
 
@@ -35,12 +35,12 @@ _OPERATORS = _words("""
 _OPERANDS = (*_NUMBERS, *_words("/Im0 /F1 /Pattern [ ] << >> (a)"))
 
 
-def _replace(draw: st.DrawFn, data: bytes, found: re.Pattern[bytes], instead: bytes) -> bytes | None:
+def _replace(draw: st.DrawFn, data: bytes, found: re.Pattern[bytes], replacement: bytes) -> bytes | None:
     spans = [match.span() for match in found.finditer(data)]
     if not spans:
         return None
     start, end = draw(st.sampled_from(spans))
-    return data[:start] + instead + data[end:]
+    return data[:start] + replacement + data[end:]
 
 
 def _change_number(draw: st.DrawFn, data: bytes) -> bytes | None:
@@ -52,7 +52,7 @@ def _change_name(draw: st.DrawFn, data: bytes) -> bytes | None:
 
 
 def _change_reference(draw: st.DrawFn, data: bytes) -> bytes | None:
-    """Let an object name another one, which may be itself or the page tree's root."""
+    """Replace the target of a reference, possibly with the object itself or the root of the page tree."""
     return _replace(draw, data, _REFERENCE, b"%d 0 R" % draw(st.integers(0, 16)))
 
 
@@ -82,5 +82,5 @@ _CHANGES = (
 
 
 def change_pdf(draw: st.DrawFn, data: bytes) -> bytes | None:
-    """Change one word; None where there is none of the kind."""
+    """Change one token; None if there is no token of its kind."""
     return draw(st.sampled_from(_CHANGES))(draw, data)

@@ -1,4 +1,4 @@
-"""A decoder watched from outside: a crash and a hang end it, and are told like every other outcome."""
+"""Runs the decoder in a child process and reports crashes and hangs as outcomes."""
 
 import json
 import selectors
@@ -13,19 +13,19 @@ from typing import Self
 
 from tests.running import ROOT
 
-# For files of a few kilobytes and pages of at most 4 megapixels; a PDF's page may be tried for 10 s before.
+# Limits for files of a few kilobytes and pages of at most 4 megapixels; a page of a PDF may take 10 s first.
 MOST_SECONDS = 30.0
 MOST_MIB = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a file.
+    """Outcome of a file.
 
-    what: how many pages it has, or the error's code. wrong: what is wrong with that, or None. trace: where.
+    result: the number of pages, or an error code. wrong: the kind of finding, or None. trace: of the error.
     """
 
-    what: str
+    result: str
     seconds: float
     mib: float
     wrong: str | None = None
@@ -33,7 +33,7 @@ class Outcome:
 
 
 class WatchedDecoder:
-    """Runs the decoder's process while the `with` block lasts, and another in place of one that ended."""
+    """Runs the decoder process while the `with` block lasts; if the process ends, starts another one."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -47,7 +47,7 @@ class WatchedDecoder:
         self._end()
 
     def decode(self, data: bytes) -> Outcome:
-        """Have one file decoded."""
+        """Decode one file in the child process."""
         if self._process is None:
             self._start()
         assert self._process is not None and self._process.stdin and self._process.stdout
@@ -60,27 +60,27 @@ class WatchedDecoder:
         if not line:
             code = self._process.wait()
             return self._ended(signal.Signals(-code).name if code < 0 else f"exit {code}", 0)
-        return _judged(**json.loads(line))
+        return _with_findings(**json.loads(line))
 
     def _start(self) -> None:
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.fuzz.decoder"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._said,
+            stderr=self._stderr,
         )
         assert self._process.stdout
         self._waiting = selectors.DefaultSelector()
         self._waiting.register(self._process.stdout, selectors.EVENT_READ)
 
     def _ended(self, wrong: str, seconds: float) -> Outcome:
-        said = self._end()
-        return Outcome(wrong, seconds, 0, wrong, said)
+        stderr = self._end()
+        return Outcome(wrong, seconds, 0, wrong, stderr)
 
     def _end(self) -> str:
-        """End the process; return what it has said, such as where it crashed."""
+        """Kill the process; return its standard error, such as the trace of a crash."""
         if self._process is None:
             return ""
         self._process.kill()
@@ -88,16 +88,16 @@ class WatchedDecoder:
         self._waiting.close()
         assert self._process.stdin and self._process.stdout
         self._process.stdout.close()
-        # Where it crashed it may not have read all of it.
+        # If the process crashed, its input may be unread.
         with suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process = None
-        with self._said:
-            self._said.seek(0)
-            return self._said.read().decode(errors="replace")
+        with self._stderr:
+            self._stderr.seek(0)
+            return self._stderr.read().decode(errors="replace")
 
 
-def _judged(outcome: str, trace: str | None, seconds: float, mib: float) -> Outcome:
+def _with_findings(outcome: str, trace: str | None, seconds: float, mib: float) -> Outcome:
     if trace is not None:
         return Outcome(outcome, seconds, mib, f"unexpected {outcome}", trace)
     if mib > MOST_MIB:

@@ -11,7 +11,7 @@ from tests.running import RunningService
 def running() -> Iterator[RunningService]:
     with RunningService() as service:
         yield service
-    # uvicorn shuts down in order and then lets the signal take its course.
+    # uvicorn shuts down cleanly, and then raises the signal again.
     assert service.exit_code == -signal.SIGTERM
     assert "Application shutdown complete" in "".join(service.log)
 

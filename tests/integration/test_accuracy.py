@@ -1,4 +1,4 @@
-"""Characters that Tesseract gets wrong on printed pages, through the whole service."""
+"""Character error rate of Tesseract on printed pages, through the whole service."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,16 +16,16 @@ TITLES = {"rus": "Договор поставки", "eng": "Notes and rules"}
 TEXTS = {"rus": RUSSIAN, "eng": ENGLISH}
 
 
-def unchanged(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def turned(image: Image.Image) -> Image.Image:
+def slightly_rotated(image: Image.Image) -> Image.Image:
     return rotated(image, 1.5)
 
 
 def character_error(read: str, printed: str) -> float:
-    """Edits to turn one text into the other, a character printed; white space counts as one space."""
+    """Edit distance between the texts per printed character; runs of white space count as one space."""
     expected = " ".join(printed.split())
     return Levenshtein.distance(" ".join(read.split()), expected) / len(expected)
 
@@ -33,7 +33,7 @@ def character_error(read: str, printed: str) -> float:
 @pytest.mark.parametrize("language", ["rus", "eng"])
 @pytest.mark.parametrize(
     ("damage", "columns"),
-    [(unchanged, 1), (turned, 1), (noisy, 1), (unchanged, 2)],
+    [(upright, 1), (slightly_rotated, 1), (noisy, 1), (upright, 2)],
     ids=["clean", "rotated", "noisy", "two columns"],
 )
 def test_character_error(
@@ -42,7 +42,7 @@ def test_character_error(
     printed = printed_page(TEXTS[language], columns, TITLES[language])
     page = read(service, damage(printed.image))
     assert character_error(page["text"], printed.text) <= MOST_WRONG
-    # The blocks hold the same text in the same order: columns are not read across.
+    # The blocks have the same text in the same order: columns are not mixed.
     contents = " ".join(block["content"] for block in page["blocks"])
     assert character_error(contents, printed.text) <= MOST_WRONG
 

@@ -1,4 +1,4 @@
-"""PaddleX's serving API with Tesseract behind it."""
+"""The serving API of PaddleX with the Tesseract engine."""
 
 import io
 from base64 import b64decode, b64encode
@@ -18,7 +18,7 @@ def parsed(running: RunningService, **fields: Any) -> Any:
     return answer.raise_for_status().json()["result"]
 
 
-def test_scan_is_read_in_the_same_form(running: RunningService) -> None:
+def test_scan_is_read_in_the_form_of_paddlex(running: RunningService) -> None:
     own = running.client.post("/ocr", files={"file": b64decode(SCAN)}).json()["pages"][0]
     [page] = parsed(running)["layoutParsingResults"]
     blocks = page["prunedResult"]["parsing_res_list"]
@@ -29,7 +29,7 @@ def test_scan_is_read_in_the_same_form(running: RunningService) -> None:
     assert "outputImages" not in page and "inputImage" not in page
 
 
-def test_pages_are_shown(running: RunningService) -> None:
+def test_pages_are_visualized(running: RunningService) -> None:
     [page] = parsed(running, visualize=None)["layoutParsingResults"]
     shown, drawn = (
         Image.open(io.BytesIO(b64decode(picture)))
@@ -40,8 +40,8 @@ def test_pages_are_shown(running: RunningService) -> None:
     assert drawn.getcolors(2**24) != shown.convert("RGB").getcolors(2**24)
 
 
-def test_defaults_of_every_option_are_no_wish(running: RunningService) -> None:
-    """As langchain-paddleocr sends them."""
+def test_default_values_of_options_are_accepted(running: RunningService) -> None:
+    """langchain-paddleocr sends these defaults."""
     parsed(
         running,
         fileType=1,
@@ -73,9 +73,7 @@ def test_defaults_of_every_option_are_no_wish(running: RunningService) -> None:
         ("outputFormats", ["docx"]),
     ],
 )
-def test_what_only_paddleocr_vl_has_is_refused_by_its_name(
-    running: RunningService, name: str, value: Any
-) -> None:
+def test_option_of_paddleocr_vl_is_refused_by_name(running: RunningService, name: str, value: Any) -> None:
     body = {"file": SCAN, name: value}
     answer = running.client.post("/layout-parsing", json=body)
     assert answer.status_code == answer.json()["errorCode"] == 422
@@ -83,7 +81,7 @@ def test_what_only_paddleocr_vl_has_is_refused_by_its_name(
 
 
 @pytest.mark.parametrize("concatenate", [False, True])
-def test_pages_are_put_together(running: RunningService, concatenate: bool) -> None:
+def test_pages_are_concatenated(running: RunningService, concatenate: bool) -> None:
     pages = parsed(running, file=CONTRACT)["layoutParsingResults"]
     given = [{"prunedResult": page["prunedResult"]} for page in pages]
     body = {"pages": given, "concatenatePages": concatenate}

@@ -1,4 +1,4 @@
-"""How much memory documents take that are large, or small and become large."""
+"""Memory use for documents that are large, or small and large when decoded."""
 
 import re
 import resource
@@ -16,7 +16,7 @@ from tests.samples import ENGLISH, encoded, pdf_of_images, pdf_with_pictures, pr
 
 BOUND_MIB = 2048
 
-# What an operator would choose who has no more: a page's pixels take up to 22 bytes each.
+# Settings for a machine with little memory: the pixels of a page take up to 22 bytes each.
 FOR_TWO_GIB = {
     "OCR_MAX_PAGE_MEGAPIXELS": "60",
     "OCR_MAX_MEGAPIXELS_IN_FLIGHT": "60",
@@ -28,16 +28,16 @@ LARGE = (8000, 7500)
 
 
 def page(size: tuple[int, int], mode: str = "L") -> Image.Image:
-    """A page with a few lines of text in its corner, which is soon read."""
+    """A page with a few lines of text in its corner, which is fast to read."""
     image = Image.new("L", size, 255)
     image.paste(printed_page(ENGLISH[:2]).image.crop((0, 0, 2480, 700)), (100, 100))
     return image.convert(mode)
 
 
 def documents() -> dict[str, bytes]:
-    """Files of tens of megabytes, and of few that become many."""
+    """Files of tens of megabytes, and small files that decode to as many."""
     scan, rgb = page((3000, 3000)), page(LARGE, "RGB")
-    # Some programs leave previews and histories there.
+    # Some programs store previews and histories in such chunks.
     behind = bytes(20_000_000)
     return {
         "PNG": encoded(page(LARGE), "PNG", compress_level=1) + behind,
@@ -54,15 +54,15 @@ def documents() -> dict[str, bytes]:
 @pytest.fixture
 def bounded() -> Iterator[RunningService]:
     with RunningService(**FOR_TWO_GIB) as service:
-        # On its addresses, where what is merely reserved counts too: beyond that nothing can be allocated.
+        # The limit is on the address space, which includes reserved memory: above it every allocation fails.
         limit = BOUND_MIB * 2**20
         resource.prlimit(service.process.pid, resource.RLIMIT_AS, (limit, limit))
         yield service
 
 
 def sent_together(url: str, files: Mapping[str, bytes]) -> Counter[tuple[str, int, str | None]]:
-    """Send 64 files, all at once; count the answers by file, status and code."""
-    # The PDFs, which are small, have arrived and are let in before the others.
+    """Send 64 files in parallel; count the answers by file, status and code."""
+    # The PDFs are small, so they arrive and are admitted before the others.
     names = [name for name in files for _ in range(2 if name.startswith("PDF") else 10)]
 
     def send(name: str) -> tuple[str, int, str | None]:
@@ -81,7 +81,7 @@ def peak_rss_kib(pid: int) -> int:
 
 
 @pytest.mark.timeout(300)
-def test_of_many_at_once_those_beyond_the_bound_are_refused_and_the_others_read(
+def test_requests_beyond_the_memory_limit_are_refused(
     bounded: RunningService,
 ) -> None:
     answers = sent_together(bounded.url, documents())
@@ -91,8 +91,8 @@ def test_of_many_at_once_those_beyond_the_bound_are_refused_and_the_others_read(
     assert bounded.client.post("/ocr", files={"file": small_png()}).status_code == 200
 
 
-def test_a_pdf_page_of_many_pictures_holds_few_of_them_at_a_time() -> None:
-    """They have 980 MB."""
+def test_pdf_page_decodes_few_of_its_pictures_at_a_time() -> None:
+    """Together the pictures have 980 MB."""
     with RunningService() as service:
         response = service.client.post("/ocr", files={"file": pdf_with_pictures(20, side=7000)})
         assert response.status_code == 200

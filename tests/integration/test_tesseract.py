@@ -1,4 +1,4 @@
-"""What the Tesseract engine makes of pages, through the whole service."""
+"""Results of the Tesseract engine for whole pages, through the whole service."""
 
 import httpx
 import pytest
@@ -27,7 +27,7 @@ def letter() -> Image.Image:
     return image
 
 
-def test_markdown_reads(service: httpx.Client) -> None:
+def test_markdown_has_headings_paragraphs_and_lists(service: httpx.Client) -> None:
     response = service.post("/ocr", files={"file": encoded(letter(), "PNG")}, data={"format": "markdown"})
     assert response.text == (
         "# Договор поставки\n\n"
@@ -39,7 +39,7 @@ def test_markdown_reads(service: httpx.Client) -> None:
     )
 
 
-def test_blocks_lie_where_the_text_stands(service: httpx.Client) -> None:
+def test_blocks_have_the_positions_of_their_text(service: httpx.Client) -> None:
     response = service.post("/ocr", files={"file": encoded(letter(), "PNG")})
     blocks = response.json()["pages"][0]["blocks"]
     assert [block["label"] for block in blocks] == ["doc_title", "paragraph_title", "text", "list"]
@@ -59,8 +59,8 @@ def test_two_columns_are_read_one_after_the_other(service: httpx.Client) -> None
     assert [text.split()[0] for text in paragraphs] == ["Настоящий", "Исполнитель", "Стоимость"] * 2
 
 
-def test_indented_paragraphs_are_told_apart(service: httpx.Client) -> None:
-    """Their last lines are full, so that only the indent tells."""
+def test_indented_paragraphs_are_separate(service: httpx.Client) -> None:
+    """Their last lines are full, so the indent is the only sign of a new paragraph."""
     image = Image.new("L", (2480, 1200), 255)
     draw = ImageDraw.Draw(image)
     font = ImageFont.truetype(SERIF, 46)
