@@ -168,7 +168,7 @@ def test_ports_exist(overlay: Overlay) -> None:
         assert port in overlay.ports if isinstance(port, str) else 0 < port < 65536, port
 
 
-def test_names_match_the_guides(overlay: Overlay) -> None:
+def test_names_of_the_objects(overlay: Overlay) -> None:
     assert overlay.one("Deployment")["metadata"]["name"] == NAME
     assert overlay.one("Service")["metadata"]["name"] == NAME
     assert overlay.container["name"] == "paddleocr-vl"

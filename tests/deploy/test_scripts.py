@@ -74,8 +74,8 @@ def test_push_logs_in_tags_and_pushes_version_and_latest(
     done = run("push.sh", target, **REGISTRY, **docker)
     assert done.returncode == 0, done.stderr
     remote = "registry-xxxxx.cr.cloud.ru/paddleocr-vl-service"
-    progress = Path(docker["DOCKER_LOG"]).read_text().splitlines()
-    assert [line for line in progress if not line.startswith(("context", "image"))] == [
+    calls = Path(docker["DOCKER_LOG"]).read_text().splitlines()
+    assert [line for line in calls if not line.startswith(("context", "image"))] == [
         "login registry-xxxxx.cr.cloud.ru",
         f"tag paddleocr-vl-service:latest{suffix} {remote}:1.0.0{suffix}",
         f"push {remote}:1.0.0{suffix}",
@@ -284,7 +284,7 @@ class _OtherServer(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "response",
     [
         {"kind": "text/html", "body": b"<html>Please log in</html>"},
         {"kind": "text/plain", "body": b"text", "announced": 10_000},
@@ -294,8 +294,8 @@ class _OtherServer(BaseHTTPRequestHandler):
     ],
     ids=["login page", "cut off", "unhealthy", "broken", "empty"],
 )
-def test_smoke_fails_on_responses_of_another_server(odd: dict[str, Any]) -> None:
-    with serving(type("Odd", (_OtherServer,), odd)) as url:
+def test_smoke_fails_on_responses_of_another_server(response: dict[str, Any]) -> None:
+    with serving(type("Other", (_OtherServer,), response)) as url:
         done = run("smoke.sh", url)
     assert done.returncode == 1 and done.stdout.count("FAIL") == 3, done.stdout
 

@@ -107,7 +107,7 @@ async def test_altered_presigned_url_is_refused(
 
 def settings(**overrides: Any) -> S3Settings:
     working = {"endpoint": "https://s3.cloud.ru", "bucket": "scans", "access_key": "a:b", "secret_key": "c"}
-    return S3Settings(**{**working, "url_lifetime": 3600, **overrides})
+    return S3Settings(**{**working, **overrides})
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,5 @@ def storage_of(store: Store, **overrides: Any) -> S3Storage:
         "access_key": store.access_key,
         "secret_key": store.secret_key,
         "prefix": "ocr",
-        "url_lifetime": 3600,
     }
     return S3Storage(S3Settings(**{**working, **overrides}))
