@@ -80,12 +80,12 @@ def probe(url: str, seconds: float) -> list[float]:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     due = began = time.perf_counter()
     while due < began + seconds:
-        asked = time.perf_counter()
+        began_at = time.perf_counter()
         connection.request("GET", "/health")
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200
-        taken.append(time.perf_counter() - asked)
+        taken.append(time.perf_counter() - began_at)
         due += 1 / PROBES_A_SECOND
         time.sleep(max(0.0, due - time.perf_counter()))
     return taken

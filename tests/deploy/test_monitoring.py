@@ -164,10 +164,10 @@ def test_dashboard_variables_find_both_services(
 ) -> None:
     found = {}
     for name in ("job", "instance"):
-        asked = re.fullmatch(r"label_values\((.+), (\w+)\)", VARIABLES[name]["definition"])
-        assert asked
-        match = asked[1].replace("$job", "ocr")
-        found[name] = set(prometheus.ask(f"label/{asked[2]}/values", **{"match[]": match}))
+        queried = re.fullmatch(r"label_values\((.+), (\w+)\)", VARIABLES[name]["definition"])
+        assert queried
+        match = queried[1].replace("$job", "ocr")
+        found[name] = set(prometheus.ask(f"label/{queried[2]}/values", **{"match[]": match}))
     assert found == {"job": {"ocr"}, "instance": {address(tesseract), address(paddleocr_vl)}}
 
 
@@ -276,5 +276,5 @@ def test_panels_do_not_overlap() -> None:
 def test_dashboard_shows_every_metric(tesseract: RunningService) -> None:
     shown = httpx.get(f"{tesseract.url}/metrics").text
     ours = set(re.findall(r"^# TYPE (ocr_\w+)", shown, re.MULTILINE))
-    asked = set(re.findall(r"\bocr_\w+?(?=_bucket\b|_sum\b|\{)", " ".join(QUERIES.values())))
-    assert ours - asked == UNSHOWN
+    queried = set(re.findall(r"\bocr_\w+?(?=_bucket\b|_sum\b|\{)", " ".join(QUERIES.values())))
+    assert ours - queried == UNSHOWN

@@ -58,7 +58,7 @@ def in_code(names: Iterable[str]) -> str:
 def test_table_of_metrics_matches_the_service(service: httpx.Client) -> None:
     text = service.get("/metrics").text
     shown = re.findall(r"^# HELP (ocr_\w+) (.*)\n# TYPE \w+ (\w+)$", text, re.MULTILINE)
-    in_table = [[f"`{name}`", kind, labels_of(name, text), said] for name, said, kind in shown]
+    in_table = [[f"`{name}`", kind, labels_of(name, text), description] for name, description, kind in shown]
     assert metric_rows(ENGLISH) == in_table
     assert [row[:3] for row in metric_rows(RUSSIAN)] == [row[:3] for row in metric_rows(ENGLISH)]
 

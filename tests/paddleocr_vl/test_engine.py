@@ -202,14 +202,14 @@ async def test_closing_the_engine_cancels_its_pages(start_engine: StartEngine) -
 
 @pytest.mark.parametrize("name", ["use_doc_orientation_classify", "use_doc_unwarping"])
 async def test_error_names_the_setting_when_the_model_of_an_option_is_not_loaded(name: str) -> None:
-    asked: Any = {name: True}
+    options: Any = {name: True}
     engine = PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())
     with pytest.raises(ModelNotLoaded, match=f"OCR_{name.upper()}=true"):
-        engine.check(with_own(**asked))
-    engine.check(with_own(**{**asked, name: False}))
+        engine.check(with_own(**options))
+    engine.check(with_own(**{**options, name: False}))
     await engine.close()
-    loaded = PaddleOcrVlEngine(PaddleOcrVlSettings(**asked), VlmSettings())
-    loaded.check(with_own(**asked))
+    loaded = PaddleOcrVlEngine(PaddleOcrVlSettings(**options), VlmSettings())
+    loaded.check(with_own(**options))
     await loaded.close()
 
 

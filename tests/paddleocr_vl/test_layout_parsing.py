@@ -231,9 +231,9 @@ def test_large_markdown_pictures_are_not_resized(both: Both) -> None:
 def test_very_large_pages_are_not_visualized(both: Both) -> None:
     image = draw_page([Box("text", 2, 6, 61, 61)], size=(4100, 4100))
     answer = both.ours.post("/layout-parsing", json={"file": scan(image).base64})
-    [said] = answer.json()["result"]["layoutParsingResults"]
-    assert said["outputImages"] == {}
-    assert Image.open(io.BytesIO(b64decode(said["inputImage"]))).size == (2000, 2000)
+    [parsed] = answer.json()["result"]["layoutParsingResults"]
+    assert parsed["outputImages"] == {}
+    assert Image.open(io.BytesIO(b64decode(parsed["inputImage"]))).size == (2000, 2000)
 
 
 @pytest.mark.parametrize("angle", [0, 90])
@@ -256,12 +256,12 @@ def test_failed_blocks_are_reported(both: Both) -> None:
     ours = both.ours.post("/layout-parsing", json=sent(page("12 blocks 3")))
     both.vllm.fault(None)
     [result] = ours.json()["result"]["layoutParsingResults"]
-    said = result["prunedResult"]
+    parsed = result["prunedResult"]
     assert ours.status_code == 200
-    assert said["error"]["code"] == "partly_recognized"
-    assert said["errors"]
-    for number, block in enumerate(said["parsing_res_list"]):
-        assert bool(block["block_content"]) == (str(number) not in said["errors"])
+    assert parsed["error"]["code"] == "partly_recognized"
+    assert parsed["errors"]
+    for number, block in enumerate(parsed["parsing_res_list"]):
+        assert bool(block["block_content"]) == (str(number) not in parsed["errors"])
 
 
 def test_unavailable_vlm_is_reported(both: Both) -> None:

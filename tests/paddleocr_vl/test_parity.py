@@ -28,10 +28,10 @@ CONCURRENT = 32
 
 def assert_same(ours: PageResult, theirs: Any, **markdown: Any) -> None:
     assert ours.raw == theirs.json["res"]
-    said = theirs._to_markdown(**markdown)
-    assert ours.markdown == said["markdown_texts"]
-    assert ours.images.keys() == said["markdown_images"].keys()
-    for path, image in said["markdown_images"].items():
+    markdown_result = theirs._to_markdown(**markdown)
+    assert ours.markdown == markdown_result["markdown_texts"]
+    assert ours.images.keys() == markdown_result["markdown_images"].keys()
+    for path, image in markdown_result["markdown_images"].items():
         pixels = cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
         assert ours.images[path] == cv2.imencode(".jpg", pixels)[1].tobytes(), path
 
@@ -241,10 +241,10 @@ async def test_restructured_pages_equal_those_of_the_official_pipeline(
     theirs = reference.restructure_pages(
         [official.read(reference, image, **read_with) for image in images], **joined_with
     )
-    asked = Options(restructure_pages=True, engine=PaddleOcrVlOptions(**options))
+    with_restructuring = Options(restructure_pages=True, engine=PaddleOcrVlOptions(**options))
     async with start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY) as engine:
-        pages = await read_together(engine, images, asked)
-        ours = await engine.restructure(pages, asked)
+        pages = await read_together(engine, images, with_restructuring)
+        ours = await engine.restructure(pages, with_restructuring)
     for our_page, their_page in zip(ours, theirs, strict=True):
         assert our_page.raw == their_page.json["res"]
         assert our_page.markdown == their_page._to_markdown()["markdown_texts"]

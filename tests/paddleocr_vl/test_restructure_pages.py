@@ -56,10 +56,10 @@ def test_both_refuse_the_same_pages(both: Both, request_: Any) -> None:
     assert ours.status_code == theirs.status_code == ours.json()["errorCode"] == 422
 
 
-@pytest.mark.parametrize("said", [{}, {"model_settings": {}, "parsing_res_list": []}], ids=str)
-def test_malformed_pages_are_refused(both: Both, said: dict[str, Any]) -> None:
+@pytest.mark.parametrize("parsed", [{}, {"model_settings": {}, "parsing_res_list": []}], ids=str)
+def test_malformed_pages_are_refused(both: Both, parsed: dict[str, Any]) -> None:
     """If a page is malformed, PaddleX answers 500."""
-    ours, theirs = both.ask({"pages": [{"prunedResult": said}]}, "/restructure-pages")
+    ours, theirs = both.ask({"pages": [{"prunedResult": parsed}]}, "/restructure-pages")
     assert (ours.status_code, theirs.status_code) == (422, 500)
 
 

@@ -30,7 +30,7 @@ class Server:
         self._respond = respond
         self.requests: list[bytes] = []
         self.connections = 0
-        self.asked = asyncio.Event()
+        self.received = asyncio.Event()
         self.hung_up = asyncio.Event()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,7 +40,7 @@ class Server:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or b"0")
                 self.requests.append(head + await reader.readexactly(length))
-                self.asked.set()
+                self.received.set()
                 answering = asyncio.ensure_future(self._respond(len(self.requests)))
                 leaving = asyncio.ensure_future(reader.read(1))
                 await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -99,13 +99,13 @@ async def talking(
 
 async def test_result_is_the_text_of_the_completion() -> None:
     async with talking(always(http("200 OK", COMPLETION)), key="a key") as (client, server):
-        assert await client.complete(b'{"asked": 1}') == "текст"
-        assert await client.complete(b'{"asked": 2}') == "текст"
+        assert await client.complete(b'{"number": 1}') == "текст"
+        assert await client.complete(b'{"number": 2}') == "текст"
     assert server.connections == 1, "connections are not reused"
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/chat/completions HTTP/1.1")
     assert b"authorization: bearer a key" in head.lower()
-    assert body == b'{"asked": 1}'
+    assert body == b'{"number": 1}'
 
 
 @pytest.mark.parametrize("content", [b'""', b"null"])
@@ -202,7 +202,7 @@ async def test_unanswered_call_ends_at_its_deadline() -> None:
 async def test_cancelled_call_closes_its_connection() -> None:
     async with talking(never) as (client, server):
         call = asyncio.create_task(client.complete(b"{}"))
-        await server.asked.wait()
+        await server.received.wait()
         call.cancel()
         await server.hung_up.wait()
         with pytest.raises(asyncio.CancelledError):
@@ -212,7 +212,7 @@ async def test_cancelled_call_closes_its_connection() -> None:
 async def test_calls_in_flight_fail_when_vllm_is_unavailable() -> None:
     async with talking(never) as (client, server):
         call = asyncio.create_task(client.complete(b"{}"))
-        await server.asked.wait()
+        await server.received.wait()
         client.cancel_calls("it is silent")
         with pytest.raises(VlmUnavailable, match="it is silent"):
             await call
@@ -221,7 +221,7 @@ async def test_calls_in_flight_fail_when_vllm_is_unavailable() -> None:
 async def test_waiting_calls_fail_when_vllm_is_unavailable() -> None:
     async with talking(never, at_once=1) as (client, server):
         calls = [asyncio.create_task(client.complete(b"{}")) for _ in range(4)]
-        await server.asked.wait()
+        await server.received.wait()
         client.cancel_calls("it is silent")
         for outcome in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(outcome, VlmUnavailable)

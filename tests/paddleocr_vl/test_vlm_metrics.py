@@ -50,7 +50,7 @@ async def test_calls_in_flight_and_cancelled_calls() -> None:
     ended, _ = calls("cancelled")
     async with talking(never, at_once=1) as (client, server):
         sent, waiting = (asyncio.create_task(client.complete(b"{}")) for _ in range(2))
-        await server.asked.wait()
+        await server.received.wait()
         assert metric("calls_in_flight") == 1
         for task in (waiting, sent):
             task.cancel()

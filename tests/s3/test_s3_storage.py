@@ -34,8 +34,8 @@ async def test_object_is_returned_as_it_was_stored(store: Store, storage: S3Stor
     head = store.client().head_object(Bucket=BUCKET, Key=KEY)
     assert head["ContentType"] == TEXT
     # S3 metadata names are case-insensitive.
-    said = {name.lower(): value for name, value in head["Metadata"].items()}
-    assert said == {"source-sha256": "abc", "engine": "tesseract"}
+    metadata = {name.lower(): value for name, value in head["Metadata"].items()}
+    assert metadata == {"source-sha256": "abc", "engine": "tesseract"}
 
 
 async def test_object_is_overwritten(storage: S3Storage) -> None:
