@@ -55,16 +55,16 @@ class Peer:
         self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         answering = asyncio.ensure_future(self._answer(head, writer))
-        leaving = asyncio.create_task(reader.read())
+        disconnecting = asyncio.create_task(reader.read())
         try:
-            await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((answering, disconnecting), return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
                 raise ConnectionResetError
             answering.result()
         finally:
-            for task in (answering, leaving):
+            for task in (answering, disconnecting):
                 task.cancel()
-            await asyncio.gather(answering, leaving, return_exceptions=True)
+            await asyncio.gather(answering, disconnecting, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -140,8 +140,8 @@ async def download(subject: Fetcher, url: str) -> bytes:
     return b"".join([chunk async for chunk in subject.fetch(url)])
 
 
-async def fetched(at: Answer, path: str = "/scan.pdf", **rules: Any) -> bytes:
-    async with peer(at) as other:
+async def fetched(server: Answer, path: str = "/scan.pdf", **rules: Any) -> bytes:
+    async with peer(server) as other:
         return await download(fetcher(other.port, **rules), other.url + path)
 
 

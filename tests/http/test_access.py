@@ -192,17 +192,17 @@ async def test_cors_allows_a_configured_origin() -> None:
     async with serving(
         ScriptedEngine(), ocr_cors_origins=f"{ORIGIN}, http://localhost:3000", **KEYS
     ) as client:
-        asked = await client.options("/ocr", headers={
+        preflight = await client.options("/ocr", headers={
             "Origin": ORIGIN,
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "authorization,x-request-id",
         })  # fmt: skip
         read = await client.post("/ocr", files={"file": small_png()}, headers={"Origin": ORIGIN, **FIRST})
         refused = await client.post("/ocr", headers={"Origin": ORIGIN})
-    assert asked.status_code == 200
-    assert asked.headers["access-control-allow-headers"] == "authorization,x-request-id"
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-headers"] == "authorization,x-request-id"
     assert (read.status_code, refused.status_code) == (200, 401)
-    for response in (asked, read, refused):
+    for response in (preflight, read, refused):
         assert response.headers["access-control-allow-origin"] == ORIGIN
         assert "access-control-allow-credentials" not in response.headers
     exposed = read.headers["access-control-expose-headers"]

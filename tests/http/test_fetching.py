@@ -28,9 +28,9 @@ from tests.running import free_port
 pytestmark = pytest.mark.anyio
 
 
-async def failure(at: Answer, kind: type[OcrError] = FetchFailed, **rules: Any) -> str:
+async def failure(server: Answer, kind: type[OcrError] = FetchFailed, **rules: Any) -> str:
     with pytest.raises(kind) as caught:
-        await fetched(at, **rules)
+        await fetched(server, **rules)
     assert type(caught.value) is kind
     assert "127.0.0.1" not in caught.value.detail
     return caught.value.detail

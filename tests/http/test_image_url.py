@@ -248,9 +248,9 @@ async def test_fetched_document_beyond_the_byte_budget_is_refused(encoding: str)
 @pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
 async def test_fetching_ends_when_the_client_disconnects(accept: str) -> None:
     async with peer(no_reply) as other, serving(ScriptedEngine(), **open_to(other)) as client:
-        asking = asyncio.create_task(
+        request = asyncio.create_task(
             client.post("/ocr", data={"image_url": other.url}, headers={"Accept": accept})
         )
         await other.request_received.wait()
-        asking.cancel()
+        request.cancel()
         await other.disconnected.wait()

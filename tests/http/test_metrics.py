@@ -58,7 +58,7 @@ async def test_series_of_the_alerts_exist_before_the_first_request() -> None:
         ("GET", "/no/such/path", "other", 404),
         ("GET", "/static-offline-docs/swagger-ui.css", "other", 200),
         ("PUT", "/ocr", "/ocr", 405),
-        ("TRACE", "/nobody", "other", 404),
+        ("TRACE", "/missing", "other", 404),
     ],
 )
 async def test_request_labels_contain_nothing_that_a_client_chooses(
@@ -117,13 +117,13 @@ async def test_pages_in_flight_and_dropped_pages_are_counted() -> None:
     engine = GatedEngine()
     async with serving(engine) as client:
         before = await scrape(client)
-        leaving = asyncio.create_task(read(client, pages=2))
+        request = asyncio.create_task(read(client, pages=2))
         await engine.entered.get()
         await engine.entered.get()
         during = await scrape(client)
         assert during.of("ocr_pages_in_flight") == {(): 2}
-        leaving.cancel()
-        await asyncio.gather(leaving, return_exceptions=True)
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
         await until_grown(client, before, "ocr_pages_total", {("dropped",): 2})
         await until_grown(client, during, "ocr_pages_in_flight", {(): -2})
         await until_grown(client, before, "ocr_requests_total", {("scripted", "/ocr", "499"): 1})

@@ -97,7 +97,7 @@ async def test_invalid_value_is_refused_and_its_field_named(name: str, sent: str
 
 
 @pytest.mark.parametrize(
-    ("asked", "refused"),
+    ("options", "refused"),
     [
         ({"use_chart_recognition": True}, ["use_chart_recognition"]),
         ({"use_layout_detection": False, "top_p": 0.5}, ["use_layout_detection", "top_p"]),
@@ -107,15 +107,15 @@ async def test_invalid_value_is_refused_and_its_field_named(name: str, sent: str
     ],
 )
 async def test_tesseract_refuses_unsupported_options_by_name(
-    asked: dict[str, Any], refused: list[str]
+    options: dict[str, Any], refused: list[str]
 ) -> None:
     engine = TesseractEngine(TesseractSettings(lang="eng"), page_seconds=300)
     await engine.start()
     if not refused:
-        engine.check(Options(engine=PaddleOcrVlOptions(**asked)))
+        engine.check(Options(engine=PaddleOcrVlOptions(**options)))
     else:
         with pytest.raises(OptionNotSupported, match=f"not have {', '.join(refused)};"):
-            engine.check(Options(engine=PaddleOcrVlOptions(**asked)))
+            engine.check(Options(engine=PaddleOcrVlOptions(**options)))
     await engine.close()
 
 

@@ -226,10 +226,10 @@ async def test_output_path_that_is_a_file_is_reported(tmp_path: Path) -> None:
 async def test_short_outage_is_retried() -> None:
     storage = MemoryStorage(AWAY)
     async with serving(ScriptedEngine(), storage) as client:
-        asking = asyncio.create_task(post_and_get_storage(client))
+        request = asyncio.create_task(post_and_get_storage(client))
         await storage.put_begun.get()
         storage.trouble = None
-        assert (await asking)["status"] == "stored"
+        assert (await request)["status"] == "stored"
 
 
 async def test_result_is_spooled_during_an_outage_and_uploaded_later(tmp_path: Path) -> None:
@@ -331,11 +331,11 @@ async def test_storing_continues_after_a_disconnect() -> None:
     storage = MemoryStorage()
     storage.gate.clear()
     async with serving(ScriptedEngine(), storage) as client:
-        asking = asyncio.create_task(post(client, NDJSON))
+        request = asyncio.create_task(post(client, NDJSON))
         for _ in range(2):
             await storage.put_begun.get()
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
         storage.gate.set()
         await storage.stored.get()
         await storage.stored.get()
@@ -345,9 +345,9 @@ async def test_shutdown_spools_unfinished_uploads(tmp_path: Path) -> None:
     storage = MemoryStorage()
     storage.gate.clear()
     async with serving(ScriptedEngine(), storage, ocr_output_dir=tmp_path, ocr_store_timeout=0.5) as client:
-        asking = asyncio.create_task(post(client, NDJSON))
+        request = asyncio.create_task(post(client, NDJSON))
         await storage.put_begun.get()
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
     assert len(list((tmp_path / "spool").glob("waiting-*"))) == 1
     assert storage.closed

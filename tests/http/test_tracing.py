@@ -124,8 +124,8 @@ def test_unreachable_collector_only_logs_one_line(collector: Collector) -> None:
         for _ in range(3):
             assert post(service).status_code == 200
             service.wait_for("spans cannot be sent")
-    told = [line for line in service.log if "opentelemetry" in line or "spans cannot" in line]
-    assert len(told) == 1, told
+    warnings = [line for line in service.log if "opentelemetry" in line or "spans cannot" in line]
+    assert len(warnings) == 1, warnings
 
 
 def test_hanging_collector_does_not_block_the_service(collector: Collector) -> None:

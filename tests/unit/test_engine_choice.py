@@ -73,9 +73,9 @@ def test_missing_package_of_paddleocr_chooses_tesseract(
     monkeypatch.setitem(sys.modules, absent, None)
     settings = settings_of(ocr_vlm_url="http://127.0.0.1:9/v1", ocr_layout_engine="onnxruntime")
     assert isinstance(choose_engine(settings), TesseractEngine)
-    (said,) = [record for record in caplog.records if "make run-gpu" in record.getMessage()]
-    assert said.levelname == "WARNING"
-    assert f"these packages are not installed: {absent};" in said.getMessage()
+    (warning,) = [record for record in caplog.records if "make run-gpu" in record.getMessage()]
+    assert warning.levelname == "WARNING"
+    assert f"these packages are not installed: {absent};" in warning.getMessage()
 
 
 def test_vlm_url_overrides_the_reason_for_no_local_vllm() -> None:

@@ -102,11 +102,11 @@ async def test_cancelled_waiter_does_not_block_the_queue() -> None:
 async def test_slot_granted_to_a_cancelled_waiter_passes_to_the_next() -> None:
     queue = Queue(PageSlots(pages=1, pixels=PLENTY))
     await queue.add("first")
-    leaving = await queue.add("leaving")
+    cancelled = await queue.add("cancelled")
     await queue.add("next")
     # Both in one step of the event loop: the slot is granted before the task sees its cancellation.
     queue.slots.release(1)
-    leaving.cancel()
+    cancelled.cancel()
     await settled()
     assert queue.served == ["first", "next"]
     assert queue.slots.pages_taken == 1
@@ -115,9 +115,9 @@ async def test_slot_granted_to_a_cancelled_waiter_passes_to_the_next() -> None:
 async def test_slot_released_during_a_cancellation_is_not_lost() -> None:
     queue = Queue(PageSlots(pages=1, pixels=PLENTY))
     await queue.add("first")
-    leaving = await queue.add("leaving")
+    cancelled = await queue.add("cancelled")
     await queue.add("next")
-    leaving.cancel()
+    cancelled.cancel()
     queue.slots.release(1)
     await settled()
     assert queue.served == ["first", "next"]

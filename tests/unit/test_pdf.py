@@ -136,8 +136,8 @@ async def test_pdf_is_closed_after_use_or_failure() -> None:
 
     async with open_document(pdf_of_text(["a"]), dpi=72, mode="L", limits=ROOMY) as document:
         assert len(await open_documents()) == 1
-        kept = document
-    assert not await open_documents() and kept
+        closed = document
+    assert not await open_documents() and closed
     with pytest.raises(EncryptedPdf):
         async with open_document(pdf_of_text(["a"], password="s3same"), dpi=72, mode="L", limits=ROOMY):
             pass

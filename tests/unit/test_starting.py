@@ -34,11 +34,11 @@ async def test_concurrent_callers_share_one_attempt() -> None:
     builds = Builds()
     start = LazyStart("Engine", builds, builds.clock)
     assert start.state == "not_initialized"
-    asking = [asyncio.create_task(start.ensure()) for _ in range(5)]
+    waiting = [asyncio.create_task(start.ensure()) for _ in range(5)]
     await builds.begun.wait()
     assert start.state == "initializing"
     builds.gate.set()
-    await asyncio.gather(*asking)
+    await asyncio.gather(*waiting)
     await start.ensure()
     assert (start.state, builds.count) == (EngineState.READY, 1)
 
@@ -80,10 +80,10 @@ async def test_unexpected_failure_is_logged_and_not_shown(caplog: pytest.LogCapt
 async def test_cancelled_caller_does_not_cancel_the_attempt() -> None:
     builds = Builds()
     start = LazyStart("Engine", builds, builds.clock)
-    leaving = asyncio.create_task(start.ensure())
+    cancelled = asyncio.create_task(start.ensure())
     staying = asyncio.create_task(start.ensure())
     await builds.begun.wait()
-    leaving.cancel()
+    cancelled.cancel()
     builds.gate.set()
     await staying
     assert (start.state, builds.count) == (EngineState.READY, 1)
@@ -92,9 +92,9 @@ async def test_cancelled_caller_does_not_cancel_the_attempt() -> None:
 async def test_attempt_can_be_cancelled() -> None:
     builds = Builds()
     start = LazyStart("Engine", builds, builds.clock)
-    asking = asyncio.create_task(start.ensure())
+    waiting = asyncio.create_task(start.ensure())
     await builds.begun.wait()
     await start.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await waiting
     assert start.state is EngineState.NOT_INITIALIZED

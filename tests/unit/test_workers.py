@@ -56,10 +56,10 @@ async def test_thread_is_free_when_its_work_ends_even_if_the_caller_is_cancelled
         blocking()
         order.append("first")
 
-    leaving = asyncio.create_task(workers.run(first))
+    cancelled = asyncio.create_task(workers.run(first))
     await blocking.begun.wait()
-    leaving.cancel()
-    await asyncio.gather(leaving, return_exceptions=True)
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
     second = asyncio.create_task(workers.run(order.append, "second"))
     await asyncio.sleep(0)
     assert not second.done()
