@@ -2,9 +2,9 @@
 
 usage: python -m scripts.prose
 
-It reads docstrings and comments of Python files, comments of scripts, and the English Markdown outside of
-code. Each row is a part of the project. A figure outside the range of the field is marked, and makes the exit
-status 1.
+It reads docstrings and comments of Python files, comments of scripts and manifests, and the English Markdown
+outside of code. Each row is a part of the project. A figure outside the range of the field is marked, and
+makes the exit status 1.
 """
 
 import ast
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 PARTS = {
     "code": r"(server|ocr_engine|s3_storage)\.py|ocr_service/.*\.py|scripts/.*\.py",
     "tests": r"(tests|benchmarks)/.*\.py",
-    "scripts": r".*\.sh|\.ci/run|Dockerfile|Makefile",
+    "scripts": r".*\.sh|\.ci/run|Dockerfile|Makefile|deploy/.*\.ya?ml",
     "documents": r"[A-Z]+\.md|docs/[^/]*\.md|deploy/(monitoring/)?README\.md",
 }
 
