@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.load_documents import BOUNDARY, Documents
 
-# The clients share the cores with the service, and the service must get its share.
+# The clients share the service's cores and must not take its CPU time.
 NICENESS = 5
 REPORT_SECONDS = 10
 # Time limit for requests in flight at the end.

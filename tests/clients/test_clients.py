@@ -17,7 +17,7 @@ OFF = {"use_chart_recognition": False, "use_seal_recognition": False}
 
 
 def run(client: str, script: str, *arguments: str, stdin: str = "") -> Any:
-    """Run a script in the environment of the client; return its output, parsed as JSON."""
+    """Run a script in the client's environment; return its output, parsed as JSON."""
     python = str(ROOT / f".cache/{client}-client/bin/python")
     command = [python, f"tests/clients/{script}.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=100)

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests, checked against the code, the numbers of the platform and the API schemas."""
+"""The Kubernetes manifests, checked against the code, the platform's numbers and the API schemas."""
 
 import re
 import subprocess

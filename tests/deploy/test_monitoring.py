@@ -35,7 +35,7 @@ VARIABLES = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
 WITHOUT_SERIES = "ocr_gpu_"
 # Metrics that the dashboard shows in another form.
 UNSHOWN = {"ocr_vlm_up", "ocr_documents_held_limit_bytes"}
-# Units of Grafana; a custom unit is a suffix.
+# Grafana's units; a custom unit is a suffix.
 UNITS = {"short", "s", "bytes", "Bps", "reqps", "ops", "percentunit", "bool", "dateTimeFromNow"}
 COLUMNS = 24
 SCAN = ROOT / "examples/scan.jpg"
@@ -217,7 +217,7 @@ def meta_labels(overlay: Overlay, port: str) -> dict[str, str]:
 
 
 def test_pods_are_discovered_by_their_annotations(tesseract: RunningService, tmp_path: Path) -> None:
-    """The labels come from the manifests, because Prometheus of Debian has no Kubernetes discovery."""
+    """The pods' labels come from the manifests, because Debian's Prometheus has no Kubernetes discovery."""
     [job] = yaml.safe_load(ON_KUBERNETES)["scrape_configs"]
     assert job["kubernetes_sd_configs"] == [{"role": "pod"}]
     overlay = Overlay("gpu")

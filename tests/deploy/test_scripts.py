@@ -237,7 +237,7 @@ def test_smoke_sends_token_and_url(guarded: str) -> None:
 
 def test_smoke_sends_its_key_and_does_not_print_it() -> None:
     with RunningService(OCR_API_KEYS="key-of-the-service") as service:
-        # Sent together with the token of the platform.
+        # Sent together with the platform's token.
         done = run("smoke.sh", service.url, API_KEY="key-of-the-service", ML_TOKEN="token-of-the-platform")
         refused = run("smoke.sh", service.url)
     assert done.returncode == 0 and "pass  multipart" in done.stdout

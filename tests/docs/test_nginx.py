@@ -14,7 +14,7 @@ from tests.docs.pages import DOCS, Page
 from tests.running import ROOT, RunningProgram, RunningService, free_port
 from tests.samples import pdf_of_images, printed_page, small_png
 
-# The package of Debian, unpacked by scripts/setup.sh.
+# Debian's package, unpacked by scripts/setup.sh.
 UNPACKED = ROOT / ".cache/nginx/usr/sbin"
 DEFAULTS = {
     name: shown(field.default).strip("`") for group in variables().values() for name, field in group.items()

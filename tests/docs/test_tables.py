@@ -43,7 +43,7 @@ def metric_rows(pages: list[Page]) -> list[list[str]]:
 
 
 def labels_of(name: str, text: str) -> str:
-    """Return the label names of a metric from its series; if it has none yet, from its help text."""
+    """Return a metric's label names from its series; if it has none yet, from its help text."""
     for gauge in vars(state_metrics).values():
         if isinstance(gauge, StateGauge) and gauge.name == name:
             return in_code(gauge.labels)

@@ -26,7 +26,7 @@ _FILES_A_TURN = 300
 
 @dataclass
 class Tally:
-    """Outcomes of the files of one format."""
+    """Outcomes of one format's files."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0

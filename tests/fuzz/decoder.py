@@ -29,7 +29,7 @@ _ADDRESS_SPACE = 3 * 2**30
 
 
 async def pages_of(data: bytes) -> str:
-    """Decode every page as the service does; return the number of pages, or the code of the error."""
+    """Decode every page as the service does; return the number of pages, or the error's code."""
     try:
         async with open_document(data, dpi=_DPI, mode="L", limits=LIMITS) as document:
             for index in range(1, min(document.page_count, _MOST_PAGES) + 1):
@@ -91,7 +91,7 @@ async def _main(files: Iterable[bytes]) -> None:
 
 if __name__ == "__main__":
     faulthandler.enable()
-    # Warnings of Pillow about broken files are ignored here.
+    # Pillow's warnings about broken files are ignored here.
     logging.disable()
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))

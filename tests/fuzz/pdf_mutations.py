@@ -52,7 +52,7 @@ def _change_name(draw: st.DrawFn, data: bytes) -> bytes | None:
 
 
 def _change_reference(draw: st.DrawFn, data: bytes) -> bytes | None:
-    """Replace the target of a reference, possibly with the object itself or the root of the page tree."""
+    """Replace the target of a reference, possibly with the object itself or the page tree's root."""
     return _replace(draw, data, _REFERENCE, b"%d 0 R" % draw(st.integers(0, 16)))
 
 

@@ -1,4 +1,4 @@
-"""The serving API of PaddleX with the Tesseract engine."""
+"""PaddleX's serving API with the Tesseract engine."""
 
 import io
 from base64 import b64decode, b64encode

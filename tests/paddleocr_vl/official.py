@@ -9,7 +9,7 @@ from PIL import Image
 
 MODEL = "PaddleOCR-VL-1.6-0.9B"
 
-# JPEG quality of the crops that the stock client sends.
+# JPEG quality of the stock client's crops.
 STOCK_QUALITY = 75
 
 

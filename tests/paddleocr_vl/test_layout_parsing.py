@@ -140,7 +140,7 @@ def test_both_refuse_the_same_requests(both: Both, request_: Any) -> None:
     body = without_id(ours)
     assert body.keys() == {"errorCode", "errorMsg"}
     if isinstance(request_, dict) and isinstance(request_.get("logId"), int):
-        # The error handler of PaddleX fails there.
+        # PaddleX's own error handler fails there.
         assert (ours.status_code, body["errorCode"]) == (422, 422)
         return
     theirs = both.theirs.post("/layout-parsing", json=sent(request_))

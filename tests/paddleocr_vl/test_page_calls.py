@@ -40,7 +40,7 @@ def page_calls(*outcomes: str | Exception) -> tuple[PageCalls, threading.Semapho
 
 
 def read_all(calls: PageCalls, blocks: list[object]) -> list[object]:
-    """Call it as the pipeline does, in the thread of the page."""
+    """Call it as the pipeline does, in the page's thread."""
     answers = [calls.send(block, "OCR:", {}) for block in blocks]
     return [answer.get("result") for answer in answers]
 

@@ -84,7 +84,7 @@ def test_word_documents_of_pages_sent_back(both: Both, option: dict[str, Any]) -
 
 
 def documents(answer: httpx.Response) -> list[dict[str, bytes]]:
-    """Return the parts of the document of each page, without its creation time."""
+    """Return the parts of each page's document, without its creation time."""
     exported = [page["exports"]["docx"] for page in answer.json()["result"]["layoutParsingResults"]]
     assert all(file["fileName"].endswith(".docx") for file in exported)
     return [

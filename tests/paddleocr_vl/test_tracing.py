@@ -1,4 +1,4 @@
-"""Calls to vLLM belong to the trace of their request, and the trace context is propagated to vLLM."""
+"""Calls to vLLM belong to their request's trace, and the trace context is propagated to vLLM."""
 
 import io
 

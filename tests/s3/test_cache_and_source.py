@@ -1,4 +1,4 @@
-"""A real bucket as the second level of the cache, and as a source of documents."""
+"""A real bucket as the cache's second level, and as a source of documents."""
 
 import uuid
 

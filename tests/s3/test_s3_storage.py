@@ -55,7 +55,7 @@ async def test_missing_object_is_none(storage: S3Storage) -> None:
 
 
 async def test_objects_are_deleted_one_by_one(store: Store, storage: S3Storage) -> None:
-    """Such stores do not support the batch delete of boto3, which is sent as POST."""
+    """Such stores do not support boto3's batch delete, which is sent as POST."""
     await storage.put("ocr/deleted/a", b"", TEXT, {})
     sent: list[str] = []
     storage._client.meta.events.register("before-send.s3", lambda request, **_: sent.append(request.method))
@@ -178,7 +178,7 @@ def assert_no_secrets(error: StorageError, given: dict[str, str]) -> None:
 
 
 async def test_secrets_are_not_in_logs_or_reprs(over_http: Store, capfd: pytest.CaptureFixture[str]) -> None:
-    """The debug lines of boto3 itself would show keys, signatures and URLs."""
+    """boto3's own debug lines would show keys, signatures and URLs."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     configure_logging("debug", "json")

@@ -1,4 +1,4 @@
-"""S3Storage of this service for one of the test stores."""
+"""This service's S3Storage for one of the test stores."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """Stand-ins for the parts that need a GPU: the weights of the models, and the vLLM server.
 
-Only tests and benchmarks use them. Everything around them is real: the pipeline of PaddleOCR, ONNX Runtime,
+Only tests and benchmarks use them. Everything around them is real: PaddleOCR's own pipeline, ONNX Runtime,
 HTTP over sockets.
 
 - `pages`: pages whose layout is encoded in grey cells along the upper edge, beside real text.

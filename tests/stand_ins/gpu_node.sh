@@ -1,5 +1,5 @@
 #!/bin/bash
-# gpu_node.sh FOLDER COMMAND...: run a command with the device file of a GPU in /dev, on a machine without a GPU.
+# gpu_node.sh FOLDER COMMAND...: run a command with a GPU's device file in /dev, on a machine without a GPU.
 # Needs its own mount namespace (`unshare --mount`), so that no other process sees the file. FOLDER must be empty.
 set -eu
 real=$1

@@ -1,4 +1,4 @@
-"""A stand-in for the NVML library of NVIDIA: the real pynvml calls it through its C interface."""
+"""A stand-in for NVIDIA's NVML library: the real pynvml calls it through its C interface."""
 
 import ctypes
 from collections.abc import Callable
