@@ -31,6 +31,7 @@ lint: lint-image ## all linters, the formatter check and the type check
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	@scripts/progress.sh mypy $(PYTHON) -m mypy
+	$(PYTHON) -m scripts.prose
 
 lint-image: ## lint the scripts and the Dockerfile
 	@scripts/setup.sh test
