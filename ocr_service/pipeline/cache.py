@@ -12,6 +12,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,9 +150,12 @@ class ResultCache:
 
     async def close(self) -> None:
         """Wait a few seconds for the results that are being cached, then cancel the rest."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                # A write to the memory starts one to the store.
+                while self._writes:
+                    await asyncio.wait(self._writes)
         writes = set(self._writes)
-        if writes:
-            await asyncio.wait(writes, timeout=_CLOSING_SECONDS)
         for task in writes:
             task.cancel()
         await asyncio.gather(*writes, return_exceptions=True)

@@ -188,6 +188,19 @@ async def test_store_is_shared_between_caches() -> None:
     assert await other.get("key") == RESULT, "the result must be in memory now"
 
 
+async def test_close_waits_for_the_store_after_put_later() -> None:
+    store = MemoryStorage()
+    store.gate.clear()
+    one = ResultCache(10_000, store, HOUR)
+    one.put_later("key", RESULT, shared=True)
+    closing = asyncio.create_task(one.close())
+    await store.put_begun.get()
+    await asyncio.wait([closing], timeout=0.1)
+    store.gate.set()
+    await closing
+    assert await ResultCache(0, store, HOUR).get("key") == RESULT
+
+
 async def test_memory_evicts_the_least_recently_used_entry() -> None:
     size = len(to_bytes(RESULT, 1000.0))
     cache = ResultCache(2 * size + size // 2, None, HOUR, Clock())
