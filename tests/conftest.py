@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 
 import pytest
 from xdist.remote import Producer
@@ -39,6 +40,12 @@ def _group(nodeid: str) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the groups first: they take minutes, and the files fill the gaps."""
     items.sort(key=lambda item: _group(item.nodeid) is None)
+
+
+def pytest_configure() -> None:
+    """Receive SIGINT: a shell lets its background jobs ignore it, and the started programs inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
