@@ -76,7 +76,7 @@ def answers(running: RunningProgram, scan: str, folder: Path, *options: str) -> 
     return reached
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_response_matches_the_openapi_document(tmp_path: Path) -> None:
     with service() as (running, scan):
         reached = answers(running, scan, tmp_path)
@@ -86,7 +86,7 @@ def test_every_response_matches_the_openapi_document(tmp_path: Path) -> None:
         assert {f"POST {path} {status} application/json" for status in (200, 422)} <= set(reached), reached
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_protected_service_matches_the_openapi_document(tmp_path: Path) -> None:
     with service(OCR_API_KEYS=KEY) as (running, scan):
         shown = ("--header", f"Authorization: Bearer {KEY}")

@@ -89,7 +89,7 @@ class Store:
         wait_until(make_bucket, f"{self.endpoint} serves")
 
 
-def wait_until(condition: Callable[[], bool], description: str, timeout: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], description: str, timeout: float = 100) -> None:
     """Poll a condition of another process."""
     deadline = time.monotonic() + timeout
     while not condition():
