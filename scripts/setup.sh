@@ -28,7 +28,7 @@ main() {
         install_list .cache/vllm requirements/vllm.txt
         ;;
     test)
-        packages="$packages $opencv fonts-dejavu-core curl"
+        packages="$packages $opencv fonts-dejavu-core curl procps"
         install_packages
         install .venv --extra paddleocr --group lint --group test --group docs
         install .cache/s3-servers --only-group s3-servers

@@ -100,7 +100,7 @@ async def test_spooled_results_survive_a_killed_service(swift: Swift, tmp_path: 
             answers = await ask(running.url, 60)
             assert {answer["storage"]["status"] for answer in answers} == {"pending"}
             assert {file["url"] for answer in answers for file in answer["storage"]["files"]} == {None}
-            assert spooled(running.url) == 60
+            wait_until(lambda: spooled(running.url) == 60, "every document is in the spool")
             running.kill()
         restart(server, store)
         with service(store, tmp_path) as running:

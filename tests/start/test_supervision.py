@@ -219,8 +219,10 @@ def test_stop_leaves_no_process_of_vllm() -> None:
 def test_second_signal_kills_at_once() -> None:
     with RunningStart(**stand_in("deaf", VLLM_STOP_TIMEOUT="600")) as start:
         pid = start.wait_for(r"running (\d+)")[1]
+        # The service cannot exit before the second signal.
+        os.kill(int(start.wait_for(r"Started server process \[(\d+)\]")[1]), signal.SIGSTOP)
         start.process.send_signal(signal.SIGINT)
-        start.wait_for("Finished server process")
+        start.wait_for("the service finishes its requests")
         start.process.send_signal(signal.SIGTERM)
         assert start.process.wait(10) == 128 + signal.SIGTERM
     assert not exists(pid)
