@@ -5,6 +5,7 @@ All of them are frozen: a stage takes a value and returns a new one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 from PIL import Image
@@ -17,6 +18,27 @@ PAGE_BREAK = "\n\n"
 ImageMode = Literal["L", "RGB"]
 
 
+class WarningCode(StrEnum):
+    """Kind of a warning, with the values of the answers."""
+
+    FONTS_SUBSTITUTED = "fonts_substituted"
+    TRUNCATED_FILE = "truncated_file"
+    TRUNCATED = "truncated"
+    REPETITION = "repetition"
+    LOW_CONFIDENCE = "low_confidence"
+
+
+@dataclass(frozen=True, slots=True)
+class PageWarning:
+    """A reason to check the text of a page.
+
+    detail: one sentence, without text of the document.
+    """
+
+    code: WarningCode
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One decoded page.
@@ -24,11 +46,13 @@ class Page:
     index: number of the page in its document, from 1.
     image: pixels in the mode of the engine (`Engine.image_mode`), upright, without alpha.
     resolution: pixels per inch; None if the file has no plausible value.
+    warnings: found while the page was decoded.
     """
 
     index: int
     image: Image.Image
     resolution: int | None
+    warnings: tuple[PageWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +94,8 @@ class PageResult:
     width, height: pixels of the page as decoded, or after the engine rotated or unwarped it; 0 if the page
     failed.
     failure: error of a page without text, or None.
+    confidence: 0 to 1; None if the engine gives none.
+    warnings: of the decoder and of the engine.
     decoded: width and height before the engine rotated or unwarped the page; 0 if the page failed.
     images: pictures in the Markdown, by their path there; JPEG files.
     drawings: the page as "input_img", and other names for drawings of the results; JPEG files.
@@ -85,6 +111,8 @@ class PageResult:
     blocks: tuple[Block, ...]
     timings: Timings = Timings()
     failure: PageError | None = None
+    confidence: float | None = None
+    warnings: tuple[PageWarning, ...] = ()
     decoded: tuple[int, int] = (0, 0)
     images: Mapping[str, bytes] = field(default_factory=dict)
     drawings: Mapping[str, bytes] = field(default_factory=dict)

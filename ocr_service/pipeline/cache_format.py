@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from ocr_service.core.documents import Block, DocumentResult, PageResult, Timings
+from ocr_service.core.documents import Block, DocumentResult, PageResult, PageWarning, Timings, WarningCode
 
 # Raised when the format changes. A result in another version is a miss.
-VERSION = 3
+VERSION = 4
 
 # Text shrinks to a third. A higher level gains little and takes many times as long.
 _LEVEL = 1
@@ -53,12 +53,16 @@ def _page_to_json(page: PageResult) -> dict[str, Any]:
 
 def _page_from_json(content: dict[str, Any]) -> PageResult:
     blocks = tuple(Block(**{**block, "bbox": tuple(block["bbox"])}) for block in content["blocks"])
+    warnings = tuple(
+        PageWarning(WarningCode(warning["code"]), warning["detail"]) for warning in content["warnings"]
+    )
     files = {
         "images": _from_text(content["images"]),
         "drawings": _from_text(content["drawings"]),
         "docx": b64decode(content["docx"]) if content["docx"] else None,
     }
-    return PageResult(**{**content, **files, "blocks": blocks, "decoded": tuple(content["decoded"])})
+    values = {"blocks": blocks, "warnings": warnings, "decoded": tuple(content["decoded"])}
+    return PageResult(**{**content, **files, **values})
 
 
 def _to_text(files: Mapping[str, bytes]) -> dict[str, str]:

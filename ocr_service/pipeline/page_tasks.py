@@ -106,13 +106,18 @@ class PageTasks:
         with tracing.span("decode"):
             page = await self._document.page(index)
         decode = time.perf_counter() - began
-        decoded = page.image.size
+        decoded, warnings = page.image.size, page.warnings
         recognizing = self._engine.recognize(page, self._options)
         # The engine may release the image long before it has the text.
         del page
         with tracing.span("recognize"):
             result = await recognizing
-        return replace(result, decoded=decoded, timings=result.timings + Timings(decode=decode))
+        return replace(
+            result,
+            decoded=decoded,
+            warnings=(*warnings, *result.warnings),
+            timings=result.timings + Timings(decode=decode),
+        )
 
 
 def _count(page: PageResult) -> str:
