@@ -1,5 +1,7 @@
 """The HTTP protocol of uvicorn, with limits on slow clients and large headers.
 
+It ignores an offer of another protocol, such as HTTP/2 from Java's HttpClient and from `curl --http2`.
+
 Use it with `uvicorn --http ocr_service.runtime.connections:Connection`; start.sh sets `UVICORN_HTTP`.
 """
 
@@ -8,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ocr_service.runtime.settings import ConnectionSettings
@@ -63,7 +66,8 @@ class Connection(HttpToolsProtocol):
         if self._is_last:
             return
         self._header_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self._header_bytes > _MAX_HEADER_BYTES and not self.transport.is_closing():
             if self._is_answering:
                 self.transport.abort()
@@ -96,7 +100,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Stop the timer: the app limits the time for the body."""
-        if not self._is_last:
+        if not self._is_last and not self._offers_upgrade:
             self._stop_timer()
             super().on_headers_complete()
             self.cycle.transport = _DelayedClose(self.transport, self._close)
@@ -109,7 +113,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Handle the end of a request."""
-        if self._is_last:
+        if self._is_last or self._offers_upgrade:
             return
         super().on_message_complete()
         self._is_receiving = False
@@ -140,6 +144,27 @@ class Connection(HttpToolsProtocol):
         self._stop_reading_timer()
         super().resume_writing()
 
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as end_of_headers:
+            if self._offers_upgrade and not self._is_last:
+                self._parse_without_upgrade(data[end_of_headers.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _parse_without_upgrade(self, rest: bytes) -> None:
+        """Parse the headers again without the offer, because the parser reads no body after an offer.
+
+        RFC 9110, section 7.8: a server may ignore the header `Upgrade`.
+        """
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parse(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+
     def _close(self) -> None:
         """Close after an answer. A client that still sends would lose the answer if that were at once."""
         if not self._is_receiving:
@@ -148,6 +173,11 @@ class Connection(HttpToolsProtocol):
         self._closes_after_body = True
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    @property
+    def _offers_upgrade(self) -> bool:
+        # CONNECT asks for a tunnel instead, without the header.
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     @property
     def _is_answering(self) -> bool:

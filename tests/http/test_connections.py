@@ -214,3 +214,36 @@ async def test_response_that_is_read_slowly_is_sent_completely() -> None:
 
 def length_of(head: bytes) -> int:
     return int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+
+
+H2C = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAAB\r\n"
+
+
+async def test_offers_of_http2_are_ignored_and_their_bodies_are_read() -> None:
+    """Java's HttpClient and `curl --http2` offer HTTP/2 with each request, on one connection."""
+    form = PART + small_png() + b"\r\n--b--\r\n"
+    with_length = UPLOAD + H2C + b"content-length: %d\r\n\r\n" % len(form)
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(form), form)
+    whole = with_length + form
+    requests = {
+        "whole": [whole],
+        "in two pieces": [with_length, form],
+        "cut anywhere": [whole[at : at + 9] for at in range(0, len(whole), 9)],
+        "chunked": [UPLOAD + H2C + b"transfer-encoding: chunked\r\n\r\n" + chunks],
+        "without a body": [b"GET /health HTTP/1.1\r\nhost: x\r\n" + H2C + b"\r\n"],
+        "a WebSocket": [
+            b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"
+        ],
+        "without an offer": [UPLOAD + b"content-length: %d\r\n\r\n" % len(form) + form],
+    }
+    async with connected() as (reader, writer):
+        for name, pieces in requests.items():
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
+            head = await reader.readuntil(b"\r\n\r\n")
+            body = await reader.readexactly(length_of(head))
+            assert head.startswith(b"HTTP/1.1 200"), (name, body)
+        writer.write(b"CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
