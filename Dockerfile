@@ -11,10 +11,12 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 ARG BAKE_MODELS=true
 
 
-# The common part of both targets. tesserocr brings Tesseract; Debian brings the language data.
+# The common part of both targets. tesserocr brings Tesseract; Debian brings the language data, and fonts for PDFs that
+# do not contain theirs.
 FROM ${BASE_IMAGE} AS base
 RUN apt-get update \
     && apt-get install -y --no-install-recommends tesseract-ocr-rus tesseract-ocr-eng \
+        fonts-liberation fonts-dejavu-core fonts-crosextra-carlito \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 ocr \
     && useradd --uid 10001 --gid ocr --home-dir /tmp --no-create-home --shell /usr/sbin/nologin ocr \

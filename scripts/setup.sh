@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 
 # tesserocr brings Tesseract itself; Debian brings the language data.
 packages="python3 python3-venv tesseract-ocr-rus tesseract-ocr-eng"
+# PDFs do not always contain their fonts. The service runs without these packages, and its answers say what is lost.
+fonts="fonts-liberation fonts-dejavu-core fonts-crosextra-carlito"
 # PaddleOCR brings OpenCV, which loads OpenGL and GLib. The package of GLib itself has two names in Debian.
 opencv="libgl1 libglib2.0-bin"
 # vLLM compiles kernels on the machine that runs it.
@@ -28,7 +30,7 @@ main() {
         install_list .cache/vllm requirements/vllm.txt
         ;;
     test)
-        packages="$packages $opencv fonts-dejavu-core curl procps"
+        packages="$packages $opencv $fonts poppler-utils curl procps"
         install_packages
         install .venv --extra paddleocr --group lint --group test --group docs
         install .cache/s3-servers --only-group s3-servers
@@ -42,12 +44,13 @@ main() {
         unpack nginx
         ;;
     bench)
-        packages="$packages $opencv fonts-dejavu-core ocrmypdf"
+        packages="$packages $opencv $fonts ocrmypdf"
         install_packages
         install .venv --extra paddleocr --group test
         ;;
     docs)
         packages="python3 python3-venv"
+        fonts=""
         install_packages
         install .venv --only-group docs
         ;;
@@ -58,28 +61,33 @@ main() {
 
 say() { echo "setup: $*" >&2; }
 
+# missing_packages PACKAGE...
 missing_packages() {
-    for package in $packages; do
+    for package in "$@"; do
         status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
         [ "$status" = installed ] || printf '%s ' "$package"
     done
 }
 
+# shellcheck disable=SC2086 # lists of words
 install_packages() {
     if ! command -v dpkg-query >/dev/null; then
         say "this is not Debian; install Python 3.11 to 3.14 and the language data of Tesseract yourself"
+        [ -z "$fonts" ] || say "and the fonts Liberation, DejaVu and Carlito, for PDFs that do not contain their fonts"
         return
     fi
-    missing=$(missing_packages)
+    needed=$(missing_packages $packages)
+    missing=$(missing_packages $packages $fonts)
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" -ne 0 ]; then
         say "these Debian packages are missing; install them and run make again:"
         say "  sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
-        exit 1
+        [ -z "$needed" ] || exit 1
+        say "going on without these fonts: text of PDFs that do not contain their fonts can be lost"
+        return
     fi
     say "installing Debian packages: $missing"
     apt-get update
-    # shellcheck disable=SC2086 # a list of words
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
 }
 

@@ -160,7 +160,7 @@ def pdf_with_broken_page(broken: int, count: int) -> bytes:
     kids = " ".join(f"{99 if n == broken else n + 2} 0 R" for n in range(1, count + 1))
     objects.append(f"<< /Type /Pages /Kids [{kids}] /Count {count} >>".encode())
     objects += [b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] >>"] * count
-    return _pdf(objects)
+    return pdf_of_objects(objects)
 
 
 def pdf_with_huge_picture(side: int, depth: int = 0) -> bytes:
@@ -168,13 +168,13 @@ def pdf_with_huge_picture(side: int, depth: int = 0) -> bytes:
     # Object 5 is the image, or the outermost form around it.
     forms = [_form(place=6 + number) for number in range(depth)]
     content = b"q 50 0 0 50 10 10 cm /Im0 Do Q" if not depth else b"/Im0 Do"
-    return _pdf([*_page_that_draws(content), *forms, _picture(side)])
+    return pdf_of_objects([*_page_that_draws(content), *forms, _picture(side)])
 
 
 def pdf_with_picture(described: str, data: bytes) -> bytes:
     """Make a PDF of a small page that draws one image; described: size, color space and filter."""
-    picture = _stream(f"/Type /XObject /Subtype /Image {described}", data)
-    return _pdf([*_page_that_draws(b"q 50 0 0 50 10 10 cm /Im0 Do Q"), picture])
+    picture = pdf_stream(f"/Type /XObject /Subtype /Image {described}", data)
+    return pdf_of_objects([*_page_that_draws(b"q 50 0 0 50 10 10 cm /Im0 Do Q"), picture])
 
 
 def pdf_of_packed_objects() -> bytes:
@@ -190,17 +190,17 @@ def pdf_of_packed_objects() -> bytes:
     body = b"%PDF-1.5\n"
     row = struct.Struct(">BHB").pack
     rows = [row(0, 0, 255), *(row(2, 4, number) for number in range(3)), row(1, len(body), 0)]
-    body += b"4 0 obj\n" + _stream(f"/Type /ObjStm /N 3 /First {len(heads)}", packed) + b"\nendobj\n"
+    body += b"4 0 obj\n" + pdf_stream(f"/Type /ObjStm /N 3 /First {len(heads)}", packed) + b"\nendobj\n"
     table = b"".join([*rows, row(1, len(body), 0)])
     described = "/Type /XRef /Size 6 /W [1 2 1] /Root 1 0 R"
     end = f"startxref\n{len(body)}\n%%EOF\n".encode()
-    return body + b"5 0 obj\n" + _stream(described, table) + b"\nendobj\n" + end
+    return body + b"5 0 obj\n" + pdf_stream(described, table) + b"\nendobj\n" + end
 
 
 def pdf_of_nested_forms(drawn: bytes, depth: int) -> bytes:
     """Make a PDF of a small page with `depth` nested forms; content `drawn` draws the next as /Im0."""
     forms = [_form(place=6 + number, draw=drawn) for number in range(depth)]
-    return _pdf([*_page_that_draws(drawn), *forms, _form(place=0, draw=b"0 0 9 9 re f")])
+    return pdf_of_objects([*_page_that_draws(drawn), *forms, _form(place=0, draw=b"0 0 9 9 re f")])
 
 
 def _page_that_draws(content: bytes) -> list[bytes]:
@@ -210,7 +210,7 @@ def _page_that_draws(content: bytes) -> list[bytes]:
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R "
         b"/Resources << /XObject << /Im0 5 0 R >> >> >>",
-        _stream("", content),
+        pdf_stream("", content),
     ]
 
 
@@ -219,13 +219,13 @@ def pdf_with_pictures(count: int, side: int) -> bytes:
     names = [f"/Im{number}" for number in range(count)]
     resources = " ".join(f"{name} {5 + number} 0 R" for number, name in enumerate(names))
     picture = _picture(side, bits=8)
-    return _pdf(
+    return pdf_of_objects(
         [
             b"<< /Type /Catalog /Pages 2 0 R >>",
             b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
             b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R "
             + f"/Resources << /XObject << {resources} >> >> >>".encode(),
-            _stream("", " ".join(f"q 9 0 0 9 0 0 cm {name} Do Q" for name in names).encode()),
+            pdf_stream("", " ".join(f"q 9 0 0 9 0 0 cm {name} Do Q" for name in names).encode()),
             *[picture] * count,
         ]
     )
@@ -233,7 +233,7 @@ def pdf_with_pictures(count: int, side: int) -> bytes:
 
 def pdf_with_stamp(side: int) -> bytes:
     """Make a PDF of a small page with a stamp annotation: a black image of side x side pixels."""
-    return _pdf(
+    return pdf_of_objects(
         [
             b"<< /Type /Catalog /Pages 2 0 R >>",
             b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
@@ -257,20 +257,20 @@ def pdf_with_filled_form() -> bytes:
 
 def _form(place: int, draw: bytes = b"q 50 0 0 50 10 10 cm /Im0 Do Q") -> bytes:
     resources = f"/Resources << /XObject << /Im0 {place} 0 R >> >>"
-    return _stream(f"/Type /XObject /Subtype /Form /BBox [0 0 100 100] {resources}", draw)
+    return pdf_stream(f"/Type /XObject /Subtype /Form /BBox [0 0 100 100] {resources}", draw)
 
 
 def _picture(side: int, bits: int = 1) -> bytes:
     described = f"/Type /XObject /Subtype /Image /Width {side} /Height {side} /ColorSpace /DeviceGray"
     pixels = zlib.compress(bytes((side * bits + 7) // 8 * side), 9)
-    return _stream(f"{described} /BitsPerComponent {bits} /Filter /FlateDecode", pixels)
+    return pdf_stream(f"{described} /BitsPerComponent {bits} /Filter /FlateDecode", pixels)
 
 
-def _stream(described: str, data: bytes) -> bytes:
+def pdf_stream(described: str, data: bytes) -> bytes:
     return f"<< {described} /Length {len(data)} >>\nstream\n".encode() + data + b"\nendstream"
 
 
-def _pdf(objects: Sequence[bytes]) -> bytes:
+def pdf_of_objects(objects: Sequence[bytes]) -> bytes:
     body = b"%PDF-1.4\n"
     offsets = []
     for number, content in enumerate(objects, start=1):

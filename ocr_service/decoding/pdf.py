@@ -15,7 +15,10 @@ import pypdfium2.raw as pdfium_c
 
 from ocr_service.core.documents import ImageMode, Page
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf
+from ocr_service.decoding.font_report import FontReport
+from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.open_pdf import OpenPdf
 from ocr_service.decoding.probe import NO_PAGE, Probe
 from ocr_service.decoding.rendering import RenderingStopped, render
 from ocr_service.runtime.threads import run_in_thread
@@ -29,7 +32,7 @@ _FORM_DEPTH = 41
 # seconds.
 _MAX_RENDER_SECONDS = 60.0
 
-_PDFIUM = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdfium")
+_PDFIUM = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdfium", initializer=FONTS.install)
 _PROBING = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdf-probe")
 _PROBE = Probe()
 
@@ -42,7 +45,7 @@ class PdfFile:
         self._dpi = dpi
         self._mode = mode
         self._limits = limits
-        self._pdf: pdfium.PdfDocument | None = None
+        self._pdf: OpenPdf | None = None
         self._is_closed = False
         self._render_deadline = math.inf
         self.page_count = 0
@@ -66,8 +69,8 @@ class PdfFile:
 
     async def page(self, index: int) -> Page:
         """Render page `index`, from 1; raises BrokenDocument or TooManyPixels."""
-        await self._probe(index)
-        return await run_in_thread(_PDFIUM, self._render, index)
+        fonts = await self._probe(index)
+        return await run_in_thread(_PDFIUM, self._render, index, fonts)
 
     async def close(self) -> None:
         """Release the document's memory after PDFium has stopped using it."""
@@ -75,19 +78,17 @@ class PdfFile:
         # Not awaited: PDFium may render a page for minutes, and a request that timed out must answer at once.
         _PDFIUM.submit(self._free)
 
-    async def _probe(self, index: int) -> None:
-        await run_in_thread(_PROBING, _PROBE.check, self, self._data, index)
+    async def _probe(self, index: int) -> FontReport:
+        return await run_in_thread(_PROBING, _PROBE.check, self, self._data, index)
 
     def _parse(self) -> None:
         try:
-            self._pdf = pdfium.PdfDocument(self._data)
-            # The values of form fields are rendered only with the form environment.
-            self._pdf.init_forms()
+            self._pdf = OpenPdf(self._data)
         except pdfium.PdfiumError as error:
             if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
                 raise EncryptedPdf("The PDF needs a password; send it without one.") from None
             raise BrokenDocument("The PDF is damaged: its structure cannot be read.") from error
-        self.page_count = len(self._pdf)
+        self.page_count = len(self._pdf.document)
         if not self.page_count:
             raise BrokenDocument("The PDF has no pages.")
 
@@ -99,36 +100,32 @@ class PdfFile:
         assert self._pdf is not None
         try:
             # Read from the page tree; the contents of the page are not parsed.
-            size: tuple[float, float] = self._pdf.get_page_size(index - 1)
+            size: tuple[float, float] = self._pdf.document.get_page_size(index - 1)
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"Page {index} of the PDF is damaged.") from error
         width, height = size
         scale = self._scale(width, height)
         return math.ceil(width * scale) * math.ceil(height * scale)
 
-    def _render(self, index: int) -> Page:
+    def _render(self, index: int, fonts: FontReport) -> Page:
         assert self._pdf is not None
         if self._is_closed:
             # Closed while the page was probed.
             raise BrokenDocument(f"Page {index} of the PDF is not needed any more.")
-        try:
-            page = self._pdf[index - 1]
-        except pdfium.PdfiumError as error:
-            raise BrokenDocument(f"Page {index} of the PDF is damaged.") from error
         self._render_deadline = time.monotonic() + _MAX_RENDER_SECONDS
         try:
-            self._check_pictures(page)
-            scale = self._scale(*page.get_size())
-            image = render(page, scale, self._mode, self._should_stop)
+            with self._pdf.page(index, system_fonts=fonts.needs_system_fonts) as page:
+                self._check_pictures(page)
+                scale = self._scale(*page.get_size())
+                image = render(page, scale, self._mode, self._should_stop)
         except RenderingStopped:
             raise BrokenDocument(
                 f"Page {index} of the PDF takes more than {_MAX_RENDER_SECONDS:g} s to render."
             ) from None
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"Page {index} of the PDF cannot be rendered.") from error
-        finally:
-            page.close()
-        return Page(index, image, round(scale * POINTS_PER_INCH))
+        warnings = fonts.warnings(FONTS.files.missing_packages)
+        return Page(index, image, round(scale * POINTS_PER_INCH), warnings)
 
     def _should_stop(self) -> bool:
         return self._is_closed or time.monotonic() > self._render_deadline

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ocr_service.core.errors import BrokenDocument
+from ocr_service.decoding.font_report import FontReport
 
 # CPU time of one page. A scanned page takes a millisecond, a dense map some hundred.
 MAX_SECONDS = 10
@@ -19,7 +20,6 @@ MAX_MIB = 512
 
 # Index that stands for the document without any of its pages.
 NO_PAGE = 0
-OK = b"+"
 
 _ROOT = Path(__file__).parents[2]
 _COMMAND = [sys.executable, "-m", "ocr_service.decoding.probe_process"]
@@ -33,16 +33,20 @@ class Probe:
         self._sent_document: object = None
         atexit.register(self.close)
 
-    def check(self, document: object, data: bytes, index: int) -> None:
+    def check(self, document: object, data: bytes, index: int) -> FontReport:
         """Read page `index`, from 1, or NO_PAGE; raises BrokenDocument if this ends the process.
+
+        Returns the findings about the fonts of the page.
 
         document: identity of the document, so that its bytes are sent only once. Errors of PDFium are ignored
         here: the same errors follow when the service itself reads the page.
         """
-        if not self._survives(document, data, index):
+        reply = self._reply(document, data, index)
+        if len(reply) != FontReport.SIZE:
             self.close()
             subject = f"Page {index} of the PDF" if index else "The PDF"
             raise BrokenDocument(f"{subject} cannot be read in {MAX_SECONDS} s and {MAX_MIB} MiB.")
+        return FontReport.of_bytes(reply)
 
     def close(self) -> None:
         """End the process."""
@@ -53,7 +57,7 @@ class Probe:
             with suppress(BrokenPipeError):
                 process.communicate()
 
-    def _survives(self, document: object, data: bytes, index: int) -> bool:
+    def _reply(self, document: object, data: bytes, index: int) -> bytes:
         process = self._running_process()
         requests, replies = process.stdin, process.stdout
         assert requests is not None and replies is not None
@@ -63,7 +67,7 @@ class Probe:
             requests.write(index.to_bytes(4, "big") + len(body).to_bytes(8, "big"))
             requests.write(body)
             requests.flush()
-        return replies.read(1) == OK
+        return replies.read(FontReport.SIZE)
 
     def _running_process(self) -> "subprocess.Popen[bytes]":
         if self._process is None or self._process.poll() is not None:

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pypdfium2 as pdfium
 
+from ocr_service.decoding.font_report import FontReport, needs_system_fonts, report_of
+from ocr_service.decoding.fonts import FONTS
+from ocr_service.decoding.open_pdf import OpenPdf
 from ocr_service.decoding.pdf import annotation_pictures, pictures
-from ocr_service.decoding.probe import MAX_MIB, MAX_SECONDS, NO_PAGE, OK
+from ocr_service.decoding.probe import MAX_MIB, MAX_SECONDS, NO_PAGE
 
 _MIB = 2**20
 
@@ -23,21 +26,23 @@ def _requests() -> Iterator[tuple[int, bytes]]:
         yield int.from_bytes(head[:4], "big"), sys.stdin.buffer.read(int.from_bytes(head[4:], "big"))
 
 
-def _open(data: bytes) -> pdfium.PdfDocument | None:
+def _open(data: bytes) -> OpenPdf | None:
     with suppress(pdfium.PdfiumError):
-        pdf = pdfium.PdfDocument(data)
-        pdf.init_forms()
-        return pdf
+        return OpenPdf(data)
     return None
 
 
-def _read_page(pdf: pdfium.PdfDocument, index: int) -> None:
+def _read_page(pdf: OpenPdf, index: int) -> FontReport:
     with suppress(pdfium.PdfiumError):
-        page = pdf[index - 1]
-        for picture in chain(pictures(page), annotation_pictures(page)):
-            with suppress(pdfium.PdfiumError):
-                picture.get_px_size()
-        page.close()
+        with pdf.page(index, system_fonts=False) as page:
+            for picture in chain(pictures(page), annotation_pictures(page)):
+                with suppress(pdfium.PdfiumError):
+                    picture.get_px_size()
+            if not needs_system_fonts(page):
+                return report_of(page, FONTS, with_system_fonts=False)
+        with pdf.page(index, system_fonts=True) as page:
+            return report_of(page, FONTS, with_system_fonts=True)
+    return FontReport()
 
 
 def _limit_memory(document_bytes: int) -> None:
@@ -54,6 +59,7 @@ def _own_bytes() -> int:
 
 def main() -> None:
     """Serve requests until the input ends."""
+    FONTS.install()
     pdf = None
     for index, data in _requests():
         # The signal ends the process, even inside PDFium. CPU time, because other processes may be busy, too.
@@ -63,10 +69,9 @@ def main() -> None:
                 pdf.close()
             _limit_memory(len(data))
             pdf = _open(data)
-        if pdf is not None and index != NO_PAGE:
-            _read_page(pdf, index)
+        report = _read_page(pdf, index) if pdf is not None and index != NO_PAGE else FontReport()
         signal.setitimer(signal.ITIMER_PROF, 0)
-        sys.stdout.buffer.write(OK)
+        sys.stdout.buffer.write(bytes(report))
         sys.stdout.buffer.flush()
 
 

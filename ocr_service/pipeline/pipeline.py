@@ -13,6 +13,7 @@ from ocr_service.core.documents import PageResult
 from ocr_service.core.engine import Engine
 from ocr_service.core.options import Options
 from ocr_service.decoding import Limits, check_images
+from ocr_service.decoding.fonts import FONTS
 from ocr_service.pipeline.cache import ResultCache, result_key
 from ocr_service.pipeline.caching_reader import CachingReader
 from ocr_service.pipeline.page_reader import PageReader
@@ -84,5 +85,6 @@ def _sha256(data: bytes) -> str:
 
 @cache
 def _decoders() -> list[str]:
-    """Return the versions of the libraries that decode pages."""
-    return [importlib.metadata.version(name) for name in ("pillow", "pillow-heif", "pypdfium2")]
+    """Return the versions of the libraries that decode pages, and of the fonts."""
+    libraries = [importlib.metadata.version(name) for name in ("pillow", "pillow-heif", "pypdfium2")]
+    return libraries + FONTS.files.versions
