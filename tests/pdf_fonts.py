@@ -47,6 +47,7 @@ _DESCRIPTOR = (
 )
 _WIDTHS = "/FirstChar 0 /LastChar 255 /Widths [" + "600 " * 256 + "]"
 _NONSYMBOLIC, _SYMBOLIC = 32, 4
+_OTHER_NAMES = {"Ё": "afii10023", "ё": "afii10071", "№": "afii61352"}
 
 
 @dataclass(frozen=True)
@@ -218,8 +219,8 @@ def _differences(text: str, name_of: Callable[[str], str]) -> str:
 
 def _afii(letter: str) -> str:
     """Return the name of a Cyrillic letter in the Adobe Glyph List, where Ё is the seventh letter."""
-    if letter in "Ёё":
-        return "afii10023" if letter == "Ё" else "afii10071"
+    if letter in _OTHER_NAMES:
+        return _OTHER_NAMES[letter]
     number = ord(letter) - ord("А")
     start, place = (10017, number) if number < 32 else (10065, number - 32)
     return f"afii{start + place + (place > 5)}"

@@ -23,6 +23,9 @@ _LATIN = frozenset(range(0x20, 0x7F)) | frozenset(
 )
 # Hyphens at the end of a line, as PDFium reports them.
 _HYPHENS = frozenset((0x02, 0xAD, 0xFFFE))
+# PDFium draws the value of a field itself if the PDF has no drawing of it: these letters and the Latin ones.
+_LETTERS_OF_FIELDS = frozenset((*range(0x100, 0x250), *range(0x370, 0x500)))
+_FIELD_OF_PDFIUM = "qQ/TxBMC"
 _INVISIBLE = (pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium_c.FPDF_TEXTRENDERMODE_CLIP)
 # Categories of spaces, control and format characters.
 _NOT_DRAWN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))
@@ -98,12 +101,20 @@ class _UsedFont:
         return size.value
 
 
+@dataclass(frozen=True, slots=True)
+class _AnnotationText:
+    """The value of a form field, or the text of another annotation."""
+
+    characters: set[int]
+    is_drawn_by_pdfium: bool
+
+
 def needs_system_fonts(page: pdfium.PdfPage) -> bool:
     """Return True if the page, loaded with the faces of PDFium, has letters that these lack."""
     used = _used_fonts(page)
     if any(font.lacks_letters for font in used):
         return True
-    return any(ord(character) not in _LATIN for text in _annotation_texts(page) for character in text)
+    return any(text.characters - _LATIN for text in _annotation_texts(page))
 
 
 def report_of(page: pdfium.PdfPage, fonts: SystemFonts, *, with_system_fonts: bool) -> FontReport:
@@ -112,6 +123,9 @@ def report_of(page: pdfium.PdfPage, fonts: SystemFonts, *, with_system_fonts: bo
     glyphs = _Glyphs(fonts)
     lost = {character for font in used for character in font.characters if not glyphs.has(font, character)}
     glyphs.close()
+    for text in _annotation_texts(page):
+        if text.is_drawn_by_pdfium:
+            lost |= text.characters - _LATIN - _LETTERS_OF_FIELDS
     return FontReport(
         with_system_fonts,
         has_other_metrics=not all(fonts.files.has_same_metrics(font.name) for font in used),
@@ -204,14 +218,15 @@ def _is_drawn(character: int) -> bool:
     return unicodedata.category(chr(character)) not in _NOT_DRAWN and character not in _HYPHENS
 
 
-def _annotation_texts(page: pdfium.PdfPage) -> Iterator[str]:
-    """Yield the values of form fields, and the texts of other annotations."""
+def _annotation_texts(page: pdfium.PdfPage) -> Iterator[_AnnotationText]:
     for number in range(pdfium_c.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium_c.FPDFPage_GetAnnot(page, number)
+        text = _text(pdfium_c.FPDFAnnot_GetStringValue, annotation, b"Contents")
         if page.formenv:
-            yield _text(pdfium_c.FPDFAnnot_GetFormFieldValue, page.formenv, annotation)
-        for key in (b"V", b"Contents"):
-            yield _text(pdfium_c.FPDFAnnot_GetStringValue, annotation, key)
+            text += _text(pdfium_c.FPDFAnnot_GetFormFieldValue, page.formenv, annotation)
+        if text:
+            drawing = _text(pdfium_c.FPDFAnnot_GetAP, annotation, pdfium_c.FPDF_ANNOT_APPEARANCEMODE_NORMAL)
+            yield _AnnotationText(set(map(ord, text)), drawing.startswith(_FIELD_OF_PDFIUM))
         pdfium_c.FPDFPage_CloseAnnot(annotation)
 
 

@@ -80,3 +80,29 @@ def test_setup_refuses_a_package_with_another_hash(project: Path, packages: Path
     publish(packages, "mail", "1", ["Summary: another file under the same name"])
     with Index(packages) as mirror, pytest.raises(AssertionError, match="Hash mismatch"):
         run(project, "scripts/setup.sh", "docs", index=mirror.url)
+
+
+@pytest.mark.parametrize(
+    ("missing", "status", "said"),
+    [("fonts-liberation", 0, "going on without these fonts"), ("tesseract-ocr-rus", 1, "run make again")],
+)
+def test_setup_without_root_goes_on_if_only_fonts_are_missing(
+    project: Path, packages: Path, missing: str, status: int, said: str
+) -> None:
+    programs = {"id": "echo 1000", "dpkg-query": f'[ "$4" = {missing} ] || echo installed'}
+    (project / "bin").mkdir()
+    for name, script in programs.items():
+        (project / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (project / "bin" / name).chmod(0o755)
+    with Index(packages) as mirror:
+        done = subprocess.run(
+            ["scripts/setup.sh", "run"],
+            cwd=project,
+            env={**os.environ, "PATH": f"{project}/bin:{os.environ['PATH']}", "UV_DEFAULT_INDEX": mirror.url},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr and f"--no-install-recommends {missing}" in done.stderr

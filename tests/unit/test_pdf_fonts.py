@@ -82,6 +82,15 @@ async def test_cyrillic_text_is_drawn_in_each_font_as_by_poppler(coding: Coding)
     assert recognized(page.image) == [INVOICE] * len(STANDARD + OFFICE)
 
 
+async def test_bold_fonts_are_bold() -> None:
+    ink = []
+    for fonts in (OFFICE[::2], OFFICE[1::2]):
+        page = np.asarray((await drawn(pdf_of_lines(fonts, INVOICE, pdf_fonts.by_to_unicode))).image)
+        lines = page[8 : 8 + 28 * len(fonts)].reshape(len(fonts), -1)
+        ink.append((255.0 - lines).sum(axis=1))
+    assert (ink[1] > 1.15 * ink[0]).all()
+
+
 @pytest.mark.parametrize(
     "name", ["ArialMT", "TimesNewRomanPS-BoldMT", "CourierNew", "Calibri", "LiberationSans"]
 )
@@ -146,6 +155,12 @@ async def test_value_of_a_form_field_is_drawn(catalog: str, is_drawn: bool) -> N
     page = await drawn(pdf_with_field(catalog, INVOICE, drawn=is_drawn), dpi=200)
     assert recognized(page.image) == [INVOICE]
     assert page.warnings == ()
+
+
+async def test_sign_that_pdfium_cannot_write_into_a_field_is_told() -> None:
+    [warning] = (await drawn(pdf_with_field(FIELDS, "Счёт № 5", drawn=False))).warnings
+    assert "1 kind of character cannot be drawn" in warning.detail
+    assert (await drawn(pdf_with_field(FIELDS, "Счёт № 5", drawn=True))).warnings == ()
 
 
 async def test_latin_value_of_a_form_field_is_drawn_as_before() -> None:
