@@ -22,6 +22,7 @@ class WarningCode(StrEnum):
     """Kind of a warning, with the values of the answers."""
 
     FONTS_SUBSTITUTED = "fonts_substituted"
+    MISSING_CHARACTERS = "missing_characters"
     TRUNCATED_FILE = "truncated_file"
     TRUNCATED = "truncated"
     REPETITION = "repetition"

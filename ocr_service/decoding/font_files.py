@@ -82,9 +82,11 @@ class FontFiles:
         """Name and size of each file."""
         return sorted(f"{name} {path.stat().st_size}" for name, path in self._paths.items())
 
-    def replacement(self, name: str, style: Style) -> Path | None:
+    def replacement(self, name: str, style: Style, *, is_cjk: bool = False) -> Path | None:
         """Return the file that replaces a font, or None if the machine has none."""
         plain = _plain(name)
+        if is_cjk and _STYLES.sub("", plain) not in _COMPATIBLE and (cjk := self.cjk()):
+            return cjk
         if _SYMBOLS.match(plain):
             return None
         family = _family(plain, style)
@@ -100,8 +102,6 @@ class FontFiles:
 
     def has_same_metrics(self, name: str) -> bool:
         """Return True if the replacement of a font has its letters at its widths."""
-        if is_standard_symbols(name):
-            return True
         family = _COMPATIBLE.get(_STYLES.sub("", _plain(name)))
         return family is not None and any(file in self._paths for file in _file_names(family, Style()))
 

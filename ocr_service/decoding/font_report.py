@@ -6,9 +6,10 @@ Nothing shows that a PDF gives its codes a wrong meaning: then the page is drawn
 import ctypes
 import struct
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import chain
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -16,11 +17,8 @@ import pypdfium2.raw as pdfium_c
 from ocr_service.core.documents import PageWarning, WarningCode
 from ocr_service.decoding.font_files import is_standard_symbols
 from ocr_service.decoding.fonts import SystemFonts
+from ocr_service.decoding.glyphs import LATIN, Glyphs
 
-# The letters of the faces in PDFium.
-_LATIN = frozenset(range(0x20, 0x7F)) | frozenset(
-    map(ord, bytes(range(0x80, 0x100)).decode("cp1252", "ignore") + "ıŁłﬁﬂ⁄−∕∙μ")  # noqa: RUF001 signs
-)
 # Hyphens at the end of a line, as PDFium reports them.
 _HYPHENS = frozenset((0x02, 0xAD, 0xFFFE))
 # PDFium draws the value of a field itself if the PDF has no drawing of it: these letters and the Latin ones.
@@ -32,7 +30,10 @@ _NOT_DRAWN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))
 # Text can be nested in form objects; this is the depth to which PDFium follows them.
 _FORM_DEPTH = 41
 
-_LAYOUT = struct.Struct(">??H")
+_LAYOUT = struct.Struct("???")
+
+_SUBSTITUTED = "Fonts are not embedded in the PDF; fonts of other shape, width or character set replace them."
+_LACKING = "Fonts are not embedded in the PDF: some characters cannot be drawn, or may be drawn as others."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +42,17 @@ class FontReport:
 
     needs_system_fonts: the page has letters that PDFium cannot draw with its own faces.
     has_other_metrics: a font is replaced by one with other shapes or widths.
-    lost: number of different characters that are not drawn, or perhaps as others.
+    lacks_characters: characters are not drawn, or perhaps as others.
     """
 
     needs_system_fonts: bool = False
     has_other_metrics: bool = False
-    lost: int = 0
+    lacks_characters: bool = False
 
     SIZE = _LAYOUT.size
 
     def __bytes__(self) -> bytes:
-        return _LAYOUT.pack(self.needs_system_fonts, self.has_other_metrics, min(self.lost, 0xFFFF))
+        return _LAYOUT.pack(self.needs_system_fonts, self.has_other_metrics, self.lacks_characters)
 
     @classmethod
     def of_bytes(cls, data: bytes) -> "FontReport":
@@ -59,22 +60,21 @@ class FontReport:
         return cls(*_LAYOUT.unpack(data))
 
     def warnings(self, missing_packages: list[str]) -> tuple[PageWarning, ...]:
-        """Return the warning for the page, if it has a reason for one."""
-        if self.lost:
-            kinds = "1 kind of character" if self.lost == 1 else f"{self.lost} kinds of characters"
-            detail = f"Fonts are not embedded in the PDF: {kinds} cannot be drawn, or may be drawn as others."
-            if missing_packages:
-                detail += f" The service lacks fonts: {', '.join(missing_packages)}."
-        elif self.has_other_metrics:
-            detail = "Fonts are not embedded in the PDF; others of different shape or width replace them."
-        else:
+        """Return the warnings for the page."""
+        if not (self.has_other_metrics or self.lacks_characters):
             return ()
-        return (PageWarning(WarningCode.FONTS_SUBSTITUTED, detail),)
+        substituted = PageWarning(WarningCode.FONTS_SUBSTITUTED, _SUBSTITUTED)
+        if not self.lacks_characters:
+            return (substituted,)
+        detail = _LACKING
+        if missing_packages:
+            detail += f" The service lacks fonts: {', '.join(missing_packages)}."
+        return substituted, PageWarning(WarningCode.MISSING_CHARACTERS, detail)
 
 
 @dataclass(frozen=True, slots=True)
 class _UsedFont:
-    """A font that is not embedded, with the characters of a page that have it."""
+    """A font of letters that is not embedded, with the characters of a page that have it."""
 
     raw: pdfium_c.FPDF_FONT
     name: str
@@ -85,20 +85,6 @@ class _UsedFont:
         buffer = ctypes.create_string_buffer(256)
         pdfium_c.FPDFFont_GetBaseFontName(raw, buffer, len(buffer))
         return cls(raw, buffer.value.decode("utf-8", "replace"))
-
-    @property
-    def lacks_letters(self) -> bool:
-        """True if the faces of PDFium lack letters of the text; it has the signs of the standard fonts."""
-        return bool(self.characters - _LATIN) and not is_standard_symbols(self.name)
-
-    def segments(self, character: int) -> int:
-        """Return the number of lines and curves in the glyph of a character; 0 or less if it has none."""
-        return _segments(self.raw, character)
-
-    def file_size(self) -> int:
-        size = ctypes.c_size_t()
-        pdfium_c.FPDFFont_GetFontData(self.raw, None, 0, size)
-        return size.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,65 +97,28 @@ class _AnnotationText:
 
 def needs_system_fonts(page: pdfium.PdfPage) -> bool:
     """Return True if the page, loaded with the faces of PDFium, has letters that these lack."""
-    used = _used_fonts(page)
-    if any(font.lacks_letters for font in used):
-        return True
-    return any(text.characters - _LATIN for text in _annotation_texts(page))
+    texts: Iterable[_UsedFont | _AnnotationText] = chain(_used_fonts(page), _annotation_texts(page))
+    return any(text.characters - LATIN for text in texts)
 
 
 def report_of(page: pdfium.PdfPage, fonts: SystemFonts, *, with_system_fonts: bool) -> FontReport:
     """Report about a page that is loaded with or without the fonts of the machine."""
     used = _used_fonts(page)
-    glyphs = _Glyphs(fonts)
-    lost = {character for font in used for character in font.characters if not glyphs.has(font, character)}
-    glyphs.close()
+    with closing(Glyphs(fonts)) as glyphs:
+        lost = {
+            character
+            for font in used
+            for character in font.characters
+            if not glyphs.show(font.raw, character)
+        }
     for text in _annotation_texts(page):
         if text.is_drawn_by_pdfium:
-            lost |= text.characters - _LATIN - _LETTERS_OF_FIELDS
+            lost |= text.characters - LATIN - _LETTERS_OF_FIELDS
     return FontReport(
         with_system_fonts,
         has_other_metrics=not all(fonts.files.has_same_metrics(font.name) for font in used),
-        lost=len(lost),
+        lacks_characters=bool(lost),
     )
-
-
-class _Glyphs:
-    """Compares the glyph that PDFium draws for a character with that of the replacing font file.
-
-    They differ if the codes of the text have another meaning for PDFium than the PDF says.
-    """
-
-    def __init__(self, fonts: SystemFonts) -> None:
-        self._fonts = fonts
-        self._files = fonts.loaded()
-        self._document = pdfium_c.FPDF_CreateNewDocument()
-        self._loaded: dict[Path, pdfium_c.FPDF_FONT] = {}
-
-    def has(self, font: _UsedFont, character: int) -> bool:
-        segments = font.segments(character)
-        path = self._files.get(font.file_size())
-        if path is None:
-            return segments > 0 and not font.lacks_letters
-        return segments > 0 and segments == _segments(self._font(path), character)
-
-    def _font(self, path: Path) -> pdfium_c.FPDF_FONT:
-        if path not in self._loaded:
-            data = self._fonts.data(path)
-            buffer = (ctypes.c_ubyte * len(data)).from_buffer_copy(data)
-            self._loaded[path] = pdfium_c.FPDFText_LoadFont(
-                self._document, buffer, len(data), pdfium_c.FPDF_FONT_TRUETYPE, True
-            )
-        return self._loaded[path]
-
-    def close(self) -> None:
-        for font in self._loaded.values():
-            pdfium_c.FPDFFont_Close(font)
-        pdfium_c.FPDF_CloseDocument(self._document)
-
-
-def _segments(font: pdfium_c.FPDF_FONT, character: int) -> int:
-    path = pdfium_c.FPDFFont_GetGlyphPath(font, character, 10.0)
-    return pdfium_c.FPDFGlyphPath_CountGlyphSegments(path) if path else 0
 
 
 def _used_fonts(page: pdfium.PdfPage) -> list[_UsedFont]:
@@ -182,7 +131,7 @@ def _used_fonts(page: pdfium.PdfPage) -> list[_UsedFont]:
             used[address] = _UsedFont.of(raw)
         used[address].characters.add(character)
     text.close()
-    return list(used.values())
+    return [font for font in used.values() if not is_standard_symbols(font.name)]
 
 
 def _has_other_fonts(page: pdfium.PdfPage) -> bool:

@@ -74,10 +74,11 @@ class SystemFonts:
         name: "ctypes._Pointer[ctypes.c_char]",
         __: object,
     ) -> int | None:
-        path = self.files.cjk() if charset in _CJK_CHARSETS else None
-        if path is None and self._are_used:
-            style = Style(weight >= _BOLD, bool(italic), pitch)
-            path = self.files.replacement(ctypes.string_at(name).decode("latin-1"), style)
+        if not self._are_used:
+            return None
+        style = Style(weight >= _BOLD, bool(italic), pitch)
+        plain = ctypes.string_at(name).decode("latin-1")
+        path = self.files.replacement(plain, style, is_cjk=charset in _CJK_CHARSETS)
         if path is None:
             return None
         if path not in self._paths:
