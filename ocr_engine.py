@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ from ocr_service.engines.lazy_start import LazyStart
 from ocr_service.engines.paddleocr_vl.drawings import draw
 from ocr_service.engines.paddleocr_vl.model_thread import ModelThread
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions, check_options, predict_options
-from ocr_service.engines.paddleocr_vl.page_calls import PageCalls, current
+from ocr_service.engines.paddleocr_vl.page_calls import CallOptions, PageCalls, current
 from ocr_service.engines.paddleocr_vl.pipeline_builder import BuiltPipeline, build, installed_versions
 from ocr_service.engines.paddleocr_vl.results import page_result, restructure
 from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
@@ -119,7 +119,11 @@ class PaddleOcrVlEngine:
             self._client,
             asyncio.get_running_loop(),
             self._pipeline.encode_crop,
-            self.vlm.model,
+            CallOptions(
+                self.vlm.model,
+                self._vlm_settings.repetition_detection,
+                self._vlm_settings.repetition_retry_penalty,
+            ),
             self._cores,
         )
         self._reading.add(calls)
@@ -181,10 +185,10 @@ class PaddleOcrVlEngine:
         assert self._pipeline is not None
         [result] = self._pipeline.official.predict(pixels, **predict_options(options))
         if calls.all_failed:
-            raise _most_general(list(calls.failures.values()))
+            raise _most_general(calls.failures.values())
         if calls.failures:
             kinds = ", ".join(sorted({error.code for error in calls.failures.values()}))
-            log.warning("page %d: %d blocks failed: %s", index, len(calls.failures), kinds)
+            log.warning("page %d: %d blocks failed or are incomplete: %s", index, len(calls.failures), kinds)
         page = page_result(index, result, options, calls.failures, self._pipeline.encode_picture)
         if options.visualize:
             page = replace(page, drawings=draw(result, pixels, self._pipeline.encode_drawing))
@@ -193,5 +197,5 @@ class PaddleOcrVlEngine:
         return page
 
 
-def _most_general(errors: Sequence[OcrError]) -> OcrError:
+def _most_general(errors: Collection[OcrError]) -> OcrError:
     return next(error for kind in _MOST_GENERAL_FIRST for error in errors if isinstance(error, kind))

@@ -1,5 +1,6 @@
 """Programs run as separate processes, for tests and benchmarks."""
 
+import json
 import os
 import re
 import socket
@@ -147,6 +148,14 @@ class RunningVllm(RunningProgram):
     def fault(self, fault: str | None, after: int = 0) -> None:
         """Make completions fail after `after` more responses; None ends the fault."""
         httpx.post(f"{self.url}/stand_in/fault", json={"fault": fault, "after": after}).raise_for_status()
+
+    def script(self, before: str | None, loop: str = "", prompt: str = "") -> None:
+        """Answer blocks with this text and an endless loop after it; None ends the script.
+
+        prompt: start of the prompts of these blocks.
+        """
+        script = None if before is None else {"before": before, "loop": loop, "prompt": prompt}
+        httpx.post(f"{self.url}/stand_in/script", content=json.dumps(script)).raise_for_status()
 
     def serve_as(self, model: str) -> None:
         """Serve the model under another name from now on, as a restarted server may."""

@@ -65,7 +65,7 @@ class Block:
     content: text of the block; a table as HTML, a formula as LaTeX.
     order: position in reading order, from 1.
     confidence: 0 to 1; None if the engine gives none.
-    failure: error of a block without text, or None.
+    failure: error of a block without text or with a part of it, or None.
     """
 
     label: str
@@ -122,7 +122,7 @@ class PageResult:
 
     @property
     def failed_blocks(self) -> Sequence[Block]:
-        """Blocks without text, of a page that was read."""
+        """Blocks without text or with a part of it, of a page that was read."""
         return [block for block in self.blocks if block.failure]
 
 

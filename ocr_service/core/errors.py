@@ -26,6 +26,9 @@ OcrError                        500 internal_error
 │       ├── TooManyPixels       422 too_many_pixels
 │       ├── RecognitionFailed   500 recognition_failed
 │       ├── PartlyRecognized    500 partly_recognized, with the blocks that were read
+│       ├── IncompleteText      of one block, which keeps a part of its text
+│       │   ├── Truncated       500 truncated
+│       │   └── Repetition      500 repetition
 │       └── VlmTimeout          504 vlm_timeout
 ├── NotAdmitted                 503, with Retry-After
 │   ├── Overloaded              503 overloaded
@@ -224,6 +227,22 @@ class PartlyRecognized(PageError):
     status = 500
     code = "partly_recognized"
     title = "Some blocks of the page could not be read"
+
+
+class IncompleteText(PageError):
+    """The text of a block is incomplete: the block has the part before the fault."""
+
+    status = 500
+
+
+class Truncated(IncompleteText):
+    code = "truncated"
+    title = "The text of the block is cut off"
+
+
+class Repetition(IncompleteText):
+    code = "repetition"
+    title = "The VLM repeated itself"
 
 
 class VlmTimeout(PageError):

@@ -87,7 +87,15 @@ vlm_calls = _counter(
     "ocr_vlm_calls_total",
     "Calls to vLLM, one per block: `answered`, `cancelled` (the page was dropped) or an error code.",
     "outcome",
-    ("answered", "cancelled", "recognition_failed", "vlm_timeout", "vlm_unavailable"),
+    (
+        "answered",
+        "cancelled",
+        "recognition_failed",
+        "repetition",
+        "truncated",
+        "vlm_timeout",
+        "vlm_unavailable",
+    ),
 )
 vlm_call_duration = _histogram("ocr_vlm_call_duration_seconds", "Time of a call to vLLM, with any outcome.")
 vlm_retries = _counter(

@@ -44,9 +44,10 @@ def fast_vllm() -> Iterator[RunningVllm]:
 
 @pytest.fixture
 def vllm(fast_vllm: RunningVllm) -> Iterator[RunningVllm]:
-    """The stand-in server; its fault is cleared after each test."""
+    """The stand-in server; its fault and its script are cleared after each test."""
     yield fast_vllm
     fast_vllm.fault(None)
+    fast_vllm.script(None)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from ocr_service.core.errors import RecognitionFailed, VlmTimeout
-from ocr_service.engines.paddleocr_vl.page_calls import Crop, PageCalls
-from ocr_service.engines.paddleocr_vl.vlm_client import VlmClient
+from ocr_service.engines.paddleocr_vl.page_calls import CallOptions, Crop, PageCalls
+from ocr_service.engines.paddleocr_vl.vlm_client import Completion, VlmClient
 
 pytestmark = pytest.mark.anyio
 
@@ -20,11 +20,11 @@ class Client:
     def __init__(self, *outcomes: str | Exception) -> None:
         self._outcomes = list(outcomes)
 
-    async def complete(self, body: bytes) -> str:
+    async def complete(self, body: bytes) -> Completion:
         outcome = self._outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome
+        return outcome if isinstance(outcome, Completion) else Completion(outcome)
 
 
 def encode(pixels: object) -> Crop:
@@ -36,7 +36,7 @@ def encode(pixels: object) -> Crop:
 def page_calls(*outcomes: str | Exception) -> tuple[PageCalls, threading.Semaphore]:
     cores = threading.Semaphore(1)
     client = cast(VlmClient, Client(*outcomes))
-    return PageCalls(client, asyncio.get_running_loop(), encode, "model", cores), cores
+    return PageCalls(client, asyncio.get_running_loop(), encode, CallOptions("model"), cores), cores
 
 
 def read_all(calls: PageCalls, blocks: list[object]) -> list[object]:

@@ -10,12 +10,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ocr_service.core.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
-from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
+from ocr_service.engines.paddleocr_vl.vlm_client import Completion, VlmAddress, VlmClient
 
 pytestmark = pytest.mark.anyio
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+TEXT = Completion("текст")
 COMPLETION = json.dumps({"choices": [{"message": {"content": "текст"}}]}).encode()
 
 
@@ -99,8 +100,8 @@ async def talking(
 
 async def test_result_is_the_text_of_the_completion() -> None:
     async with talking(always(http("200 OK", COMPLETION)), key="a key") as (client, server):
-        assert await client.complete(b'{"number": 1}') == "текст"
-        assert await client.complete(b'{"number": 2}') == "текст"
+        assert await client.complete(b'{"number": 1}') == TEXT
+        assert await client.complete(b'{"number": 2}') == TEXT
     assert server.connections == 1, "connections are not reused"
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/chat/completions HTTP/1.1")
@@ -108,11 +109,21 @@ async def test_result_is_the_text_of_the_completion() -> None:
     assert body == b'{"number": 1}'
 
 
+@pytest.mark.parametrize(
+    ("reason", "known"),
+    [("stop", "stop"), ("length", "length"), ("repetition", "repetition"), (None, "stop")],
+)
+async def test_result_has_the_reason_why_the_text_ends(reason: str | None, known: str) -> None:
+    answer = json.dumps({"choices": [{"message": {"content": "текст"}, "finish_reason": reason}]})
+    async with talking(always(http("200 OK", answer.encode()))) as (client, _):
+        assert await client.complete(b"{}") == Completion("текст", known)
+
+
 @pytest.mark.parametrize("content", [b'""', b"null"])
 async def test_empty_completion_is_not_an_error(content: bytes) -> None:
     answer = b'{"choices": [{"message": {"content": ' + content + b"}}]}"
     async with talking(always(http("200 OK", answer))) as (client, _):
-        assert await client.complete(b"{}") == ""
+        assert await client.complete(b"{}") == Completion("")
 
 
 @pytest.mark.parametrize(
@@ -122,6 +133,7 @@ async def test_empty_completion_is_not_an_error(content: bytes) -> None:
         http("200 OK", b'{"choices": []}'),
         http("200 OK", b"<html>"),
         http("200 OK", b"[]"),
+        http("200 OK", b'{"choices": ["text"]}'),
         http("307 Temporary Redirect", b"", "Location: http://127.0.0.1:9/"),
         http("401 Unauthorized"),
         http("404 Not Found"),
@@ -153,7 +165,7 @@ async def test_broken_connection_is_retried_once_before_a_response() -> None:
         return http("200 OK", COMPLETION) if number > 1 else None
 
     async with talking(second_time) as (client, server):
-        assert await client.complete(b"{}") == "текст"
+        assert await client.complete(b"{}") == TEXT
     assert len(server.requests) == 2
     async with talking(always(None)) as (client, server):
         with pytest.raises(VlmUnavailable):
@@ -257,7 +269,7 @@ async def test_reset_connection_is_retried_once_before_a_response() -> None:
     listening = await asyncio.start_server(reset_first, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     client = VlmClient(VlmAddress(f"http://127.0.0.1:{port}/v1"), 30, 4)
-    assert await client.complete(b"{}") == "текст"
+    assert await client.complete(b"{}") == TEXT
     assert len(requests) == 2
     await client.close()
     listening.close()
@@ -266,7 +278,7 @@ async def test_reset_connection_is_retried_once_before_a_response() -> None:
 async def test_lone_surrogate_is_replaced() -> None:
     answer = rb'{"choices": [{"message": {"content": "a\ud800b"}}]}'
     async with talking(always(http("200 OK", answer))) as (client, _):
-        assert await client.complete(b"{}") == "a?b"
+        assert await client.complete(b"{}") == Completion("a?b")
 
 
 @pytest.mark.parametrize(
@@ -299,7 +311,7 @@ async def test_concurrent_calls_are_limited() -> None:
         return http("200 OK", COMPLETION)
 
     async with talking(count, at_once=3) as (client, _):
-        assert await asyncio.gather(*(client.complete(b"{}") for _ in range(9))) == ["текст"] * 9
+        assert await asyncio.gather(*(client.complete(b"{}") for _ in range(9))) == [TEXT] * 9
     assert most == 3
 
 

@@ -26,6 +26,8 @@ def calls(outcome: str) -> tuple[float, float]:
     ("answer", "outcome"),
     [
         (http("200 OK", COMPLETION), "answered"),
+        (http("200 OK", COMPLETION[:-3] + b', "finish_reason": "length"}]}'), "truncated"),
+        (http("200 OK", COMPLETION[:-3] + b', "finish_reason": "repetition"}]}'), "repetition"),
         (http("400 Bad Request"), "recognition_failed"),
         (http("500 Internal Server Error"), "vlm_unavailable"),
         (http("200 OK", b"no completion"), "vlm_unavailable"),

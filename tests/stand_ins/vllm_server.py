@@ -2,8 +2,9 @@
 
 It has the timing of vLLM: at most `--running` sequences run, the others wait in order. A sequence begins
 after its prefill; each step generates one token for every running sequence, and takes `--step-ms` plus
-`--step-ms-each` per sequence. The text and its length (20 to 200 tokens) come from the hash of the crop. If a
-client disconnects, its slot is free again, as with vLLM.
+`--step-ms-each` per sequence. The text and its length (20 to 200 tokens) come from the hash of the crop, or
+from a script (`POST /stand_in/script` with the fields of `generation.Script`). If a client
+disconnects, its slot is free again, as with vLLM.
 
 Run it with `python -m tests.stand_ins.vllm_server --port 0`; it prints its address. `POST /stand_in/fault`
 with `{"fault": …}` switches on one of `FAULTS`; `GET /stand_in/stats` returns counts of its calls.
@@ -11,9 +12,7 @@ with `{"fault": …}` switches on one of `FAULTS`; `GET /stand_in/stats` returns
 
 import argparse
 import asyncio
-import hashlib
 import json
-import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,9 +20,11 @@ from dataclasses import asdict, dataclass, field
 
 from aiohttp import web
 
+from tests.stand_ins.generation import Generated, Script, completion, generate
+
 SERVED_MODEL = "PaddleOCR-VL-1.6-0.9B"
 
-_WORDS = ("акт", "банк", "вид", "год", "день", "закон", "итог", "край", "лист", "мера", "номер", "пункт")
+_NO_TEXT = completion(SERVED_MODEL, Generated("", 0))
 
 
 @dataclass(frozen=True)
@@ -109,39 +110,6 @@ class Batch:
             self._running.discard(sequence)
 
 
-def reply(prompt: str, crop: str) -> tuple[str, int]:
-    """Invent an answer in the format of the prompt; return it and its number of tokens, 20 to 200."""
-    rng = random.Random(hashlib.sha256(f"{prompt}{crop}".encode()).digest())
-    tokens = rng.randint(20, 200)
-    words = [rng.choice(_WORDS) for _ in range(tokens)]
-    if prompt.startswith("Table"):
-        return "".join(f"<fcel>{word}" + "<nl>" * (n % 4 == 3) for n, word in enumerate(words)), tokens
-    if prompt.startswith("Formula"):
-        return "\\[ " + " + ".join(f"x_{{{n}}}" for n in range(tokens // 4)) + " \\]", tokens
-    if prompt.startswith("Chart"):
-        return "\n".join(f"{word} | {n}" for n, word in enumerate(words)), tokens
-    if prompt.startswith("Spotting"):
-        return "".join(
-            f"{word}<|LOC_{n}|><|LOC_{n}|><|LOC_{n + 50}|><|LOC_{n}|>"
-            f"<|LOC_{n + 50}|><|LOC_{n + 20}|><|LOC_{n}|><|LOC_{n + 20}|>"
-            for n, word in enumerate(words[:20])
-        ), tokens
-    return " ".join(words), tokens
-
-
-def _completion(content: str | None, tokens: int) -> dict[str, object]:
-    return {
-        "id": "chatcmpl-stand-in",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": SERVED_MODEL,
-        "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
-        ],
-        "usage": {"prompt_tokens": 0, "completion_tokens": tokens, "total_tokens": tokens},
-    }
-
-
 def _error(status: int, text: str) -> web.Response:
     return web.json_response({"error": {"message": text, "code": status}}, status=status)
 
@@ -150,9 +118,9 @@ FAULTS: dict[str, Callable[[], web.Response]] = {
     "500": lambda: _error(500, "stand-in: internal error"),
     "400": lambda: _error(400, "stand-in: the image is too small"),
     "404": lambda: _error(404, "stand-in: the model does not exist"),
-    "empty": lambda: web.json_response(_completion("", 0)),
-    "null": lambda: web.json_response(_completion(None, 0)),
-    "no choices": lambda: web.json_response({**_completion("", 0), "choices": []}),
+    "empty": lambda: web.json_response(_NO_TEXT),
+    "null": lambda: web.json_response(completion(SERVED_MODEL, Generated(None, 0))),
+    "no choices": lambda: web.json_response({**_NO_TEXT, "choices": []}),
     "invalid json": lambda: web.Response(text='{"choices": [', content_type="application/json"),
     "html": lambda: web.Response(text="<html>Bad gateway</html>", content_type="text/html"),
     "redirect": lambda: web.Response(status=307, headers={"Location": "/elsewhere"}),
@@ -169,6 +137,7 @@ class StandIn:
         self._fault: str | None = None
         # Number of completions that still succeed before the fault begins.
         self._before_fault = 0
+        self._script: Script | None = None
         self._recording: list[bytes] | None = None
         self._parents: list[str | None] = []
 
@@ -181,6 +150,7 @@ class StandIn:
                 web.get("/v1/models", self._models),
                 web.post("/v1/chat/completions", self._complete),
                 web.post("/stand_in/fault", self._set_fault),
+                web.post("/stand_in/script", self._set_script),
                 web.post("/stand_in/model", self._set_model),
                 web.get("/stand_in/stats", self._get_stats),
                 web.post("/stand_in/record", self._record),
@@ -226,12 +196,11 @@ class StandIn:
         if self._fault is not None and self._before_fault <= 0:
             return await self._fail(request)
         self._before_fault -= 1
-        [image, text] = body["messages"][0]["content"]
-        content, tokens = reply(text["text"], image["image_url"]["url"])
-        await self._batch.generate(tokens)
+        generated = generate(body, self._script)
+        await self._batch.generate(generated.tokens)
         self._stats.answered += 1
-        self._stats.tokens += tokens
-        return web.json_response(_completion(content, tokens))
+        self._stats.tokens += generated.tokens
+        return web.json_response(completion(self._model, generated))
 
     async def _fail(self, request: web.Request) -> web.Response:
         self._stats.failed += 1
@@ -245,6 +214,11 @@ class StandIn:
     async def _set_fault(self, request: web.Request) -> web.Response:
         body = await request.json()
         self._fault, self._before_fault = body["fault"], body.get("after", 0)
+        return web.Response()
+
+    async def _set_script(self, request: web.Request) -> web.Response:
+        script = await request.json()
+        self._script = script and Script(**script)
         return web.Response()
 
     async def _set_model(self, request: web.Request) -> web.Response:

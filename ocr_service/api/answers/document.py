@@ -134,7 +134,8 @@ class BlockAnswer(Answer):
         description="Confidence of the engine, 0 to 1; null if the engine has none.", examples=[0.957]
     )
     error: ErrorAnswer | None = Field(
-        description="Reason if this block has no text, else null. Other blocks are not affected.",
+        description="Reason if the text of this block is missing or incomplete, else null. "
+        "Other blocks are not affected.",
         examples=[None],
     )
 
@@ -180,7 +181,7 @@ class PageAnswer(Answer):
         examples=[{"imgs/img_in_image_box_131_519_1050_891.jpg": "/9j/4AAQ…"}],
     )
     error: ErrorAnswer | None = Field(
-        description="Reason if this page or a part of it has no text, else null. "
+        description="Reason if the text of this page is missing or incomplete, else null. "
         "Other pages are not affected.",
         examples=[None],
     )
@@ -310,11 +311,12 @@ def with_storage(result_json: str, stored: StorageOutcome) -> str:
 
 
 def partial_failure(page: PageResult) -> OcrError | None:
-    """Return an error if some blocks of the page have no text."""
+    """Return an error if some blocks of the page have no text or a part of it."""
     failed = page.failed_blocks
     if not failed:
         return None
-    return PartlyRecognized(f"{len(failed)} of {len(page.blocks)} blocks have no text; each has its error.")
+    blocks = f"{len(failed)} of {len(page.blocks)} blocks"
+    return PartlyRecognized(f"The text of {blocks} is missing or incomplete; each has its error.")
 
 
 def _ms(seconds: float) -> float:

@@ -3,17 +3,18 @@
 import asyncio
 import json
 import logging
-import secrets
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from ocr_service.core.errors import OcrError, RecognitionFailed, bare
-from ocr_service.engines.paddleocr_vl.vlm_client import VlmClient
+from ocr_service.core.errors import IncompleteText, OcrError, RecognitionFailed, Repetition, bare
+from ocr_service.engines.paddleocr_vl.block_texts import BlockText, new_mark
+from ocr_service.engines.paddleocr_vl.repetition import VLLM_DETECTION
+from ocr_service.engines.paddleocr_vl.vlm_client import Completion, VlmClient
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +32,37 @@ class Crop:
     media_type: str
 
 
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """How blocks are sent.
+
+    model: name of the model in vLLM. detect_repetition: whether vLLM ends a text that repeats itself.
+    retry_penalty: repetition penalty of a second try for such a text; None for no second try.
+    """
+
+    model: str
+    detect_repetition: bool = True
+    retry_penalty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    crop: Crop
+    prompt: str
+    parameters: Mapping[str, Any]
+
+    def body(self) -> bytes:
+        """Return a chat completion request, as JSON."""
+        url = f"data:{self.crop.media_type};base64,{b64encode(self.crop.data).decode('ascii')}"
+        content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": self.prompt}]
+        messages = [{"role": "user", "content": content}]
+        return json.dumps({"messages": messages, **self.parameters}).encode()
+
+
 class Answer:
     """The answer of the VLM for one block; the pipeline calls `answer.get("result")`, which waits for it."""
 
-    def __init__(self, calls: "PageCalls", call: "Future[str]") -> None:
+    def __init__(self, calls: "PageCalls", call: "Future[Completion]") -> None:
         self._calls = calls
         self._call = call
 
@@ -49,7 +77,7 @@ class Answer:
 class PageCalls:
     """Sends all blocks of one page at once, and records the failures.
 
-    encode: pixels (height x width x 3, BGR) → a file. model: name of the model in vLLM.
+    encode: pixels (height x width x 3, BGR) → a file.
     cores: acquired by the thread of the page while it computes, and released while it waits.
     """
 
@@ -58,45 +86,51 @@ class PageCalls:
         client: VlmClient,
         loop: asyncio.AbstractEventLoop,
         encode: Callable[[Any], Crop],
-        model: str,
+        options: CallOptions,
         cores: threading.Semaphore,
     ) -> None:
         self._client = client
         self._loop = loop
         self._encode = encode
-        self._model = model
+        self._options = options
         self._cores = cores
         self._lock = threading.Lock()
         self._cancelled = False
-        self._calls: list[Future[str]] = []
+        self._calls: list[Future[Completion]] = []
         self._awaited: Future[Any] | None = None
         self.failures: dict[str, OcrError] = {}
-        """Errors of blocks, by the placeholder in place of the text."""
+        """Errors of blocks, by the mark in the text."""
 
     @property
     def all_failed(self) -> bool:
-        """Whether there were calls, and all of them failed."""
-        return bool(self._calls) and len(self.failures) == len(self._calls)
+        """Whether there were calls, and none returned any text."""
+        without_text = [error for error in self.failures.values() if not isinstance(error, IncompleteText)]
+        return bool(self._calls) and len(without_text) == len(self._calls)
 
     def send(self, pixels: Any, prompt: str, parameters: Mapping[str, Any]) -> Answer:
         """Send one block; raises CancelledError if the page is cancelled."""
         self.check()
         try:
-            body = _request(self._model, self._encode(pixels), prompt, parameters)
+            request = _Request(self._encode(pixels), prompt, self._with_options(parameters))
         except Exception as error:
             # An error of this block alone, such as a crop without pixels.
-            call: Future[str] = Future()
+            call: Future[Completion] = Future()
             call.set_exception(
                 RecognitionFailed(f"The image of the block cannot be encoded: {type(error).__name__}.")
             )
             return self._register(call)
-        return self._register(asyncio.run_coroutine_threadsafe(self._client.complete(body), self._loop))
+        return self._register(asyncio.run_coroutine_threadsafe(self._complete(request), self._loop))
 
-    def text_of(self, call: "Future[str]") -> str:
-        """Wait for an answer; if it failed, return a placeholder that marks the block in the result."""
+    def text_of(self, call: "Future[Completion]") -> str:
+        """Wait for an answer; a missing or incomplete text has a mark, by which the block is found."""
         failure: OcrError
+        mark = new_mark()
         try:
-            return self.wait_for(call)
+            block = BlockText.of(self.wait_for(call))
+            if block.error is not None:
+                self.failures[mark] = block.error
+                return block.marked(mark)
+            return block.text
         except CancelledError:
             raise
         except OcrError as error:
@@ -104,9 +138,8 @@ class PageCalls:
         except Exception as error:
             log.warning("a call to vLLM failed: %s", type(error).__name__)
             failure = RecognitionFailed("The call to the vLLM server failed.")
-        placeholder = f"[{secrets.token_hex(8)}]"
-        self.failures[placeholder] = failure
-        return placeholder
+        self.failures[mark] = failure
+        return mark
 
     def wait_for(self, future: "Future[T]") -> T:
         """Wait with the core released to other pages; if the page is cancelled, so is the future."""
@@ -136,16 +169,25 @@ class PageCalls:
                 if call is not None:
                     call.cancel()
 
-    def _register(self, call: "Future[str]") -> Answer:
+    def _with_options(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        detection = {"repetition_detection": VLLM_DETECTION} if self._options.detect_repetition else {}
+        return {"model": self._options.model, **parameters, **detection}
+
+    async def _complete(self, request: _Request) -> Completion:
+        first = await self._client.complete(request.body())
+        penalty = self._options.retry_penalty
+        if penalty is None or not isinstance(BlockText.of(first).error, Repetition):
+            return first
+        again = replace(request, parameters={**request.parameters, "repetition_penalty": penalty})
+        try:
+            second = await self._client.complete(again.body())
+        except OcrError:
+            return first
+        return first if BlockText.of(second).error else second
+
+    def _register(self, call: "Future[Completion]") -> Answer:
         with self._lock:
             self._calls.append(call)
             if self._cancelled:
                 call.cancel()
         return Answer(self, call)
-
-
-def _request(model: str, crop: Crop, prompt: str, parameters: Mapping[str, Any]) -> bytes:
-    url = f"data:{crop.media_type};base64,{b64encode(crop.data).decode('ascii')}"
-    content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": prompt}]
-    messages = [{"role": "user", "content": content}]
-    return json.dumps({"model": model, "messages": messages, **parameters}).encode()

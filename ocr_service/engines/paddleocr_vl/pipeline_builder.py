@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_service.core.errors import EngineUnavailable
+from ocr_service.engines.paddleocr_vl.block_texts import keep_repeated_lines
 from ocr_service.engines.paddleocr_vl.crops import (
     bgr_converter,
     crop_encoder,
@@ -76,6 +77,7 @@ def build(settings: PaddleOcrVlSettings, vlm: VlmSettings, models: ModelThread) 
         # The public pipeline wraps the one with the models, and offers no other access to it.
         install(official.paddlex_pipeline._pipeline, models)  # noqa: SLF001
         draw_masks_one_by_one()
+        keep_repeated_lines()
         # These objects live until the end: exclude them from garbage collection.
         gc.collect()
         gc.freeze()

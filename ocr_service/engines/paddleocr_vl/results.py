@@ -1,15 +1,16 @@
 """A page result of the official pipeline → a `PageResult`, which retains the whole original in `raw`."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import groupby
 from typing import Any
 
-from ocr_service.core.documents import Block, PageResult
-from ocr_service.core.errors import OcrError
+from ocr_service.core.documents import Block, PageResult, PageWarning, WarningCode
+from ocr_service.core.errors import IncompleteText, OcrError, Repetition, Truncated
 from ocr_service.core.options import Options
+from ocr_service.engines.paddleocr_vl.block_texts import remove_marks
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from ocr_service.engines.paddleocr_vl.page_calls import Crop
 from ocr_service.engines.paddleocr_vl.word_documents import with_images, word_document
@@ -24,12 +25,13 @@ def page_result(
 ) -> PageResult:
     """Convert a `PaddleOCRVLResult`.
 
-    failures: errors of blocks, by the placeholder in place of the text. encode: an image → a JPEG file.
+    failures: errors of blocks, by the mark in the text. encode: an image → a JPEG file.
     """
-    failed = _remove_placeholders(result["parsing_res_list"], failures)
+    failed = remove_marks(result["parsing_res_list"], failures)
     markdown = _to_markdown(result, options)
     images = {path: encode(image).data for path, image in markdown["markdown_images"].items()}
-    page = PageResult(index, 0, 0, markdown="", text="", blocks=(), images=images)
+    warnings = tuple(_warnings(failures.values()))
+    page = PageResult(index, 0, 0, markdown="", text="", blocks=(), images=images, warnings=warnings)
     return _with_content(page, result.json["res"], markdown["markdown_texts"], failed)
 
 
@@ -63,7 +65,9 @@ def _concatenated(pages: Sequence[PageResult], pipeline: Any, options: Options) 
     [result] = _official_results(pages, pipeline, options)
     images = {path: image for page in pages for path, image in page.images.items()}
     blocks = tuple(block for page in pages for block in page.blocks)
-    return _with_restructured(replace(pages[0], blocks=blocks, images=images), result, options)
+    warnings = tuple(dict.fromkeys(warning for page in pages for warning in page.warnings))
+    page = replace(pages[0], blocks=blocks, images=images, warnings=warnings)
+    return _with_restructured(page, result, options)
 
 
 def _official_results(pages: Sequence[PageResult], pipeline: Any, options: Options) -> Iterable[Any]:
@@ -108,17 +112,6 @@ def _to_markdown(result: Any, options: Options) -> dict[str, Any]:
     return markdown
 
 
-def _remove_placeholders(official_blocks: list[Any], failures: Mapping[str, OcrError]) -> dict[int, OcrError]:
-    """Remove the placeholders from the blocks; return the errors by block number, from 0."""
-    failed: dict[int, OcrError] = {}
-    for number, block in enumerate(official_blocks):
-        for placeholder, error in failures.items():
-            if placeholder in block.content:
-                block.content = block.content.replace(placeholder, "")
-                failed[number] = error
-    return failed
-
-
 def _with_content(
     page: PageResult, res: dict[str, Any], markdown: str, failed: Mapping[int, OcrError]
 ) -> PageResult:
@@ -127,7 +120,7 @@ def _with_content(
         Block(
             label=block["block_label"],
             bbox=tuple(block["block_bbox"]),
-            content=_content(block["block_content"], number in failed),
+            content=_content(block["block_content"], failed.get(number)),
             order=number + 1,
             failure=failed.get(number),
         )
@@ -145,9 +138,19 @@ def _with_content(
     )
 
 
-def _content(content: str, failed: bool) -> str:
+def _content(content: str, failure: OcrError | None) -> str:
+    if failure is None or isinstance(failure, IncompleteText) or "<img" in content:
+        return content
     # Without its text, the rest of a block is useless, except the image of a table.
-    return "" if failed and "<img" not in content else content
+    return ""
+
+
+def _warnings(failures: Iterable[OcrError]) -> Iterator[PageWarning]:
+    kinds = set(map(type, failures))
+    if Truncated in kinds:
+        yield PageWarning(WarningCode.TRUNCATED, "The text of a block reached the limit of tokens.")
+    if Repetition in kinds:
+        yield PageWarning(WarningCode.REPETITION, "The VLM repeated itself in a block.")
 
 
 def _for_restructuring(page: PageResult, options: Options) -> dict[str, Any]:

@@ -77,6 +77,18 @@ class VlmSettings(SettingsGroup):
         "six times as much CPU time.",
     )
     jpeg_quality: int = Field(95, ge=1, le=100, description="Quality of these JPEGs.")
+    repetition_detection: bool = Field(
+        True,
+        description="Let vLLM 0.17 or later end a text that repeats itself. If it is off, such a text ends "
+        "at the limit of tokens.",
+    )
+    repetition_retry_penalty: float | None = Field(
+        None,
+        gt=1,
+        le=2,
+        description="`repetition_penalty` of a second try for a block whose text repeats itself, such as "
+        "`1.1`. Empty: no second try.",
+    )
 
     @property
     def api_url(self) -> str:
@@ -91,4 +103,8 @@ class VlmSettings(SettingsGroup):
     @property
     def affecting_results(self) -> dict[str, object]:
         """The settings that the text of a page depends on."""
-        return {"image_format": self.image_format, "jpeg_quality": self.jpeg_quality}
+        return {
+            "image_format": self.image_format,
+            "jpeg_quality": self.jpeg_quality,
+            "repetition_retry_penalty": self.repetition_retry_penalty,
+        }

@@ -19,13 +19,26 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
 
-from ocr_service.core.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
+from ocr_service.core.errors import (
+    OcrError,
+    RecognitionFailed,
+    Repetition,
+    Truncated,
+    VlmTimeout,
+    VlmUnavailable,
+)
 from ocr_service.telemetry import metrics, tracing
 
 CONNECT_SECONDS = 10.0
 
+STOP, REPETITION = "stop", "repetition"
+"""Values of finish_reason: the text is whole, and vLLM has found a loop."""
+
 # Less than the 5 s after which vLLM closes an idle connection.
 _KEEPALIVE_SECONDS = 4.0
+
+# Outcomes in the metrics, by finish_reason.
+_OUTCOMES = {STOP: "answered", REPETITION: Repetition.code}
 
 # Errors of this image alone; any other error status concerns all calls.
 _BAD_IMAGE_STATUSES = (
@@ -83,6 +96,14 @@ class VlmAddress:
         return parts._replace(netloc=parts.netloc.rpartition("@")[2], path=f"{folder}/{name}").geturl()
 
 
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The text of a block. finish_reason: of vLLM; with another reason than `STOP`, the text is not whole."""
+
+    text: str
+    finish_reason: str = STOP
+
+
 class VlmClient:
     """Sends chat completions to vLLM.
 
@@ -100,8 +121,8 @@ class VlmClient:
         # Number of calls that were answered, and that timed out.
         self._answered = self._expired = 0
 
-    async def complete(self, body: bytes) -> str:
-        """Return the VLM's text; cancellation closes the connection, so that vLLM frees its slot.
+    async def complete(self, body: bytes) -> Completion:
+        """Return the text of the VLM; cancellation closes the connection, so that vLLM frees its slot.
 
         body: a chat completion request, as JSON. Raises VlmUnavailable, VlmTimeout, or RecognitionFailed if
         vLLM refuses this image.
@@ -111,8 +132,10 @@ class VlmClient:
             if self._lost_reason is not None or (self._answered == answered and self._expired > expired):
                 # All calls that ended while this one waited have timed out: fail it without another wait.
                 raise self._timeout_error()
-            with _counted(), tracing.call("chat", self.address.span_attributes):
-                return await self._complete_or_raise(body)
+            with _counted() as call, tracing.call("chat", self.address.span_attributes):
+                completion = await self._complete_or_raise(body)
+                call.outcome = _OUTCOMES.get(completion.finish_reason, Truncated.code)
+                return completion
 
     async def get(self, url: str, max_seconds: float) -> tuple[int, bytes]:
         """Send a GET request, for health checks; raises ClientError, OSError or TimeoutError."""
@@ -138,9 +161,9 @@ class VlmClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _complete_or_raise(self, body: bytes) -> str:
+    async def _complete_or_raise(self, body: bytes) -> Completion:
         try:
-            text = await self._complete_in_time(body)
+            completion = await self._complete_in_time(body)
         except aiohttp.ServerTimeoutError as error:
             raise VlmUnavailable("The vLLM server cannot be reached: no connection in time.") from error
         except TimeoutError:
@@ -149,9 +172,9 @@ class VlmClient:
         except (aiohttp.ClientError, OSError) as error:
             raise VlmUnavailable(f"The vLLM server cannot be reached: {failure_reason(error)}.") from error
         self._answered += 1
-        return text
+        return completion
 
-    async def _complete_in_time(self, body: bytes) -> str:
+    async def _complete_in_time(self, body: bytes) -> Completion:
         async with asyncio.timeout(self._timeout) as deadline:
             self._deadlines.add(deadline)
             try:
@@ -159,7 +182,7 @@ class VlmClient:
             finally:
                 self._deadlines.discard(deadline)
 
-    async def _complete(self, body: bytes) -> str:
+    async def _complete(self, body: bytes) -> Completion:
         try:
             answer = await self._post(body)
         except (aiohttp.ClientError, OSError) as error:
@@ -170,7 +193,7 @@ class VlmClient:
         async with answer:
             content = await answer.read()
         if answer.status == HTTPStatus.OK:
-            return _text(content)
+            return _completion(content)
         raise _status_error(answer.status)
 
     async def _post(self, body: bytes) -> aiohttp.ClientResponse:
@@ -196,19 +219,23 @@ class VlmClient:
         return VlmTimeout(f"The vLLM server did not answer within {self._timeout:g} s.")
 
 
+@dataclass(slots=True)
+class _CountedCall:
+    outcome: str = "cancelled"
+
+
 @contextmanager
-def _counted() -> Iterator[None]:
-    """Count one call and its outcome in the metrics."""
-    outcome, started = "cancelled", time.perf_counter()
+def _counted() -> Iterator[_CountedCall]:
+    """Count one call in the metrics, with the outcome that the caller sets or the code of its error."""
+    call, started = _CountedCall(), time.perf_counter()
     try:
         with metrics.vlm_calls_in_flight.track_inprogress():
-            yield
-        outcome = "answered"
+            yield call
     except OcrError as error:
-        outcome = error.code
+        call.outcome = error.code
         raise
     finally:
-        metrics.vlm_calls.labels(outcome).inc()
+        metrics.vlm_calls.labels(call.outcome).inc()
         metrics.vlm_call_duration.observe(time.perf_counter() - started)
 
 
@@ -231,13 +258,15 @@ def failure_reason(error: BaseException) -> str:
     return "unknown host name" if isinstance(cause, socket.gaierror) else type(cause).__name__
 
 
-def _text(content: bytes) -> str:
+def _completion(content: bytes) -> Completion:
     try:
-        text: Any = json.loads(content)["choices"][0]["message"]["content"]
-    except (ValueError, LookupError, TypeError) as error:
+        choice: Any = json.loads(content)["choices"][0]
+        text, reason = choice["message"]["content"], choice.get("finish_reason")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise VlmUnavailable("The vLLM server's answer is not a completion.") from error
     # A null content is an empty completion. JSON can contain lone surrogates, which UTF-8 cannot encode.
-    return text.encode(errors="replace").decode() if isinstance(text, str) else ""
+    text = text.encode(errors="replace").decode() if isinstance(text, str) else ""
+    return Completion(text, reason if isinstance(reason, str) else STOP)
 
 
 def _status_error(status: int) -> OcrError:
