@@ -18,7 +18,7 @@ def test_text_of_a_font_that_is_not_embedded_is_read(running: RunningService) ->
     assert json.loads(read("application/json"))["text"] == TEXT
     assert read("text/markdown") == TEXT
     lines = [json.loads(line) for line in read("application/x-ndjson").splitlines()]
-    assert [line["text"] for line in lines if line["type"] == "page"] == [TEXT]
+    assert [line["page"]["text"] for line in lines if line["event"] == "page"] == [TEXT]
     body = {"file": b64encode(PDF).decode(), "fileType": 0, "visualize": False}
     result = running.client.post("/layout-parsing", json=body).raise_for_status().json()["result"]
     assert [page["markdown"]["text"] for page in result["layoutParsingResults"]] == [TEXT]

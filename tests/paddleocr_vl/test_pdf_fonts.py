@@ -38,7 +38,7 @@ def test_letters_of_a_font_that_is_not_embedded_reach_the_model(both: Both) -> N
     assert read(PDF, "text/markdown") == text
     assert json.loads(read(PDF, "application/json"))["markdown"] == text
     lines = [json.loads(line) for line in read(PDF, "application/x-ndjson").splitlines()]
-    assert [line["markdown"] for line in lines if line["type"] == "page"] == [text]
+    assert [line["page"]["markdown"] for line in lines if line["event"] == "page"] == [text]
     body = {"file": b64encode(PDF).decode(), "fileType": 0, "useLayoutDetection": False}
     [result] = (
         both.ours.post("/layout-parsing", json=body)
