@@ -114,9 +114,9 @@ def by_win_ansi_and_to_unicode(name: str, text: str) -> Written:
 
 
 def by_glyph_numbers(name: str, text: str) -> Written:
-    """Numbers of glyphs of a font that is not there, without a map."""
+    """Numbers of glyphs of a font that is not there, as in Arial for ASCII, without a map."""
     font = _composite("CIDFontType2", name, "Identity-H", "Identity")
-    return Written(_two_bytes(_glyph_numbers(text), text), font)
+    return Written(_two_bytes({letter: ord(letter) - 29 for letter in text}, text), font)
 
 
 def pdf_of_lines(

@@ -17,7 +17,7 @@ import pypdfium2.raw as pdfium_c
 from ocr_service.core.documents import PageWarning, WarningCode
 from ocr_service.decoding.font_files import is_standard_symbols
 from ocr_service.decoding.fonts import SystemFonts
-from ocr_service.decoding.glyphs import LATIN, Glyphs
+from ocr_service.decoding.glyphs import LATIN, NO_CHARACTER, Glyphs
 
 # Hyphens at the end of a line, as PDFium reports them.
 _HYPHENS = frozenset((0x02, 0xAD, 0xFFFE))
@@ -159,12 +159,18 @@ def _characters(text: pdfium_c.FPDF_TEXTPAGE) -> Iterator[tuple[pdfium_c.FPDF_FO
             fonts[address] = _other_font(found)
         if (font := fonts[address]) and not pdfium_c.FPDFText_IsGenerated(text, index):
             character = pdfium_c.FPDFText_GetUnicode(text, index)
-            if _is_drawn(character) or pdfium_c.FPDFText_HasUnicodeMapError(text, index):
+            if pdfium_c.FPDFText_HasUnicodeMapError(text, index):
+                # Only the code is known. Codes of control characters are often left over, and draw nothing.
+                if character >= ord(" ") or _height(text, index):
+                    yield font, NO_CHARACTER
+            elif unicodedata.category(chr(character)) not in _NOT_DRAWN and character not in _HYPHENS:
                 yield font, character
 
 
-def _is_drawn(character: int) -> bool:
-    return unicodedata.category(chr(character)) not in _NOT_DRAWN and character not in _HYPHENS
+def _height(text: pdfium_c.FPDF_TEXTPAGE, index: int) -> float:
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    pdfium_c.FPDFText_GetCharBox(text, index, left, right, bottom, top)
+    return top.value - bottom.value
 
 
 def _annotation_texts(page: pdfium.PdfPage) -> Iterator[_AnnotationText]:

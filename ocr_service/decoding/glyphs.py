@@ -12,7 +12,8 @@ LATIN = frozenset(range(0x20, 0x7F)) | frozenset(
     map(ord, bytes(range(0x80, 0x100)).decode("cp1252", "ignore") + "ıŁłﬁﬂ⁄−∕∙μ")  # noqa: RUF001 signs
 )
 
-_NO_CHARACTER = 0xFFFF
+# Stands for a code without a known meaning; no font has it.
+NO_CHARACTER = 0xFFFF
 
 
 class Glyphs:
@@ -46,7 +47,7 @@ class Glyphs:
     def _line_count(self, path: Path, character: int) -> int:
         """Return the number of lines in the glyph of a file, or 0 if the file lacks the character."""
         font = self._font(path)
-        is_lacking = _outline(font, character) == _outline(font, _NO_CHARACTER)
+        is_lacking = _outline(font, character) == _outline(font, NO_CHARACTER)
         return 0 if is_lacking else _line_count(font, character)
 
     def _font(self, path: Path) -> pdfium_c.FPDF_FONT:

@@ -137,6 +137,15 @@ async def test_characters_that_are_not_drawn_are_told(coding: Coding, text: str)
     assert codes(page) == ["fonts_substituted", "missing_characters"]
 
 
+async def test_numbers_of_glyphs_are_drawn_as_in_the_font_that_is_missing() -> None:
+    """Fonts of the same metrics mostly have the same numbers for the letters of ASCII."""
+    page = await drawn(
+        pdf_of_lines(["ArialMT", "TimesNewRomanPSMT"], "4471 - 17", pdf_fonts.by_glyph_numbers), 200
+    )
+    assert recognized(page.image) == ["4471 - 17"] * 2
+    assert codes(page) == ["fonts_substituted", "missing_characters"]
+
+
 @pytest.mark.parametrize("coding", [pdf_fonts.by_win_ansi, pdf_fonts.by_win_ansi_of_type_1])
 async def test_latin_text_is_drawn_as_before(coding: Coding) -> None:
     data = pdf_of_lines(STANDARD + SIGNS + OFFICE, "Invoice 4471, café €5", coding)
