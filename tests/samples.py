@@ -117,9 +117,24 @@ def bomb_png(side: int) -> bytes:
     row = bytes(1 + (side + 7) // 8)
     packer = zlib.compressobj(9)
     pixels = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    chunks = (b"IHDR" + header, b"IDAT" + pixels, b"IEND")
-    framed = (struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks)
+    return _png_of_chunks(b"IHDR" + _PNG_HEADER.pack(side, side, 1, 0, 0, 0, 0), b"IDAT" + pixels)
+
+
+def png(size: tuple[int, int], bits: int, color_type: int, row: bytes, transparent: bytes) -> bytes:
+    """Make a PNG of equal rows with a transparent color, in kinds that Pillow does not write."""
+    header = _PNG_HEADER.pack(*size, bits, color_type, 0, 0, 0)
+    pixels = zlib.compress((b"\0" + row) * size[1])
+    return _png_of_chunks(b"IHDR" + header, b"tRNS" + transparent, b"IDAT" + pixels)
+
+
+# Width, height, bits per sample, color type, and the methods of compression, filtering and interlacing.
+_PNG_HEADER = struct.Struct(">IIBBBBB")
+
+
+def _png_of_chunks(*chunks: bytes) -> bytes:
+    framed = (
+        struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (*chunks, b"IEND")
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
@@ -177,24 +192,52 @@ def pdf_with_picture(described: str, data: bytes) -> bytes:
     return pdf_of_objects([*_page_that_draws(b"q 50 0 0 50 10 10 cm /Im0 Do Q"), picture])
 
 
-def pdf_of_packed_objects() -> bytes:
-    """Make a PDF of an empty page with object streams and a cross-reference stream, as in PDF 1.5."""
+def pdf_in_user_units(unit: float, size: tuple[float, float] = (100, 100), packed: bool = False) -> bytes:
+    """Make a PDF of two pages with a black square, 1 to 2 units from the corner; only page 1 has a user unit.
+
+    packed: with compressed object streams, as in PDF 1.5.
+    """
+    page = f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {size[0]} {size[1]}] /Contents 5 0 R"
     objects = (
         "<< /Type /Catalog /Pages 2 0 R >>",
-        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] >>",
+        "<< /Type /Pages /Kids [3 0 R 4 0 R] /Count 2 >>",
+        f"{page} /UserUnit {unit} >>",
+        f"{page} >>",
     )
-    places = [sum(len(before) + 1 for before in objects[:number]) for number in range(len(objects))]
+    square = pdf_stream("", b"1 1 1 1 re f")
+    if packed:
+        return _packed_pdf(objects, square)
+    return pdf_of_objects([*(text.encode() for text in objects), square])
+
+
+def pdf_of_packed_objects() -> bytes:
+    """Make a PDF of an empty page with object streams and a cross-reference stream, as in PDF 1.5."""
+    return _packed_pdf(
+        (
+            "<< /Type /Catalog /Pages 2 0 R >>",
+            "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] >>",
+        )
+    )
+
+
+def _packed_pdf(objects: Sequence[str], *streams: bytes) -> bytes:
+    """Make a PDF with `objects` in an object stream; the streams follow in number."""
+    count = len(objects)
+    places = [sum(len(before) + 1 for before in objects[:number]) for number in range(count)]
     heads = " ".join(f"{number} {place}" for number, place in enumerate(places, start=1)) + " "
-    packed = (heads + " ".join(objects)).encode()
-    body = b"%PDF-1.5\n"
-    row = struct.Struct(">BHB").pack
-    rows = [row(0, 0, 255), *(row(2, 4, number) for number in range(3)), row(1, len(body), 0)]
-    body += b"4 0 obj\n" + pdf_stream(f"/Type /ObjStm /N 3 /First {len(heads)}", packed) + b"\nendobj\n"
+    packed = zlib.compress((heads + " ".join(objects)).encode())
+    described = f"/Type /ObjStm /N {count} /First {len(heads)} /Filter /FlateDecode"
+    body, row = b"%PDF-1.5\n", struct.Struct(">BHB").pack
+    holder = count + 1 + len(streams)
+    rows = [row(0, 0, 255), *(row(2, holder, number) for number in range(count))]
+    for number, content in enumerate((*streams, pdf_stream(described, packed)), start=count + 1):
+        rows.append(row(1, len(body), 0))
+        body += f"{number} 0 obj\n".encode() + content + b"\nendobj\n"
     table = b"".join([*rows, row(1, len(body), 0)])
-    described = "/Type /XRef /Size 6 /W [1 2 1] /Root 1 0 R"
+    described = f"/Type /XRef /Size {holder + 2} /W [1 2 1] /Root 1 0 R"
     end = f"startxref\n{len(body)}\n%%EOF\n".encode()
-    return body + b"5 0 obj\n" + pdf_stream(described, table) + b"\nendobj\n" + end
+    return body + f"{holder + 1} 0 obj\n".encode() + pdf_stream(described, table) + b"\nendobj\n" + end
 
 
 def pdf_of_nested_forms(drawn: bytes, depth: int) -> bytes:

@@ -31,7 +31,7 @@ class AdmissionSettings(SettingsGroup):
         ge=1,
         le=100_000,
         description="Maximum size of these pages together, in millions of pixels. A pixel takes 5 to 10 "
-        "bytes of memory, 22 at worst. A larger page is read alone.",
+        "bytes of memory, 25 at worst. A larger page is read alone.",
     )
     max_documents_mb: int = Field(
         1024,

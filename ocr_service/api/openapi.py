@@ -86,7 +86,7 @@ _JSON_FIELDS["markdown_ignore_labels"]["anyOf"].append({"type": "array", "items"
 _FILE = {
     "type": "string",
     "format": "binary",
-    "description": "The document: PDF, PNG, JPEG, TIFF, WebP, BMP, GIF or HEIC.",
+    "description": "The document: PDF, PNG, JPEG, TIFF, WebP, BMP, GIF, HEIC, AVIF or JPEG 2000.",
     "examples": ["@scan.jpg"],
 }
 

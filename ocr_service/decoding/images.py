@@ -6,19 +6,25 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import cast
 
 import pillow_heif
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, _imaging
 
-from ocr_service.core.documents import ImageMode, Page
+from ocr_service.core.documents import ImageMode, Page, PageWarning, WarningCode
 from ocr_service.core.errors import BrokenDocument, OcrError, TooManyPages
+from ocr_service.decoding import truncated_webp
+from ocr_service.decoding.av1_sizes import av1_sizes
 from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.metadata import without_metadata
+from ocr_service.decoding.partial_images import decoded_part
+from ocr_service.decoding.pixels import to_plain
+from ocr_service.runtime.native_messages import silence_libtiff
 from ocr_service.runtime.threads import run_in_thread
 
 # Pillow has a global limit of its own; the limit of this service is a setting, checked for every frame.
 Image.MAX_IMAGE_PIXELS = None
 pillow_heif.register_heif_opener(thumbnails=False)
+silence_libtiff(_imaging)
 
 # To count the pages of a TIFF, Pillow walks its directories; a malicious file can hold millions of them.
 MAX_TIFF_PAGES = 2_000
@@ -31,9 +37,14 @@ _MIN_STRETCH = 1.05
 _MAX_STRETCH = 4.5
 
 _QUARTER_TURNS = range(5, 9)
-_TIFF_BITS_PER_SAMPLE = 258
-_TIFF_PHOTOMETRIC = 262
-_WHITE_IS_ZERO = 0
+
+# Names of Pillow for the variants of a format. A JPEG with several pictures is an MPO, such as a photo with a
+# depth map.
+_VARIANTS = {"JPEG": ["JPEG", "MPO"], "WEBP": [truncated_webp.FORMAT, "WEBP"]}
+
+_TRUNCATED = PageWarning(
+    WarningCode.TRUNCATED_FILE, "The file is truncated or damaged: a part of the image could not be decoded."
+)
 
 _DECODERS = ThreadPoolExecutor(thread_name_prefix="images")
 
@@ -46,9 +57,10 @@ class ImageFile:
         self._limits = limits
         self._one_at_a_time = asyncio.Lock()
         self._data = data
-        # Pillow calls a JPEG with several pictures MPO, such as a photo with the depth map of a phone.
-        self._formats = [format_name, "MPO"] if format_name == "JPEG" else [format_name]
-        image = self._open()
+        self._format = format_name
+        if format_name == "AVIF":
+            self._check_av1()
+        image = self._opened_in_any_way()
         self.page_count = _count_frames(image) if format_name == "TIFF" else 1
         if self.page_count == 1:
             self._check_size(image)
@@ -70,7 +82,21 @@ class ImageFile:
 
     def _open(self) -> Image.Image:
         with _pillow_errors_translated():
-            return Image.open(io.BytesIO(self._data), formats=self._formats)
+            formats = _VARIANTS.get(self._format, [self._format])
+            return Image.open(io.BytesIO(self._data), formats=formats)
+
+    def _opened_in_any_way(self) -> Image.Image:
+        try:
+            return self._open()
+        except BrokenDocument:
+            if not self._drop_metadata():
+                raise
+            return self._open()
+
+    def _drop_metadata(self) -> bool:
+        """Remove the metadata from the file; return whether it had any."""
+        data, self._data = self._data, without_metadata(self._data, self._format)
+        return self._data != data
 
     def _measure(self, index: int) -> int:
         with _pillow_errors_translated():
@@ -84,14 +110,39 @@ class ImageFile:
         with _pillow_errors_translated():
             image = self._frame(index)
             x_dpi, y_dpi = _resolutions(image)
-            if _is_rotated_by_a_quarter(image):
+            # Pillow rotates a TIFF when it decodes it. A PNG can have its orientation behind the pixels.
+            is_rotated = self._format == "TIFF" and _is_rotated_by_a_quarter(image)
+            image, is_whole = self._with_pixels(image, index)
+            if is_rotated or _is_rotated_by_a_quarter(image):
                 x_dpi, y_dpi = y_dpi, x_dpi
             plain = to_plain(image, self._mode)
             if plain is self._pages:
                 # The next page would be decoded into the same object.
                 plain = plain.copy()
             page = self._with_square_pixels(plain, x_dpi, y_dpi)
-            return Page(index, page, _credible(max(x_dpi, y_dpi)))
+            return Page(index, page, _credible(max(x_dpi, y_dpi)), () if is_whole else (_TRUNCATED,))
+
+    def _with_pixels(self, image: Image.Image, index: int) -> tuple[Image.Image, bool]:
+        """Decode the image at page `index`; return it, or a part of it, and whether it is whole."""
+        try:
+            image.load()
+            return image, True
+        except MemoryError:
+            raise
+        except Exception:
+            # A PNG can have metadata behind its pixels.
+            if self._format == "PNG" and self._drop_metadata():
+                return self._with_pixels(self._open_at(index), index)
+            part = decoded_part(self._open_at(index))
+            if part is None:
+                raise
+            return part, False
+
+    def _open_at(self, index: int) -> Image.Image:
+        image = self._open()
+        if index > 1:
+            image.seek(index - 1)
+        return image
 
     def _frame(self, index: int) -> Image.Image:
         """Return the image at page `index`, not decoded yet; raises TooManyPixels."""
@@ -109,24 +160,17 @@ class ImageFile:
         self._limits.check_size(width, height)
         return image.resize((width, height), Image.Resampling.BICUBIC)
 
+    def _check_av1(self) -> None:
+        """Check the sizes that the decoder uses, and let it decode the first picture of an animation only."""
+        with _pillow_errors_translated():
+            for size in av1_sizes(self._data):
+                self._limits.check_size(*size)
+        # For the brand of animations, libavif decodes the track of the animation and not the first picture.
+        self._data = self._data[:8] + b"avif" + self._data[12:]
+
     def _check_size(self, image: Image.Image) -> None:
         width, height = image.size
         self._limits.check_size(width, height)
-
-
-def to_plain(image: Image.Image, mode: ImageMode) -> Image.Image:
-    """Return the image upright, with 8 bits per channel, on a white background, in `mode`."""
-    image.load()
-    plain = _on_white(_in_eight_bits(_upright(image)))
-    return plain if plain.mode == mode else plain.convert(mode)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    # If the EXIF data is damaged, the pixels are still good: the image is read without rotation.
-    with suppress(Exception):
-        # In place, because an image that is upright already would be copied otherwise.
-        ImageOps.exif_transpose(image, in_place=True)
-    return image
 
 
 def _is_rotated_by_a_quarter(image: Image.Image) -> bool:
@@ -134,42 +178,6 @@ def _is_rotated_by_a_quarter(image: Image.Image) -> bool:
     with suppress(Exception):
         return image.getexif().get(ExifTags.Base.Orientation) in _QUARTER_TURNS
     return False
-
-
-def _in_eight_bits(image: Image.Image) -> Image.Image:
-    """Scale deeper pixels to 8 bits; the conversion of Pillow would clip them at 255."""
-    if image.mode.startswith("I;16"):
-        return _from_sixteen_bits(image)
-    if image.mode in ("I", "F"):
-        return _normalized(image)
-    if image.mode == "LAB":
-        return image.getchannel("L")
-    return image
-
-
-def _from_sixteen_bits(image: Image.Image) -> Image.Image:
-    # A TIFF may hold 12 bits in 16, and may use 0 for white; Pillow does not convert either.
-    tags = getattr(image, "tag_v2", {})
-    white = 2 ** tags.get(_TIFF_BITS_PER_SAMPLE, (16,))[0] - 1
-    grey = image.convert("I").point(lambda value: value * (255 / white)).convert("L")
-    return ImageOps.invert(grey) if tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO else grey
-
-
-def _normalized(image: Image.Image) -> Image.Image:
-    """Map the range of values in the image to 0..255, because 32-bit samples have no fixed white."""
-    low, high = cast(tuple[float, float], image.getextrema())
-    scale = 255 / (high - low) if high > low else 0
-    offset = -low * scale if high > low else 255
-    return image.convert("F").point(lambda value: value * scale + offset).convert("L")
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image
-    layer = image if image.mode == "RGBA" else image.convert("RGBA")
-    background = Image.new("RGB", layer.size, "white")
-    background.paste(layer, mask=layer.getchannel("A"))
-    return background
 
 
 def _square_size(size: tuple[int, int], x_dpi: float, y_dpi: float) -> tuple[int, int]:

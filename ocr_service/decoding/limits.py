@@ -17,13 +17,17 @@ class Limits:
 
     def check_size(self, width: int, height: int) -> None:
         """Raise TooManyPixels if an image is too large; called before its pixels are decoded."""
-        if width * height > self.max_page_pixels:
-            raise TooManyPixels(
-                f"The image has {width} x {height} pixels; "
-                f"at most {self.max_page_pixels // 1_000_000} megapixels are accepted."
-            )
+        self.check_pixels(width, height)
         if max(width, height) > self.max_page_side:
             raise TooManyPixels(
                 f"The image has {width} x {height} pixels; "
                 f"the engine reads at most {self.max_page_side} a side."
+            )
+
+    def check_pixels(self, width: int, height: int) -> None:
+        """Raise TooManyPixels if an image on a page is too large; the engine reads only the page."""
+        if width * height > self.max_page_pixels:
+            raise TooManyPixels(
+                f"The image has {width} x {height} pixels; "
+                f"at most {self.max_page_pixels // 1_000_000} megapixels are accepted."
             )

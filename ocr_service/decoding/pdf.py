@@ -15,11 +15,10 @@ import pypdfium2.raw as pdfium_c
 
 from ocr_service.core.documents import ImageMode, Page
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf
-from ocr_service.decoding.font_report import FontReport
 from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.open_pdf import OpenPdf
-from ocr_service.decoding.probe import NO_PAGE, Probe
+from ocr_service.decoding.probe import NO_PAGE, PageReport, Probe
 from ocr_service.decoding.rendering import RenderingStopped, render
 from ocr_service.runtime.threads import run_in_thread
 
@@ -28,8 +27,9 @@ POINTS_PER_INCH = 72
 # Pictures can be nested in form objects; this is the depth to which PDFium follows them.
 _FORM_DEPTH = 41
 
-# Limited because other documents wait for the thread. A scanned page takes tenths of a second, a dense map
-# seconds.
+# CPU time, limited because other documents wait for the thread. A scanned page takes tenths of a second, a
+# dense map seconds. The clock is no measure on a busy machine; when the request times out, the document is
+# closed.
 _MAX_RENDER_SECONDS = 60.0
 
 _PDFIUM = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdfium", initializer=FONTS.install)
@@ -48,13 +48,15 @@ class PdfFile:
         self._pdf: OpenPdf | None = None
         self._is_closed = False
         self._render_deadline = math.inf
+        # Points per unit of all pages; NO_COMMON_UNIT if the probe must be asked for each page.
+        self._common_unit = 1.0
         self.page_count = 0
 
     @classmethod
     async def open(cls, data: bytes, dpi: int, mode: ImageMode, limits: Limits) -> "PdfFile":
         """Parse the file; raises EncryptedPdf or BrokenDocument."""
         document = cls(data, dpi, mode, limits)
-        await document._probe(NO_PAGE)
+        document._common_unit = (await document._probe(NO_PAGE)).user_unit
         try:
             await run_in_thread(_PDFIUM, document._parse)
         except BaseException:
@@ -65,12 +67,13 @@ class PdfFile:
 
     async def pixels(self, index: int) -> int:
         """Return the number of pixels of page `index`, from 1, after rendering; raises BrokenDocument."""
-        return await run_in_thread(_PDFIUM, self._measure, index)
+        unit = self._common_unit or (await self._probe(index)).user_unit
+        return await run_in_thread(_PDFIUM, self._measure, index, unit)
 
     async def page(self, index: int) -> Page:
         """Render page `index`, from 1; raises BrokenDocument or TooManyPixels."""
-        fonts = await self._probe(index)
-        return await run_in_thread(_PDFIUM, self._render, index, fonts)
+        report = await self._probe(index)
+        return await run_in_thread(_PDFIUM, self._render, index, report)
 
     async def close(self) -> None:
         """Release the document's memory after PDFium has stopped using it."""
@@ -78,7 +81,7 @@ class PdfFile:
         # Not awaited: PDFium may render a page for minutes, and a request that timed out must answer at once.
         _PDFIUM.submit(self._free)
 
-    async def _probe(self, index: int) -> FontReport:
+    async def _probe(self, index: int) -> PageReport:
         return await run_in_thread(_PROBING, _PROBE.check, self, self._data, index)
 
     def _parse(self) -> None:
@@ -87,6 +90,10 @@ class PdfFile:
         except pdfium.PdfiumError as error:
             if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
                 raise EncryptedPdf("The PDF needs a password; send it without one.") from None
+            if error.err_code == pdfium_c.FPDF_ERR_SECURITY:
+                raise EncryptedPdf(
+                    "The PDF is encrypted by a method that is not supported; send it without encryption."
+                ) from None
             raise BrokenDocument("The PDF is damaged: its structure cannot be read.") from error
         self.page_count = len(self._pdf.document)
         if not self.page_count:
@@ -96,7 +103,7 @@ class PdfFile:
         if self._pdf is not None:
             self._pdf.close()
 
-    def _measure(self, index: int) -> int:
+    def _measure(self, index: int, unit: float) -> int:
         assert self._pdf is not None
         try:
             # Read from the page tree; the contents of the page are not parsed.
@@ -104,31 +111,34 @@ class PdfFile:
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"Page {index} of the PDF is damaged.") from error
         width, height = size
-        scale = self._scale(width, height)
+        scale = unit * self._scale(width * unit, height * unit)
         return math.ceil(width * scale) * math.ceil(height * scale)
 
-    def _render(self, index: int, fonts: FontReport) -> Page:
+    def _render(self, index: int, report: PageReport) -> Page:
         assert self._pdf is not None
         if self._is_closed:
             # Closed while the page was probed.
             raise BrokenDocument(f"Page {index} of the PDF is not needed any more.")
-        self._render_deadline = time.monotonic() + _MAX_RENDER_SECONDS
+        unit = report.user_unit
+        self._render_deadline = time.thread_time() + _MAX_RENDER_SECONDS
         try:
-            with self._pdf.page(index, system_fonts=fonts.needs_system_fonts) as page:
+            with self._pdf.page(index, system_fonts=report.fonts.needs_system_fonts) as page:
                 self._check_pictures(page)
-                scale = self._scale(*page.get_size())
-                image = render(page, scale, self._mode, self._should_stop)
+                width, height = page.get_size()
+                scale = self._scale(width * unit, height * unit)
+                image = render(page, scale * unit, self._mode, self._should_stop)
         except RenderingStopped:
             raise BrokenDocument(
-                f"Page {index} of the PDF takes more than {_MAX_RENDER_SECONDS:g} s to render."
+                f"Page {index} of the PDF takes more than {_MAX_RENDER_SECONDS:g} s of CPU time to render."
             ) from None
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"Page {index} of the PDF cannot be rendered.") from error
-        warnings = fonts.warnings(FONTS.files.missing_packages)
+        warnings = report.fonts.warnings(FONTS.files.missing_packages)
         return Page(index, image, round(scale * POINTS_PER_INCH), warnings)
 
     def _should_stop(self) -> bool:
-        return self._is_closed or time.monotonic() > self._render_deadline
+        # Called on the thread that renders, so that this is its CPU time.
+        return self._is_closed or time.thread_time() > self._render_deadline
 
     def _scale(self, width: float, height: float) -> float:
         """Return the pixels per point for the resolution, or fewer if the page would exceed the limits."""
@@ -151,7 +161,7 @@ class PdfFile:
         for picture in chain(pictures(page), annotation_pictures(page)):
             # A picture that is so damaged that it has no size is not rendered.
             with suppress(pdfium.PdfiumError):
-                self._limits.check_size(*picture.get_px_size())
+                self._limits.check_pixels(*picture.get_px_size())
 
 
 def pictures(page: pdfium.PdfPage, form: pdfium.PdfObject | None = None) -> Iterator[pdfium.PdfObject]:

@@ -5,9 +5,11 @@ as it is used: with two kilobytes of nested forms, this would take minutes and u
 """
 
 import atexit
+import struct
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_service.core.errors import BrokenDocument
@@ -25,6 +27,33 @@ _ROOT = Path(__file__).parents[2]
 _COMMAND = [sys.executable, "-m", "ocr_service.decoding.probe_process"]
 
 
+# Points per unit of a document whose pages may have user units; otherwise 1 holds for all of them.
+NO_COMMON_UNIT = 0.0
+
+_UNIT = struct.Struct(">d")
+
+
+@dataclass(frozen=True, slots=True)
+class PageReport:
+    """Findings about a page.
+
+    user_unit: points per unit of the page; for NO_PAGE, of all pages, or NO_COMMON_UNIT.
+    """
+
+    fonts: FontReport = field(default_factory=FontReport)
+    user_unit: float = 1.0
+
+    SIZE = FontReport.SIZE + _UNIT.size
+
+    def __bytes__(self) -> bytes:
+        return bytes(self.fonts) + _UNIT.pack(self.user_unit)
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> "PageReport":
+        """Undo `bytes(report)`."""
+        return cls(FontReport.of_bytes(data[: FontReport.SIZE]), *_UNIT.unpack(data[FontReport.SIZE :]))
+
+
 class Probe:
     """Owns the process, which holds one document at a time; calls block, and must not overlap."""
 
@@ -33,20 +62,18 @@ class Probe:
         self._sent_document: object = None
         atexit.register(self.close)
 
-    def check(self, document: object, data: bytes, index: int) -> FontReport:
+    def check(self, document: object, data: bytes, index: int) -> PageReport:
         """Read page `index`, from 1, or NO_PAGE; raises BrokenDocument if this ends the process.
-
-        Returns the findings about the fonts of the page.
 
         document: identity of the document, so that its bytes are sent only once. Errors of PDFium are ignored
         here: the same errors follow when the service itself reads the page.
         """
         reply = self._reply(document, data, index)
-        if len(reply) != FontReport.SIZE:
+        if len(reply) != PageReport.SIZE:
             self.close()
             subject = f"Page {index} of the PDF" if index else "The PDF"
             raise BrokenDocument(f"{subject} cannot be read in {MAX_SECONDS} s and {MAX_MIB} MiB.")
-        return FontReport.of_bytes(reply)
+        return PageReport.of_bytes(reply)
 
     def close(self) -> None:
         """End the process."""
@@ -67,7 +94,7 @@ class Probe:
             requests.write(index.to_bytes(4, "big") + len(body).to_bytes(8, "big"))
             requests.write(body)
             requests.flush()
-        return replies.read(FontReport.SIZE)
+        return replies.read(PageReport.SIZE)
 
     def _running_process(self) -> "subprocess.Popen[bytes]":
         if self._process is None or self._process.poll() is not None:

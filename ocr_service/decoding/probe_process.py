@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pypdfium2 as pdfium
 
+from ocr_service.decoding import user_units
 from ocr_service.decoding.font_report import FontReport, needs_system_fonts, report_of
 from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.open_pdf import OpenPdf
 from ocr_service.decoding.pdf import annotation_pictures, pictures
-from ocr_service.decoding.probe import MAX_MIB, MAX_SECONDS, NO_PAGE
+from ocr_service.decoding.probe import MAX_MIB, MAX_SECONDS, NO_COMMON_UNIT, NO_PAGE, PageReport
 
 _MIB = 2**20
 
@@ -30,6 +31,18 @@ def _open(data: bytes) -> OpenPdf | None:
     with suppress(pdfium.PdfiumError):
         return OpenPdf(data)
     return None
+
+
+def _report(pdf: OpenPdf | None, index: int, common_unit: float) -> PageReport:
+    if pdf is None or index == NO_PAGE:
+        return PageReport(user_unit=common_unit)
+    return PageReport(_read_page(pdf, index), common_unit or _user_unit(pdf, index))
+
+
+def _user_unit(pdf: OpenPdf, index: int) -> float:
+    with suppress(pdfium.PdfiumError):
+        return user_units.user_unit(pdf.document, index)
+    return 1.0
 
 
 def _read_page(pdf: OpenPdf, index: int) -> FontReport:
@@ -60,7 +73,7 @@ def _own_bytes() -> int:
 def main() -> None:
     """Serve requests until the input ends."""
     FONTS.install()
-    pdf = None
+    pdf, common_unit = None, 1.0
     for index, data in _requests():
         # The signal ends the process, even inside PDFium. CPU time, because other processes may be busy, too.
         signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
@@ -69,7 +82,8 @@ def main() -> None:
                 pdf.close()
             _limit_memory(len(data))
             pdf = _open(data)
-        report = _read_page(pdf, index) if pdf is not None and index != NO_PAGE else FontReport()
+            common_unit = NO_COMMON_UNIT if user_units.may_be_used(data) else 1.0
+        report = _report(pdf, index, common_unit)
         signal.setitimer(signal.ITIMER_PROF, 0)
         sys.stdout.buffer.write(bytes(report))
         sys.stdout.buffer.flush()

@@ -24,7 +24,10 @@ _TYPES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "WEBP": ((".webp",), "image/webp"),
     "BMP": ((".bmp",), "image/bmp"),
     "GIF": ((".gif",), "image/gif"),
+    "DIB": ((".dib", ".bmp"), "image/bmp"),
     "HEIF": ((".heic", ".heif"), "image/heic"),
+    "AVIF": ((".avif",), "image/avif"),
+    "JPEG2000": ((".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jpf"), "image/jp2"),
 }
 _RESERVED = set('<>:"|?*')
 # Bytes of a name without its extension; file systems allow 255 in all.

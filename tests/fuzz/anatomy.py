@@ -192,9 +192,21 @@ def _gif_numbers(data: bytes) -> Iterator[Number]:
         yield from _words(start + 1, min(end, start + 14), 1, "little")
 
 
-# HEIC: nested boxes, each a length and a kind.
+# DIB: a BMP without its first header.
 
-_CONTAINERS = {b"iprp": 8, b"ipco": 8, b"meta": 12, b"iinf": 14, b"iref": 12, b"dinf": 8}
+
+def _dib_parts(data: bytes) -> Iterator[Span]:
+    yield from pairwise(sorted({0, min(40, len(data)), len(data)}))
+
+
+def _dib_numbers(data: bytes) -> Iterator[Number]:
+    yield from _words(0, 40, 4, "little")
+    yield from _words(12, 16, 2, "little")
+
+
+# HEIC and AVIF: nested boxes, each a length and a kind.
+
+_CONTAINERS = {b"iprp": 8, b"ipco": 8, b"meta": 12, b"iinf": 14, b"iref": 12, b"dinf": 8, b"jp2h": 8}
 
 
 def _heic_parts(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Span]:
@@ -217,6 +229,29 @@ def _heic_numbers(data: bytes) -> Iterator[Number]:
             yield from _words(start + 8, end, 4, "big", most=12)
             yield from _words(start + 8, end, 2, "big", most=24)
             yield from _words(start + 8, end, 1, "big", most=32)
+
+
+# JPEG 2000: boxes, and in the last one, or in a file without boxes, segments of a marker and a length.
+
+_START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
+_START_OF_DATA = b"\xff\x93"
+
+
+def _jpeg2000_parts(data: bytes) -> Iterator[Span]:
+    codestream = data.find(_START_OF_CODESTREAM)
+    if codestream > 0:
+        yield from _heic_parts(data, end=codestream - 8)
+    at = codestream + 2
+    while codestream >= 0 and at + 4 <= len(data) and data[at : at + 2] != _START_OF_DATA:
+        end = at + 2 + _number(data, at + 2, 2, "big")
+        yield at, end
+        at = end
+
+
+def _jpeg2000_numbers(data: bytes) -> Iterator[Number]:
+    for start, end in _jpeg2000_parts(data):
+        for size in (4, 2, 1):
+            yield from _words(start, end, size, "big", most=48 // size)
 
 
 # PDF: objects; the numbers are text, see `mutations`.
@@ -254,7 +289,10 @@ ANATOMY = {
     "TIFF": Anatomy(_tiff_parts, _tiff_numbers),
     "WEBP": Anatomy(_webp_parts, _webp_numbers, _webp_repaired),
     "BMP": Anatomy(_bmp_parts, _bmp_numbers),
+    "DIB": Anatomy(_dib_parts, _dib_numbers),
     "GIF": Anatomy(_gif_parts, _gif_numbers),
     "HEIC": Anatomy(_heic_parts, _heic_numbers),
+    "AVIF": Anatomy(_heic_parts, _heic_numbers),
+    "JPEG2000": Anatomy(_jpeg2000_parts, _jpeg2000_numbers),
     "PDF": Anatomy(_pdf_parts, _no_numbers, _pdf_repaired),
 }

@@ -39,8 +39,11 @@ def corpus() -> dict[str, list[bytes]]:
         "TIFF": list(_tiff()),
         "WEBP": list(_webp()),
         "BMP": [encoded(_picture(mode), "BMP") for mode in ("1", "L", "P", "RGB", "RGBA")],
+        "DIB": [encoded(_picture(mode), "DIB") for mode in ("1", "P", "RGB")],
         "GIF": list(_gif()),
         "HEIC": list(_heic()),
+        "AVIF": list(_avif()),
+        "JPEG2000": list(_jpeg2000()),
         "PDF": list(_pdf()),
     }
 
@@ -110,6 +113,21 @@ def _heic() -> Iterator[bytes]:
     for mode in ("L", "RGB", "RGBA"):
         yield _saved("HEIF", _picture(mode, (64, 64)), quality=20)
     yield _saved("HEIF", _picture("RGB", (64, 64)), save_all=True, append_images=[_picture()], exif=_exif())
+
+
+def _avif() -> Iterator[bytes]:
+    for mode in ("L", "RGB", "RGBA"):
+        yield _saved("AVIF", _picture(mode), quality=40, speed=10)
+    yield _saved("AVIF", _picture(), exif=_exif(), speed=10)
+    yield _saved("AVIF", _picture(), save_all=True, append_images=[Image.new("RGB", _SIZE)], speed=10)
+
+
+def _jpeg2000() -> Iterator[bytes]:
+    for mode in ("L", "LA", "RGB", "RGBA", "I;16"):
+        picture = _picture("I").convert(mode) if mode == "I;16" else _picture(mode)
+        yield _saved("JPEG2000", picture, quality_layers=[8, 2])
+    yield _saved("JPEG2000", _picture(), tile_size=(32, 32), no_jp2=True, irreversible=True)
+    yield _saved("JPEG2000", _picture("L"), progression="RPCL", num_resolutions=3, no_jp2=True)
 
 
 def _pdf() -> Iterator[bytes]:

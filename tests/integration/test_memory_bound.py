@@ -16,7 +16,7 @@ from tests.samples import ENGLISH, encoded, pdf_of_images, pdf_with_pictures, pr
 
 BOUND_MIB = 2048
 
-# Settings for a machine with little memory: the pixels of a page take up to 22 bytes each.
+# Settings for a machine with little memory: the pixels of a page take up to 25 bytes each.
 FOR_TWO_GIB = {
     "OCR_MAX_PAGE_MEGAPIXELS": "60",
     "OCR_MAX_MEGAPIXELS_IN_FLIGHT": "60",

@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import math
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,7 @@ from ocr_service.decoding.pdf import _PDFIUM, _PROBE
 from ocr_service.runtime.threads import run_in_thread
 from tests.samples import (
     crowded_pdf,
+    pdf_in_user_units,
     pdf_of_images,
     pdf_of_nested_forms,
     pdf_of_text,
@@ -85,14 +87,57 @@ async def test_pages_are_rendered_in_any_order() -> None:
         assert [(await document.page(index)).index for index in (4, 1, 5)] == [4, 1, 5]
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "in an object stream"])
+async def test_user_unit_enlarges_the_page(packed: bool) -> None:
+    """A Letter page in inches instead of points."""
+    data = pdf_in_user_units(unit=72, size=(8.5, 11), packed=packed)
+    async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
+        announced, page = await document.pixels(1), await document.page(1)
+        ordinary = await document.page(2)
+    assert page.image.size == (612, 792)
+    assert (announced, page.resolution) == (612 * 792, 72)
+    # The page has a black square inch, one inch from its left and lower edges.
+    assert not np.asarray(page.image)[-144:-72, 72:144].any()
+    assert ordinary.image.size == (9, 11), "the next page has no user unit"
+
+
+async def test_page_in_user_units_is_scaled_to_the_pixel_limit() -> None:
+    data = pdf_in_user_units(unit=1e6, size=(100, 100))
+    async with open_document(data, dpi=72, mode="L", limits=SMALL) as document:
+        announced, page = await document.pixels(1), await document.page(1)
+    assert 0.99 * SMALL.max_page_pixels < page.image.width * page.image.height <= announced
+    assert announced <= SMALL.max_page_pixels
+
+
+@pytest.mark.parametrize("unit", ["0", "-3", "(two)", "4 0 R", "1e9999", "99999999999999999999999"])
+async def test_invalid_user_unit_is_ignored_or_refused(unit: str) -> None:
+    data = pdf_in_user_units(unit=7).replace(b"/UserUnit 7", f"/UserUnit {unit}".encode())
+    async with open_document(data, dpi=72, mode="L", limits=SMALL) as document:
+        assert (await document.page(1)).image.width in range(100, 1001)
+
+
 async def test_encrypted_pdf_is_refused() -> None:
     with pytest.raises(EncryptedPdf):
         async with open_document(pdf_of_text(["a"], password="s3same"), dpi=72, mode="L", limits=ROOMY):
             pass
 
 
-async def test_pdf_after_leading_junk_is_recognised() -> None:
-    data = b"\xef\xbb\xbf\r\n" + pdf_of_text(["a"])
+async def test_encryption_that_is_not_supported_is_told() -> None:
+    """Security handlers of companies are known to their own readers only."""
+    handler = b"<< /Filter /ACME.Guard /V 1 /R 2 >>"
+    data = pdf_of_text(["a"]).replace(b"trailer\n<<", b"trailer\n<< /Encrypt " + handler)
+    with pytest.raises(EncryptedPdf, match="by a method that is not supported"):
+        async with open_document(data, dpi=72, mode="L", limits=ROOMY):
+            pass
+
+
+@pytest.mark.parametrize(
+    "leading",
+    [b"\xef\xbb\xbf\r\n", b"<!DOCTYPE html>\n<br>Notice: x", b"<?xml version='1.0'?>", b" " * 1023],
+    ids=["byte order mark", "HTML", "XML", "1023 bytes"],
+)
+async def test_pdf_after_leading_junk_is_recognised(leading: bytes) -> None:
+    data = leading + pdf_of_text(["a"])
     async with open_document(data, dpi=72, mode="L", limits=ROOMY) as document:
         assert document.page_count == 1
 
@@ -158,6 +203,26 @@ async def test_rendering_stops_when_the_document_is_closed() -> None:
             await asyncio.sleep(0.001)
     with pytest.raises(BrokenDocument, match="to render"):
         await rendering
+
+
+async def test_wide_picture_on_a_page_is_drawn() -> None:
+    """The engine reads the page, so its limit for a side is no limit for the picture."""
+    scan = Image.new("L", (400, 6), 0)
+    limits = Limits(10_000, max_page_side=300)
+    async with open_document(pdf_of_images([scan], 300), dpi=72, mode="L", limits=limits) as document:
+        assert np.asarray((await document.page(1)).image).max() < 60
+
+
+async def test_time_limit_of_a_page_counts_no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, a thread waits for a core most of the time."""
+    monkeypatch.setattr("ocr_service.decoding.pdf._MAX_RENDER_SECONDS", 5)
+    async with open_document(crowded_pdf(20_000), dpi=72, mode="L", limits=ROOMY) as document:
+        rendering = asyncio.create_task(document.page(1))
+        while document._render_deadline == math.inf:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.001)
+        began = time.thread_time()
+        await rendering
+    assert time.thread_time() - began < 5
 
 
 async def test_page_of_a_closed_document_is_not_rendered() -> None:

@@ -32,7 +32,8 @@ _VARY = {"Vary": "Accept"}
 async def read_document(request: Request) -> Response:
     """Send one document as multipart `file`, or its address as `image_url`.
 
-    The type is detected from the bytes: PDF, PNG, JPEG, TIFF (all pages), WebP, BMP, GIF (first frame), HEIC.
+    The type is detected from the bytes: PDF, PNG, JPEG, TIFF (all pages), WebP, BMP, GIF (first frame), HEIC,
+    AVIF, JPEG 2000.
 
     The field `format` chooses the answer. Without it, the `Accept` header does: `application/json` (default),
     `text/markdown`, `text/plain`, or `application/x-ndjson` for a stream that has a line for each page.

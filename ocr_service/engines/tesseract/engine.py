@@ -29,6 +29,7 @@ from ocr_service.engines.tesseract.layout import Line, compose
 from ocr_service.engines.tesseract.markdown import to_markdown
 from ocr_service.engines.tesseract.settings import TesseractSettings
 from ocr_service.runtime.cores import usable_cores
+from ocr_service.runtime.native_messages import silence_leptonica
 from ocr_service.runtime.threads import Workers
 
 log = logging.getLogger(__name__)
@@ -126,6 +127,7 @@ class TesseractEngine:
             self._tesserocr = importlib.import_module("tesserocr")
         except ImportError as error:
             raise EngineUnavailable(f"Tesseract is not installed: {error}.") from error
+        silence_leptonica(importlib.import_module("tesserocr.tesserocr"))
         self._tessdata = self._tessdata or find_tessdata()
         self._languages = languages_in(self._tessdata)
         self._data = sorted((file.name, file.stat().st_size) for file in self._tessdata.glob("*.traineddata"))
