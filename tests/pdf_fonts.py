@@ -91,6 +91,13 @@ def by_to_unicode_of_type_0(name: str, text: str) -> Written:
     return by_to_unicode(name, text, "CIDFontType0")
 
 
+def by_to_unicode_of_bytes(name: str, text: str) -> Written:
+    """Codes from 1 in the order of the letters, in a TrueType font with a ToUnicode map alone."""
+    numbers = {letter: number for number, letter in enumerate(sorted(set(text)), start=1)}
+    font = _simple("TrueType", name, "/ToUnicode MAP 0 R")
+    return Written(bytes(numbers[letter] for letter in text), font, _map(numbers, 1))
+
+
 def by_cmap(name: str, text: str) -> Written:
     """Unicode as codes, by a map that every reader has."""
     return Written(text.encode("utf-16-be"), _composite("CIDFontType2", name, "UniGB-UCS2-H", "GB1"))

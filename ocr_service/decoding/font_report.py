@@ -7,7 +7,6 @@ import ctypes
 import struct
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -16,7 +15,6 @@ import pypdfium2.raw as pdfium_c
 
 from ocr_service.core.documents import PageWarning, WarningCode
 from ocr_service.decoding.font_files import is_standard_symbols
-from ocr_service.decoding.fonts import SystemFonts
 from ocr_service.decoding.glyphs import LATIN, NO_CHARACTER, Glyphs
 
 # Hyphens at the end of a line, as PDFium reports them.
@@ -95,28 +93,21 @@ class _AnnotationText:
     is_drawn_by_pdfium: bool
 
 
-def needs_system_fonts(page: pdfium.PdfPage) -> bool:
-    """Return True if the page, loaded with the faces of PDFium, has letters that these lack."""
-    texts: Iterable[_UsedFont | _AnnotationText] = chain(_used_fonts(page), _annotation_texts(page))
-    return any(text.characters - LATIN for text in texts)
-
-
-def report_of(page: pdfium.PdfPage, fonts: SystemFonts, *, with_system_fonts: bool) -> FontReport:
+def report_of(page: pdfium.PdfPage, glyphs: Glyphs, *, with_system_fonts: bool) -> FontReport:
     """Report about a page that is loaded with or without the fonts of the machine."""
-    used = _used_fonts(page)
-    with closing(Glyphs(fonts)) as glyphs:
-        lost = {
-            character
-            for font in used
-            for character in font.characters
-            if not glyphs.show(font.raw, character)
-        }
-    for text in _annotation_texts(page):
+    used, annotations = _used_fonts(page), list(_annotation_texts(page))
+    texts: Iterable[_UsedFont | _AnnotationText] = chain(used, annotations)
+    if not with_system_fonts and any(text.characters - LATIN for text in texts):
+        return FontReport(needs_system_fonts=True)
+    lost = {
+        character for font in used for character in font.characters if not glyphs.show(font.raw, character)
+    }
+    for text in annotations:
         if text.is_drawn_by_pdfium:
             lost |= text.characters - LATIN - _LETTERS_OF_FIELDS
     return FontReport(
         with_system_fonts,
-        has_other_metrics=not all(fonts.files.has_same_metrics(font.name) for font in used),
+        has_other_metrics=not all(glyphs.files.has_same_metrics(font.name) for font in used),
         lacks_characters=bool(lost),
     )
 

@@ -17,32 +17,27 @@ NO_CHARACTER = 0xFFFF
 
 
 class Glyphs:
-    """The glyphs of the font files that PDFium has loaded.
+    """The glyphs of the font files that PDFium has loaded; stays in memory.
 
     PDFium draws another glyph if it takes a code of the text for another character than the PDF says, and a
     box or nothing if the font lacks the character.
     """
 
     def __init__(self, fonts: SystemFonts) -> None:
+        self.files = fonts.files
         self._fonts = fonts
-        self._files = fonts.loaded()
         self._document = pdfium_c.FPDF_CreateNewDocument()
         self._loaded: dict[Path, pdfium_c.FPDF_FONT] = {}
 
     def show(self, font: pdfium_c.FPDF_FONT, character: int) -> bool:
         """Return True if the character is drawn as what it is."""
         lines = _line_count(font, character)
-        if _file_size(font) not in self._files:
+        files = self._fonts.loaded()
+        if _file_size(font) not in files:
             # A face of PDFium: a glyph of another character than these is a wrong one.
             return lines > 0 and character in LATIN
         # A character that the font lacks can come from another one.
-        return lines > 0 and any(self._line_count(path, character) == lines for path in self._files.values())
-
-    def close(self) -> None:
-        """Release the memory."""
-        for font in self._loaded.values():
-            pdfium_c.FPDFFont_Close(font)
-        pdfium_c.FPDF_CloseDocument(self._document)
+        return lines > 0 and any(self._line_count(path, character) == lines for path in files.values())
 
     def _line_count(self, path: Path, character: int) -> int:
         """Return the number of lines in the glyph of a file, or 0 if the file lacks the character."""

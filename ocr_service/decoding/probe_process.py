@@ -12,8 +12,9 @@ from pathlib import Path
 import pypdfium2 as pdfium
 
 from ocr_service.decoding import user_units
-from ocr_service.decoding.font_report import FontReport, needs_system_fonts, report_of
+from ocr_service.decoding.font_report import FontReport, report_of
 from ocr_service.decoding.fonts import FONTS
+from ocr_service.decoding.glyphs import Glyphs
 from ocr_service.decoding.open_pdf import OpenPdf
 from ocr_service.decoding.pdf import annotation_pictures, pictures
 from ocr_service.decoding.probe import MAX_MIB, MAX_SECONDS, NO_COMMON_UNIT, NO_PAGE, PageReport
@@ -33,10 +34,10 @@ def _open(data: bytes) -> OpenPdf | None:
     return None
 
 
-def _report(pdf: OpenPdf | None, index: int, common_unit: float) -> PageReport:
+def _report(pdf: OpenPdf | None, index: int, common_unit: float, glyphs: Glyphs) -> PageReport:
     if pdf is None or index == NO_PAGE:
         return PageReport(user_unit=common_unit)
-    return PageReport(_read_page(pdf, index), common_unit or _user_unit(pdf, index))
+    return PageReport(_read_page(pdf, index, glyphs), common_unit or _user_unit(pdf, index))
 
 
 def _user_unit(pdf: OpenPdf, index: int) -> float:
@@ -45,16 +46,17 @@ def _user_unit(pdf: OpenPdf, index: int) -> float:
     return 1.0
 
 
-def _read_page(pdf: OpenPdf, index: int) -> FontReport:
+def _read_page(pdf: OpenPdf, index: int, glyphs: Glyphs) -> FontReport:
     with suppress(pdfium.PdfiumError):
         with pdf.page(index, system_fonts=False) as page:
             for picture in chain(pictures(page), annotation_pictures(page)):
                 with suppress(pdfium.PdfiumError):
                     picture.get_px_size()
-            if not needs_system_fonts(page):
-                return report_of(page, FONTS, with_system_fonts=False)
-        with pdf.page(index, system_fonts=True) as page:
-            return report_of(page, FONTS, with_system_fonts=True)
+            report = report_of(page, glyphs, with_system_fonts=False)
+        if report.needs_system_fonts:
+            with pdf.page(index, system_fonts=True) as page:
+                report = report_of(page, glyphs, with_system_fonts=True)
+        return report
     return FontReport()
 
 
@@ -73,6 +75,7 @@ def _own_bytes() -> int:
 def main() -> None:
     """Serve requests until the input ends."""
     FONTS.install()
+    glyphs = Glyphs(FONTS)
     pdf, common_unit = None, 1.0
     for index, data in _requests():
         # The signal ends the process, even inside PDFium. CPU time, because other processes may be busy, too.
@@ -83,7 +86,7 @@ def main() -> None:
             _limit_memory(len(data))
             pdf = _open(data)
             common_unit = NO_COMMON_UNIT if user_units.may_be_used(data) else 1.0
-        report = _report(pdf, index, common_unit)
+        report = _report(pdf, index, common_unit, glyphs)
         signal.setitimer(signal.ITIMER_PROF, 0)
         sys.stdout.buffer.write(bytes(report))
         sys.stdout.buffer.flush()

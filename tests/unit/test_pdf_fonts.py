@@ -100,6 +100,13 @@ async def test_cyrillic_text_is_drawn_in_each_font_as_by_poppler(coding: Coding)
     assert recognized(page.image) == [INVOICE] * len(STANDARD + OFFICE)
 
 
+async def test_text_is_drawn_by_a_map_alone() -> None:
+    """Poppler draws no letters here."""
+    page = await drawn(pdf_of_lines(OFFICE, INVOICE, pdf_fonts.by_to_unicode_of_bytes), dpi=130)
+    assert recognized(page.image) == [INVOICE] * len(OFFICE)
+    assert codes(page) == ["fonts_substituted"]
+
+
 async def test_bold_fonts_are_bold() -> None:
     ink = []
     for fonts in (OFFICE[::2], OFFICE[1::2]):
