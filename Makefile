@@ -1,14 +1,14 @@
 # `make run` and `make test` set up a new machine; `make help` lists all targets.
 
 PORT ?= 8081
-HOST ?= 0.0.0.0
+HOST ?= ::
 MINUTES ?= 10
 LAYOUT_ENGINE ?= paddle
 PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test lint lint-image check image-check bare-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz docs docs-tables lock clean
+.PHONY: help run run-gpu test test-clients lint lint-image check image-check bare-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,6 +26,10 @@ test: export PYTHONDONTWRITEBYTECODE =
 test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 	@scripts/setup.sh test
 	@$(PYTHON) -m pytest --numprocesses auto --no-loadscope-reorder $(ARGS)
+
+test-clients: ## install the HTTP clients of Java, Go, PHP, Node.js and .NET (root), and run them
+	@scripts/setup.sh test
+	@scripts/clients.sh
 
 lint: lint-image ## all linters, the formatter check and the type check
 	$(PYTHON) -m ruff check .

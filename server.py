@@ -18,10 +18,11 @@ from ocr_service.api import openapi
 from ocr_service.api.answers.problems import answer_error
 from ocr_service.api.lifespan import lifespan
 from ocr_service.api.middleware.api_keys import Access
+from ocr_service.api.middleware.request_line import RequestLine
 from ocr_service.api.middleware.request_log import HEADER, RequestContext
 from ocr_service.api.middleware.security_headers import SecurityHeaders
 from ocr_service.api.paths import OpenPaths
-from ocr_service.api.routes import documentation, health, layout_parsing, metrics, ocr
+from ocr_service.api.routes import documentation, health, layout_parsing, liteparse, metrics, ocr
 from ocr_service.api.service import Service
 from ocr_service.config import ConfigurationError, Settings, load_settings
 from ocr_service.core.engine import Engine
@@ -56,6 +57,7 @@ _ABOUT: dict[str, Any] = {
     "description": "Documents in, Markdown, text and blocks out. Start with `POST /ocr`.",
     "version": __version__,
     "openapi_tags": openapi.TAGS,
+    "redirect_slashes": False,
     "generate_unique_id_function": openapi.operation_id,
     # FastAPI's own telemetry would record query strings and error texts; `telemetry/` records neither.
     "telemetry": dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False),
@@ -113,9 +115,9 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
     app.state.connection_limits = ConnectionLimits(settings.connections, settings.uploads.idle_timeout)
     app.state.greeting = partial(greeting, page=settings.access.docs, key=bool(settings.access.keys))
     app.state.error_bodies = layout_parsing.ERROR_BODIES
-    for module in (ocr, layout_parsing, health, metrics):
+    for module in (ocr, layout_parsing, liteparse, health, metrics):
         app.include_router(module.router)
-    for module in (ocr, layout_parsing):
+    for module in (ocr, layout_parsing, liteparse):
         metrics.create_series(module.router, engine)
     for kind in (OcrError, HTTPException):
         app.add_exception_handler(kind, answer_error)
@@ -174,6 +176,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     keys = access.keys
     open_paths = OpenPaths(access.docs, access.metrics_public) if keys else None
     openapi.complete(app, open_paths)
+    app.add_middleware(RequestLine)
     if open_paths is not None:
         app.add_middleware(Access, keys=keys, open_paths=open_paths)
     app.add_middleware(RequestContext)
@@ -183,7 +186,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=access.cors_origins,
-            allow_methods=("GET", "POST"),
+            allow_methods=("GET", "POST", "PUT"),
             allow_headers=("*",),
             expose_headers=_EXPOSED_HEADERS,
         )

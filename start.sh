@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 
 # The settings and their defaults; docs/settings.md explains them. uvicorn reads UVICORN_* from the environment.
-: "${UVICORN_HOST:=0.0.0.0}"
+: "${UVICORN_HOST:=::}"
 : "${UVICORN_PORT:=8081}"
 : "${UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN:=15}"
 : "${UVICORN_SERVER_HEADER:=false}"
@@ -24,8 +24,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 [[ $VLLM_VENV = /* ]] || VLLM_VENV=$PWD/$VLLM_VENV
 export UVICORN_HOST UVICORN_PORT UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN UVICORN_SERVER_HEADER
 
-# The HTTP protocol with limits. The service has no WebSockets.
+# The HTTP protocol with limits, and a loop that listens on IPv4 and IPv6. The service has no WebSockets.
 export UVICORN_HTTP=ocr_service.runtime.connections:Connection UVICORN_WS=none
+export UVICORN_LOOP=ocr_service.runtime.event_loop:EventLoop
 
 # Disable the telemetry of vLLM and of the Hugging Face client.
 export DO_NOT_TRACK=1 HF_HUB_DISABLE_TELEMETRY=1

@@ -22,10 +22,11 @@ from ocr_service.core.errors import Unauthorized, error_kinds
 STORAGE_STATUS = "X-Storage-Status"
 STORAGE_FOLDER = "X-Storage-Folder"
 
-DOCUMENTS, PADDLEX, SERVICE = "Documents", "PaddleX API", "Service"
+DOCUMENTS, PADDLEX, LITEPARSE, SERVICE = "Documents", "PaddleX API", "LiteParse API", "Service"
 TAGS = [
     {"name": DOCUMENTS, "description": "Read a document."},
     {"name": PADDLEX, "description": "The API of `paddlex --serve` for PaddleOCR-VL, for its clients."},
+    {"name": LITEPARSE, "description": "The API of the OCR servers of LiteParse, for its program `lit`."},
     {"name": SERVICE, "description": "Health and version; no API key is needed."},
 ]
 
@@ -90,6 +91,9 @@ _FILE = {
     "examples": ["@scan.jpg"],
 }
 
+_BYTES = "application/octet-stream"
+_WHOLE_BODY = {"type": "string", "format": "binary", "description": "The document itself, by POST or PUT."}
+
 _URL = {
     "type": "string",
     "format": "uri",
@@ -130,6 +134,8 @@ OCR_REQUEST: dict[str, Any] = {
                 },
                 "example": _URL_EXAMPLE,
             },
+            # The fields are in the query. Any other media type that is not one of these works too.
+            _BYTES: {"schema": _WHOLE_BODY},
         },
     },
 }
@@ -160,6 +166,10 @@ _STORAGE_HEADERS = {
 }
 
 
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: _problems(status) for status in sorted({e.status for e in error_kinds()})
+}
+
 OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The result, in the format that `format` or the `Accept` header chooses.",
@@ -177,7 +187,7 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
         },
     },
     304: {"description": "`If-None-Match` has the tag of the answer: the client already has it."},
-    **{status: _problems(status) for status in sorted({e.status for e in error_kinds()})},
+    **PROBLEM_RESPONSES,
 }
 
 
@@ -228,6 +238,7 @@ def complete(app: FastAPI, open_paths: OpenPaths | None) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = made_by_fastapi()
+            document["paths"]["/ocr"]["put"] = _put(document["paths"]["/ocr"]["post"])
             _add_models(document.setdefault("components", {}).setdefault("schemas", {}))
             if open_paths is not None:
                 _add_security(document, open_paths)
@@ -235,6 +246,17 @@ def complete(app: FastAPI, open_paths: OpenPaths | None) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _put(post: dict[str, Any]) -> dict[str, Any]:
+    """Describe `PUT /ocr`, which the middleware passes to the route as a POST."""
+    return {
+        **post,
+        "summary": "Read a document that is the body",
+        "description": "The answer is that of POST. The fields are in the query.",
+        "operationId": "put_document",
+        "requestBody": {"required": True, "content": {_BYTES: {"schema": _WHOLE_BODY}}},
+    }
 
 
 def _add_security(document: dict[str, Any], open_paths: OpenPaths) -> None:

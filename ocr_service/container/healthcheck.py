@@ -5,8 +5,8 @@ import os
 import sys
 
 _TIMEOUT = 5  # seconds
-# A service that listens on all addresses is reached on loopback.
-_LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+# A service that listens on all addresses is reached on loopback. `::` includes IPv4, also without IPv6.
+_LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}
 
 
 def is_healthy() -> bool:

@@ -106,8 +106,15 @@ BAD = [
     Bad("SVG", 415, "type_not_supported", file(b"<svg xmlns='http://www.w3.org/2000/svg'/>")),
     Bad("AVIF", 415, "type_not_supported", file(encoded(Image.new("RGB", (8, 8)), "AVIF"))),
     Bad("DjVu", 415, "type_not_supported", file(b"AT&TFORM\x00\x00\x00\x10DJVU")),
-    Bad("image as the request body", 415, "media_type_not_supported",
-        {"content": small_png(), "headers": {"Content-Type": "image/png"}}),
+    Bad("text as the request body", 415, "media_type_not_supported",
+        {"content": b"Just text.", "headers": {"Content-Type": "text/plain"}}),
+    Bad("unknown bytes as the request body", 422, "not_a_document",
+        {"content": b"Just text.", "headers": {"Content-Type": "image/png"}}),
+    Bad("Office document as the request body", 415, "type_not_supported",
+        {"content": b"PK\x03\x04" + bytes(100)}),
+    Bad("image without its line ends, as curl -d sends it", 400, "malformed_body", {
+        "content": small_png().translate(None, b"\r\n\0") + b"GIF89a",
+        "headers": {"Content-Type": "application/x-www-form-urlencoded"}}),
     Bad("form without a boundary", 400, "malformed_body",
         {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}),
     Bad("truncated form", 400, "malformed_body", {
@@ -204,7 +211,7 @@ async def test_internal_error_reveals_no_details() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
-    [("GET", "/nowhere", 404, "not_found"), ("PUT", "/ocr", 405, "method_not_allowed")],
+    [("GET", "/nowhere", 404, "not_found"), ("DELETE", "/ocr", 405, "method_not_allowed")],
 )
 async def test_framework_errors_have_the_same_format(method: str, path: str, status: int, code: str) -> None:
     async with serving(ScriptedEngine()) as client:

@@ -57,7 +57,7 @@ async def test_series_of_the_alerts_exist_before_the_first_request() -> None:
         ("GET", "/version", "/version", 200),
         ("GET", "/no/such/path", "other", 404),
         ("GET", "/static-offline-docs/swagger-ui.css", "other", 200),
-        ("PUT", "/ocr", "/ocr", 405),
+        ("DELETE", "/ocr", "/ocr", 405),
         ("TRACE", "/missing", "other", 404),
     ],
 )

@@ -32,6 +32,7 @@ def test_every_field_of_every_model_has_a_description_and_an_example(document: d
 def test_request_is_described(document: dict[str, Any]) -> None:
     operation = document["paths"]["/ocr"]["post"]
     forms = {name: form["schema"] for name, form in operation["requestBody"]["content"].items()}
+    assert forms.pop("application/octet-stream")["format"] == "binary"
     common = {"pages", "lang", "format", "images", "cache", "store", "store_source", "timeout"}
     named = common | {"restructure_pages"} | {field.name for field in fields(PaddleOcrVlOptions)}
     assert {name: set(form["properties"]) for name, form in forms.items()} == {
@@ -49,6 +50,7 @@ def test_file_is_the_first_field_and_engine_options_are_the_last(document: dict[
         content["schema"]["properties"]
         for path in ("/ocr", "/layout-parsing")
         for content in document["paths"][path]["post"]["requestBody"]["content"].values()
+        if "properties" in content["schema"]
     ]
     options = {name for field in RecognitionFields.model_fields for name in (field, to_camel(field))}
     for names in map(list, schemas):
@@ -64,8 +66,10 @@ def test_operations_have_short_names_and_known_tags(document: dict[str, Any]) ->
     }
     assert operations.keys() == {
         "read_document",
+        "put_document",
         "parse_layout",
         "restructure_pages",
+        "read_liteparse_page",
         "get_health",
         "get_liveness",
         "get_readiness",

@@ -34,7 +34,7 @@ def assert_security_headers(response: httpx.Response) -> None:
     [
         ("GET", "/health", 200),
         ("GET", "/nowhere", 404),
-        ("PUT", "/ocr", 405),
+        ("DELETE", "/ocr", 405),
         ("POST", "/ocr", 422),
         ("OPTIONS", "/ocr", 405),
     ],

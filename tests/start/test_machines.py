@@ -4,15 +4,17 @@ The GPU is a device file in a private mount namespace. Packages are hidden from 
 None for a package, the search finds nothing, as if the package were not installed.
 """
 
+import os
 import re
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.running import ROOT, START, RunningProgram, RunningStart, start_environment
+from tests.running import ROOT, START, RunningProgram, RunningStart, free_port, start_environment
 from tests.start.test_launchers import refused
 
 NO_GPU_HERE = not any(Path("/dev").glob("nvidia[0-9]*"))
@@ -187,6 +189,17 @@ def test_remote_vllm_that_does_not_respond_yet_is_starting() -> None:
 def test_last_line_of_the_start_matches_the_settings(settings: dict[str, str], greeting: str) -> None:
     with RunningStart(OCR_ENGINE="tesseract", **settings) as start:
         start.wait_for(greeting)
+
+
+def test_service_listens_on_ipv4_and_ipv6_and_is_healthy() -> None:
+    settings = {"UVICORN_HOST": "::", "UVICORN_PORT": str(free_port()), "OCR_ENGINE": "tesseract"}
+    with RunningStart(**settings) as start:
+        port = settings["UVICORN_PORT"]
+        for host in ("127.0.0.1", "[::1]"):
+            assert httpx.get(f"http://{host}:{port}/health").status_code == 200
+        check = [sys.executable, "-m", "ocr_service.container.healthcheck"]
+        assert subprocess.run(check, cwd=ROOT, env={**os.environ, **settings}).returncode == 0
+        start.wait_for(rf"Open http://localhost:{port}/ in a browser")
 
 
 def test_missing_language_stops_the_start() -> None:

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from ocr_service.api.answers.document import EXAMPLE_ID, Answer
+from ocr_service.api.middleware.request_line import allowed_methods
 from ocr_service.core.errors import OcrError
 from ocr_service.telemetry.request_context import request_id
 
@@ -57,20 +58,29 @@ def problem_response(error: OcrError) -> Response:
     return _ErrorResponse(Problem.of(error, request_id.get()), error.headers)
 
 
-async def answer_error(_: Request, error: Exception) -> Response:
+async def answer_error(request: Request, error: Exception) -> Response:
     """Answer an error of the service or of the framework (unknown path, wrong method)."""
     if isinstance(error, OcrError):
         return problem_response(error)
     assert isinstance(error, HTTPException)
-    status = HTTPStatus(error.status_code)
-    problem = Problem.named(
-        status,
-        status.name.lower(),
-        status.phrase,
-        status.description or status.phrase,
-        request_id.get(),
-    )
-    return _ErrorResponse(problem, dict(error.headers or {}))
+    status, headers = HTTPStatus(error.status_code), dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = allowed_methods(request.scope, headers["Allow"].split(", "))
+    detail = _detail(request, status, headers.get("Allow"))
+    problem = Problem.named(status, status.name.lower(), status.phrase, detail, request_id.get())
+    return _ErrorResponse(problem, headers)
+
+
+def _detail(request: Request, status: HTTPStatus, allowed: str | None) -> str:
+    if status == HTTPStatus.NOT_FOUND:
+        detail = "The service does not have this path. A document is sent to POST /ocr."
+    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = f"The methods of this path are {allowed}."
+    else:
+        return status.description or status.phrase
+    # Without the page, its path is unknown too.
+    page = f"{request.scope.get('root_path', '')}/docs" if request.app.openapi_url else ""
+    return f"{detail} The page {page} describes all paths." if page else detail
 
 
 class _ErrorResponse(Response):

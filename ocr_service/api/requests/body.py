@@ -1,53 +1,60 @@
 """The body of a request: the document, or its address, and the other fields."""
 
 import asyncio
+import io
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
-
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from urllib.parse import parse_qsl
 
 from ocr_service.api.requests.body_stream import ENVELOPE, BodyStream
 from ocr_service.api.requests.long_strings import LongStrings, decode_document, extract_long_strings
+from ocr_service.api.requests.multipart import FILE_FIELD, MAX_FIELD_BYTES, Part, read_multipart
 from ocr_service.core.errors import (
     EmptyFile,
     MalformedBody,
     MediaTypeNotSupported,
     NoFile,
+    NotADocument,
     RequestError,
     TooManyBytes,
+    TypeNotSupported,
 )
+from ocr_service.decoding.signatures import identify
 
 T = TypeVar("T")
+CheckNames = Callable[[Iterable[str]], None]
 
 # The format of a string that is either a document in base64 or its address.
 DOCUMENT = "base64-or-uri"
 
-FILE_FIELD = "file"
 URL_FIELD = "image_url"
+# The names of the address; the second is the usual one in other APIs.
+URL_FIELDS = (URL_FIELD, "url")
 
 _HOW_TO_SEND = (
     'Send the document as multipart/form-data: curl -F "file=@scan.jpg" …/ocr, '
+    "as the body: curl --data-binary @scan.jpg …/ocr, "
     'or its address: curl -d "image_url=https://…" …/ocr'
 )
 
+_USE_DATA_BINARY = "curl -d removes line ends from a file; use --data-binary instead."
 _FIELD_TOO_LONG = "A field other than the file is too long."
 _NOT_BOTH = f'Send the document as "{FILE_FIELD}" or its address as "{URL_FIELD}", not both.'
 
 _MULTIPART = "multipart/form-data"
 _URLENCODED = "application/x-www-form-urlencoded"
 _JSON = "application/json"
+# With these types, or without a type, a body is the document even if its first bytes are unknown.
+_FILE_TYPES = ("", "application/octet-stream", "application/pdf")
 
 _MAX_FIELDS = 64
-_MAX_FIELD_BYTES = 16 * 1024
-# Two hyphens of the last boundary, and up to two line ends.
-_MAX_END_BYTES = 6
+# The header of a PDF can be preceded by up to a kilobyte.
+_MAX_SIGNATURE = 2048
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Body:
     """The parts of a body.
 
@@ -59,51 +66,126 @@ class Body:
     name: str = ""
 
 
-async def read_body(stream: BodyStream) -> Body:
-    """Read a form or JSON; raises RequestError, TooManyBytes or UploadTooSlow."""
-    limits = stream.limits
+async def read_body(stream: BodyStream, check_names: CheckNames) -> Body:
+    """Read a form, JSON, or the document itself; raises RequestError, TooManyBytes or UploadTooSlow.
+
+    check_names: raises RequestError for the name of a field that does not exist.
+    """
     media_type = stream.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == _MULTIPART:
-        async with _multipart(stream) as form:
-            return await _body_from(form.multi_items(), limits.max_bytes)
-    if media_type == _URLENCODED:
-        return await _body_from((await _urlencoded(stream)).multi_items(), limits.max_bytes)
+        return _body_of(await read_multipart(stream), stream.limits.max_bytes, check_names)
     if media_type == _JSON:
-        return await _json_body(stream)
-    if media_type:
-        raise MediaTypeNotSupported(f"The content type is {media_type}. {_HOW_TO_SEND}")
-    raise NoFile(_HOW_TO_SEND)
+        return await _json_body(stream, check_names)
+    return await _plain_body(stream, media_type, check_names)
 
 
-async def _body_from(items: Iterable[tuple[str, UploadFile | str]], max_bytes: int) -> Body:
-    """Separate the document or its address from the other fields; exactly one of the two must be present."""
-    items = list(items)
-    uploads = [(name, value) for name, value in items if isinstance(value, UploadFile) and _is_chosen(value)]
-    fields = unique_fields((name, value) for name, value in items if isinstance(value, str))
-    url = fields.pop(URL_FIELD, "").strip()
-    if not uploads and not url:
+def is_document(data: bytes) -> bool:
+    """Whether the first bytes are those of a known type of file."""
+    try:
+        identify(data[:_MAX_SIGNATURE])
+    except TypeNotSupported:
+        return True
+    except NotADocument:
+        return False
+    return True
+
+
+def _body_of(parts: list[Part], max_bytes: int, check_names: CheckNames) -> Body:
+    """Return the parts of a multipart form as a body; it must have either a document or an address."""
+    files = [part for part in parts if _is_file(part)]
+    fields = unique_fields((part.name, part.text) for part in parts if not _is_file(part))
+    # In a form without a file, browsers send an empty one without a name.
+    chosen = [part for part in files if part.file_name or part.size]
+    address = _take_address(fields, has_file=bool(chosen))
+    check_names(fields.keys() - {FILE_FIELD})
+    if address:
+        return Body(address, fields)
+    if not chosen:
         raise NoFile(_no_file_advice(fields))
-    if url and (uploads or fields.pop(FILE_FIELD, "")):
-        raise RequestError(_NOT_BOTH)
-    if url:
-        return Body(url, fields)
-    return Body(await _bytes_of(uploads, max_bytes), fields, uploads[0][1].filename or "")
+    return Body(_bytes_of(chosen, max_bytes), fields, chosen[0].file_name or "")
 
 
-def _is_chosen(upload: UploadFile) -> bool:
-    """Whether the user chose a file; if not, browsers send an empty one without a name."""
-    return bool(upload.filename or upload.size)
+def _is_file(part: Part) -> bool:
+    """Whether the part is a document. Some clients send it without a file name."""
+    if part.file_name is not None or part.name != FILE_FIELD:
+        return part.file_name is not None
+    return part.size > MAX_FIELD_BYTES or is_document(part.content.getvalue())
 
 
-async def _bytes_of(uploads: list[tuple[str, UploadFile]], max_bytes: int) -> bytes:
-    if len(uploads) > 1 or uploads[0][0] != FILE_FIELD:
-        raise RequestError(f'Send one document per request, in the field "{FILE_FIELD}".')
-    data = await uploads[0][1].read()
-    if not data:
+def _bytes_of(files: list[Part], max_bytes: int) -> bytes:
+    if len(files) > 1 or files[0].name != FILE_FIELD:
+        names = ", ".join(repr(part.name) for part in files)
+        raise RequestError(f'Send one document per request, in the field "{FILE_FIELD}"; there is: {names}.')
+    if not files[0].size:
         raise EmptyFile("The file has no bytes.")
-    if len(data) > max_bytes:
+    if files[0].size > max_bytes:
         raise TooManyBytes.beyond(max_bytes)
-    return data
+    return files[0].content.getvalue()
+
+
+def _take_address(fields: dict[str, Any], *, has_file: bool) -> str:
+    """Remove the address from the fields and return it, or ""; it must be the only one, without a file."""
+    addresses = [fields.pop(name) for name in URL_FIELDS if name in fields]
+    if not all(address is None or isinstance(address, str) for address in addresses):
+        raise RequestError(f'"{URL_FIELD}" must be a string with an address.')
+    given = [address.strip() for address in addresses if address and address.strip()]
+    if len(given) > 1:
+        raise RequestError(f"The address is given twice: {' and '.join(URL_FIELDS)} are the same field.")
+    if given and (has_file or fields.pop(FILE_FIELD, None)):
+        raise RequestError(_NOT_BOTH)
+    return given[0] if given else ""
+
+
+async def _plain_body(stream: BodyStream, media_type: str, check_names: CheckNames) -> Body:
+    """Read a body that is the document itself, or a form as `curl -d` sends it.
+
+    `curl --data-binary` and `wget --post-file` call a document a form too, so its first bytes decide.
+    """
+    max_bytes = stream.limits.max_bytes
+    # BytesIO returns its content without a copy.
+    body, head = io.BytesIO(), b""
+    async for chunk in stream.chunks(max_bytes, TooManyBytes.beyond(max_bytes)):
+        body.write(chunk)
+        if len(head) < _MAX_SIGNATURE:
+            head += chunk[:_MAX_SIGNATURE]
+        if media_type == _URLENCODED and body.tell() > ENVELOPE and not is_document(head):
+            raise _too_long()
+    data = body.getvalue()
+    if is_document(head):
+        _check_line_ends(data, media_type)
+        return Body(data, {})
+    if media_type == _URLENCODED:
+        return _urlencoded(data, check_names)
+    if not data:
+        raise NoFile(_HOW_TO_SEND)
+    if media_type in _FILE_TYPES or media_type.startswith("image/"):
+        return Body(data, {})
+    raise MediaTypeNotSupported(f"The content type is {media_type}. {_HOW_TO_SEND}")
+
+
+def _check_line_ends(data: bytes, media_type: str) -> None:
+    """Refuse a document from which `curl -d` has removed line ends and null bytes: it would be misread."""
+    if media_type == _URLENCODED and not any(data.find(byte) >= 0 for byte in (b"\n", b"\r", b"\0")):
+        raise MalformedBody(f"The document has no line ends. {_USE_DATA_BINARY}")
+
+
+def _urlencoded(data: bytes, check_names: CheckNames) -> Body:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise MalformedBody(f"The body is neither a form nor a document. {_USE_DATA_BINARY}") from None
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        raise MalformedBody(f"The form has more than {_MAX_FIELDS} fields.") from None
+    if any(len(name) + len(value) > MAX_FIELD_BYTES for name, value in pairs):
+        raise MalformedBody("The form has a field that is too long.")
+    fields = unique_fields(pairs)
+    address = _take_address(fields, has_file=False)
+    check_names(fields.keys() - {FILE_FIELD})
+    if not address:
+        raise NoFile(_no_file_advice(fields))
+    return Body(address, fields)
 
 
 async def read_json(stream: BodyStream, max_rest: int = ENVELOPE) -> tuple[Any, LongStrings]:
@@ -132,24 +214,22 @@ def _parse(raw: bytearray, max_rest: int) -> tuple[Any, LongStrings]:
     return value, strings
 
 
-async def _json_body(stream: BodyStream) -> Body:
+async def _json_body(stream: BodyStream, check_names: CheckNames) -> Body:
     """Read an object with a file or an address, and other fields."""
     fields, strings = await read_json(stream)
     if not isinstance(fields, dict):
         raise RequestError(f'The JSON body must be an object with "{FILE_FIELD}" or "{URL_FIELD}".')
-    if fields.keys() >= {FILE_FIELD, URL_FIELD}:
-        raise RequestError(_NOT_BOTH)
-    file, url = fields.pop(FILE_FIELD, None) or "", fields.pop(URL_FIELD, None) or ""
-    if not isinstance(file, str) or not isinstance(url, str):
-        raise RequestError(
-            f'"{FILE_FIELD}" must be a string with base64 or an address, "{URL_FIELD}" with an address.'
-        )
-    if not (file or url.strip()):
+    address = _take_address(fields, has_file=False)
+    file = fields.pop(FILE_FIELD, None) or ""
+    check_names(fields)
+    if not isinstance(file, str):
+        raise RequestError(f'"{FILE_FIELD}" must be a string with base64 or an address.')
+    if not (file or address):
         raise NoFile(_HOW_TO_SEND)
     if strings.placeholders - {file}:
         raise TooManyBytes(_FIELD_TOO_LONG)
-    if not file:
-        return Body(url.strip(), _as_form_fields(fields))
+    if address:
+        return Body(address, _as_form_fields(fields))
     document = await asyncio.to_thread(decode_document, strings.content(file), stream.limits.max_bytes)
     return Body(document, _as_form_fields(fields))
 
@@ -160,7 +240,7 @@ def _as_form_fields(fields: dict[str, Any]) -> dict[str, str]:
         texts = {name: _text(value) for name, value in fields.items()}
     except RecursionError:
         raise MalformedBody("The body is nested too deeply.") from None
-    if any(len(text) > _MAX_FIELD_BYTES for text in texts.values()):
+    if any(len(text) > MAX_FIELD_BYTES for text in texts.values()):
         raise TooManyBytes(_FIELD_TOO_LONG)
     return texts
 
@@ -169,56 +249,6 @@ def _text(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     return json.dumps(value, ensure_ascii=False)
-
-
-async def _urlencoded(stream: BodyStream) -> FormData:
-    body = stream.chunks(ENVELOPE, _too_long())
-    parser = FormParser(stream.headers, body, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES)
-    try:
-        return await parser.parse()
-    except MultiPartException as error:
-        raise MalformedBody("The form has too many fields, or a field that is too long.") from error
-
-
-@asynccontextmanager
-async def _multipart(stream: BodyStream) -> AsyncIterator[FormData]:
-    form = await _parse_multipart(stream)
-    try:
-        yield form
-    finally:
-        await form.close()
-
-
-async def _parse_multipart(stream: BodyStream) -> FormData:
-    parser = MultiPartParser(
-        stream.headers,
-        _complete_form(stream),
-        max_files=_MAX_FIELDS,
-        max_fields=_MAX_FIELDS,
-        max_part_size=_MAX_FIELD_BYTES,
-    )
-    # The file is needed in memory anyway; a temporary file could fail on a full disk.
-    parser.spool_max_size = stream.limits.max_bytes + ENVELOPE
-    try:
-        return await parser.parse()
-    except (MultiPartException, KeyError) as error:
-        raise MalformedBody(
-            "The multipart form is malformed, has too many fields, or has a field that is too long."
-        ) from error
-
-
-async def _complete_form(stream: BodyStream) -> AsyncGenerator[bytes]:
-    """Yield the chunks of the form; raises MalformedBody if the last boundary is missing.
-
-    Without this check, the parser would only report a missing file.
-    """
-    max_bytes = stream.limits.max_bytes
-    tail = b""
-    async for chunk in stream.chunks(max_bytes + ENVELOPE, TooManyBytes.beyond(max_bytes)):
-        tail = (tail + chunk[-_MAX_END_BYTES:])[-_MAX_END_BYTES:]
-        yield chunk
-    if not tail.rstrip(b"\r\n").endswith(b"--"):
-        raise MalformedBody("The multipart form is incomplete: its last boundary is missing.")
 
 
 def unique_fields(items: Iterable[tuple[str, T]]) -> dict[str, T]:

@@ -8,6 +8,7 @@ import binascii
 import io
 import json
 import math
+import re
 import secrets
 from collections.abc import Mapping, Set
 from typing import Any
@@ -18,6 +19,9 @@ _LONG = 64 * 1024
 # The decoder holds the interpreter lock too, so it decodes in chunks; other threads run in between.
 _CHUNK = 2**20
 _SPACES = b" \t\r\n"
+_TO_STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
+_DATA_URL = re.compile(rb"\s*data:[^,]{0,200};base64\s*,", re.IGNORECASE)
+_MAX_DATA_URL_HEAD = 300
 _MAX_SCHEME = 16
 
 Bytes = bytes | memoryview
@@ -91,22 +95,30 @@ def decode_document(content: Bytes, max_bytes: int) -> bytes | str:
 
 
 def decode_base64(content: Bytes, max_bytes: float = math.inf) -> bytes:
-    """Decode base64, which can contain spaces and line ends."""
+    """Decode base64: standard or URL-safe, also in a `data:` URL, with spaces and line ends, or unpadded."""
+    head = _DATA_URL.match(bytes(content[:_MAX_DATA_URL_HEAD]))
     # BytesIO returns its buffer without a copy, unlike a list or a bytearray.
     decoded = io.BytesIO()
     rest = b""
     try:
-        for start in range(0, len(content), _CHUNK):
-            chunk = rest + bytes(content[start : start + _CHUNK]).translate(None, _SPACES)
-            whole = len(chunk) - len(chunk) % 4
-            decoded.write(binascii.a2b_base64(chunk[:whole], strict_mode=True))
+        for start in range(head.end() if head else 0, len(content), _CHUNK):
+            chunk = rest + bytes(content[start : start + _CHUNK]).translate(_TO_STANDARD_ALPHABET, _SPACES)
+            # The last four characters wait for the next chunk, as only they may have padding.
+            whole = max(0, (len(chunk) - 1) // 4 * 4)
+            decoded.write(_decode_unpadded(chunk[:whole]))
             rest = chunk[whole:]
             if decoded.tell() > max_bytes:
                 raise TooManyBytes.beyond(int(max_bytes))
-        decoded.write(binascii.a2b_base64(rest, strict_mode=True))
+        decoded.write(binascii.a2b_base64(rest + b"=" * (-len(rest) % 4), strict_mode=True))
     except binascii.Error:
         raise RequestError("The file is neither base64 nor an address that begins like https://.") from None
     return decoded.getvalue()
+
+
+def _decode_unpadded(text: bytes) -> bytes:
+    if b"=" in text:
+        raise binascii.Error("data after the padding")
+    return binascii.a2b_base64(text, strict_mode=True)
 
 
 def _end_of_string(raw: bytearray, start: int) -> int:

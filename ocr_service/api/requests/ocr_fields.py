@@ -1,16 +1,20 @@
 """The fields of a request to `/ocr`, from its query and its body."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from ocr_service.api.requests.body import FILE_FIELD, URL_FIELD
+from ocr_service.api.requests.body import URL_FIELD, URL_FIELDS
+from ocr_service.api.requests.multipart import FILE_FIELD
 from ocr_service.api.requests.recognition_fields import RecognitionFields
 from ocr_service.core.errors import RequestError
 from ocr_service.core.options import Options
 
 # The name of `lang` in LiteParse.
 _LANGUAGE = "language"
+# Characters of an unknown name in the error.
+_MAX_NAME = 64
 
 
 class OcrFields(RecognitionFields):
@@ -78,13 +82,18 @@ class OcrFields(RecognitionFields):
 
 def read_fields(query: dict[str, str], body: dict[str, str]) -> OcrFields:
     """Validate the fields; the body has precedence. Raises RequestError that names the field."""
+    check_names(query)
     given = {**_without_alias(query), **_without_alias(body)}
-    if unknown := given.keys() - OcrFields.model_fields.keys():
-        raise RequestError(_unknown_field(min(unknown)))
     if query.keys() & body.keys():
         # An invalid value in the query is refused, even if the body has precedence.
         _validated(query)
     return _validated(given)
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise RequestError for the name of a field that does not exist."""
+    if unknown := set(names) - OcrFields.model_fields.keys() - {_LANGUAGE}:
+        raise RequestError(_unknown_field(min(unknown)))
 
 
 def _validated(given: dict[str, str]) -> OcrFields:
@@ -115,7 +124,7 @@ def _validation_message(error: ValidationError, given: dict[str, str]) -> str:
 
 
 def _unknown_field(name: str) -> str:
-    if name in (FILE_FIELD, URL_FIELD):
+    if name in (FILE_FIELD, *URL_FIELDS):
         return "Send the document or its address in the body, not in the query."
     known = ", ".join((FILE_FIELD, URL_FIELD, *OcrFields.model_fields))
-    return f"Unknown field {name!r}. Known fields: {known}."
+    return f"Unknown field {name[:_MAX_NAME]!r}. Known fields: {known}."

@@ -48,7 +48,6 @@ _EXAMPLE = (
 )
 # Maximum size of the pages without their images.
 _MAX_PAGES_BYTES = 16 * 2**20
-_DATA_URL = re.compile(rb"data:[^,]{0,200},")
 
 # From the names of fields and options in error messages to their names in this API.
 _NAMES = {
@@ -195,13 +194,8 @@ def _sent_pages(sent: RestructurePagesRequest, strings: LongStrings) -> list[Pag
 
 
 def _images(page: SentPage, strings: LongStrings) -> dict[str, bytes]:
-    images = {}
-    for path, text in (page.markdown_images or {}).items():
-        content = strings.content(text)
-        if head := _DATA_URL.match(content[:300]):
-            content = content[head.end() :]
-        images[path] = decode_base64(content)
-    return images
+    images = page.markdown_images or {}
+    return {path: decode_base64(strings.content(text)) for path, text in images.items()}
 
 
 def _restructured(

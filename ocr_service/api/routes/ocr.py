@@ -12,7 +12,7 @@ from ocr_service.api.answers.etags import etag, is_known
 from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.accept import Form, answer_form
 from ocr_service.api.requests.body import read_body, unique_fields
-from ocr_service.api.requests.ocr_fields import read_fields
+from ocr_service.api.requests.ocr_fields import check_names, read_fields
 from ocr_service.api.routes.stream import open_stream
 from ocr_service.core.documents import DocumentResult, whole_markdown, whole_text
 from ocr_service.pipeline.cache import is_complete
@@ -30,7 +30,7 @@ _VARY = {"Vary": "Accept"}
     openapi_extra=openapi.OCR_REQUEST,
 )
 async def read_document(request: Request) -> Response:
-    """Send one document as multipart `file`, or its address as `image_url`.
+    """Send one document as multipart `file`, as the whole body, or its address as `image_url`.
 
     The type is detected from the bytes: PDF, PNG, JPEG, TIFF (all pages), WebP, BMP, GIF (first frame), HEIC,
     AVIF, JPEG 2000.
@@ -43,7 +43,7 @@ async def read_document(request: Request) -> Response:
     async with AsyncExitStack() as stack:
         admitted = await stack.enter_async_context(reading.admit(request))
         async with admitted.visit.in_time():
-            received = await _receive(admitted)
+            received = await receive(admitted)
             form = answer_form(received.fields.format, request.headers.getlist("accept"))
             if form == "stream":
                 return await open_stream(received, _VARY, stack)
@@ -55,8 +55,9 @@ async def read_document(request: Request) -> Response:
         return await _answer(received, result, form, headers)
 
 
-async def _receive(admitted: Admitted) -> Received:
-    body = await read_body(admitted.body)
+async def receive(admitted: Admitted) -> Received:
+    """Read the body and the fields of a request, and fetch the document if it is an address."""
+    body = await read_body(admitted.body, check_names)
     fields = read_fields(unique_fields(admitted.request.query_params.multi_items()), body.fields)
     return await reading.receive(admitted, body.document, fields, fields.recognition, body.name)
 

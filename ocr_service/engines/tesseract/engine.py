@@ -24,7 +24,12 @@ from ocr_service.core.options import Options
 from ocr_service.engines import TESSERACT
 from ocr_service.engines.lazy_start import LazyStart
 from ocr_service.engines.tesseract.drawings import draw
-from ocr_service.engines.tesseract.languages import check_installed, find_tessdata, languages_in
+from ocr_service.engines.tesseract.languages import (
+    check_installed,
+    find_tessdata,
+    languages_in,
+    tesseract_names,
+)
 from ocr_service.engines.tesseract.layout import Line, compose
 from ocr_service.engines.tesseract.markdown import to_markdown
 from ocr_service.engines.tesseract.settings import TesseractSettings
@@ -112,7 +117,8 @@ class TesseractEngine:
         return await self._workers.run(self._read, page, options, time.perf_counter())
 
     def _lang(self, options: Options) -> str:
-        return self._default_lang if options.lang is None else options.lang
+        lang = self._default_lang if options.lang is None else options.lang
+        return tesseract_names(lang, self._languages)
 
     async def _start(self) -> None:
         await asyncio.to_thread(self._load)

@@ -1,0 +1,42 @@
+"""`POST /liteparse/ocr`: the API of the OCR servers of LiteParse, for `lit --ocr-server-url`."""
+
+from fastapi import APIRouter, Request, Response
+
+from ocr_service.api import openapi, reading
+from ocr_service.api.answers.liteparse import LiteParseAnswer
+from ocr_service.api.routes.ocr import receive
+from ocr_service.core.documents import DocumentResult, PageResult
+from ocr_service.core.errors import RequestError
+
+router = APIRouter(tags=[openapi.LITEPARSE])
+
+
+@router.post(
+    "/liteparse/ocr",
+    summary="Read a page",
+    response_model=LiteParseAnswer,
+    responses=openapi.PROBLEM_RESPONSES,
+    openapi_extra=openapi.OCR_REQUEST,
+)
+async def read_liteparse_page(request: Request) -> Response:
+    """Send the image of a page as multipart `file`, and its `language`. The fields are those of `/ocr`.
+
+    If a part of the page cannot be read, the answer is an error, because this format cannot report it.
+    """
+    async with reading.admit(request) as admitted:
+        async with admitted.visit.in_time():
+            received = await receive(admitted)
+            result = await reading.read(received)
+        page = _only_page(result)
+        stored = await reading.store(received, result, received.json_of(result))
+        headers = reading.storage_headers(stored)
+        return Response(LiteParseAnswer.of(page).model_dump_json(), 200, headers, "application/json")
+
+
+def _only_page(result: DocumentResult) -> PageResult:
+    if len(result.pages) != 1:
+        raise RequestError(f"The document has {len(result.pages)} pages; LiteParse sends one at a time.")
+    [page] = result.pages
+    if page.failure:
+        raise page.failure
+    return page
