@@ -21,7 +21,8 @@ RUN apt-get update \
     && groupadd --gid 10001 ocr \
     && useradd --uid 10001 --gid ocr --home-dir /tmp --no-create-home --shell /usr/sbin/nologin ocr \
     && install -d /app \
-    && install -d -o ocr -g ocr /app/output /models
+    && install -d -o ocr -g root -m 775 /app/output /models
+# OpenShift runs an image with any user id, in group 0, so this group can write to the two folders.
 # The root file system may be read-only, so all files except results and models are written to /tmp.
 ENV PATH=/opt/service/bin:$PATH \
     HOME=/tmp \
@@ -120,7 +121,8 @@ COPY scripts/download_models.py /build/
 FROM paddleocr AS models-true
 ARG LAYOUT_ENGINE=paddle
 ARG PIPELINE_VERSION=v1.6
-RUN python3 /build/download_models.py "$PIPELINE_VERSION" "$LAYOUT_ENGINE" /models
+RUN python3 /build/download_models.py "$PIPELINE_VERSION" "$LAYOUT_ENGINE" /models \
+    && chmod -R g=u /models
 
 FROM base AS models-false
 
@@ -130,7 +132,7 @@ FROM models-${BAKE_MODELS} AS models
 
 FROM base-gpu AS gpu
 COPY --from=vllm /opt/vllm /opt/vllm
-COPY --from=models --chown=10001:10001 /models /models
+COPY --from=models --chown=10001:0 /models /models
 COPY --from=service-gpu /opt/service /opt/service
 ARG LAYOUT_ENGINE=paddle
 ARG PIPELINE_VERSION=v1.6

@@ -161,6 +161,15 @@ inside() { podman exec ocr "$@"; }
 
 log_has() { podman logs ocr 2>&1 | grep -q "$1"; }
 
+# OpenShift gives each project a range of user ids, and group 0.
+check_any_user() {
+    # shellcheck disable=SC2016
+    podman run --rm --user 1234567:0 --cap-drop all --entrypoint /bin/sh "$image" -c \
+        'touch /app/output/file /models/file && python3 -c "import server"' >"$work/log" 2>&1 ||
+        wrong "another user id in group 0 cannot run the service" "$work/log"
+    ok "any user id in group 0 can write to /app/output and /models"
+}
+
 check_service() {
     run
     ok "/health answers $((($(date +%s%N) - began) / 1000000)) ms after \`podman run\`"
@@ -285,6 +294,7 @@ make_base
 say "building"
 docker build --target cpu --build-arg REVISION="$(git rev-parse HEAD)" --tag "$image" .
 check_config
+check_any_user
 check_layers
 check_service
 check_confinement
