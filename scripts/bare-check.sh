@@ -90,6 +90,7 @@ set_up() {
     .venv/bin/python -c 'import server, paddleocr, pytest'
     .cache/mcp-client/bin/python -c 'import fastmcp, paddleocr_mcp, email_validator'
     .cache/langchain-client/bin/python -c 'import langchain_paddleocr'
+    .cache/http-clients/bin/lit --version
     .cache/s3-servers/bin/python -c 'import swift'
     .cache/kubectl/bin/kubectl version --client
     echo "RESULT $(python3 --version), pip $(python3 -c 'import ensurepip; print(ensurepip.version())')"

