@@ -149,6 +149,18 @@ async def test_unknown_field_is_named_even_without_a_file(request_: dict[str, An
     assert "'image'" in detail(response) and "file, image_url" in detail(response)
 
 
+@pytest.mark.parametrize("form", ["json", "data"])
+async def test_address_can_be_named_url(form: str) -> None:
+    private = "http://10.0.0.1/scan.pdf"
+    async with serving(ScriptedEngine()) as client:
+        alone = await client.post("/ocr", **{form: {"url": private}})  # type: ignore[arg-type]
+        twice = await client.post("/ocr", **{form: {"url": private, "image_url": private}})  # type: ignore[arg-type]
+        empty = await client.post("/ocr", **{form: {"url": "", "image_url": private}})  # type: ignore[arg-type]
+    assert_problem(alone, 422, "url_not_allowed")
+    assert_problem(twice, 422, "invalid_request")
+    assert_problem(empty, 422, "url_not_allowed")
+
+
 async def test_file_in_another_field_is_named() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files={"document": PNG})
