@@ -20,6 +20,7 @@ INSTALLED = {"rus", "eng", "chi_sim", "script/Cyrillic"}
         ("zh", "chi_sim"),
         ("script/cyrillic", "script/Cyrillic"),
         ("eng+en", "eng"),
+        (" rus  + eng ", "rus+eng"),
         ("eng+tlh", "eng+tlh"),
         ("DE", "DE"),
     ],
@@ -28,7 +29,7 @@ def test_languages_are_found_by_every_name(lang: str, names: str) -> None:
     assert tesseract_names(lang, INSTALLED) == names
 
 
-@pytest.mark.parametrize("lang", ["tlh", "DE", "+", "", "rus+de"])
+@pytest.mark.parametrize("lang", ["tlh", "DE", "+", "", "rus+", "rus,,eng", "rus+de"])
 def test_language_that_is_not_installed_is_refused(lang: str) -> None:
     with pytest.raises(LanguageNotInstalled):
         check_installed(lang, INSTALLED)

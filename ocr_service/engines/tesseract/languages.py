@@ -23,7 +23,7 @@ _NOT_LANGUAGES = {"osd", "equ"}
 _INSTALL_HINT = "On Debian: apt-get install tesseract-ocr-<language>, then start the service again."
 
 
-_SEPARATORS = re.compile(r"[+,\s]+")
+_SEPARATOR = re.compile(r"\s*[+,]\s*|\s+")
 # ISO 639-1, each beside the name of Tesseract.
 _ISO_639_1 = dict(
     re.findall(
@@ -65,7 +65,7 @@ def tesseract_names(lang: str, languages: Set[str]) -> str:
     lang: joined by `+`, commas or blanks: a `+` in the query of a URL arrives as a blank.
     """
     installed = {name.lower(): name for name in languages}
-    names = (name for name in _SEPARATORS.split(lang) if name)
+    names = _SEPARATOR.split(lang.strip())
     return "+".join(dict.fromkeys(_tesseract_name(name, installed) for name in names))
 
 
