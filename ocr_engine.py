@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ocr_service.core.documents import ImageMode, Page, PageResult, Timings
@@ -22,7 +23,12 @@ from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.engines.lazy_start import LazyStart
 from ocr_service.engines.paddleocr_vl.drawings import draw
 from ocr_service.engines.paddleocr_vl.model_thread import ModelThread
-from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions, check_options, predict_options
+from ocr_service.engines.paddleocr_vl.options import (
+    PaddleOcrVlOptions,
+    check_options,
+    max_new_tokens,
+    predict_options,
+)
 from ocr_service.engines.paddleocr_vl.page_calls import CallOptions, PageCalls, current
 from ocr_service.engines.paddleocr_vl.pipeline_builder import BuiltPipeline, build, installed_versions
 from ocr_service.engines.paddleocr_vl.results import page_result, restructure
@@ -31,6 +37,7 @@ from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
 from ocr_service.engines.paddleocr_vl.vlm_watch import VlmWatch
 from ocr_service.engines.paddleocr_vl.word_documents import word_document
 from ocr_service.runtime.cores import usable_cores
+from ocr_service.runtime.signals import request_restart
 from ocr_service.runtime.threads import Workers
 
 # If all blocks of a page failed, the most general of their errors becomes the error of the page.
@@ -60,7 +67,13 @@ class PaddleOcrVlEngine:
             vlm.timeout,
             vlm.max_concurrency,
         )
-        self._watch = VlmWatch(self._client, not_started=vlm.reason_not_started)
+        self._watch = VlmWatch(
+            self._client,
+            hung_after=vlm.hang_timeout,
+            restart_after=vlm.restart_timeout,
+            restart=partial(request_restart, vlm.supervisor),
+            not_started=vlm.reason_not_started,
+        )
         self._lazy_start = LazyStart(self.title, self._start)
         self._threads = Workers(self.max_pages_in_flight, self.name)
         self._models: ModelThread | None = None
@@ -108,7 +121,7 @@ class PaddleOcrVlEngine:
     def check(self, options: Options) -> None:
         """Raise ModelNotLoaded or RequestError; `lang` is ignored, as the model detects the language."""
         loaded = self._settings.use_doc_orientation_classify, self._settings.use_doc_unwarping
-        check_options(PaddleOcrVlOptions.of(options), *loaded)
+        check_options(PaddleOcrVlOptions.of(options), *loaded, max_new_tokens(self.vlm.max_length))
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
         """Read one page; cancellation ends its calls to vLLM at once, and its thread at the next step."""
@@ -123,6 +136,7 @@ class PaddleOcrVlEngine:
                 self.vlm.model,
                 self._vlm_settings.repetition_detection,
                 self._vlm_settings.repetition_retry_penalty,
+                max_new_tokens(self.vlm.max_length),
             ),
             self._cores,
         )

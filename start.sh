@@ -1,8 +1,23 @@
 #!/bin/bash
 # Start the service, and vLLM for PaddleOCR-VL if it can run here. The container and `make run` use this script.
-# `start.sh vllm` starts vLLM alone; ocr_service/container/supervisor.py uses this form.
+# `start.sh vllm` starts vLLM alone; ocr_service/container/supervisor.py uses this form. `start.sh preflight` checks the
+# machine; it uses `start.sh vllm-command`, which prints the command for vLLM, its words separated by NUL.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit
+
+# In a container, Kubernetes describes each Service by variables such as VLLM_SERVER_PORT=tcp://10.0.0.1:8080, which
+# are no settings. All variables of such a Service are left out.
+drop_service_links() {
+    local port name prefix
+    for port in "${!OCR_@}" "${!UVICORN_@}" "${!VLLM_@}" "${!CLOUDRU_@}"; do
+        [[ $port = *_PORT && ${!port:-} =~ ^(tcp|udp|sctp):// ]] || continue
+        prefix=${port%_PORT}
+        for name in $(compgen -v "${prefix}_"); do
+            [[ $name =~ ^${prefix}_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_[0-9]+_.+)?)$ ]] && unset "$name"
+        done
+    done
+}
+drop_service_links
 
 # The settings and their defaults; docs/settings.md explains them. uvicorn reads UVICORN_* from the environment.
 : "${UVICORN_HOST:=::}"
@@ -19,6 +34,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 : "${VLLM_MAX_MODEL_LEN:=16384}"
 : "${VLLM_EXTRA_ARGS:=}"
 : "${VLLM_STOP_TIMEOUT:=10}"
+: "${VLLM_HANG_TIMEOUT:=180}"
 : "${MODELS_DIR:=}"
 # A relative path, such as .cache/vllm, is relative to this folder, also in PATH.
 [[ $VLLM_VENV = /* ]] || VLLM_VENV=$PWD/$VLLM_VENV
@@ -55,6 +71,7 @@ fail() {
 main() {
     [[ $VLLM_ENABLED =~ ^(auto|true|false)$ ]] || fail "VLLM_ENABLED must be auto, true or false"
     [[ $VLLM_STOP_TIMEOUT =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] || fail "VLLM_STOP_TIMEOUT must be a number of seconds"
+    [[ $VLLM_HANG_TIMEOUT =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] || fail "VLLM_HANG_TIMEOUT must be a number of seconds"
     [ -z "$MODELS_DIR" ] || link_models
     local vllm=() reason
     reason=$(reason_against_vllm)
@@ -64,6 +81,8 @@ main() {
     else
         vllm=(-- "$BASH" "$PWD/start.sh" vllm)
         export OCR_VLM_URL="${OCR_VLM_URL:-$(vllm_address)}"
+        # The supervisor keeps the PID of this script.
+        [ "$VLLM_HANG_TIMEOUT" = 0 ] || export OCR_VLM_SUPERVISOR=$$ OCR_VLM_RESTART_TIMEOUT="$VLLM_HANG_TIMEOUT"
     fi
     log INFO "Starting FastAPI handler on port $UVICORN_PORT..."
     # One worker: all requests share its engine and take turns in it.
@@ -85,7 +104,7 @@ reason_against_vllm() {
         echo "OCR_ENGINE=tesseract does not use it"
     elif [ "$VLLM_ENABLED" = auto ] && [ -n "${OCR_VLM_URL:-}" ]; then
         echo "OCR_VLM_URL names an existing server"
-    elif [ "$VLLM_ENABLED" = auto ] && ! compgen -G "/dev/nvidia[0-9]*" >/dev/null; then
+    elif [ "$VLLM_ENABLED" = auto ] && [ "$MODE" != vllm-command ] && ! compgen -G "/dev/nvidia[0-9]*" >/dev/null; then
         echo "no GPU is visible"
     elif [ -z "$VLLM_COMMAND" ] && ! [ -x "$VLLM_VENV/bin/vllm" ]; then
         echo "it is not installed in $VLLM_VENV"
@@ -113,19 +132,34 @@ vllm_address() {
     echo "http://$host:$VLLM_SERVER_PORT/v1"
 }
 
+# run COMMAND...: replace this script by vLLM, or print the command.
+run() {
+    [ "$MODE" = vllm ] && exec "$@"
+    printf '%s\0' "$@"
+}
+
+print_vllm_command() {
+    local reason
+    reason=$(reason_against_vllm)
+    [ -n "$reason" ] || exec_vllm
+    [ -z "$reason" ] || { echo "$reason" && exit 3; }
+}
+
 exec_vllm() {
     # Otherwise vLLM looks for the external address of this machine.
     export VLLM_HOST_IP=127.0.0.1
     [ -z "${OCR_VLM_API_KEY:-}" ] || export VLLM_API_KEY="$OCR_VLM_API_KEY"
     # vLLM must not get the secrets of the service, and it warns about unknown VLLM_* variables.
     export -n "${!OCR_@}" "${!CLOUDRU_@}" VLLM_ENABLED VLLM_COMMAND VLLM_VENV VLLM_MODEL VLLM_SERVER_HOST \
-        VLLM_SERVER_PORT VLLM_GPU_MEMORY_UTILIZATION VLLM_MAX_MODEL_LEN VLLM_EXTRA_ARGS VLLM_STOP_TIMEOUT
+        VLLM_SERVER_PORT VLLM_GPU_MEMORY_UTILIZATION VLLM_MAX_MODEL_LEN VLLM_EXTRA_ARGS VLLM_STOP_TIMEOUT \
+        VLLM_HANG_TIMEOUT
     # The tools that compile its kernels are installed there too.
     export PATH="$VLLM_VENV/bin:$PATH"
     if [ -n "$VLLM_COMMAND" ]; then
         log INFO "starting vLLM with VLLM_COMMAND"
         export VLLM_SERVER_HOST VLLM_SERVER_PORT
-        exec "$BASH" -c "$VLLM_COMMAND"
+        run "$BASH" -c "$VLLM_COMMAND"
+        return
     fi
     local version=${OCR_PIPELINE_VERSION:-v1.6} release=PaddleOCR-VL extra
     [ "$version" = v1 ] || release=PaddleOCR-VL-${version#v}
@@ -150,7 +184,7 @@ exec_paddlex_genai_server() {
     shift
     [ -z "$VLLM_MODEL" ] || model_dir=(--model_dir "$VLLM_MODEL")
     log INFO "starting vLLM with paddlex_genai_server"
-    exec "$VLLM_VENV/bin/paddlex_genai_server" --model_name "$model_name" "${model_dir[@]}" --backend vllm \
+    run "$VLLM_VENV/bin/paddlex_genai_server" --model_name "$model_name" "${model_dir[@]}" --backend vllm \
         --host "$VLLM_SERVER_HOST" --port "$VLLM_SERVER_PORT" --backend_config /dev/stdin <<<"$(paddlex_config "$@")"
 }
 
@@ -183,15 +217,17 @@ exec_vllm_serve() {
         weights=PaddlePaddle/$release
     fi
     log INFO "starting vLLM with vllm serve"
-    exec "$VLLM_VENV/bin/vllm" serve "${VLLM_MODEL:-$weights}" --served-model-name "$release-0.9B" \
+    run "$VLLM_VENV/bin/vllm" serve "${VLLM_MODEL:-$weights}" --served-model-name "$release-0.9B" \
         --host "$VLLM_SERVER_HOST" --port "$VLLM_SERVER_PORT" --trust-remote-code \
         --gpu-memory-utilization "$VLLM_GPU_MEMORY_UTILIZATION" --max-model-len "$VLLM_MAX_MODEL_LEN" \
         --max-num-batched-tokens 16384 --no-enable-prefix-caching --mm-processor-cache-gb 0 \
         --disable-uvicorn-access-log "$@"
 }
 
-if [ "${1-}" = vllm ]; then
-    exec_vllm
-else
-    main
-fi
+MODE=${1-}
+case $MODE in
+vllm) exec_vllm ;;
+vllm-command) print_vllm_command ;;
+preflight) exec python3 -m ocr_service.preflight "${@:2}" ;;
+*) main ;;
+esac

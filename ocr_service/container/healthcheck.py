@@ -12,8 +12,10 @@ _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}
 def is_healthy() -> bool:
     """Request `/health` at the address that start.sh listens on."""
     host = os.environ.get("UVICORN_HOST", "")
-    port = int(os.environ.get("UVICORN_PORT") or 8081)
-    connection = http.client.HTTPConnection(_LOOPBACK.get(host, host), port, timeout=_TIMEOUT)
+    port = os.environ.get("UVICORN_PORT", "")
+    # Kubernetes may set the variable to tcp://…; start.sh ignores this too.
+    number = int(port) if port.isdecimal() else 8081
+    connection = http.client.HTTPConnection(_LOOPBACK.get(host, host), number, timeout=_TIMEOUT)
     try:
         connection.request("GET", "/health")
         return connection.getresponse().status == 200

@@ -3,8 +3,9 @@
 Usage: python -m ocr_service.container.supervisor STOP_TIMEOUT SERVICE... [-- VLLM...]
 
 When the service exits, the supervisor exits with the same code. When vLLM exits, it is restarted after a
-growing delay. SIGTERM, SIGINT and SIGHUP first stop the service gracefully, then vLLM, which is killed after
-STOP_TIMEOUT seconds. A second signal kills both at once.
+growing delay. The service sends SIGUSR1 if vLLM hangs; then vLLM is killed, and so restarted. SIGTERM, SIGINT
+and SIGHUP first stop the service gracefully, then vLLM, which is killed after STOP_TIMEOUT seconds. A second
+signal kills both at once.
 """
 
 import logging
@@ -23,6 +24,8 @@ from ocr_service.telemetry.logs import configure_logging, fields, log_format
 log = logging.getLogger("supervisor")
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# The same as in runtime/signals.py.
+_RESTART_VLLM = signal.SIGUSR1
 _MIN_RESTART_DELAY = 1.0
 _MAX_RESTART_DELAY = 60.0
 # Seconds. Longer than the model takes to load, so that running out of memory during the load is a short run.
@@ -103,6 +106,9 @@ class Supervisor:
         for number in self._wait(timeout):
             if number in _STOP_SIGNALS:
                 self._on_signal(signal.Signals(number))
+            elif number == _RESTART_VLLM and self._vllm and self._vllm.running and not self._stopping:
+                log.error("vLLM hangs, and is killed")
+                self._vllm.kill()
         for pid, code in reap():
             self._on_end(pid, code)
 
@@ -170,6 +176,11 @@ class _RestartedProcess:
         os.killpg(self.pid, signal.SIGTERM)
         return True
 
+    def kill(self) -> None:
+        """Kill its process group: a process that hangs in the GPU driver does not react to SIGTERM."""
+        assert self.pid is not None
+        os.killpg(self.pid, signal.SIGKILL)
+
     def on_end(self, result: str, restart: bool) -> None:
         """Kill the rest of its process group, and schedule the next start if it must run again."""
         assert self.pid is not None
@@ -236,7 +247,7 @@ def _signal_pipe() -> int:
     for end in (wakeup, signals):
         os.set_blocking(end, False)
     signal.set_wakeup_fd(signals)
-    for number in (*_STOP_SIGNALS, signal.SIGCHLD):
+    for number in (*_STOP_SIGNALS, _RESTART_VLLM, signal.SIGCHLD):
         # A signal that was ignored before the start stays ignored, as nohup requires.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: None)

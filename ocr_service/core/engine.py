@@ -31,13 +31,15 @@ class VlmState(StrEnum):
 class VlmStatus:
     """Result of the last check of the vLLM server.
 
-    url: without credentials. model: name of the served model. latency: seconds of the last successful check.
-    error: last error, until a check succeeds.
+    url: without credentials. model: name of the served model. max_length: its tokens for a block, image and
+    text together; None if unknown. latency: seconds of the last successful check. error: last error, until a
+    check succeeds.
     """
 
     state: VlmState = VlmState.DISABLED
     url: str | None = None
     model: str | None = None
+    max_length: int | None = None
     latency: float | None = None
     error: str | None = None
 

@@ -1,6 +1,7 @@
 """Work between a stop signal and the shutdown of the server that runs the app."""
 
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -8,7 +9,16 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+RESTART_VLLM = signal.SIGUSR1
+"""Signal to `container/supervisor.py`, which restarts vLLM."""
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def request_restart(supervisor: int | None) -> None:
+    """Have the supervisor restart vLLM; do nothing if the parent of this process is another one."""
+    if supervisor is not None and supervisor == os.getppid():
+        os.kill(supervisor, RESTART_VLLM)
 
 
 @contextmanager

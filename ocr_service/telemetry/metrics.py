@@ -101,6 +101,9 @@ vlm_call_duration = _histogram("ocr_vlm_call_duration_seconds", "Time of a call 
 vlm_retries = _counter(
     "ocr_vlm_retries_total", "Calls that were repeated because vLLM had closed the connection."
 )
+vlm_hangs = _counter(
+    "ocr_vlm_hangs_total", "Times that vLLM had calls and generated nothing for `OCR_VLM_HANG_TIMEOUT`."
+)
 vlm_calls_in_flight = Gauge("ocr_vlm_calls_in_flight", "Calls to vLLM in progress.", registry=REGISTRY)
 
 

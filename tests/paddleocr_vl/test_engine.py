@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import logging
 import threading
 import weakref
@@ -21,7 +22,7 @@ from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSe
 from tests.http.serving import serving
 from tests.paddleocr_vl.conftest import StartEngine, engine_on
 from tests.paddleocr_vl.test_faults import SLOW, scan, until
-from tests.running import RunningVllm
+from tests.running import FAST, RunningVllm
 from tests.stand_ins.pages import text_page
 
 pytestmark = pytest.mark.anyio
@@ -225,3 +226,28 @@ async def test_log_lines_of_paddle_go_through_our_logging(
 ) -> None:
     async with start_engine(vllm):
         assert logging.getLogger("paddlex").handlers == []
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"max_pixels": 39_199, "min_pixels": 1}, "max_pixels is 39199, less than 39200"),
+        ({"vlm_extra_args": {"table_max_pixels": 5}}, "table_max_pixels is 5, less than 39200"),
+    ],
+)
+def test_too_low_pixel_limit_is_refused(own: dict[str, Any], message: str) -> None:
+    engine = PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())
+    with pytest.raises(RequestError, match=message):
+        engine.check(with_own(**own))
+
+
+async def test_max_new_tokens_fits_the_context_of_vllm(start_engine: StartEngine) -> None:
+    with RunningVllm(*FAST, "--max-model-len", "2000") as vllm:
+        async with start_engine(vllm) as engine, serving(engine) as client:
+            vllm.record()
+            assert (await client.post("/ocr", files=scan(1))).status_code == 200
+            [body] = vllm.recorded()
+            assert json.loads(body)["max_completion_tokens"] == 1872
+            answer = await client.post("/ocr", files=scan(1), data={"max_new_tokens": "1873"})
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+            assert "max_new_tokens is 1873, more than the 1872 of the vLLM server" in answer.json()["detail"]

@@ -122,6 +122,26 @@ async def test_vllm_whose_health_check_hangs_is_unavailable(
         assert "no answer in time" in answer.json()["detail"]
 
 
+async def test_hung_engine_ends_its_calls_and_readiness(vllm: RunningVllm, start_engine: StartEngine) -> None:
+    async with start_engine(vllm, ocr_vlm_hang_timeout=0.1) as engine, serving(engine) as client:
+        assert (await client.post("/ocr", files=scan())).status_code == 200
+        vllm.fault("hung engine")
+        before = vllm.stats()["calls"]
+        request = asyncio.create_task(client.post("/ocr", files=scan()))
+        await until(vllm, lambda stats: stats["calls"] == before + BLOCKS)
+        while not request.done():
+            # The watch does this every 3 seconds.
+            await engine._watch.check()
+            await asyncio.sleep(0)
+        answer = await request
+        assert (answer.status_code, answer.json()["code"]) == (503, "vlm_unavailable")
+        assert "it hangs: it had calls for 0.1 s, and has generated nothing" in answer.json()["detail"]
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 503 and "it hangs" in ready.json()["reasons"][0]
+        vllm.fault(None)
+        assert (await client.post("/ocr", files=scan())).status_code == 200
+
+
 async def test_other_pages_are_read_while_one_hangs(vllm: RunningVllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm, ocr_vlm_timeout=20) as engine, serving(engine) as client:
         vllm.fault("silence")

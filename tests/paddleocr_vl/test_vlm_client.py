@@ -160,6 +160,40 @@ async def test_refused_picture_fails_alone(status: str) -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "detail"),
+    [
+        (400, "This model's maximum context length is 9 tokens.", "its image and max_new_tokens exceed"),
+        (500, "image file is truncated (15 bytes not processed)", "refused the image of the block (500)"),
+        (500, "Image size (9 pixels) exceeds limit of 8 pixels", "refused the image of the block (500)"),
+    ],
+)
+async def test_error_of_one_block_is_known_by_its_message(status: int, message: str, detail: str) -> None:
+    body = json.dumps({"error": {"message": message, "code": status}}).encode()
+    async with talking(always(http(f"{status} Error", body))) as (client, _):
+        with pytest.raises(RecognitionFailed) as caught:
+            await client.complete(b"{}")
+    assert detail in caught.value.detail
+
+
+async def test_reason_of_a_refusal_is_logged_once_without_the_document(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    picture = "data:image/jpeg;base64," + "A" * 100
+
+    async def refuse(number: int) -> bytes:
+        message = f"Failed {number}: size {number} of {picture} with 'Secret' text at 0x7F{number}"
+        return http("400 Bad Request", json.dumps({"error": {"message": message}}).encode())
+
+    async with talking(refuse) as (client, _):
+        for _ in range(3):
+            with pytest.raises(RecognitionFailed):
+                await client.complete(b"{}")
+    assert [record.message for record in caplog.records] == [
+        "vLLM refused a block: Failed 1: size 1 of … with … text at …"
+    ]
+
+
 async def test_broken_connection_is_retried_once_before_a_response() -> None:
     async def second_time(number: int) -> bytes | None:
         return http("200 OK", COMPLETION) if number > 1 else None

@@ -1,18 +1,30 @@
 """The health watch of vLLM: its states, and how soon it notices a change."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
 
 from ocr_service.core.engine import VlmState
 from ocr_service.core.errors import VlmUnavailable
-from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
+from ocr_service.engines.paddleocr_vl.vlm_client import Completion, VlmAddress, VlmClient
+from ocr_service.engines.paddleocr_vl.vlm_progress import VlmProgress
 from ocr_service.engines.paddleocr_vl.vlm_watch import STARTUP_SECONDS, VlmWatch
+from tests.paddleocr_vl.test_vlm_client import http, never, talking
+from tests.paddleocr_vl.test_vlm_metrics import metric
 from tests.running import FAST, RunningVllm, free_port
 
 pytestmark = pytest.mark.anyio
+
+JPEG = "data:image/jpeg;base64,/9j/4AAQ/9k="
+CONTENT = [{"type": "image_url", "image_url": {"url": JPEG}}, {"type": "text", "text": "OCR:"}]
+COMPLETION_REQUEST = json.dumps(
+    {"model": "PaddleOCR-VL-1.6-0.9B", "messages": [{"role": "user", "content": CONTENT}]}
+).encode()
 
 
 class Clock:
@@ -26,15 +38,50 @@ class Clock:
 
 @asynccontextmanager
 async def watching(
-    url: str, clock: Clock | None = None, max_seconds: float = 5, not_started: str | None = None
+    url: str,
+    clock: Clock | None = None,
+    max_seconds: float = 5,
+    not_started: str | None = None,
+    key: str | None = None,
+    restart: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[VlmWatch]:
-    client = VlmClient(VlmAddress(url), 30, 4)
-    watch = VlmWatch(client, max_seconds=max_seconds, not_started=not_started, clock=clock or Clock())
+    client = VlmClient(VlmAddress(url, key), 30, 4)
+    watch = VlmWatch(
+        client,
+        interval=60,
+        max_seconds=max_seconds,
+        restart_after=180,
+        restart=restart,
+        not_started=not_started,
+        clock=clock or Clock(),
+    )
     try:
         yield watch
     finally:
         await watch.close()
         await client.close()
+
+
+@asynccontextmanager
+async def calling(watch: VlmWatch, vllm: RunningVllm) -> AsyncIterator["asyncio.Task[Completion]"]:
+    """Have one call in flight; it is cancelled at the end."""
+    before = vllm.stats()["calls"]
+    call = asyncio.create_task(watch._client.complete(COMPLETION_REQUEST))
+    while (await asyncio.to_thread(vllm.stats))["calls"] == before:
+        assert not call.done()
+    try:
+        yield call
+    finally:
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+
+
+async def check_after(watch: VlmWatch, clock: Clock, *pauses: float) -> VlmState:
+    """Check after each pause, in seconds of the clock."""
+    for pause in pauses:
+        clock.now += pause
+        await watch.check()
+    return watch.status.state
 
 
 async def state_after_check(watch: VlmWatch) -> VlmState:
@@ -169,3 +216,97 @@ async def test_checks_are_repeated(vllm: RunningVllm) -> None:
     await asyncio.gather(running, return_exceptions=True)
     await watch.close()
     await client.close()
+
+
+async def test_wrong_key_is_reported_at_once() -> None:
+    with RunningVllm(*FAST, "--api-key", "right", "--max-model-len", "2000") as vllm:
+        async with watching(vllm.api, key="wrong") as watch:
+            with pytest.raises(VlmUnavailable, match=r"unavailable.*401; OCR_VLM_API_KEY must be its key"):
+                await watch.ensure_ready()
+        async with watching(vllm.api, key="right") as watch:
+            assert await state_after_check(watch) is VlmState.READY
+            assert watch.status.max_length == 2000
+
+
+async def test_hung_engine_behind_an_open_health_check(
+    vllm: RunningVllm, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, restarts, hangs = Clock(), [], metric("hangs_total")
+    async with watching(vllm.api, clock, 1, restart=lambda: restarts.append(clock.now)) as watch:
+        assert await state_after_check(watch) is VlmState.READY
+        vllm.fault("hung engine")
+        async with calling(watch, vllm) as call:
+            assert await check_after(watch, clock, 3, 3, 53) is VlmState.READY and not call.done()
+            assert await check_after(watch, clock, 7) is VlmState.UNAVAILABLE
+            with pytest.raises(VlmUnavailable, match="stopped answering: it hangs"):
+                await call
+        with pytest.raises(VlmUnavailable, match="it had calls for 60 s, and has generated nothing"):
+            await watch.ensure_ready()
+        await check_after(watch, clock, 60)
+        assert not restarts
+        await check_after(watch, clock, 60, 60)
+        assert restarts == [1000 + 3 + 3 + 53 + 7 + 60 + 60]
+        assert caplog.text.count("it hangs") == 1 and metric("hangs_total") == hangs + 1
+        vllm.fault(None)
+        assert await state_after_check(watch) is VlmState.READY
+        assert await watch._client.complete(COMPLETION_REQUEST)
+
+
+async def test_callers_that_leave_do_not_hide_a_hang(vllm: RunningVllm) -> None:
+    clock = Clock()
+    async with watching(vllm.api, clock) as watch:
+        vllm.fault("hung engine")
+        for _ in range(2):
+            async with calling(watch, vllm):
+                assert await check_after(watch, clock, 5, 5, 20) is VlmState.READY
+            # A server without calls may do nothing.
+            assert await check_after(watch, clock, 60, 60) is VlmState.READY
+        async with calling(watch, vllm):
+            assert await check_after(watch, clock, 5, 15) is VlmState.UNAVAILABLE
+
+
+async def test_one_long_answer_is_not_a_hang() -> None:
+    clock = Clock()
+    with RunningVllm("--step-ms", "20") as vllm:
+        async with watching(vllm.api, clock) as watch, calling(watch, vllm) as call:
+            for _ in range(4):
+                seen = generated(vllm)
+                while generated(vllm) == seen:
+                    await asyncio.sleep(0)
+                assert await check_after(watch, clock, 60) is VlmState.READY
+            assert not call.done()
+
+
+def generated(vllm: RunningVllm) -> str:
+    found = re.search("generation_tokens_total.*", httpx.get(f"{vllm.url}/metrics").text)
+    assert found
+    return found[0]
+
+
+async def test_server_without_metrics_never_counts_as_hung() -> None:
+    async def answer_all_but_the_first(number: int) -> bytes | None:
+        return await never(number) if number == 1 else http("404 Not Found")
+
+    clock = Clock()
+    async with talking(answer_all_but_the_first) as (client, server):
+        call = asyncio.create_task(client.complete(b"{}"))
+        await server.received.wait()
+        progress = VlmProgress(client, 5, clock)
+        for _ in range(3):
+            clock.now += 5
+            await progress.check(5)
+        call.cancel()
+    assert len(server.requests) == 3 and progress.stalled == 0
+
+
+async def test_missed_check_does_not_stop_a_ready_server(vllm: RunningVllm) -> None:
+    clock, restarts = Clock(), []
+    async with watching(vllm.api, clock, 0.05, restart=lambda: restarts.append(clock.now)) as watch:
+        await watch.check(max_seconds=5)
+        vllm.fault("hang")
+        assert await check_after(watch, clock, 5, 9) is VlmState.READY
+        assert await check_after(watch, clock, 1) is VlmState.UNAVAILABLE
+        await check_after(watch, clock, 169)
+        assert not restarts
+        await check_after(watch, clock, 1, 60)
+        assert restarts == [1000 + 5 + 180]

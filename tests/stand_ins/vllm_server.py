@@ -4,10 +4,12 @@ It has the timing of vLLM: at most `--running` sequences run, the others wait in
 after its prefill; each step generates one token for every running sequence, and takes `--step-ms` plus
 `--step-ms-each` per sequence. The text and its length (20 to 200 tokens) come from the hash of the crop, or
 from a script (`POST /stand_in/script` with the fields of `generation.Script`). If a client
-disconnects, its slot is free again, as with vLLM.
+disconnects, its slot is free again, as with vLLM. It refuses what vLLM refuses (vllm_refusals.py).
 
 Run it with `python -m tests.stand_ins.vllm_server --port 0`; it prints its address. `POST /stand_in/fault`
-with `{"fault": …}` switches on one of `FAULTS`; `GET /stand_in/stats` returns counts of its calls.
+with `{"fault": …}` switches on one of `FAULTS`, or "hang" (nothing answers, as if the process were stopped),
+"silence" (new completions are not answered), "hung engine" (no completion is answered, and the metrics stand
+still), "unhealthy" or "break" (the connection breaks). `GET /stand_in/stats` returns counts of its calls.
 """
 
 import argparse
@@ -19,8 +21,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from tests.stand_ins.generation import Generated, Script, completion, generate
+from tests.stand_ins.vllm_refusals import error, refusal
 
 SERVED_MODEL = "PaddleOCR-VL-1.6-0.9B"
 
@@ -65,6 +69,21 @@ class Batch:
         self._waiting: deque[_Sequence] = deque()
         self._running: set[_Sequence] = set()
         self._arrived = asyncio.Event()
+        self._moving = asyncio.Event()
+        self._moving.set()
+        self.tokens = 0
+
+    @property
+    def running(self) -> int:
+        """Number of running sequences."""
+        return len(self._running)
+
+    def hang(self, hung: bool) -> None:
+        """Stop all sequences, or let them go on."""
+        if hung:
+            self._moving.clear()
+        else:
+            self._moving.set()
 
     async def generate(self, tokens: int) -> None:
         """Wait until this number of tokens has been generated for one sequence."""
@@ -86,6 +105,9 @@ class Batch:
                 self._arrived.clear()
                 await self._arrived.wait()
                 now = time.monotonic()
+            if not self._moving.is_set():
+                await self._moving.wait()
+                now = time.monotonic()
             self._admit(now)
             now += self._pace.step + self._pace.step_each * len(self._running)
             if (ahead := now - time.monotonic()) > 0:
@@ -103,6 +125,7 @@ class Batch:
         for sequence in self._running:
             if sequence.ready_at <= now:
                 sequence.tokens_left -= 1
+                self.tokens += 1
                 if sequence.tokens_left <= 0:
                     finished.append(sequence)
         for sequence in finished:
@@ -110,14 +133,10 @@ class Batch:
             self._running.discard(sequence)
 
 
-def _error(status: int, text: str) -> web.Response:
-    return web.json_response({"error": {"message": text, "code": status}}, status=status)
-
-
 FAULTS: dict[str, Callable[[], web.Response]] = {
-    "500": lambda: _error(500, "stand-in: internal error"),
-    "400": lambda: _error(400, "stand-in: the image is too small"),
-    "404": lambda: _error(404, "stand-in: the model does not exist"),
+    "500": lambda: error(500, "stand-in: internal error"),
+    "400": lambda: error(400, "stand-in: the image is too small"),
+    "404": lambda: error(404, "stand-in: the model does not exist"),
     "empty": lambda: web.json_response(_NO_TEXT),
     "null": lambda: web.json_response(completion(SERVED_MODEL, Generated(None, 0))),
     "no choices": lambda: web.json_response({**_NO_TEXT, "choices": []}),
@@ -130,8 +149,12 @@ FAULTS: dict[str, Callable[[], web.Response]] = {
 class StandIn:
     """The stand-in vLLM server; one per process."""
 
-    def __init__(self, pace: Pace, model: str = SERVED_MODEL) -> None:
+    def __init__(
+        self, pace: Pace, model: str = SERVED_MODEL, max_model_len: int = 16_384, key: str | None = None
+    ) -> None:
         self._model = model
+        self._max_model_len = max_model_len
+        self._key = key
         self._stats = Stats()
         self._batch = Batch(pace)
         self._fault: str | None = None
@@ -143,10 +166,11 @@ class StandIn:
 
     def app(self) -> web.Application:
         """Build the aiohttp application with its routes."""
-        app = web.Application(client_max_size=2**30)
+        app = web.Application(client_max_size=2**30, middlewares=[self._check_key])
         app.add_routes(
             [
                 web.get("/health", self._health),
+                web.get("/metrics", self._metrics),
                 web.get("/v1/models", self._models),
                 web.post("/v1/chat/completions", self._complete),
                 web.post("/stand_in/fault", self._set_fault),
@@ -166,6 +190,14 @@ class StandIn:
         yield
         running.cancel()
 
+    @web.middleware
+    async def _check_key(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Only the API is below the key, as with vLLM, and not its health check."""
+        is_open = self._key is None or not request.path.startswith("/v1/")
+        if is_open or request.headers.get("Authorization") == f"Bearer {self._key}":
+            return await handler(request)
+        return web.json_response({"error": "Unauthorized"}, status=401)
+
     async def _health(self, _: web.Request) -> web.Response:
         self._stats.health_checks += 1
         if self._fault == "hang":
@@ -173,7 +205,23 @@ class StandIn:
         return web.Response(status=503 if self._fault == "unhealthy" else 200)
 
     async def _models(self, _: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": self._model, "object": "model"}]})
+        model = {
+            "id": self._model,
+            "object": "model",
+            "created": int(time.time()),
+            "owned_by": "vllm",
+            "root": self._model,
+            "parent": None,
+            "max_model_len": self._max_model_len,
+        }
+        return web.json_response({"object": "list", "data": [model]})
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        if self._fault == "hang":
+            await asyncio.Event().wait()
+        labels = f'{{engine="0",model_name="{self._model}"}}'
+        figures = {"num_requests_running": self._batch.running, "generation_tokens_total": self._batch.tokens}
+        return web.Response(text="".join(f"vllm:{name}{labels} {n}.0\n" for name, n in figures.items()))
 
     async def _complete(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -192,10 +240,12 @@ class StandIn:
 
     async def _answer(self, request: web.Request, body: dict) -> web.Response:  # type: ignore[type-arg]
         if body["model"] != self._model:
-            return _error(404, f"The model `{body['model']}` does not exist.")
+            return error(404, f"The model `{body['model']}` does not exist.", "model")
         if self._fault is not None and self._before_fault <= 0:
             return await self._fail(request)
         self._before_fault -= 1
+        if refused := refusal(body, self._max_model_len):
+            return refused
         generated = generate(body, self._script)
         await self._batch.generate(generated.tokens)
         self._stats.answered += 1
@@ -204,7 +254,7 @@ class StandIn:
 
     async def _fail(self, request: web.Request) -> web.Response:
         self._stats.failed += 1
-        if self._fault in ("hang", "silence"):
+        if self._fault in ("hang", "silence", "hung engine"):
             await asyncio.Event().wait()
         if self._fault == "break":
             assert request.transport is not None
@@ -214,6 +264,7 @@ class StandIn:
     async def _set_fault(self, request: web.Request) -> web.Response:
         body = await request.json()
         self._fault, self._before_fault = body["fault"], body.get("after", 0)
+        self._batch.hang(self._fault == "hung engine")
         return web.Response()
 
     async def _set_script(self, request: web.Request) -> web.Response:
@@ -256,13 +307,15 @@ def main() -> None:
     options = argparse.ArgumentParser(description="A stand-in for the vLLM server, for tests and benchmarks.")
     options.add_argument("--port", type=int, default=0)
     options.add_argument("--model", default=SERVED_MODEL)
+    options.add_argument("--max-model-len", type=int, default=16_384)
+    options.add_argument("--api-key")
     options.add_argument("--step-ms", type=float, default=pace.step * 1000)
     options.add_argument("--step-ms-each", type=float, default=pace.step_each * 1000)
     options.add_argument("--prefill-ms", type=float, default=pace.prefill * 1000)
     options.add_argument("--running", type=int, default=pace.most_running)
     given = options.parse_args()
     pace = Pace(given.step_ms / 1000, given.step_ms_each / 1000, given.prefill_ms / 1000, given.running)
-    asyncio.run(serve(StandIn(pace, given.model), given.port))
+    asyncio.run(serve(StandIn(pace, given.model, given.max_model_len, given.api_key), given.port))
 
 
 if __name__ == "__main__":

@@ -180,6 +180,24 @@ def test_custom_command_is_run_by_the_shell(venv: Path, command: str, output: st
     assert "\n".join(launched(venv, VLLM_COMMAND=command)) == output
 
 
+def test_variables_of_kubernetes_services_are_no_settings(venv: Path) -> None:
+    links = {
+        "VLLM_SERVER_PORT": "tcp://10.0.0.1:8080",
+        "VLLM_SERVER_PORT_8080_TCP_ADDR": "10.0.0.1",
+        "VLLM_SERVER_SERVICE_HOST": "10.0.0.1",
+        "VLLM_PORT": "tcp://10.0.0.2:8000",
+        "VLLM_SERVICE_PORT_HTTP": "8000",
+        "UVICORN_PORT": "udp://10.0.0.3:80",
+        "OCR_PORT": "tcp://10.0.0.4:80",
+    }
+    settings = {"VLLM_SERVER_HOST": "0.0.0.0", "VLLM_LOGGING_LEVEL": "INFO"}
+    variables = set(launched(venv, VLLM_COMMAND="env", **links, **settings))
+    assert not variables & {f"{name}={value}" for name, value in links.items()}
+    given = {f"{name}={value}" for name, value in settings.items()}
+    assert {"VLLM_SERVER_PORT=8080", "UVICORN_PORT=8081", *given} <= variables
+    assert not any(line.startswith(("VLLM_PORT", "VLLM_SERVICE", "VLLM_SERVER_S")) for line in variables)
+
+
 def test_invalid_custom_command_starts_nothing(venv: Path) -> None:
     run = run_start_vllm(venv, VLLM_COMMAND="'unclosed")
     assert run.returncode != 0 and run.stdout == ""
@@ -194,7 +212,13 @@ def test_invalid_models_dir_stops_the_start(venv: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("VLLM_ENABLED", "yes"), ("VLLM_STOP_TIMEOUT", "10s"), ("VLLM_STOP_TIMEOUT", "-1")]
+    ("setting", "value"),
+    [
+        ("VLLM_ENABLED", "yes"),
+        ("VLLM_STOP_TIMEOUT", "10s"),
+        ("VLLM_STOP_TIMEOUT", "-1"),
+        ("VLLM_HANG_TIMEOUT", "never"),
+    ],
 )
 def test_invalid_setting_stops_the_start_and_is_named(setting: str, value: str) -> None:
     (line,) = refused(**{setting: value}).splitlines()

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from ocr_service.container.supervisor import restart_delay
+from ocr_service.runtime.signals import RESTART_VLLM
 from tests.running import ROOT, START, RunningProgram, RunningStart, start_environment
 from tests.start.test_launchers import refused
 
@@ -186,6 +188,31 @@ def test_vllm_crash_after_start_is_followed_by_a_restart() -> None:
         start.wait_for(rf"running (?!{first}\b)\d+")
         assert httpx.get(f"{start.url}/health").status_code == 200
     assert start.exit_code == 0
+
+
+def test_vllm_that_hangs_is_killed_and_restarted_if_the_service_asks_for_it() -> None:
+    with RunningStart(**stand_in("deaf", VLLM_HANG_TIMEOUT="7")) as start:
+        first = start.wait_for(r"running (\d+)")[1]
+        service = start.wait_for(r"Started server process \[(\d+)\]")[1]
+        variables = Path("/proc", service, "environ").read_text().split("\0")
+        assert f"OCR_VLM_SUPERVISOR={start.process.pid}" in variables
+        assert "OCR_VLM_RESTART_TIMEOUT=7" in variables
+        start.process.send_signal(RESTART_VLLM)
+        start.wait_for(r"vLLM hangs, and is killed(.*\n)*.*exited after \d+ s with SIGKILL; restart in 1 s")
+        start.wait_for(rf"running (?!{first}\b)\d+")
+        assert httpx.get(f"{start.url}/health").status_code == 200
+
+
+def test_restart_is_requested_only_from_the_parent() -> None:
+    received = []
+    previous = signal.signal(RESTART_VLLM, lambda number, _: received.append(number))
+    code = "from ocr_service.runtime.signals import request_restart; request_restart({})"
+    try:
+        for pid in (os.getppid(), os.getpid()):
+            subprocess.run([sys.executable, "-c", code.format(pid)], cwd=ROOT, check=True)
+    finally:
+        signal.signal(RESTART_VLLM, previous)
+    assert received == [RESTART_VLLM]
 
 
 def test_processes_of_a_crashed_vllm_are_gone_before_the_restart() -> None:

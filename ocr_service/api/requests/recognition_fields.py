@@ -117,13 +117,15 @@ class RecognitionFields(BaseModel):
     )
     max_pixels: Pixels | None = Field(
         None,
-        description="Maximum pixels of a block's image for the VLM; it is reduced to them. Default: 1003520.",
+        description="Maximum pixels of a block's image for the VLM; it is reduced to them. Default: 1003520. "
+        "Minimum: 39200.",
     )
     max_new_tokens: int | None = Field(
         None,
         ge=1,
         le=16_384,
-        description="Maximum number of tokens that the VLM generates for a block. Default: 4096.",
+        description="Maximum number of tokens that the VLM generates for a block. More than "
+        "`VLLM_MAX_MODEL_LEN` less 128 is an error 422. Default: 4096, or less if vLLM allows less.",
     )
     vlm_extra_args: Json[dict[str, Pixels]] | None = Field(
         None,

@@ -25,6 +25,11 @@ _DEFAULTS: Mapping[str, object] = {
 _NOT_FOR_PREDICT = {"prettify_markdown", "show_formula_number", "merge_tables", "relevel_titles"}
 # The pipeline's own limits.
 _MIN_PIXELS, _MAX_PIXELS = 112_896, 1_003_520
+# The model reads squares of 28 pixels. A lower maximum would leave no row of them of a block that is 50 times
+# as wide as high, such as a line of text across a page, and vLLM refuses such a block.
+_LEAST_MAX_PIXELS = 28 * 28 * 50
+# Tokens of the prompt around the image.
+_PROMPT_TOKENS = 128
 _VLM_EXTRA_ARGS = {
     f"{kind}_{limit}_pixels"
     for kind in ("ocr", "table", "chart", "formula", "seal")
@@ -105,8 +110,18 @@ def predict_options(options: Options) -> dict[str, Any]:
     return {**given, "use_queues": False}
 
 
-def check_options(options: PaddleOcrVlOptions, orientation_loaded: bool, unwarping_loaded: bool) -> None:
-    """Raise ModelNotLoaded, naming the setting that loads the model, or RequestError."""
+def max_new_tokens(max_length: int | None) -> int | None:
+    """Return the most tokens that vLLM generates for a block, from its `--max-model-len`."""
+    return None if max_length is None else max(1, max_length - _PROMPT_TOKENS)
+
+
+def check_options(
+    options: PaddleOcrVlOptions, orientation_loaded: bool, unwarping_loaded: bool, most_tokens: int | None
+) -> None:
+    """Raise ModelNotLoaded, naming the setting that loads the model, or RequestError.
+
+    most_tokens: the most that vLLM generates for a block; None if unknown.
+    """
     loaded = {"use_doc_orientation_classify": orientation_loaded, "use_doc_unwarping": unwarping_loaded}
     for name, is_loaded in loaded.items():
         if getattr(options, name) and not is_loaded:
@@ -114,10 +129,22 @@ def check_options(options: PaddleOcrVlOptions, orientation_loaded: bool, unwarpi
     minimum, maximum = options.min_pixels or _MIN_PIXELS, options.max_pixels or _MAX_PIXELS
     if minimum > maximum:
         raise RequestError(f"min_pixels is {minimum}, more than max_pixels, which is {maximum}.")
+    if most_tokens is not None and (options.max_new_tokens or 0) > most_tokens:
+        raise RequestError(
+            f"max_new_tokens is {options.max_new_tokens}, more than the {most_tokens} of the vLLM server."
+        )
     unknown = set(options.vlm_extra_args or ()) - _VLM_EXTRA_ARGS
     if unknown:
         known = ", ".join(sorted(_VLM_EXTRA_ARGS))
         raise RequestError(f"vlm_extra_args: there is no {min(unknown)!r}; there are {known}.")
+    _check_max_pixels(options)
+
+
+def _check_max_pixels(options: PaddleOcrVlOptions) -> None:
+    by_kind = {name: n for name, n in (options.vlm_extra_args or {}).items() if name.endswith("_max_pixels")}
+    for name, pixels in {"max_pixels": options.max_pixels, **by_kind}.items():
+        if pixels is not None and pixels < _LEAST_MAX_PIXELS:
+            raise RequestError(f"{name} is {pixels}, less than {_LEAST_MAX_PIXELS}.")
 
 
 def _as_list(value: Any) -> Any:

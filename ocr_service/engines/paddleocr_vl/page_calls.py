@@ -38,11 +38,13 @@ class CallOptions:
 
     model: name of the model in vLLM. detect_repetition: whether vLLM ends a text that repeats itself.
     retry_penalty: repetition penalty of a second try for such a text; None for no second try.
+    max_new_tokens: the most that vLLM generates for a block; None if unknown.
     """
 
     model: str
     detect_repetition: bool = True
     retry_penalty: float | None = None
+    max_new_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,10 @@ class PageCalls:
 
     def _with_options(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         detection = {"repetition_detection": VLLM_DETECTION} if self._options.detect_repetition else {}
-        return {"model": self._options.model, **parameters, **detection}
+        limited = dict(parameters)
+        if (most := self._options.max_new_tokens) is not None and "max_completion_tokens" in parameters:
+            limited["max_completion_tokens"] = min(parameters["max_completion_tokens"], most)
+        return {"model": self._options.model, **limited, **detection}
 
     async def _complete(self, request: _Request) -> Completion:
         first = await self._client.complete(request.body())

@@ -1,6 +1,7 @@
 """Checks whether PaddleOCR-VL can work on this machine; light, because every start runs them."""
 
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,24 @@ def missing_parts(vlm_url: str | None, layout_engine: str, vlm_not_started: str 
     return missing
 
 
-def served_model(listing: Any) -> str | None:
-    """Return the name of the PaddleOCR-VL model in an answer of `/v1/models`, or None.
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that vLLM serves. max_length: tokens of a block, image and text together; None if unknown."""
 
-    Raises LookupError or TypeError if the answer has another form.
+    name: str
+    max_length: int | None = None
+
+
+def served_model(listing: Any) -> ServedModel | None:
+    """Return the PaddleOCR-VL model in an answer of `/v1/models`, or None.
+
+    Raises LookupError, TypeError or AttributeError if the answer has another form.
     """
-    names = [str(model["id"]) for model in listing["data"]]
-    return next((name for name in names if MODEL_FAMILY in name), None)
+    for model in listing["data"]:
+        if MODEL_FAMILY in (name := str(model["id"])):
+            length = model.get("max_model_len")
+            return ServedModel(name, length if isinstance(length, int) else None)
+    return None
 
 
 def _serves_model(url: str) -> bool:
@@ -57,5 +69,5 @@ def _serves_model(url: str) -> bool:
         # Without the proxy of the environment, which is for outside addresses.
         answer = httpx.get(f"{url}/models", timeout=_PROBE_SECONDS, trust_env=False)
         return served_model(answer.raise_for_status().json()) is not None
-    except (httpx.HTTPError, ValueError, LookupError, TypeError):
+    except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError):
         return False

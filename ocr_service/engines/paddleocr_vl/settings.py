@@ -68,6 +68,22 @@ class VlmSettings(SettingsGroup):
     )
     api_key: SecretStr | None = Field(None, description="API key of the vLLM server (its `--api-key`).")
     timeout: float = Field(180, gt=0, le=3600, description="Seconds that vLLM may take for one block.")
+    hang_timeout: float = Field(
+        60,
+        gt=0,
+        le=3600,
+        description="Seconds for which vLLM may have blocks, answer none and generate nothing. After that "
+        "these blocks fail, and the service is not ready until vLLM works again.",
+    )
+    restart_timeout: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds of a hang, or without an answer, after which `start.sh` restarts vLLM. "
+        "`start.sh` sets it from `VLLM_HANG_TIMEOUT`.",
+    )
+    supervisor: int | None = Field(
+        None, gt=0, description="Process that restarts vLLM. `start.sh` sets it if it starts vLLM."
+    )
     max_concurrency: int = Field(
         256, ge=1, le=4096, description="Maximum blocks at vLLM at the same time. Further blocks wait."
     )

@@ -6,7 +6,9 @@ It uses aiohttp: with hundreds of concurrent calls, a call takes 0.2 ms of CPU t
 import asyncio
 import errno
 import json
+import logging
 import os
+import re
 import socket
 import time
 from base64 import b64encode
@@ -27,6 +29,7 @@ from ocr_service.core.errors import (
     VlmTimeout,
     VlmUnavailable,
 )
+from ocr_service.engines.paddleocr_vl.vlm_refusals import refusal_reason, status_error
 from ocr_service.telemetry import metrics, tracing
 
 CONNECT_SECONDS = 10.0
@@ -40,12 +43,7 @@ _KEEPALIVE_SECONDS = 4.0
 # Outcomes in the metrics, by finish_reason.
 _OUTCOMES = {STOP: "answered", REPETITION: Repetition.code}
 
-# Errors of this image alone; any other error status concerns all calls.
-_BAD_IMAGE_STATUSES = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,16 @@ class VlmAddress:
     @property
     def health(self) -> str:
         """The address of vLLM's health check, which is not below the path of the API."""
-        return self._below(urlsplit(self.url).path.rstrip("/").removesuffix("/v1"), "health")
+        return self._below(self._root, "health")
+
+    @property
+    def metrics(self) -> str:
+        """The address of vLLM's metrics, which lie beside its health check."""
+        return self._below(self._root, "metrics")
+
+    @property
+    def _root(self) -> str:
+        return urlsplit(self.url).path.rstrip("/").removesuffix("/v1")
 
     def _below(self, folder: str, name: str) -> str:
         parts = urlsplit(self.url)
@@ -109,17 +116,25 @@ class VlmClient:
 
     timeout: maximum seconds of one call. max_concurrency: maximum number of calls in flight; more calls wait
     in order. A client belongs to one event loop; connections open with the first call.
+    sent, answered: number of calls so far. Calls are numbered in the order in which they are sent.
     """
 
     def __init__(self, address: VlmAddress, timeout: float, max_concurrency: int) -> None:
         self.address = address
         self._timeout = timeout
         self._slots = asyncio.Semaphore(max_concurrency)
-        self._deadlines: set[asyncio.Timeout] = set()
         self._session: aiohttp.ClientSession | None = None
         self._lost_reason: str | None = None
-        # Number of calls that were answered, and that timed out.
-        self._answered = self._expired = 0
+        self._last_refusal: str | None = None
+        self._deadlines: dict[int, asyncio.Timeout] = {}
+        self.sent = self.answered = 0
+        # Number of calls that timed out.
+        self._expired = 0
+
+    @property
+    def oldest_call(self) -> int | None:
+        """The number of the oldest call in flight."""
+        return next(iter(self._deadlines), None)
 
     async def complete(self, body: bytes) -> Completion:
         """Return the text of the VLM; cancellation closes the connection, so that vLLM frees its slot.
@@ -127,9 +142,9 @@ class VlmClient:
         body: a chat completion request, as JSON. Raises VlmUnavailable, VlmTimeout, or RecognitionFailed if
         vLLM refuses this image.
         """
-        answered, expired = self._answered, self._expired
+        answered, expired = self.answered, self._expired
         async with self._slots:
-            if self._lost_reason is not None or (self._answered == answered and self._expired > expired):
+            if self._lost_reason is not None or (self.answered == answered and self._expired > expired):
                 # All calls that ended while this one waited have timed out: fail it without another wait.
                 raise self._timeout_error()
             with _counted() as call, tracing.call("chat", self.address.span_attributes):
@@ -145,10 +160,20 @@ class VlmClient:
         ):
             return answer.status, await answer.read()
 
+    async def answers(self, model: str, max_seconds: float) -> bool:
+        """Return whether a completion of one token, without an image, is answered in time."""
+        messages = [{"role": "user", "content": [{"type": "text", "text": "OCR:"}]}]
+        body = json.dumps({"model": model, "messages": messages, "max_completion_tokens": 1}).encode()
+        try:
+            async with asyncio.timeout(max_seconds), await self._post(body) as answer:
+                return answer.status == HTTPStatus.OK
+        except (aiohttp.ClientError, OSError):
+            return False
+
     def cancel_calls(self, reason: str) -> None:
         """End all calls in flight, and refuse new ones, since the server does not answer any more."""
         self._lost_reason = reason
-        for deadline in self._deadlines:
+        for deadline in self._deadlines.values():
             if not deadline.expired():
                 deadline.reschedule(asyncio.get_running_loop().time())
 
@@ -171,16 +196,18 @@ class VlmClient:
             raise self._timeout_error() from None
         except (aiohttp.ClientError, OSError) as error:
             raise VlmUnavailable(f"The vLLM server cannot be reached: {failure_reason(error)}.") from error
-        self._answered += 1
+        self.answered += 1
         return completion
 
     async def _complete_in_time(self, body: bytes) -> Completion:
         async with asyncio.timeout(self._timeout) as deadline:
-            self._deadlines.add(deadline)
+            self.sent += 1
+            number = self.sent
+            self._deadlines[number] = deadline
             try:
                 return await self._complete(body)
             finally:
-                self._deadlines.discard(deadline)
+                del self._deadlines[number]
 
     async def _complete(self, body: bytes) -> Completion:
         try:
@@ -194,7 +221,19 @@ class VlmClient:
             content = await answer.read()
         if answer.status == HTTPStatus.OK:
             return _completion(content)
-        raise _status_error(answer.status)
+        failure = status_error(answer.status, content)
+        self._log_refusal(failure, content)
+        raise failure
+
+    def _log_refusal(self, failure: OcrError, content: bytes) -> None:
+        """Log why vLLM refuses a block; of many blocks in a row with the same reason, the first."""
+        if not isinstance(failure, RecognitionFailed):
+            return
+        reason = refusal_reason(content)
+        without_figures = re.sub(r"\d", "", reason)
+        if without_figures != self._last_refusal:
+            self._last_refusal = without_figures
+            log.warning("vLLM refused a block: %s", reason)
 
     async def _post(self, body: bytes) -> aiohttp.ClientResponse:
         url = self.address.api("chat/completions")
@@ -267,13 +306,3 @@ def _completion(content: bytes) -> Completion:
     # A null content is an empty completion. JSON can contain lone surrogates, which UTF-8 cannot encode.
     text = text.encode(errors="replace").decode() if isinstance(text, str) else ""
     return Completion(text, reason if isinstance(reason, str) else STOP)
-
-
-def _status_error(status: int) -> OcrError:
-    if status in _BAD_IMAGE_STATUSES:
-        return RecognitionFailed(f"The vLLM server refused the image of the block ({status}).")
-    hint: dict[int, str] = {
-        HTTPStatus.UNAUTHORIZED: "; OCR_VLM_API_KEY must be its key",
-        HTTPStatus.NOT_FOUND: "; it does not serve this model under OCR_VLM_URL",
-    }
-    return VlmUnavailable(f"The vLLM server answered {status}{hint.get(status, '')}.")
