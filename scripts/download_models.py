@@ -1,9 +1,11 @@
 """Download the models of a PaddleOCR-VL release, in the format of a layout engine.
 
 Usage: download_models.py RELEASE LAYOUT_ENGINE FOLDER, such as `download_models.py v1.6 paddle /models`.
-MODELS_DIR must name the same folder later. Existing models are not downloaded again.
+MODELS_DIR must name the same folder later. Existing models are not downloaded again. The hashes of all files
+are written to SHA256SUMS in the folder, and the preflight compares them.
 """
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 VLM = "PaddleOCR-VL"
+SUMS = "SHA256SUMS"
 
 
 def main(release: str, engine: str, folder: Path) -> None:
@@ -28,6 +31,17 @@ def main(release: str, engine: str, folder: Path) -> None:
             print(f"{name}: checking or downloading", flush=True)
             official_models.get_model_path(name, model_formats=formats(name, engine))
             print(f"{name}: ready", flush=True)
+    write_sums(folder)
+
+
+def write_sums(folder: Path) -> None:
+    """Write the hashes in the format of sha256sum."""
+    lines = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        lines.append(f"{digest}  {path.relative_to(folder)}\n")
+    (folder / SUMS).write_text("".join(lines))
 
 
 def model_names(config: Any) -> Iterator[str]:

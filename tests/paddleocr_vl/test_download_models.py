@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.download_models import SUMS
 from tests.running import ROOT
 from tests.stand_ins.models import make_model_cache
 
@@ -38,3 +39,5 @@ def test_every_model_is_requested_in_the_format_of_the_engine(folder: Path) -> N
     ready = {line for line in done.stdout.splitlines() if line.endswith(": ready")}
     models = ("PP-DocLayoutV3", "PP-LCNet_x1_0_doc_ori", "PaddleOCR-VL-1.6-0.9B", "UVDoc")
     assert ready == {f"{name}: ready" for name in models}
+    checked = subprocess.run(["sha256sum", "--check", "--quiet", SUMS], cwd=folder)
+    assert checked.returncode == 0 and (folder / SUMS).read_text().count("\n") >= 4

@@ -11,22 +11,29 @@ import pynvml
 
 @dataclass(frozen=True)
 class StandInGpu:
-    """utilization: in percent, None if unsupported. used, size: memory in bytes. lost: every call fails."""
+    """One GPU.
+
+    utilization: in percent, None if unsupported. used, size: memory in bytes. lost: every call fails.
+    capability: compute capability.
+    """
 
     utilization: int | None = 0
     used: int = 0
     size: int = 0
     lost: bool = False
+    capability: tuple[int, int] = (8, 0)
 
 
 class StandInNvml:
     """Replaces `libnvidia-ml.so.1` in pynvml.
 
-    started: return code of the initialization. answers: while it is not set, calls block.
+    started: return code of the initialization. answers: while it is not set, calls block. cuda: version that
+    the driver supports, such as 12080 for 12.8.
     """
 
     def __init__(self, *gpus: StandInGpu) -> None:
         self.started = pynvml.NVML_SUCCESS
+        self.cuda = 12_080
         self.answers = Event()
         self.answers.set()
         self._gpus = gpus
@@ -36,6 +43,10 @@ class StandInNvml:
             "nvmlDeviceGetHandleByIndex_v2": self._handle,
             "nvmlDeviceGetUtilizationRates": self._utilization,
             "nvmlDeviceGetMemoryInfo": self._memory,
+            "nvmlSystemGetDriverVersion": lambda text, _: _write(text, b"570.1"),
+            "nvmlSystemGetCudaDriverVersion_v2": self._cuda,
+            "nvmlDeviceGetName": lambda _, text, __: _write(text, b"Stand-in GPU"),
+            "nvmlDeviceGetCudaComputeCapability": self._capability,
         }
 
     def __getattr__(self, name: str) -> Callable[..., int]:
@@ -68,6 +79,17 @@ class StandInNvml:
     def _memory(self, handle: Any, memory: Any) -> None:
         gpu = self._of(handle)
         memory._obj.used, memory._obj.total = gpu.used, gpu.size
+        memory._obj.free = gpu.size - gpu.used
+
+    def _cuda(self, version: Any) -> None:
+        version._obj.value = self.cuda
+
+    def _capability(self, handle: Any, major: Any, minor: Any) -> None:
+        major._obj.value, minor._obj.value = self._of(handle).capability
 
     def _of(self, handle: Any) -> StandInGpu:
         return self._gpus[(ctypes.cast(handle, ctypes.c_void_p).value or 0) - 1]
+
+
+def _write(buffer: Any, text: bytes) -> None:
+    buffer.value = text

@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": {"core", "runtime", "security", "telemetry"},
     "decoding": {"core", "runtime"},
     "container": {"telemetry"},
+    "preflight": set(),
     "runtime": {"core", "telemetry"},
     "admission": {"core"},
     "telemetry": {"core", "ocr_service"},
