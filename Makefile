@@ -8,7 +8,7 @@ PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test test-clients lint lint-image check image-check bare-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz docs docs-tables lock clean
+.PHONY: help run run-gpu test test-real-vllm test-clients lint lint-image check image-check bare-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,13 @@ test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 test-clients: ## install the HTTP clients of Java, Go, PHP, Node.js and .NET (root), and run them
 	@scripts/setup.sh test
 	@scripts/clients.sh
+
+# 7.6 GB and some minutes, so neither `make test` nor CI has it.
+test-real-vllm: export REAL_VLLM_VENV ?= $(CURDIR)/.cache/real-vllm
+test-real-vllm: ## compare the stand-in of vLLM with the real one, on a CPU with a tiny random model (7.6 GB)
+	@scripts/setup.sh test
+	@scripts/setup.sh real-vllm
+	@$(PYTHON) -m pytest tests/real_vllm $(ARGS)
 
 lint: lint-image ## all linters, the formatter check and the type check
 	$(PYTHON) -m ruff check .

