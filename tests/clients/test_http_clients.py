@@ -101,7 +101,7 @@ def test_urllib3_of_the_first_major_version_is_served(with_tesseract: Target, up
     assert_is_read(json.loads(answer))
 
 
-@pytest.mark.parametrize("language", ["rus", "en"])
+@pytest.mark.parametrize("language", ["eng", "rus+en"])
 def test_liteparse_reads_a_page(with_tesseract: Target, upload: Path, language: str) -> None:
     server = f"{with_tesseract.service.url}/liteparse/ocr"
     lit = PYTHON.with_name("lit")
