@@ -287,7 +287,7 @@ async def test_every_image_type_is_read() -> None:
     image = Image.new("RGB", (64, 48), "white")
     engine = ScriptedEngine()
     async with serving(engine) as client:
-        for format_name in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "HEIF"):
+        for format_name in ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "HEIF", "AVIF", "JPEG2000"):
             response = await client.post("/ocr", files=upload(encoded(image, format_name)))
             assert response.status_code == 200, format_name
     assert {page.image.size for page in engine.seen} == {(64, 48)}
