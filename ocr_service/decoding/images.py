@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 import pillow_heif
 from PIL import ExifTags, Image, _imaging
+from PIL.GifImagePlugin import GifImageFile
 
 from ocr_service.core.documents import ImageMode, Page, PageWarning, WarningCode
 from ocr_service.core.errors import BrokenDocument, OcrError, TooManyPages
@@ -112,10 +113,13 @@ class ImageFile:
             x_dpi, y_dpi = _resolutions(image)
             # Pillow rotates a TIFF when it decodes it. A PNG can have its orientation behind the pixels.
             is_rotated = self._format == "TIFF" and _is_rotated_by_a_quarter(image)
+            frame = _frame_of_gif(image)
             image, is_whole = self._with_pixels(image, index)
             if is_rotated or _is_rotated_by_a_quarter(image):
                 x_dpi, y_dpi = y_dpi, x_dpi
             plain = to_plain(image, self._mode)
+            if frame:
+                plain = _white_outside(plain, frame)
             if plain is self._pages:
                 # The next page would be decoded into the same object.
                 plain = plain.copy()
@@ -178,6 +182,20 @@ def _is_rotated_by_a_quarter(image: Image.Image) -> bool:
     with suppress(Exception):
         return image.getexif().get(ExifTags.Base.Orientation) in _QUARTER_TURNS
     return False
+
+
+def _frame_of_gif(image: Image.Image) -> tuple[int, int, int, int] | None:
+    """Return the part of a GIF that its first frame covers; None for other formats."""
+    return image.tile[0].extents if isinstance(image, GifImageFile) and image.tile else None
+
+
+def _white_outside(image: Image.Image, frame: tuple[int, int, int, int]) -> Image.Image:
+    """Make pixels white that are not in the first frame of a GIF; the file gives them no color."""
+    if frame == (0, 0, *image.size):
+        return image
+    page = Image.new(image.mode, image.size, "white")
+    page.paste(image.crop(frame), frame)
+    return page
 
 
 def _square_size(size: tuple[int, int], x_dpi: float, y_dpi: float) -> tuple[int, int]:

@@ -343,3 +343,12 @@ async def test_first_frame_of_an_avif_animation_is_decoded() -> None:
     data = encoded(frames[0], "AVIF", save_all=True, append_images=frames[1:])
     assert data[8:12] == b"avis"
     assert grey(await decoded(data)).min() > 250
+
+
+async def test_gif_whose_first_frame_is_smaller_than_the_image_is_white_around_it() -> None:
+    frame = encoded(Image.new("L", (8, 8), 0).convert("P"), "GIF")
+    # The size of the image is at byte 6.
+    page = await decoded(frame[:6] + struct.pack("<HH", 20, 12) + frame[10:])
+    assert page.image.size == (20, 12)
+    assert not grey(page)[:8, :8].any()
+    assert grey(page)[8:].min() == grey(page)[:, 8:].min() == 255
