@@ -112,7 +112,7 @@ class Spool:
 
     def release(self, taken: Path) -> None:
         """Let an entry wait again, behind the others: the storage may refuse this one only."""
-        taken.rename(self._folder / f"waiting-{_new_name(_size(taken))}")
+        taken.rename(self._folder / f"waiting-{time.time_ns():020d}-{_identity(taken)}")
 
     def remove(self, taken: Path) -> None:
         """Delete an entry."""
@@ -136,8 +136,10 @@ class Spool:
         self._measure()
 
     def _measure(self) -> Depth:
-        sizes = [_size(entry) for state in ("writing", "waiting", "taken") for entry in self._entries(state)]
-        self.depth = Depth(len(sizes), sum(sizes))
+        # One listing: between two of them, an entry may change its state and be counted twice or not at all. The
+        # listing itself may have both names of an entry.
+        counted = {_identity(entry): _size(entry) for entry in self._entries("[wt]*")}
+        self.depth = Depth(len(counted), sum(counted.values()))
         return self.depth
 
     def _entries(self, state: str) -> list[Path]:
@@ -161,6 +163,11 @@ class Spool:
 
 def _new_name(size: int) -> str:
     return f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}-{size}"
+
+
+def _identity(entry: Path) -> str:
+    """Return the part of the name that stays the same in every state."""
+    return entry.name.split("-", 2)[2]
 
 
 def _size(entry: Path) -> int:

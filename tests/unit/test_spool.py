@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,25 @@ def test_concurrent_processes_never_take_the_same_entry(spool: Spool, tmp_path: 
     with multiprocessing.get_context("spawn").Pool(4) as processes:
         taken = processes.map(take_all, [tmp_path / "spool"] * 4, chunksize=1)
     assert sorted(name for names in taken for name in names) == sorted(f"ocr/{n}/" for n in range(200))
+
+
+def test_entry_that_changes_its_state_is_counted_once(spool: Spool, tmp_path: Path) -> None:
+    spool.add(bundle())
+    other, ended = Spool(tmp_path / "spool", MIB), threading.Event()
+
+    def take_and_release() -> None:
+        while not ended.is_set():
+            other.release(taken_from(other))
+
+    with ThreadPoolExecutor() as pool:
+        busy = pool.submit(take_and_release)
+        counted = set()
+        for _ in range(500):
+            spool.recover()
+            counted.add(spool.depth)
+        ended.set()
+    busy.result()
+    assert counted == {Depth(1, 10)}
 
 
 def test_partial_entry_is_never_taken_and_later_removed(spool: Spool, tmp_path: Path) -> None:
