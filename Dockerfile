@@ -84,8 +84,11 @@ FROM service AS service-gpu
 ARG LAYOUT_ENGINE=paddle
 ARG PADDLE_VERSION=3.3.1
 ARG PADDLE_INDEX=https://www.paddlepaddle.org.cn/packages/stable/cu126/
+# 0: a shorter build and a slower start.
+ARG COMPILE_BYTECODE=1
 COPY requirements/paddleocr.txt /build/
-RUN uv pip sync --python /opt/service --require-hashes /build/paddleocr.txt \
+RUN export UV_COMPILE_BYTECODE="$COMPILE_BYTECODE" \
+    && uv pip sync --python /opt/service --require-hashes /build/paddleocr.txt \
     && case "$LAYOUT_ENGINE" in \
         paddle) uv pip install --python /opt/service --no-deps --default-index "$PADDLE_INDEX" \
             "paddlepaddle-gpu==$PADDLE_VERSION" ;; \

@@ -15,7 +15,7 @@ from benchmarks.processes import peak_rss_mib, rss_mib
 from benchmarks.vl_stage import models_and_vllm, service_on
 from tests.running import FAST
 from tests.samples import pdf_of_images
-from tests.stand_ins.pages import VARIOUS_PAGES, crowded_page, text_page
+from tests.stand_ins.pages import A4_AT_200_DPI, crowded_page, text_page, various_pages
 
 PAGES = 2000
 BATCH = 200
@@ -28,7 +28,7 @@ MOST_GROWTH = 0.05
 
 def documents() -> list[tuple[bytes, int]]:
     """Make files of many kinds and sizes, with their numbers of pages."""
-    images = list(VARIOUS_PAGES.values())
+    images = list(various_pages(A4_AT_200_DPI).values())
     images += [text_page(12, seed, (1240 + 200 * seed, 1754 + 200 * seed)) for seed in range(8)]
     images.append(crowded_page(1))
     kinds = itertools.cycle(("JPEG", "PNG"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.running import RunningService, RunningVllm
 from tests.stand_ins.models import make_model_cache
-from tests.stand_ins.pages import text_page
+from tests.stand_ins.pages import A4_AT_200_DPI, text_page
 
 BLOCKS = 12
 
@@ -35,6 +35,6 @@ def page_files(count: int, blocks: int = BLOCKS) -> list[bytes]:
     files = []
     for seed in range(count):
         file = io.BytesIO()
-        text_page(blocks, seed).save(file, "JPEG", quality=92)
+        text_page(blocks, seed, A4_AT_200_DPI).save(file, "JPEG", quality=92)
         files.append(file.getvalue())
     return files

@@ -2,8 +2,9 @@
 # Set the project up in bare roots of Debian 12 and 13, with the Python and pip of Debian.
 # Usage: scripts/bare-check.sh [COMMAND...]    default: the set-ups of `make run` and `make test`
 #   SUITES   which Debian releases; default: bookworm trixie
-# Needs root on Debian. The roots and the packages that uv downloaded stay in .cache/bare for the next time.
-# shellcheck disable=SC2329 # some functions run in a shell of their own
+# Needs root on Debian. The roots stay in .cache/roots for the next time, and the packages that uv downloaded in
+# .cache/bare/uv.
+# shellcheck disable=SC2016,SC2329 # some commands and functions run in a shell of their own
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/image/root.sh
@@ -13,7 +14,7 @@ read -ra suites <<<"${SUITES:-bookworm trixie}"
 
 main() {
     local suite jobs=() failed=0
-    command -v debootstrap >/dev/null || install_debootstrap
+    install_missing mmdebstrap
     for suite in "${suites[@]}"; do
         check "$suite" "$@" &
         jobs+=($!)
@@ -22,25 +23,17 @@ main() {
     exit $failed
 }
 
-install_debootstrap() {
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
-}
-
 # check SUITE [COMMAND...]
 check() {
-    local suite=$1 root=$work/$1 log=$work/$1.check.log
+    local suite=$1 log=$work/$1.check.log
     shift
+    make_root "$suite" || fail "$suite" "the root cannot be made"
     mkdir -p "$work/uv"
-    if [ ! -e "$root.made" ]; then
-        make_root "$suite" "$root" make || fail "$suite" "the root cannot be made"
-        touch "$root.made"
-    fi
     copy_project "$work/$suite.project"
     export -f inside set_up megabytes
     # The mounts and the processes end with this command.
-    rm -rf "$root.layers"
-    unshare --mount --pid --fork --kill-child bash -euo pipefail -c 'inside "$@"' inside "$root" "$work/uv" \
+    rm -rf "$work/$suite.layers"
+    unshare --mount --pid --fork --kill-child bash -euo pipefail -c 'inside "$@"' inside "$roots" "$work" "$suite" \
         "${@:-set_up}" >"$log" 2>&1 || { tail -n 40 "$log" >&2 && fail "$suite" "the log is $log"; }
     sed -n "s/^RESULT /ok    $suite: /p" "$log"
     [ $# -eq 0 ] || { tail -n 3 "$log" && echo "ok    $suite: $*"; }
@@ -58,26 +51,26 @@ copy_project() {
     git ls-files -z --cached --others --exclude-standard --deduplicate | xargs -0 cp --parents -t "$1"
 }
 
-# inside ROOT UV_CACHE COMMAND...: in namespaces of its own, a fresh copy of the root with the project in it.
+# inside ROOTS WORK SUITE COMMAND...: in namespaces of its own, a fresh copy of the root with the project in it.
 inside() {
-    local root=$1 cache=$2 layers
-    shift 2
-    layers=$root.layers
+    local roots=$1 work=$2 suite=$3 layers
+    shift 3
+    layers=$work/$suite.layers
     mkdir -p "$layers"/{upper,work,root}
     mount --make-rprivate /
-    mount -t overlay overlay -o "lowerdir=$root,upperdir=$layers/upper,workdir=$layers/work" "$layers/root"
-    mkdir -p "$layers"/root/{project,uv}
-    mount --bind "$root.project" "$layers/root/project"
-    mount --bind "$cache" "$layers/root/uv"
+    mount -t overlay overlay -o "lowerdir=$roots/$suite,upperdir=$layers/upper,workdir=$layers/work" "$layers/root"
+    # The project and the cache of uv are in one mount, so uv links files instead of copying them.
+    mkdir "$layers/root/work"
+    mount --bind "$work" "$layers/root/work"
     mount -t proc proc "$layers/root/proc"
     mount --rbind /dev "$layers/root/dev"
     mount --rbind /sys "$layers/root/sys"
-    # debootstrap writes no such file; the installer of Debian does.
+    # mmdebstrap writes no such file; the installer of Debian does.
     echo "127.0.0.1 localhost" >"$layers/root/etc/hosts"
     [ "$1" != set_up ] || set -- bash -euc "$(declare -f set_up megabytes); set_up"
     mapfile -t network < <(env | grep -E '^(PIP_INDEX_URL|PIP_CERT|UV_DEFAULT_INDEX|SSL_CERT_FILE|https?_proxy|no_proxy)=' -i)
     chroot "$layers/root" /usr/bin/env -i HOME=/root TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-        UV_CACHE_DIR=/uv "${network[@]}" sh -c 'cd /project && "$@"' sh "$@"
+        UV_CACHE_DIR=/work/uv "${network[@]}" sh -c 'cd "$0" && "$@"' "/work/$suite.project" "$@"
 }
 
 set_up() {
@@ -96,6 +89,6 @@ set_up() {
     echo "RESULT $(python3 --version), pip $(python3 -c 'import ensurepip; print(ensurepip.version())')"
 }
 
-megabytes() { du -smxc --exclude=/uv / /project | tail -n 1 | cut -f1; }
+megabytes() { du -smxc / "$PWD" | tail -n 1 | cut -f1; }
 
 main "$@"

@@ -122,6 +122,8 @@ install_uv() {
 
 # The settings of pip for an index and for certificates serve uv too, unless uv has its own.
 follow_pip() {
+    [ -z "${pip_settings+set}" ] || return 0
+    pip_settings=$(.cache/uv/bin/python -m pip config list 2>/dev/null || true)
     UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$(pip_setting index-url)}
     SSL_CERT_FILE=${SSL_CERT_FILE:-$(pip_setting cert)}
     [ -z "$UV_DEFAULT_INDEX" ] || export UV_DEFAULT_INDEX
@@ -130,12 +132,13 @@ follow_pip() {
     export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-120}"
 }
 
-# pip_setting NAME: from the environment, or else from the configuration files.
+# pip_setting NAME: from the environment, or else from the configuration files; pip prints PLACE.NAME='VALUE'.
 pip_setting() {
     for place in :env: install global; do
-        .cache/uv/bin/python -m pip config get "$place.$1" 2>/dev/null && return
+        value=$(echo "$pip_settings" | sed -n "s/^$place\.$1=['\"]\(.*\)['\"]$/\1/p")
+        [ -z "$value" ] || break
     done
-    true
+    echo "$value"
 }
 
 # install ENVIRONMENT OPTION...: the packages that `uv export` lists with these options.

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,6 +17,8 @@ from typing import Self
 import httpx
 
 ROOT = Path(__file__).parents[1]
+# For clients of http:// addresses. By default each client loads the certificates of the machine: 50 ms CPU.
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class RunningProgram:
@@ -99,7 +102,7 @@ class RunningService(RunningProgram):
     def __enter__(self) -> Self:
         began = time.perf_counter()
         super().__enter__()
-        self.client = httpx.Client(base_url=self.url, timeout=600)
+        self.client = httpx.Client(base_url=self.url, timeout=600, verify=NO_CERTIFICATES)
         self.client.get("/health").raise_for_status()
         self.first_answer = time.perf_counter() - began
         return self
@@ -145,9 +148,24 @@ class RunningVllm(RunningProgram):
     def api(self) -> str:
         return f"{self.url}/v1"
 
+    def __enter__(self) -> Self:
+        super().__enter__()
+        # No request fails on a connection that the server has just closed.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(
+            base_url=f"{self.url}/stand_in", timeout=60, limits=limits, verify=NO_CERTIFICATES
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+        super().__exit__(kind, error, trace)
+
     def fault(self, fault: str | None, after: int = 0) -> None:
         """Make completions fail after `after` more responses; None ends the fault."""
-        httpx.post(f"{self.url}/stand_in/fault", json={"fault": fault, "after": after}).raise_for_status()
+        self._client.post("/fault", json={"fault": fault, "after": after}).raise_for_status()
 
     def script(self, before: str | None, loop: str = "", prompt: str = "") -> None:
         """Answer blocks with this text and an endless loop after it; None ends the script.
@@ -159,25 +177,25 @@ class RunningVllm(RunningProgram):
 
     def serve_as(self, model: str) -> None:
         """Serve the model under another name from now on, as a restarted server may."""
-        httpx.post(f"{self.url}/stand_in/model", json={"model": model}).raise_for_status()
+        self._client.post("/model", json={"model": model}).raise_for_status()
 
     def stats(self) -> dict[str, int]:
         """Return the counters of the stand-in."""
-        answer: dict[str, int] = httpx.get(f"{self.url}/stand_in/stats").raise_for_status().json()
+        answer: dict[str, int] = self._client.get("/stats").raise_for_status().json()
         return answer
 
     def record(self) -> None:
         """Record the bodies of completion requests from now on."""
-        httpx.post(f"{self.url}/stand_in/record").raise_for_status()
+        self._client.post("/record").raise_for_status()
 
     def parents(self) -> list[str | None]:
         """Return the parent span of each completion since `record`, from its traceparent header."""
-        answer: list[str | None] = httpx.get(f"{self.url}/stand_in/parents").raise_for_status().json()
+        answer: list[str | None] = self._client.get("/parents").raise_for_status().json()
         return answer
 
     def recorded(self) -> list[str]:
         """Return the recorded bodies, and stop recording."""
-        answer: list[str] = httpx.post(f"{self.url}/stand_in/recorded", timeout=60).raise_for_status().json()
+        answer: list[str] = self._client.post("/recorded").raise_for_status().json()
         return answer
 
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Build the cpu target of the image without Docker, run it with the restrictions of Kubernetes, and check its behaviour.
-# Needs root on Debian. All files are below .cache/image; the base image stays there for the next run.
+# Needs root on Debian. All files are below .cache/image and .cache/roots; the base image stays for the next run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 here=$PWD/scripts/image
@@ -33,17 +33,8 @@ until_true() {
 
 install_tools() {
     [ "$(id -u)" -eq 0 ] || wrong "root is needed, for buildah and podman"
-    local missing=() tool
-    for tool in buildah debootstrap podman runc docker-registry; do
-        dpkg -s "$tool" >/dev/null 2>&1 || missing+=("$tool")
-    done
-    [ ${#missing[@]} -gt 0 ] || return 0
-    say "installing ${missing[*]}"
-    apt-get update -qq
-    with_progress "installing" install_packages "${missing[@]}"
+    with_progress "installing tools" install_missing buildah mmdebstrap podman runc docker-registry
 }
-
-install_packages() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
 
 # buildah and podman store their data below $work.
 configure() {
@@ -64,16 +55,24 @@ podman() {
 make_base() {
     ! buildah inspect localhost/base >/dev/null 2>&1 || return 0
     say "making a base image of Debian packages"
+    with_progress "the base image" build_base >"$work/log" || wrong "the base image cannot be made" "$work/log"
+}
+
+build_base() {
     local suite container
     # shellcheck disable=SC1091
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    with_progress "the base image" make_root "$suite" "$work/rootfs" python3,python3-venv
+    make_root "$suite"
     container=$(buildah from scratch)
-    buildah add -q "$container" "$work/rootfs" / >/dev/null
+    cp -a "$roots/$suite/." "$(buildah mount "$container")"
+    buildah run --isolation chroot "$container" -- sh -euc '
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends python3 python3-venv
+        rm -rf /var/lib/apt/lists/*'
     buildah config --cmd /bin/bash "$container"
-    buildah commit -q "$container" localhost/base >/dev/null
-    buildah rm "$container" >/dev/null
-    rm -rf "$work/rootfs"
+    buildah commit -q "$container" localhost/base
+    buildah rm "$container"
 }
 
 # The used parts of docker, with buildah and podman. Without --format docker, buildah drops HEALTHCHECK.
@@ -213,7 +212,8 @@ check_stop() {
 
 # The whole gpu target takes too long, so only its environment with PaddleOCR is built.
 check_paddleocr() {
-    docker build --target paddleocr --build-arg LAYOUT_ENGINE=onnxruntime --tag localhost/paddleocr .
+    docker build --target paddleocr --build-arg LAYOUT_ENGINE=onnxruntime --build-arg COMPILE_BYTECODE=0 \
+        --tag localhost/paddleocr .
     with_progress "importing PaddleOCR" import_paddleocr || wrong "PaddleOCR cannot be imported in the gpu target" "$work/log"
     ok "the PaddleOCR environment of the gpu target can be built, and PaddleOCR can be imported in it"
 }

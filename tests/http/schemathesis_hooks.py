@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import schemathesis
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -17,6 +18,10 @@ from ocr_service.api.answers.stream_events import StreamEvent
 from tests.fuzz.corpus import corpus
 
 SCAN_URL = os.environ["SCAN_URL"]
+
+# Without the search for requests that are accepted: it takes most of the time, and enough of them are anyway.
+settings.register_profile("without search", phases=(Phase.explicit, Phase.generate, Phase.shrink))
+settings.load_profile("without search")
 
 _WHOLE = [file for files in corpus().values() for file in files]
 _CUT_OFF = [file[: len(file) // 2] for file in _WHOLE[::4]]

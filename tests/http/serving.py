@@ -13,6 +13,7 @@ from ocr_service.core.engine import Engine
 from ocr_service.core.storage import Storage
 from ocr_service.runtime.connections import Connection
 from server import create_app
+from tests.running import NO_CERTIFICATES
 from tests.settings import settings_of
 
 
@@ -31,7 +32,8 @@ async def serving(
     port = listener.getsockname()[1]
     try:
         # The socket already listens, so the first request waits for the app without polling.
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        url = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=url, timeout=30, verify=NO_CERTIFICATES) as client:
             yield client
     finally:
         server.should_exit = True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.running import RunningStart, free_port
+from tests.running import NO_CERTIFICATES, RunningStart, free_port
 from tests.stand_ins.models import make_model_cache
 from tests.stand_ins.pages import Box, draw_page
 
@@ -41,7 +41,8 @@ def test_accepted_page_is_finished_before_vllm_is_stopped(tmp_path: Path) -> Non
         start.wait_for("PaddleOCR-VL is ready after", timeout=90)
         start.wait_for("vLLM at .* is ready")
         reading = pool.submit(httpx.post, f"{start.url}/ocr", files={"file": page.getvalue()}, timeout=60)
-        while not httpx.get(f"http://127.0.0.1:{port}/stand_in/stats").json()["in_flight"]:
+        stats = f"http://127.0.0.1:{port}/stand_in/stats"
+        while not httpx.get(stats, verify=NO_CERTIFICATES).json()["in_flight"]:
             time.sleep(0.01)
         start.process.terminate()
         answer = reading.result()

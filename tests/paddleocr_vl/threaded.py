@@ -8,6 +8,8 @@ from typing import Any, Self
 import httpx
 import uvicorn
 
+from tests.running import NO_CERTIFICATES
+
 
 class ThreadedServer:
     """Runs the app while the `with` block lasts; `client` is connected to it."""
@@ -25,7 +27,8 @@ class ThreadedServer:
         port = self._listener.getsockname()[1]
         # If the app fails on a connection, uvicorn closes it, so each request opens a new one.
         limits = httpx.Limits(max_keepalive_connections=0)
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits)
+        url = f"http://127.0.0.1:{port}"
+        self.client = httpx.Client(base_url=url, timeout=60, limits=limits, verify=NO_CERTIFICATES)
         self.client.get("/health").raise_for_status()
         return self
 

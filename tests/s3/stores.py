@@ -76,10 +76,11 @@ class Store:
 
     def wait_until_ready(self) -> None:
         """Create the bucket as soon as the store accepts requests."""
+        client = self.client()
 
         def make_bucket() -> bool:
             try:
-                self.client().create_bucket(Bucket=BUCKET)
+                client.create_bucket(Bucket=BUCKET)
             except ClientError as error:
                 return error.response["Error"]["Code"] in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
             except BotoCoreError:
@@ -94,7 +95,7 @@ def wait_until(condition: Callable[[], bool], description: str, timeout: float =
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout} seconds: {description}"
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 class Server:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.running import RunningProgram
+from tests.running import NO_CERTIFICATES, RunningProgram
 from tests.s3.stores import Server, Store, Swift, wait_until
 from tests.samples import small_png
 
@@ -40,7 +40,7 @@ async def ask(url: str, count: int, after: Callable[[int], None] = lambda _: Non
     numbers = iter(range(count))
 
     async def call() -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=60, verify=NO_CERTIFICATES) as client:
             for _ in numbers:
                 # All requests have the same id: if ids were the keys, results would overwrite each other.
                 answer = await client.post(
@@ -57,7 +57,8 @@ async def ask(url: str, count: int, after: Callable[[int], None] = lambda _: Non
 
 
 def spooled(url: str) -> int:
-    documents: int = httpx.get(f"{url}/health").json()["storage"]["spool"]["documents"]
+    health = httpx.get(f"{url}/health", verify=NO_CERTIFICATES).json()
+    documents: int = health["storage"]["spool"]["documents"]
     return documents
 
 

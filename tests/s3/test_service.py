@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.running import ROOT, RunningProgram, RunningService
+from tests.running import NO_CERTIFICATES, ROOT, RunningProgram, RunningService
 from tests.s3.stores import ACCESS_KEY, SECRET_KEY, Store, wait_until
 
 SCAN = ROOT / "examples" / "scan.jpg"
@@ -29,7 +29,7 @@ def read(service: RunningService, **fields: str) -> dict[str, Any]:
 
 
 def storage_health(service: RunningProgram) -> dict[str, Any]:
-    health: dict[str, Any] = httpx.get(f"{service.url}/health").json()["storage"]
+    health: dict[str, Any] = httpx.get(f"{service.url}/health", verify=NO_CERTIFICATES).json()["storage"]
     return health
 
 

@@ -15,6 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tests.samples import RUSSIAN, SERIF, wrap
 
+# Enough for a model that reads cells; the benchmarks use pages of the usual resolution.
+A4_AT_100_DPI = (827, 1170)
 A4_AT_200_DPI = (1654, 2339)
 
 MODEL_SIDE = 800
@@ -52,7 +54,7 @@ class Box:
 
 
 def draw_page(
-    boxes: Sequence[Box], seed: int = 0, size: tuple[int, int] = A4_AT_200_DPI, marked: bool = False
+    boxes: Sequence[Box], seed: int = 0, size: tuple[int, int] = A4_AT_100_DPI, marked: bool = False
 ) -> Image.Image:
     """Draw the boxes, each with content of its kind, and the cells that encode them.
 
@@ -70,7 +72,7 @@ def draw_page(
     return image
 
 
-def text_page(blocks: int, seed: int = 0, size: tuple[int, int] = A4_AT_200_DPI) -> Image.Image:
+def text_page(blocks: int, seed: int = 0, size: tuple[int, int] = A4_AT_100_DPI) -> Image.Image:
     """Make a page of one column of text blocks."""
     height = (UNITS - TOP) // blocks
     tops = [TOP + 1 + height * number for number in range(blocks)]
@@ -100,13 +102,13 @@ class LazyPages(Mapping[str, Image.Image]):
         return len(self._drawings)
 
 
-def _various_drawings() -> Iterator[tuple[str, Callable[[], Image.Image]]]:
-    yield "empty", lambda: Image.new("RGB", A4_AT_200_DPI, "white")
+def _various_drawings(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+    yield "empty", lambda: Image.new("RGB", size, "white")
     yield "empty but for noise", lambda: Image.fromarray(_noise(random.Random(3), 700, 900))
     yield "80 blocks", crowded_page
     for seed in range(4):
-        yield f"one block {seed}", partial(text_page, 1, seed)
-        yield f"12 blocks {seed}", partial(text_page, 12, seed)
+        yield f"one block {seed}", partial(text_page, 1, seed, size)
+        yield f"12 blocks {seed}", partial(text_page, 12, seed, size)
         yield f"landscape {seed}", partial(text_page, 5, seed, size=(1500, 900))
     for seed, label in enumerate(LABELS):
         boxes = [
@@ -116,17 +118,21 @@ def _various_drawings() -> Iterator[tuple[str, Callable[[], Image.Image]]]:
             Box(label, 8, 27, 58, 37),
             Box("text", 4, 40, 59, 50),
         ]
-        yield f"with {label}", partial(draw_page, boxes, seed)
+        yield f"with {label}", partial(draw_page, boxes, seed, size)
     # The pipeline replaces a picture inside a table with a mark for the VLM, and the mark with an image tag.
     boxes = [Box("table", 4, 10, 59, 40), Box("image", 8, 14, 20, 22), Box("text", 4, 44, 30, 50)]
-    yield "picture in a table", partial(draw_page, boxes, 99)
+    yield "picture in a table", partial(draw_page, boxes, 99, size)
     # Adjacent blocks in two columns, which the pipeline merges into one block.
     boxes = [Box("text", 4, 10, 30, 59), Box("text", 33, 10, 59, 40), Box("footer", 20, 60, 40, 62)]
-    yield "two columns", partial(draw_page, boxes, 100)
+    yield "two columns", partial(draw_page, boxes, 100, size)
 
 
-VARIOUS_PAGES = LazyPages(dict(_various_drawings()))
-"""40 different pages: every label, several sizes, an empty page, one block, 80 blocks."""
+def various_pages(size: tuple[int, int]) -> LazyPages:
+    """Return 40 different pages: every label, several sizes, an empty page, one block, 80 blocks."""
+    return LazyPages(dict(_various_drawings(size)))
+
+
+VARIOUS_PAGES = various_pages(A4_AT_100_DPI)
 
 
 def _pixels(units: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -146,12 +152,14 @@ def _fill(
     if label in _PICTURES:
         image.paste(Image.fromarray(_noise(rng, right - left, bottom - top)), (left, top))
         return
-    font = ImageFont.truetype(SERIF, 34)
+    scale = image.width / A4_AT_200_DPI[0]
+    font, leading, margin = ImageFont.truetype(SERIF, 34 * scale), 46 * scale, 10 * scale
     words = " ".join(RUSSIAN).split()
     rng.shuffle(words)
-    lines = wrap(" ".join(words), font, right - left - 20)
-    for number, line in enumerate(lines[: (bottom - top - 4) // 46]):
-        draw.text((left + 10, top + 4 + 46 * number), line, font=font, fill=(rng.randrange(60),) * 3)
+    lines = wrap(" ".join(words), font, round(right - left - 2 * margin))
+    for number, line in enumerate(lines[: int((bottom - top - 4) / leading)]):
+        place = (left + margin, top + 4 + leading * number)
+        draw.text(place, line, font=font, fill=(rng.randrange(60),) * 3)
     if label == "table":
         for x in range(left, right, max(1, (right - left) // 4)):
             draw.line((x, top, x, bottom), fill="black", width=3)

@@ -22,7 +22,7 @@ def upload(document: bytes) -> bytes:
 
 
 def test_draining_under_load_finishes_every_accepted_request() -> None:
-    document = upload(pdf_of_text(["Договор поставки", "Приложение"]))
+    document = upload(pdf_of_text(["Договор поставки", "Приложение"], size=(298, 421)))
     with RunningStart(OCR_DRAIN_TIMEOUT="100") as start, ExitStack() as stack:
         address = httpx.URL(start.url)
         clients = [
