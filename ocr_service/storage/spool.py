@@ -136,8 +136,8 @@ class Spool:
         self._measure()
 
     def _measure(self) -> Depth:
-        # One listing: between two of them, an entry may change its state and be counted twice or not at all. The
-        # listing itself may have both names of an entry.
+        # One listing: between two of them, an entry may change its state and be counted twice or not at all.
+        # The listing itself may have both names of an entry.
         counted = {_identity(entry): _size(entry) for entry in self._entries("[wt]*")}
         self.depth = Depth(len(counted), sum(counted.values()))
         return self.depth

@@ -82,6 +82,8 @@ async def test_value_is_passed_to_the_engine(name: str, sent: str, value: object
         ("max_new_tokens", "[]"),
         ("markdown_ignore_labels", "[1]"),
         ("markdown_ignore_labels", "{}"),
+        ("markdown_ignore_labels", "false"),
+        ("markdown_ignore_labels", "-1.5"),
         ("markdown_ignore_labels", "[" * 10_000),
         ("vlm_extra_args", "not json"),
         ("vlm_extra_args", '{"table_max_pixels": 0}'),

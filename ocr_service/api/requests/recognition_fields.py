@@ -1,5 +1,6 @@
 """The options of PaddleOCR-VL as fields of a request, with the names and meanings of PaddleOCR."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, WithJsonSchema
@@ -14,6 +15,8 @@ from ocr_service.engines.paddleocr_vl.options import (
 )
 
 _NONE = "none"
+# A JSON body arrives as the fields of a form, with numbers and truth values as text; they name no label.
+_JSON_VALUE = re.compile(r"[\[{]|(true|false|-?[0-9][0-9.eE+-]*)$")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(gt=0, le=10)]
@@ -25,7 +28,7 @@ def _names(value: Any) -> Any:
     """Parse names joined by commas, or a JSON list of names."""
     if value == _NONE:
         return ()
-    if isinstance(value, str) and not value.startswith(("[", "{")):
+    if isinstance(value, str) and not _JSON_VALUE.match(value):
         return tuple(name.strip() for name in value.split(","))
     return from_json(value) if isinstance(value, str) else value
 
