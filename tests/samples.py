@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pillow_heif
@@ -112,6 +113,7 @@ def small_png(color: str = "white", size: tuple[int, int] = (40, 30)) -> bytes:
     return encoded(Image.new("RGB", size, color), "PNG")
 
 
+@cache
 def bomb_png(side: int) -> bytes:
     """Make a black one-bit PNG of side x side pixels: 25 000 pixels a side fit into 76 kB."""
     row = bytes(1 + (side + 7) // 8)
