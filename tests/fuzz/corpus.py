@@ -8,6 +8,15 @@ from reportlab.lib.colors import HexColor
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
+from tests.pdf_fonts import (
+    INVOICE,
+    by_cmap,
+    by_differences,
+    by_glyph_numbers,
+    by_to_unicode,
+    pdf_of_lines,
+    pdf_with_field,
+)
 from tests.samples import (
     encoded,
     pdf_of_images,
@@ -133,6 +142,9 @@ def _jpeg2000() -> Iterator[bytes]:
 def _pdf() -> Iterator[bytes]:
     yield pdf_of_text(["one", "two"], size=(200, 150))
     yield pdf_of_text(["secret"], password="word")
+    for coding in (by_differences, by_to_unicode, by_cmap, by_glyph_numbers):
+        yield pdf_of_lines(["Arial,Bold", "Unknown"], INVOICE, coding)
+    yield pdf_with_field("", INVOICE, drawn=False)
     yield pdf_of_images([_picture("RGB"), _picture("1"), _picture("CMYK")])
     yield pdf_with_broken_page(2, 3)
     yield pdf_with_huge_picture(64, depth=3)
