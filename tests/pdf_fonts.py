@@ -193,6 +193,24 @@ def pdf_with_field(catalog: str, value: str, *, drawn: bool) -> bytes:
     )
 
 
+def pdf_with_stamp_of_text(text: str) -> bytes:
+    """Make a PDF of one page with a stamp in Arial."""
+    written = by_differences("ArialMT", text)
+    return pdf_of_objects(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 360 60] /Annots [4 0 R] >>",
+            b"<< /Type /Annot /Subtype /Stamp /Rect [20 15 340 45] /F 4 /AP << /N 5 0 R >> >>",
+            pdf_stream(
+                f"/Type /XObject /Subtype /Form /BBox [0 0 320 30] "
+                f"/Resources << /Font << /F {written.font} >> >>",
+                f"BT /F 16 Tf 2 8 Td <{written.codes.hex()}> Tj ET".encode(),
+            ),
+        ]
+    )
+
+
 def _simple(kind: str, name: str, entries: str, flags: int = _NONSYMBOLIC) -> str:
     descriptor = _DESCRIPTOR.format(name=name, flags=flags)
     return (

@@ -16,6 +16,7 @@ import pypdfium2.raw as pdfium_c
 from ocr_service.core.documents import PageWarning, WarningCode
 from ocr_service.decoding.font_files import is_standard_symbols
 from ocr_service.decoding.glyphs import LATIN, NO_CHARACTER, Glyphs
+from ocr_service.decoding.page_objects import annotation_objects, annotations, page_objects
 
 # Hyphens at the end of a line, as PDFium reports them.
 _HYPHENS = frozenset((0x02, 0xAD, 0xFFFE))
@@ -25,8 +26,6 @@ _FIELD_OF_PDFIUM = "qQ/TxBMC"
 _INVISIBLE = (pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium_c.FPDF_TEXTRENDERMODE_CLIP)
 # Categories of spaces, control and format characters.
 _NOT_DRAWN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))
-# Text can be nested in form objects; this is the depth to which PDFium follows them.
-_FORM_DEPTH = 41
 
 _LAYOUT = struct.Struct("???")
 
@@ -95,14 +94,14 @@ class _AnnotationText:
 
 def report_of(page: pdfium.PdfPage, glyphs: Glyphs, *, with_system_fonts: bool) -> FontReport:
     """Report about a page that is loaded with or without the fonts of the machine."""
-    used, annotations = _used_fonts(page), list(_annotation_texts(page))
-    texts: Iterable[_UsedFont | _AnnotationText] = chain(used, annotations)
+    used, noted = _used_fonts(page), list(_annotation_texts(page))
+    texts: Iterable[_UsedFont | _AnnotationText] = chain(used, noted)
     if not with_system_fonts and any(text.characters - LATIN for text in texts):
         return FontReport(needs_system_fonts=True)
     lost = {
         character for font in used for character in font.characters if not glyphs.show(font.raw, character)
     }
-    for text in annotations:
+    for text in noted:
         if text.is_drawn_by_pdfium:
             lost |= text.characters - LATIN - _LETTERS_OF_FIELDS
     return FontReport(
@@ -127,8 +126,7 @@ def _used_fonts(page: pdfium.PdfPage) -> list[_UsedFont]:
 
 def _has_other_fonts(page: pdfium.PdfPage) -> bool:
     """Return True if a font is not embedded; most pages end here."""
-    texts = page.get_objects([pdfium_c.FPDF_PAGEOBJ_TEXT], max_depth=_FORM_DEPTH)
-    return any(_other_font(text.raw) for text in texts)
+    return any(_other_font(text.raw) for text in page_objects(page, pdfium_c.FPDF_PAGEOBJ_TEXT))
 
 
 def _other_font(text: pdfium_c.FPDF_PAGEOBJECT) -> pdfium_c.FPDF_FONT | None:
@@ -165,15 +163,18 @@ def _height(text: pdfium_c.FPDF_TEXTPAGE, index: int) -> float:
 
 
 def _annotation_texts(page: pdfium.PdfPage) -> Iterator[_AnnotationText]:
-    for number in range(pdfium_c.FPDFPage_GetAnnotCount(page)):
-        annotation = pdfium_c.FPDFPage_GetAnnot(page, number)
+    for annotation in annotations(page):
         text = _text(pdfium_c.FPDFAnnot_GetStringValue, annotation, b"Contents")
         if page.formenv:
             text += _text(pdfium_c.FPDFAnnot_GetFormFieldValue, page.formenv, annotation)
         if text:
             drawing = _text(pdfium_c.FPDFAnnot_GetAP, annotation, pdfium_c.FPDF_ANNOT_APPEARANCEMODE_NORMAL)
             yield _AnnotationText(set(map(ord, text)), drawing.startswith(_FIELD_OF_PDFIUM))
-        pdfium_c.FPDFPage_CloseAnnot(annotation)
+        elif pdfium_c.FPDFAnnot_GetSubtype(annotation) != pdfium_c.FPDF_ANNOT_WIDGET:
+            # PDFium does not tell the characters of a stamp.
+            texts = annotation_objects(page, annotation, pdfium_c.FPDF_PAGEOBJ_TEXT)
+            if any(_other_font(shown.raw) for shown in texts):
+                yield _AnnotationText({NO_CHARACTER}, is_drawn_by_pdfium=False)
 
 
 def _text(function: Callable[..., int], *arguments: object) -> str:

@@ -5,10 +5,8 @@ PDFium is not thread-safe, not even across documents: all calls run on the singl
 
 import math
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import chain
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -18,14 +16,12 @@ from ocr_service.core.errors import BrokenDocument, EncryptedPdf
 from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.open_pdf import OpenPdf
+from ocr_service.decoding.page_objects import pictures
 from ocr_service.decoding.probe import NO_PAGE, PageReport, Probe
 from ocr_service.decoding.rendering import RenderingStopped, render
 from ocr_service.runtime.threads import run_in_thread
 
 POINTS_PER_INCH = 72
-
-# Pictures can be nested in form objects; this is the depth to which PDFium follows them.
-_FORM_DEPTH = 41
 
 # CPU time, limited because other documents wait for the thread. A scanned page takes tenths of a second, a
 # dense map seconds. The clock is no measure on a busy machine; when the request times out, the document is
@@ -158,28 +154,7 @@ class PdfFile:
 
         PDFium does not list the pictures of patterns and masks, so these are not checked.
         """
-        for picture in chain(pictures(page), annotation_pictures(page)):
+        for picture in pictures(page):
             # A picture that is so damaged that it has no size is not rendered.
             with suppress(pdfium.PdfiumError):
                 self._limits.check_pixels(*picture.get_px_size())
-
-
-def pictures(page: pdfium.PdfPage, form: pdfium.PdfObject | None = None) -> Iterator[pdfium.PdfObject]:
-    """Yield the pictures of a page, or of one form on it."""
-    yield from page.get_objects([pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=_FORM_DEPTH, form=form)
-
-
-def annotation_pictures(page: pdfium.PdfPage) -> Iterator[pdfium.PdfObject]:
-    """Yield the pictures of stamps and other annotations."""
-    for number in range(pdfium_c.FPDFPage_GetAnnotCount(page)):
-        annotation = pdfium_c.FPDFPage_GetAnnot(page, number)
-        try:
-            for position in range(pdfium_c.FPDFAnnot_GetObjectCount(annotation)):
-                raw = pdfium_c.FPDFAnnot_GetObject(annotation, position)
-                kind = pdfium_c.FPDFPageObj_GetType(raw)
-                if kind == pdfium_c.FPDF_PAGEOBJ_IMAGE:
-                    yield pdfium.PdfImage(raw, page=page, pdf=page.pdf)
-                elif kind == pdfium_c.FPDF_PAGEOBJ_FORM:
-                    yield from pictures(page, form=pdfium.PdfObject(raw, page=page, pdf=page.pdf))
-        finally:
-            pdfium_c.FPDFPage_CloseAnnot(annotation)

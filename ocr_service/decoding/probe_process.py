@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -16,7 +15,7 @@ from ocr_service.decoding.font_report import FontReport, report_of
 from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.glyphs import Glyphs
 from ocr_service.decoding.open_pdf import OpenPdf
-from ocr_service.decoding.pdf import annotation_pictures, pictures
+from ocr_service.decoding.page_objects import pictures
 from ocr_service.decoding.probe import MAX_MIB, MAX_SECONDS, NO_COMMON_UNIT, NO_PAGE, PageReport
 
 _MIB = 2**20
@@ -49,7 +48,7 @@ def _user_unit(pdf: OpenPdf, index: int) -> float:
 def _read_page(pdf: OpenPdf, index: int, glyphs: Glyphs) -> FontReport:
     with suppress(pdfium.PdfiumError):
         with pdf.page(index, system_fonts=False) as page:
-            for picture in chain(pictures(page), annotation_pictures(page)):
+            for picture in pictures(page):
                 with suppress(pdfium.PdfiumError):
                     picture.get_px_size()
             report = report_of(page, glyphs, with_system_fonts=False)

@@ -25,6 +25,7 @@ from tests.pdf_fonts import (
     pdf_of_lines,
     pdf_of_pages,
     pdf_with_field,
+    pdf_with_stamp_of_text,
 )
 
 pytestmark = pytest.mark.anyio
@@ -186,6 +187,11 @@ async def test_value_of_a_form_field_is_drawn(catalog: str, is_drawn: bool) -> N
 async def test_sign_that_pdfium_cannot_write_into_a_field_is_told() -> None:
     assert "missing_characters" in codes(await drawn(pdf_with_field(FIELDS, "Счёт № 5", drawn=False)))
     assert codes(await drawn(pdf_with_field(FIELDS, "Счёт № 5", drawn=True))) == []
+
+
+async def test_text_of_a_stamp_is_drawn() -> None:
+    page = await drawn(pdf_with_stamp_of_text(INVOICE), dpi=200)
+    assert recognized(page.image) == [INVOICE]
 
 
 async def test_latin_value_of_a_form_field_is_drawn_as_before() -> None:
