@@ -1,8 +1,9 @@
-"""Pages per second with PaddleOCR-VL: this service, the official server, and the upper bound of the VLM.
+"""Pages per second with PaddleOCR-VL: this service, the official servers, and the upper bound of the VLM.
 
-All use the same stand-in for vLLM, which has its timing, and both servers use the same stand-in for the
-layout model; see `tests/stand_ins`. The third contender replays the VLM calls of this service from a minimal
-client: with the same VLM, no server can be faster.
+All use the same stand-in for vLLM, which has its timing, and the servers use the same stand-in for the
+layout model; see `tests/stand_ins`. The upper bound replays the VLM calls of this service from a minimal
+client: with the same VLM, no server can be faster. The official pipeline is called by `paddlex --serve`, and
+in batches of pages, as Triton does it (`vl_batches.py`).
 """
 
 import asyncio
@@ -30,6 +31,7 @@ DIFFERENT_PAGES = 32
 # Number of clients, and the pages that each contender reads with them, enough for half a minute.
 LEVELS = {1: 16, 4: 64, 16: 192, 32: 960}
 OFFICIAL_LEVELS = {1: 8, 4: 16, 16: 32, 32: 64}
+BATCH_LEVELS = {1: 8, 4: 32, 16: 96, 32: 128}
 
 Send = Callable[[aiohttp.ClientSession, int], Awaitable[None]]
 
@@ -80,6 +82,12 @@ def official_server(vllm: RunningVllm, models: dict[str, str], folder: Path) -> 
     return RunningProgram(
         [str(Path(sys.executable).with_name("paddlex")), "--serve", *options, *address], **models
     )
+
+
+def batching_server(vllm: RunningVllm, models: dict[str, str]) -> RunningProgram:
+    """Prepare the official pipeline that reads up to eight pages at a time."""
+    command = [sys.executable, "-m", "benchmarks.vl_batches", "--vlm-url", vllm.api]
+    return RunningProgram(command, **models)
 
 
 def send_to_service(url: str, files: list[bytes]) -> Send:
@@ -185,6 +193,7 @@ def main() -> None:
         models_and_vllm() as (models, vllm),
         service_on(models, vllm) as service,
         official_server(vllm, models, Path(folder)) as official,
+        batching_server(vllm, models) as batching,
     ):
         httpx.get(f"{official.url}/health").raise_for_status()
         calls = record_calls(service, vllm, files)
@@ -199,6 +208,12 @@ def main() -> None:
                 send_to_official(official.url, files),
                 OFFICIAL_LEVELS,
                 official.process.pid,
+            ),
+            Contender(
+                "official pipeline, batches of 8",
+                send_to_official(batching.url, files),
+                BATCH_LEVELS,
+                batching.process.pid,
             ),
         ]
         scores = run(contenders)
