@@ -120,6 +120,21 @@ async def test_page_has_a_warning_of_each_kind(vllm: RunningVllm, engine: Paddle
     assert [warning.code for warning in page.warnings] == [WarningCode.REPETITION]
 
 
+@pytest.mark.parametrize("concatenated", [False, True])
+async def test_restructured_pages_are_incomplete_as_well(
+    vllm: RunningVllm, engine: PaddleOcrVlEngine, concatenated: bool
+) -> None:
+    options = Options(restructure_pages=True, concatenate_pages=concatenated)
+    whole = await engine.recognize(Page(1, PAGE, None), options)
+    vllm.script(GOOD_ROWS, EMPTY_ROW, TABLE)
+    incomplete = await engine.recognize(Page(2, PAGE, None), options)
+    pages = await engine.restructure([whole, incomplete], options)
+    assert [warning.code for warning in pages[-1].warnings] == [WarningCode.REPETITION]
+    [failed] = pages[-1].failed_blocks
+    assert failed.label == "table" and failed.order == (5 if concatenated else 2)
+    assert "Шайба" in failed.content
+
+
 async def test_page_of_one_incomplete_block_is_not_an_error(
     vllm: RunningVllm, engine: PaddleOcrVlEngine
 ) -> None:
