@@ -20,7 +20,7 @@ drop_service_links() {
 drop_service_links
 
 # The settings and their defaults; docs/settings.md explains them. uvicorn reads UVICORN_* from the environment.
-: "${UVICORN_HOST:=::}"
+: "${UVICORN_HOST:=0.0.0.0}"
 : "${UVICORN_PORT:=8081}"
 : "${UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN:=15}"
 : "${UVICORN_SERVER_HEADER:=false}"
