@@ -8,12 +8,13 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+_VL = "tests/paddleocr_vl/test_"
 # Tests that share servers or models with a slow start. Each group runs in one process.
 _GROUPS = {
     "clients": r"tests/clients/",
     "object stores": r"tests/s3/",
-    "service beside PaddleX": r"tests/paddleocr_vl/test_(layout_parsing|restructure_pages)\.py",
-    "PaddleOCR-VL": r"tests/paddleocr_vl/test_(contract|field_names|engine|faults|parity)\.py",
+    "service beside PaddleX": _VL + r"(file_kinds|layout_parsing|pdf_fonts|restructure_pages)\.py",
+    "PaddleOCR-VL": _VL + r"(contract|field_names|engine|faults|incomplete_texts|parity)\.py",
     "every path": r"tests/http/test_schemathesis\.py::test_every",
 }
 
