@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tests.samples import SERIF, encoded, pdf_of_images, pdf_of_objects, pdf_stream
 
-LINE = "Invoice 4471 was paid on 14 October 2025"
+LINE = "Delivery 4471 was accepted yesterday"
 
 
 def picture() -> Image.Image:
@@ -26,7 +26,7 @@ def whole_files() -> dict[str, bytes]:
         "DIB": encoded(page, "DIB"),
         "PNG with 16 bits and a transparent value": encoded(transparent, "PNG", transparency=65535),
         "PDF in user units": pdf_in_inches(),
-        "PDF of a wide picture": pdf_of_images([wide_picture()]),
+        "PDF of a wide picture": pdf_of_images([wide_picture()], dpi=900),
     }
 
 

@@ -33,7 +33,7 @@ def _png_chunks(data: bytes) -> Iterator[bytes]:
 def _jpeg_segments(data: bytes) -> Iterator[bytes]:
     """Yield the segments, the last one with all that follows."""
     at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1] != _START_OF_SCAN:
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _START_OF_SCAN:
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if data[at + 1] not in _JPEG_METADATA - _JPEG_SEGMENTS:
             yield data[at:end]

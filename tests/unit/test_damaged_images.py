@@ -141,6 +141,14 @@ async def test_jpeg_with_an_empty_jfif_segment_is_read() -> None:
     assert not page.warnings
 
 
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG"])
+async def test_beginning_of_a_file_is_a_broken_document(format_name: str) -> None:
+    data = encoded(left_black_right_white(), format_name)
+    for length in range(8 if format_name == "PNG" else 3, 40):
+        with pytest.raises(BrokenDocument):
+            await decoded(data[:length])
+
+
 async def test_png_with_a_large_color_profile_is_read() -> None:
     page = await decoded(
         encoded(left_black_right_white(), "PNG", icc_profile=bytes(2**20 + 1), dpi=(300, 300))
