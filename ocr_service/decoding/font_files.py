@@ -85,10 +85,10 @@ class FontFiles:
     def replacement(self, name: str, style: Style, *, is_cjk: bool = False) -> Path | None:
         """Return the file that replaces a font, or None if the machine has none."""
         plain = _plain(name)
+        if is_symbols(name):
+            return None
         if is_cjk and _STYLES.sub("", plain) not in _COMPATIBLE and (cjk := self.cjk()):
             return cjk
-        if _SYMBOLS.match(plain):
-            return None
         family = _family(plain, style)
         for candidate in (family, _by_shape(family, style), _DEJAVU.get(family, "DejaVuSans")):
             for file in _file_names(candidate, style):
@@ -108,6 +108,11 @@ class FontFiles:
     @cached_property
     def _paths(self) -> dict[str, Path]:
         return {path.name: path for folder in self._folders for path in _files(folder)}
+
+
+def is_symbols(name: str) -> bool:
+    """Return True for fonts of signs, such as Wingdings."""
+    return _SYMBOLS.match(_plain(name)) is not None
 
 
 def is_standard_symbols(name: str) -> bool:

@@ -14,7 +14,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from ocr_service.core.documents import PageWarning, WarningCode
-from ocr_service.decoding.font_files import is_standard_symbols
+from ocr_service.decoding.font_files import is_standard_symbols, is_symbols
 from ocr_service.decoding.glyphs import LATIN, NO_CHARACTER, Glyphs
 from ocr_service.decoding.page_objects import annotation_objects, annotations, page_objects
 
@@ -107,7 +107,8 @@ def report_of(page: pdfium.PdfPage, glyphs: Glyphs, *, with_system_fonts: bool) 
     return FontReport(
         with_system_fonts,
         has_other_metrics=not all(glyphs.files.has_same_metrics(font.name) for font in used),
-        lacks_characters=bool(lost),
+        # Letters are drawn for the signs of such a font.
+        lacks_characters=bool(lost) or any(is_symbols(font.name) for font in used),
     )
 
 

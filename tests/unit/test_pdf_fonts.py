@@ -145,6 +145,11 @@ async def test_characters_that_are_not_drawn_are_told(coding: Coding, text: str)
     assert codes(page) == ["fonts_substituted", "missing_characters"]
 
 
+async def test_letters_instead_of_signs_are_told() -> None:
+    page = await drawn(pdf_of_lines(["Wingdings-Regular"], "abc", pdf_fonts.by_win_ansi))
+    assert codes(page) == ["fonts_substituted", "missing_characters"]
+
+
 async def test_numbers_of_glyphs_are_drawn_as_in_the_font_that_is_missing() -> None:
     """Fonts of the same metrics mostly have the same numbers for the letters of ASCII."""
     page = await drawn(
