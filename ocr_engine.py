@@ -15,6 +15,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from PIL import Image
+
 from ocr_service.core.documents import ImageMode, Page, PageResult, Timings
 from ocr_service.core.engine import EngineState, VlmStatus
 from ocr_service.core.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
@@ -36,6 +38,7 @@ from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSe
 from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
 from ocr_service.engines.paddleocr_vl.vlm_watch import VlmWatch
 from ocr_service.engines.paddleocr_vl.word_documents import word_document
+from ocr_service.engines.page_warnings import no_text
 from ocr_service.runtime.cores import usable_cores
 from ocr_service.runtime.signals import request_restart
 from ocr_service.runtime.threads import Workers
@@ -204,6 +207,9 @@ class PaddleOcrVlEngine:
             kinds = ", ".join(sorted({error.code for error in calls.failures.values()}))
             log.warning("page %d: %d blocks failed or are incomplete: %s", index, len(calls.failures), kinds)
         page = page_result(index, result, options, calls.failures, self._pipeline.encode_picture)
+        if not page.text and not page.failed_blocks:
+            # The order of the colours does not matter here.
+            page = replace(page, warnings=(*page.warnings, *no_text(Image.fromarray(pixels))))
         if options.visualize:
             page = replace(page, drawings=draw(result, pixels, self._pipeline.encode_drawing))
         if options.word_documents and not options.restructure_pages:

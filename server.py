@@ -63,7 +63,16 @@ _ABOUT: dict[str, Any] = {
     "telemetry": dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False),
 }
 # Response headers that scripts of other origins may read, besides the ones that every script may read.
-_EXPOSED_HEADERS = (HEADER, openapi.STORAGE_STATUS, openapi.STORAGE_FOLDER, "ETag", "Retry-After")
+_EXPOSED_HEADERS = (
+    HEADER,
+    openapi.STORAGE_STATUS,
+    openapi.STORAGE_FOLDER,
+    openapi.CONFIDENCE,
+    openapi.WARNINGS,
+    openapi.ERRORS,
+    "ETag",
+    "Retry-After",
+)
 
 
 def choose_engine(settings: Settings) -> Engine:

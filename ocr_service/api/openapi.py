@@ -21,6 +21,10 @@ from ocr_service.core.errors import Unauthorized, error_kinds
 # They replace `storage` in answers that have no such field.
 STORAGE_STATUS = "X-Storage-Status"
 STORAGE_FOLDER = "X-Storage-Folder"
+# They replace `confidence`, `warnings` and `error` of the pages in Markdown and plain text.
+CONFIDENCE = "X-OCR-Confidence"
+WARNINGS = "X-OCR-Warnings"
+ERRORS = "X-OCR-Errors"
 
 DOCUMENTS, PADDLEX, LITEPARSE, SERVICE = "Documents", "PaddleX API", "LiteParse API", "Service"
 TAGS = [
@@ -170,6 +174,23 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: _problems(status) for status in sorted({e.status for e in error_kinds()})
 }
 
+_QUALITY_HEADERS = {
+    CONFIDENCE: {
+        "description": "`confidence` of the document, for Markdown and plain text; missing if it is null.",
+        "schema": {"type": "number", "examples": [0.957]},
+    },
+    WARNINGS: {
+        "description": "Codes of the `warnings` of the document, for Markdown and plain text; missing if "
+        "there are none. JSON has their sentences and pages.",
+        "schema": {"type": "string", "examples": ["fonts_substituted, low_confidence"]},
+    },
+    ERRORS: {
+        "description": "Codes of the errors of pages without text, or without a part of it, for Markdown and "
+        "plain text; missing if there are none. JSON has their sentences and pages.",
+        "schema": {"type": "string", "examples": ["broken_document"]},
+    },
+}
+
 OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The result, in the format that `format` or the `Accept` header chooses.",
@@ -179,6 +200,7 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
                 "schema": {"type": "string", "examples": ['W/"3f2b7c1d-json"']},
             },
             **_STORAGE_HEADERS,
+            **_QUALITY_HEADERS,
         },
         "content": {
             "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},

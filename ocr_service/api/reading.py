@@ -1,7 +1,7 @@
 """One request for a document, step by step: admit it, receive the document, read it, store the result."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, partial
@@ -11,13 +11,14 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from ocr_service.admission.admission import Visit
-from ocr_service.api.answers.document import ResultAnswer
-from ocr_service.api.openapi import STORAGE_FOLDER, STORAGE_STATUS
+from ocr_service.api.answers.document import ResultAnswer, page_error
+from ocr_service.api.openapi import CONFIDENCE, ERRORS, STORAGE_FOLDER, STORAGE_STATUS, WARNINGS
 from ocr_service.api.requests.body_stream import BodyStream, discard_body
 from ocr_service.api.requests.ocr_fields import OcrFields
 from ocr_service.api.service import Service, service_of
-from ocr_service.core.documents import DocumentResult, Timings
+from ocr_service.core.documents import DocumentResult, PageQuality, Timings
 from ocr_service.core.options import Options
+from ocr_service.core.quality import mean_confidence
 from ocr_service.pipeline.reading import Job
 from ocr_service.sources.source import file_name
 from ocr_service.storage.bundles import DISABLED, Bundle, StorageOutcome
@@ -119,8 +120,7 @@ async def receive(
 async def read(received: Received) -> DocumentResult:
     """Read the document, or take its result from the cache; stop if the client disconnects."""
     result = await received.admitted.unless_disconnected(received.service.pipeline.reader.read(received.job))
-    failed = sum(page.failure is not None for page in result.pages)
-    record_pages(len(result.pages), failed, result.timings, result.cached)
+    record_pages(result.quality, result.timings, result.cached)
     return result
 
 
@@ -143,10 +143,28 @@ def storage_headers(stored: StorageOutcome) -> dict[str, str]:
     return headers if stored.folder is None else {**headers, STORAGE_FOLDER: stored.folder}
 
 
-def record_pages(pages: int, failed: int, timings: Timings, cached: bool) -> None:
-    """Record the number of pages and failed pages for the log and the metrics."""
+def quality_headers(result: DocumentResult) -> dict[str, str]:
+    """Return the headers that replace `confidence`, `warnings` and `error` in an answer that is not JSON.
+
+    They name codes, not pages: the length of a header is limited.
+    """
+    confidence = mean_confidence(result.quality)
+    warnings = {warning.code: None for page in result.pages for warning in page.warnings}
+    errors = {error.code: None for page in result.pages if (error := page_error(page))}
+    headers = {
+        CONFIDENCE: "" if confidence is None else str(confidence),
+        WARNINGS: ", ".join(warnings),
+        ERRORS: ", ".join(errors),
+    }
+    return {name: value for name, value in headers.items() if value}
+
+
+def record_pages(pages: Sequence[PageQuality], timings: Timings, cached: bool) -> None:
+    """Record how many pages there are, failed and are doubtful, for the log and the trace."""
     known = record.get()
-    known.pages, known.failed_pages, known.cached = pages, failed, cached
+    known.pages, known.cached = len(pages), cached
+    known.failed_pages = sum(page.failed for page in pages)
+    known.doubtful_pages = sum(page.is_doubtful for page in pages)
     known.timings = asdict(timings)
 
 

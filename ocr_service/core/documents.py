@@ -21,12 +21,19 @@ ImageMode = Literal["L", "RGB"]
 class WarningCode(StrEnum):
     """Kind of a warning, with the values of the answers."""
 
+    ROTATED = "rotated"
     FONTS_SUBSTITUTED = "fonts_substituted"
     MISSING_CHARACTERS = "missing_characters"
     TRUNCATED_FILE = "truncated_file"
     TRUNCATED = "truncated"
     REPETITION = "repetition"
     LOW_CONFIDENCE = "low_confidence"
+    NO_TEXT = "no_text"
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether the warning only says how the page was read; its text is as good as that of other pages."""
+        return self in (WarningCode.ROTATED, WarningCode.FONTS_SUBSTITUTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,26 @@ class PageWarning:
 
     code: WarningCode
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuality:
+    """How well a page was read; small, so that it can be kept without its page.
+
+    index: number of the page. characters: length of its text. failed: text of the page, or of a block, is
+    missing or incomplete.
+    """
+
+    index: int
+    characters: int
+    confidence: float | None
+    warnings: tuple[PageWarning, ...]
+    failed: bool
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a warning says that text may be wrong or missing."""
+        return any(not warning.code.is_notice for warning in self.warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +152,12 @@ class PageResult:
         """Blocks without text or with a part of it, of a page that was read."""
         return [block for block in self.blocks if block.failure]
 
+    @property
+    def quality(self) -> PageQuality:
+        """How well the page was read."""
+        failed = self.failure is not None or bool(self.failed_blocks)
+        return PageQuality(self.index, len(self.text), self.confidence, self.warnings, failed)
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentResult:
@@ -139,6 +172,11 @@ class DocumentResult:
     timings: Timings
     total: float
     cached: bool = False
+
+    @property
+    def quality(self) -> Sequence[PageQuality]:
+        """How well each page was read."""
+        return [page.quality for page in self.pages]
 
 
 def whole_markdown(result: DocumentResult) -> str:

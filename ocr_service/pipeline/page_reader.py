@@ -11,6 +11,7 @@ from ocr_service.decoding import Limits, open_document
 from ocr_service.pipeline.page_selection import refuse_too_many, select_pages
 from ocr_service.pipeline.page_tasks import PageTasks
 from ocr_service.pipeline.reading import Job, Reading
+from ocr_service.pipeline.recent_pages import RecentPages
 from ocr_service.telemetry import tracing
 
 
@@ -18,16 +19,24 @@ class PageReader:
     """A `Reader` that decodes and recognizes every page.
 
     admission: hands out the page slots. dpi: resolution for PDF pages. max_pages: page limit of a request.
+    recent: remembers the quality of the pages.
     """
 
     def __init__(
-        self, engine: Engine, admission: Admission, limits: Limits, dpi: int, max_pages: int
+        self,
+        engine: Engine,
+        admission: Admission,
+        limits: Limits,
+        dpi: int,
+        max_pages: int,
+        recent: RecentPages,
     ) -> None:
         self._engine = engine
         self._admission = admission
         self._limits = limits
         self._dpi = dpi
         self._max_pages = max_pages
+        self._recent = recent
 
     @asynccontextmanager
     async def open(self, job: Job) -> AsyncIterator[Reading]:
@@ -43,7 +52,7 @@ class PageReader:
             refuse_too_many(len(pages), self._max_pages)
             await self._engine.start()
             self._engine.check(job.options)
-            tasks = PageTasks(document, pages, job.options, self._engine, self._admission)
+            tasks = PageTasks(document, pages, job.options, self._engine, self._admission, self._recent)
             results = await stack.enter_async_context(aclosing(tasks.results()))
             yield Reading(pages, decode, cached=False, results=results)
 

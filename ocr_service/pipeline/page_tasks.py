@@ -14,6 +14,7 @@ from ocr_service.core.engine import Engine
 from ocr_service.core.errors import EngineError, EngineUnavailable, PageError, RecognitionFailed, bare
 from ocr_service.core.options import Options
 from ocr_service.decoding import Document
+from ocr_service.pipeline.recent_pages import RecentPages
 from ocr_service.runtime.threads import WorkTracker, work_tracker
 from ocr_service.telemetry import metrics, tracing
 
@@ -30,12 +31,14 @@ class PageTasks:
         options: Options,
         engine: Engine,
         admission: Admission,
+        recent: RecentPages,
     ) -> None:
         self._document = document
         self._pages = pages
         self._options = options
         self._engine = engine
         self._admission = admission
+        self._recent = recent
         self._finished: asyncio.Queue[PageResult | Exception] = asyncio.Queue()
 
     async def results(self) -> AsyncGenerator[PageResult]:
@@ -85,21 +88,25 @@ class PageTasks:
                 result = await self._read(index)
             result = replace(result, timings=result.timings + waited)
             outcome = _count(result)
-            self._finished.put_nowait(result)
+            self._finish_with(result)
         except asyncio.CancelledError:
             outcome = "dropped"
             # If the caller has left, nobody reads this. Otherwise the engine gave up the page.
             self._finished.put_nowait(EngineUnavailable("The engine stopped before the page was read."))
             raise
         except PageError as page_error:
-            self._finished.put_nowait(_failed(index, page_error))
+            self._finish_with(_failed(index, page_error))
         except EngineError as engine_error:
             self._finished.put_nowait(engine_error)
         except Exception:
             log.exception("page %d failed unexpectedly", index)
-            self._finished.put_nowait(_failed(index, RecognitionFailed(f"Page {index} failed.")))
+            self._finish_with(_failed(index, RecognitionFailed(f"Page {index} failed.")))
         finally:
             metrics.pages.labels(outcome).inc()
+
+    def _finish_with(self, result: PageResult) -> None:
+        self._recent.add(result.quality)
+        self._finished.put_nowait(result)
 
     async def _read(self, index: int) -> PageResult:
         began = time.perf_counter()
@@ -125,6 +132,9 @@ def _count(page: PageResult) -> str:
     failed = len(page.failed_blocks)
     metrics.blocks.labels("failed").inc(failed)
     metrics.blocks.labels("read").inc(len(page.blocks) - failed)
+    for code in {warning.code for warning in page.warnings}:
+        metrics.page_warnings.labels(code).inc()
+    metrics.doubtful_pages.inc(page.quality.is_doubtful)
     metrics.page_queue.observe(page.timings.queue)
     metrics.page_decode.observe(page.timings.decode)
     metrics.page_recognition.observe(page.timings.recognize)

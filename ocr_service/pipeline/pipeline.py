@@ -19,6 +19,7 @@ from ocr_service.pipeline.caching_reader import CachingReader
 from ocr_service.pipeline.page_reader import PageReader
 from ocr_service.pipeline.page_selection import refuse_too_many
 from ocr_service.pipeline.reading import Job, Reader
+from ocr_service.pipeline.recent_pages import RecentPages
 
 
 class Pipeline:
@@ -40,10 +41,11 @@ class Pipeline:
     ) -> None:
         self.engine = engine
         self.cache = cache
+        self.recent = RecentPages()
         self._limits = limits
         self._max_pages = max_pages
         self._dpi = pdf_dpi or engine.resolution
-        reader = PageReader(engine, admission, limits, self._dpi, max_pages)
+        reader = PageReader(engine, admission, limits, self._dpi, max_pages, self.recent)
         self.reader: Reader = CachingReader(reader, cache) if cache else reader
 
     async def job(

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from ocr_service.core.documents import WarningCode
 from ocr_service.telemetry.request_context import Record
 
 # A creation time per series would double their number, and Prometheus detects resets without it.
@@ -58,6 +59,13 @@ pages = _counter(
     "Processed pages. `partly`: some blocks failed. `dropped`: the request was cancelled.",
     "outcome",
     ("read", "partly", "failed", "dropped"),
+)
+page_warnings = _counter(
+    "ocr_page_warnings_total", "Processed pages with a warning, by its code.", "code", WarningCode
+)
+doubtful_pages = _counter(
+    "ocr_doubtful_pages_total",
+    "Processed pages with a warning that text may be wrong or missing.",
 )
 blocks = _counter("ocr_blocks_total", "Blocks of the processed pages.", "outcome", ("read", "failed"))
 page_queue = _histogram(

@@ -23,8 +23,9 @@ class Record:
     A fact that does not apply is None. route: the path template of the API, without values from the client.
     status: HTTP status, or 499 if the client disconnected before the answer. seconds: from the headers of the
     request to the end of the answer. engine: name. document_bytes: size of the upload. pages: number of pages
-    in the result, of which failed_pages failed. cached: cache hit. storage: `storage.status` of the answer.
-    timings: seconds by stage, summed over all pages.
+    in the result, of which failed_pages have no text or lack a part of it, and doubtful_pages have a warning
+    that text may be wrong or missing. cached: cache hit. storage: `storage.status` of the answer. timings:
+    seconds by stage, summed over all pages.
     """
 
     method: str = ""
@@ -35,6 +36,7 @@ class Record:
     document_bytes: int | None = None
     pages: int | None = None
     failed_pages: int | None = None
+    doubtful_pages: int | None = None
     cached: bool | None = None
     storage: str | None = None
     timings: dict[str, float] = field(default_factory=dict)

@@ -215,6 +215,7 @@ class _RequestSpan(_ActiveSpan):
                 "ocr.document.size": record.document_bytes,
                 "ocr.pages": record.pages,
                 "ocr.pages.failed": record.failed_pages,
+                "ocr.pages.doubtful": record.doubtful_pages,
                 "ocr.cached": record.cached,
                 "ocr.storage": record.storage,
             }

@@ -9,6 +9,7 @@ import pytest
 from ocr_service.api import state_metrics
 from ocr_service.api.requests.recognition_fields import RecognitionFields
 from ocr_service.api.state_metrics import StateGauge
+from ocr_service.core.documents import WarningCode
 from ocr_service.core.errors import error_kinds
 from tests.deploy.variables import start_script
 from tests.docs.pages import ENGLISH, RUSSIAN, Page, rows
@@ -83,6 +84,12 @@ def test_table_of_errors_has_one_row_for_each_code(pages: list[Page]) -> None:
     listed = listed_errors(pages)
     assert set(listed) == in_code
     assert len(listed) == len(in_code)
+
+
+@BOTH
+def test_table_of_warnings_has_one_row_for_each_code(pages: list[Page]) -> None:
+    first = [row[0].strip("`") for page in pages if page.path.name == "usage.md" for row in rows([page])]
+    assert [code for code in first if code in set(WarningCode)] == list(WarningCode)
 
 
 def test_every_bad_input_gets_an_error_of_the_table() -> None:

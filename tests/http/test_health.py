@@ -28,6 +28,14 @@ async def test_health_has_the_fields_that_the_platform_reads() -> None:
     assert response.status_code == 200
     answer = response.json()
     assert answer.pop("uptime_seconds") >= 0
+    assert answer.pop("recent_pages") == {
+        "state": "unknown",
+        "pages": 0,
+        "bad_share": None,
+        "failed_pages": 0,
+        "confidence": None,
+        "warnings": {},
+    }
     assert answer == {
         "status": "healthy",
         "paddleocr": "not_initialized",

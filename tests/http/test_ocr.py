@@ -47,11 +47,15 @@ async def test_json_response_has_all_documented_fields() -> None:
                     }
                 ],
                 "images": {},
+                "confidence": None,
+                "warnings": [],
                 "error": None,
             }
         ],
         "markdown": "**page 1**",
         "text": "page 1",
+        "confidence": None,
+        "warnings": [],
         "storage": {
             "status": "disabled",
             "kind": None,

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.running import RunningService
-from tests.samples import BOLD, RUSSIAN, SERIF, encoded, pdf_of_images, printed_page, wrap
+from tests.samples import BOLD, RUSSIAN, SERIF, encoded, noisy, pdf_of_images, printed_page, wrap
 
 
 def letter() -> Image.Image:
@@ -87,6 +87,20 @@ def test_blank_page_has_no_text(service: httpx.Client) -> None:
     response = service.post("/ocr", files={"file": encoded(Image.new("L", (800, 800), 255), "PNG")})
     [page] = response.json()["pages"]
     assert (page["text"], page["markdown"], page["blocks"], page["error"]) == ("", "", [], None)
+
+
+def test_confidence_and_warnings_of_each_page(service: httpx.Client) -> None:
+    upright = printed_page(RUSSIAN[:2], size=(1800, 700)).image
+    scribble = Image.new("L", upright.size, 255)
+    ImageDraw.Draw(scribble).arc((300, 100, 1500, 600), 20, 300, fill=0, width=9)
+    pages = [upright, upright.rotate(180), scribble, noisy(Image.new("L", upright.size, 255))]
+    answer = service.post("/ocr", files={"file": pdf_of_images(pages)}).json()
+    confidence = [page["confidence"] for page in answer["pages"]]
+    assert confidence[0] > 0.9 and confidence[1] < 0.7 and confidence[2:] == [None, None]
+    codes = [[warning["code"] for warning in page["warnings"]] for page in answer["pages"]]
+    assert codes == [[], ["low_confidence"], ["no_text"], []]
+    named = [(warning["code"], warning["pages"]) for warning in answer["warnings"]]
+    assert named == [("low_confidence", [2]), ("no_text", [3])]
 
 
 def test_pages_of_a_pdf(service: httpx.Client) -> None:

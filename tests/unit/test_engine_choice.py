@@ -204,13 +204,16 @@ async def test_tesseract_reads_one_page_per_thread_concurrently() -> None:
     barrier = threading.Barrier(3, timeout=30)
 
     class Blank:
-        """The part of the image API that the engine uses; the thread of the engine calls `tobytes`."""
+        """The parts of the image API that the engine uses; the thread of the engine calls `tobytes`."""
 
         size = width, height = 10, 10
 
         def tobytes(self) -> bytes:
             barrier.wait()
             return bytes(100)
+
+        def reduce(self, factor: int) -> Image.Image:
+            return Image.new("L", self.size)
 
     pages = [Page(index, cast(Image.Image, Blank()), 300) for index in (1, 2, 3)]
     assert engine.max_pages_in_flight > 3

@@ -8,6 +8,7 @@ from ocr_service.core.documents import Page, PageResult
 from ocr_service.core.errors import BrokenDocument
 from ocr_service.core.options import Options
 from ocr_service.pipeline.page_tasks import PageTasks
+from ocr_service.pipeline.recent_pages import RecentPages
 from tests.fakes.scripted_engine import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
@@ -40,9 +41,11 @@ class SizelessDocument:
 )
 async def test_size_error_fails_only_its_page(error: Exception, code: str) -> None:
     admission = Admission(Bounds(pages=2, pixels=100, document_bytes=1, waiting=1, seconds=60))
-    tasks = PageTasks(SizelessDocument(error), [1, 2, 3], Options(), ScriptedEngine(), admission)
+    recent = RecentPages()
+    tasks = PageTasks(SizelessDocument(error), [1, 2, 3], Options(), ScriptedEngine(), admission, recent)
     async with asyncio.timeout(10):
         pages: list[PageResult] = [page async for page in tasks.results()]
     failures = {page.index: page.failure and page.failure.code for page in pages}
     assert failures == {1: None, 2: code, 3: None}
     assert admission.slots.pages_taken == 0
+    assert sorted(page.index for page in recent.pages if page.failed) == [2]

@@ -5,15 +5,22 @@ The models are also the documentation of the API: each field has a description a
 
 from base64 import b64encode
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from ocr_service.api.answers.model import EXAMPLE_ID, Answer
+from ocr_service.api.answers.storage import EXAMPLE_STORAGE, StorageAnswer
+from ocr_service.api.answers.warnings import (
+    EXAMPLE_DOCUMENT_WARNING,
+    EXAMPLE_WARNING,
+    DocumentWarningAnswer,
+    WarningAnswer,
+)
 from ocr_service.core.documents import Block, DocumentResult, PageResult, Timings, whole_markdown, whole_text
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import OcrError, PartlyRecognized
-from ocr_service.core.storage import StorageKind
-from ocr_service.storage.bundles import StorageOutcome, StorageStatus, StoredFile
+from ocr_service.core.quality import mean_confidence
+from ocr_service.storage.bundles import StorageOutcome
 
-EXAMPLE_ID = "3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"
 EXAMPLE_ENGINE = {"name": "tesseract", "version": "5.5.4"}
 EXAMPLE_TIMINGS = {"decode": 151.2, "queue": 0.4, "recognize": 912.7, "total": 1069.3}
 _EXAMPLE_BLOCK = {
@@ -32,30 +39,11 @@ EXAMPLE_PAGE = {
     "text": "Договор поставки № 17",
     "blocks": [_EXAMPLE_BLOCK],
     "images": {},
-    "error": None,
-}
-_EXAMPLE_FOLDER = f"ocr/2026/03/15/{EXAMPLE_ID}/"
-_EXAMPLE_FILE = {
-    "key": f"{_EXAMPLE_FOLDER}result.json",
-    "content_type": "application/json; charset=utf-8",
-    "size": 5312,
-    "url": f"https://s3.cloud.ru/scans/{_EXAMPLE_FOLDER}result.json?X-Amz-Algorithm=AWS4-HMAC-SHA256&…",
-}
-EXAMPLE_STORAGE = {
-    "status": "stored",
-    "kind": "s3",
-    "bucket": "scans",
-    "folder": _EXAMPLE_FOLDER,
-    "files": [_EXAMPLE_FILE],
+    "confidence": 0.957,
+    "warnings": [],
     "error": None,
 }
 _EXAMPLE_TEXT = "Договор поставки № 17\n\nНастоящий договор заключён…"  # noqa: RUF001
-
-
-class Answer(BaseModel):
-    """Base class of the models of answers."""
-
-    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class EngineAnswer(Answer):
@@ -180,6 +168,14 @@ class PageAnswer(Answer):
         "Empty with `images=false`.",
         examples=[{"imgs/img_in_image_box_131_519_1050_891.jpg": "/9j/4AAQ…"}],
     )
+    confidence: float | None = Field(
+        description="Mean confidence of the characters, 0 to 1; null if the engine has none, or if there is "
+        "no text.",
+        examples=[0.957],
+    )
+    warnings: list[WarningAnswer] = Field(
+        description="Reasons to check the text of this page.", examples=[[EXAMPLE_WARNING]]
+    )
     error: ErrorAnswer | None = Field(
         description="Reason if the text of this page is missing or incomplete, else null. "
         "Other pages are not affected.",
@@ -196,60 +192,9 @@ class PageAnswer(Answer):
             text=page.text,
             blocks=[BlockAnswer.of(block) for block in page.blocks],
             images={path: b64encode(file).decode() for path, file in page.images.items()} if images else {},
-            error=ErrorAnswer.of(page.failure or partial_failure(page)),
-        )
-
-
-class FileAnswer(Answer):
-    """A stored file."""
-
-    key: str = Field(
-        description="Key in the bucket, or path below `OCR_OUTPUT_DIR`.",
-        examples=[_EXAMPLE_FILE["key"]],
-    )
-    content_type: str = Field(description="Media type of the file.", examples=[_EXAMPLE_FILE["content_type"]])
-    size: int = Field(description="Size in bytes.", examples=[_EXAMPLE_FILE["size"]])
-    url: str | None = Field(
-        description="Presigned URL for a download, valid for a limited time; null if the file is not in a "
-        "bucket yet, or if there is no bucket.",
-        examples=[_EXAMPLE_FILE["url"]],
-    )
-
-    @classmethod
-    def of(cls, file: StoredFile) -> "FileAnswer":
-        return cls(key=file.key, content_type=file.content_type, size=file.size, url=file.url)
-
-
-class StorageAnswer(Answer):
-    """The stored files of a document."""
-
-    status: StorageStatus = Field(
-        description="`stored`; `pending` while the files wait in the spool, because the storage is not "
-        "available; `failed`; or `disabled` if there is no storage or with `store=false`.",
-        examples=[StorageStatus.STORED],
-    )
-    kind: StorageKind | None = Field(
-        description="Type of the storage: `s3`, or `local` for a folder of the service.",
-        examples=["s3"],
-    )
-    bucket: str | None = Field(
-        description="Name of the bucket, or null if there is none.", examples=["scans"]
-    )
-    folder: str | None = Field(
-        description="Common prefix of the keys of all files.", examples=[_EXAMPLE_FOLDER]
-    )
-    files: list[FileAnswer] = Field(description="The files, stored or pending.", examples=[[_EXAMPLE_FILE]])
-    error: str | None = Field(description="Reason if the files are not stored, else null.", examples=[None])
-
-    @classmethod
-    def of(cls, stored: StorageOutcome) -> "StorageAnswer":
-        return cls(
-            status=stored.status,
-            kind=stored.kind,
-            bucket=stored.bucket,
-            folder=stored.folder,
-            files=[FileAnswer.of(file) for file in stored.files],
-            error=stored.error,
+            confidence=page.confidence,
+            warnings=[WarningAnswer.of(warning) for warning in page.warnings],
+            error=ErrorAnswer.of(page_error(page)),
         )
 
 
@@ -276,6 +221,13 @@ class ResultAnswer(Answer):
     text: str = Field(
         description="All pages as plain text, with an empty line between them.", examples=[_EXAMPLE_TEXT]
     )
+    confidence: float | None = Field(
+        description="Mean confidence of the pages, weighted by their text; null if none of them has one.",
+        examples=[0.957],
+    )
+    warnings: list[DocumentWarningAnswer] = Field(
+        description="The warnings of all pages, each once.", examples=[[EXAMPLE_DOCUMENT_WARNING]]
+    )
     timings: TimingsAnswer = Field(
         description="Durations in milliseconds.",
         examples=[EXAMPLE_TIMINGS],
@@ -292,6 +244,8 @@ class ResultAnswer(Answer):
             pages=[PageAnswer.of(page, images) for page in result.pages],
             markdown=whole_markdown(result),
             text=whole_text(result),
+            confidence=mean_confidence(result.quality),
+            warnings=DocumentWarningAnswer.all_of(result.quality),
             timings=TimingsAnswer.of(result.timings, result.total),
         )
 
@@ -310,11 +264,11 @@ def with_storage(result_json: str, stored: StorageOutcome) -> str:
     return f'{result_json[:-1]},"storage":{StorageAnswer.of(stored).model_dump_json()}}}'
 
 
-def partial_failure(page: PageResult) -> OcrError | None:
-    """Return an error if some blocks of the page have no text or a part of it."""
+def page_error(page: PageResult) -> OcrError | None:
+    """Return an error if the text of the page, or of some of its blocks, is missing or incomplete."""
     failed = page.failed_blocks
-    if not failed:
-        return None
+    if page.failure or not failed:
+        return page.failure
     blocks = f"{len(failed)} of {len(page.blocks)} blocks"
     return PartlyRecognized(f"The text of {blocks} is missing or incomplete; each has its error.")
 

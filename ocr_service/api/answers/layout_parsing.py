@@ -1,7 +1,7 @@
 """The answers of the serving API of PaddleX, with its names and structure.
 
 If a page or a part of it could not be read, its `prunedResult` has an error. PaddleX itself has no field for
-this, because it fails the whole document instead.
+this, because it fails the whole document instead. Confidence and warnings are there too, if there are any.
 """
 
 from base64 import b64encode
@@ -11,8 +11,10 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from ocr_service.api.answers.document import EXAMPLE_ID, Answer, ErrorAnswer, partial_failure
-from ocr_service.core.documents import Block, DocumentResult, PageResult
+from ocr_service.api.answers.document import ErrorAnswer, page_error
+from ocr_service.api.answers.model import EXAMPLE_ID, Answer
+from ocr_service.api.answers.warnings import WarningAnswer
+from ocr_service.core.documents import Block, DocumentResult, PageResult, PageWarning, WarningCode
 from ocr_service.decoding.signatures import PDF, identify
 
 _NOT_IN_ANSWERS = {"input_path", "page_index"}
@@ -82,7 +84,8 @@ class LayoutParsingResult(CamelAnswer):
     pruned_result: dict[str, Any] = Field(
         description="All results of the engine for the page; `parsing_res_list` has its blocks. If the page "
         "or a part of it could not be read, `error` has `code` and `detail`, and `errors` has the errors of "
-        "single blocks, by `block_id`.",
+        "single blocks, by `block_id`. `confidence`, 0 to 1, is missing if the engine has none; `warnings` "
+        "lists reasons to check the text, each with `code` and `detail`, and is missing if there are none.",
         examples=[_EXAMPLE_PRUNED],
     )
     markdown: MarkdownData = Field(description="The page as Markdown.", examples=[_EXAMPLE_MARKDOWN])
@@ -227,7 +230,11 @@ def data_info(data: bytes, pages: Sequence[PageResult]) -> ImageInfo | PagesInfo
 def pruned_result(page: PageResult) -> dict[str, Any]:
     """Return the results of the engine for a page, without the path of its file."""
     pruned: dict[str, Any] = _without(page.raw, _NOT_IN_ANSWERS) if page.raw else _as_paddlex(page)
-    if error := ErrorAnswer.of(page.failure or partial_failure(page)):
+    if page.confidence is not None:
+        pruned["confidence"] = page.confidence
+    if page.warnings:
+        pruned["warnings"] = [WarningAnswer.of(warning).model_dump() for warning in page.warnings]
+    if error := ErrorAnswer.of(page_error(page)):
         pruned["error"] = error.model_dump()
     blocks = {str(number): ErrorAnswer.of(block.failure) for number, block in enumerate(page.blocks)}
     if errors := {number: error.model_dump() for number, error in blocks.items() if error}:
@@ -243,7 +250,25 @@ def restored_page(
     listed = [_without(block, {"image"}) for block in pruned["parsing_res_list"]]
     raw = {**pruned, "input_path": None, "page_index": None, "parsing_res_list": listed}
     size = pruned["width"], pruned["height"]
-    return PageResult(number, *size, markdown="", text="", blocks=tuple(blocks), images=images, raw=raw)
+    warnings = _restored_warnings(pruned.get("warnings"))
+    return PageResult(
+        number,
+        *size,
+        markdown="",
+        text="",
+        blocks=tuple(blocks),
+        warnings=warnings,
+        images=images,
+        raw=raw,
+    )
+
+
+def _restored_warnings(sent: Any) -> tuple[PageWarning, ...]:
+    """Return the warnings of an earlier answer; none if a client sends something else."""
+    try:
+        return tuple(PageWarning(WarningCode(each["code"]), str(each["detail"])) for each in sent)
+    except (LookupError, TypeError, ValueError):
+        return ()
 
 
 def _as_paddlex(page: PageResult) -> dict[str, Any]:

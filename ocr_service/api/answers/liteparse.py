@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ocr_service.api.answers.document import Answer
+from ocr_service.api.answers.model import Answer
 from ocr_service.core.documents import Block, PageResult
 
 # LiteParse requires a number, and leaves out results with a low one.

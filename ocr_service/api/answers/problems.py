@@ -7,7 +7,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from ocr_service.api.answers.document import EXAMPLE_ID, Answer
+from ocr_service.api.answers.model import EXAMPLE_ID, Answer
 from ocr_service.api.middleware.request_line import allowed_methods
 from ocr_service.core.errors import OcrError
 from ocr_service.telemetry.request_context import request_id

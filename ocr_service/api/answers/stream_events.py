@@ -6,17 +6,16 @@ from pydantic import Field
 
 from ocr_service.api.answers.document import (
     EXAMPLE_ENGINE,
-    EXAMPLE_ID,
     EXAMPLE_PAGE,
-    EXAMPLE_STORAGE,
     EXAMPLE_TIMINGS,
-    Answer,
     EngineAnswer,
     PageAnswer,
-    StorageAnswer,
     TimingsAnswer,
 )
+from ocr_service.api.answers.model import EXAMPLE_ID, Answer
 from ocr_service.api.answers.problems import Problem
+from ocr_service.api.answers.storage import EXAMPLE_STORAGE, StorageAnswer
+from ocr_service.api.answers.warnings import EXAMPLE_DOCUMENT_WARNING, DocumentWarningAnswer
 
 
 class StartEvent(Answer):
@@ -47,6 +46,13 @@ class EndEvent(Answer):
 
     event: Literal["end"] = Field(default="end", description="Type of the line.", examples=["end"])
     failed_pages: list[int] = Field(description="Numbers of the pages with an error.", examples=[[2]])
+    confidence: float | None = Field(
+        description="Mean confidence of the pages, as in the JSON answer.", examples=[0.957]
+    )
+    warnings: list[DocumentWarningAnswer] = Field(
+        description="The warnings of all pages, as in the JSON answer.",
+        examples=[[EXAMPLE_DOCUMENT_WARNING]],
+    )
     timings: TimingsAnswer = Field(
         description="Durations in milliseconds.",
         examples=[EXAMPLE_TIMINGS],

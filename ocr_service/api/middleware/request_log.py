@@ -157,6 +157,7 @@ def _log_line(scope: Scope, known: Record) -> None:
             duration_ms=round(milliseconds, 1),
             pages=known.pages,
             failed_pages=known.failed_pages,
+            doubtful_pages=known.doubtful_pages,
             engine=known.engine,
             cached=known.cached,
             storage=known.storage,

@@ -9,7 +9,9 @@ from pydantic import Field
 
 from ocr_service import __version__
 from ocr_service.api import openapi
-from ocr_service.api.answers.document import Answer, EngineAnswer
+from ocr_service.api.answers.document import EngineAnswer
+from ocr_service.api.answers.model import Answer
+from ocr_service.api.answers.recent_pages import EXAMPLE_RECENT_PAGES, RecentPagesHealth
 from ocr_service.api.service import Service, service_of
 from ocr_service.core.engine import EngineState, VlmState, VlmStatus
 from ocr_service.core.errors import StorageOutage
@@ -110,6 +112,9 @@ class Health(Answer):
         description="State of the storage for results.",
         examples=[{"kind": None, "state": "disabled", "error": None, "missing": [], "spool": None}],
     )
+    recent_pages: RecentPagesHealth = Field(
+        description="The quality of the last pages.", examples=[EXAMPLE_RECENT_PAGES]
+    )
     engine: str = Field(description="The engine that reads the pages.", examples=["tesseract"])
     engine_state: EngineState = Field(description="State of the engine.", examples=["ready"])
     engine_version: str | None = Field(
@@ -181,6 +186,7 @@ async def get_health(request: Request) -> Health:
         vllm=engine.vlm.state,
         s3_storage="configured" if service.s3_configured else "not_configured",
         storage=StorageHealth.of(service.result_store, service.s3_missing),
+        recent_pages=RecentPagesHealth.of(service.pipeline.recent.pages),
         engine=engine.name,
         engine_state=engine.state,
         engine_version=engine.version,

@@ -71,7 +71,7 @@ async def _answer(
         # In a thread, because a long document takes a while to serialize and must not delay the probes.
         body = await asyncio.to_thread(lambda: with_storage(result_json(), stored))
         return Response(body, 200, headers, "application/json")
-    headers = headers | reading.storage_headers(stored)
+    headers = headers | reading.storage_headers(stored) | reading.quality_headers(result)
     if form == "markdown":
         return Response(whole_markdown(result), 200, headers, "text/markdown; charset=utf-8")
     return PlainTextResponse(whole_text(result), 200, headers)

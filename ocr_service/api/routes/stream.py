@@ -9,8 +9,9 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from ocr_service.api.answers.document import EngineAnswer, PageAnswer, StorageAnswer, TimingsAnswer
+from ocr_service.api.answers.document import EngineAnswer, PageAnswer, TimingsAnswer
 from ocr_service.api.answers.problems import Problem
+from ocr_service.api.answers.storage import StorageAnswer
 from ocr_service.api.answers.stream_events import (
     EndEvent,
     ErrorEvent,
@@ -19,10 +20,12 @@ from ocr_service.api.answers.stream_events import (
     StreamEvent,
     to_line,
 )
+from ocr_service.api.answers.warnings import DocumentWarningAnswer
 from ocr_service.api.reading import Received, record_pages, store
 from ocr_service.api.requests.accept import NDJSON
-from ocr_service.core.documents import DocumentResult, PageResult, Timings
+from ocr_service.core.documents import DocumentResult, PageQuality, PageResult, Timings
 from ocr_service.core.errors import OcrError, RequestError
+from ocr_service.core.quality import mean_confidence
 from ocr_service.pipeline.reading import Reading
 from ocr_service.telemetry.request_context import request_id
 
@@ -66,8 +69,7 @@ class _Stream:
         self._reading = reading
         self._began = began
         self._timings = Timings(decode=reading.decode)
-        self._done = 0
-        self._failed: list[int] = []
+        self._quality: list[PageQuality] = []
         self._to_store: list[PageResult] = []
 
     async def lines(self) -> AsyncGenerator[str]:
@@ -93,15 +95,13 @@ class _Stream:
         else:
             yield await self._end()
         finally:
-            record_pages(self._done, len(self._failed), self._timings, self._reading.cached)
+            record_pages(self._quality, self._timings, self._reading.cached)
 
     async def _page(self, page: PageResult) -> PageEvent:
-        self._done += 1
+        self._quality.append(page.quality)
         self._timings += page.timings
         # In a thread, because images are encoded in base64.
         answer = await asyncio.to_thread(PageAnswer.of, page, self._received.fields.images)
-        if answer.error:
-            self._failed.append(page.index)
         if self._received.is_stored:
             self._to_store.append(page)
         return PageEvent(page=answer)
@@ -112,7 +112,9 @@ class _Stream:
         result = DocumentResult(tuple(pages), self._timings, total)
         stored = await store(self._received, result, self._received.json_of(result))
         return EndEvent(
-            failed_pages=sorted(self._failed),
+            failed_pages=sorted(page.index for page in self._quality if page.failed),
+            confidence=mean_confidence(self._quality),
+            warnings=DocumentWarningAnswer.all_of(self._quality),
             timings=TimingsAnswer.of(self._timings, total),
             storage=StorageAnswer.of(stored),
         )

@@ -10,10 +10,12 @@ from typing import Any
 from ocr_service.core.documents import Block, PageResult, PageWarning, WarningCode
 from ocr_service.core.errors import IncompleteText, OcrError, Repetition, Truncated
 from ocr_service.core.options import Options
+from ocr_service.core.quality import with_joint_quality
 from ocr_service.engines.paddleocr_vl.block_texts import remove_marks
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from ocr_service.engines.paddleocr_vl.page_calls import Crop
 from ocr_service.engines.paddleocr_vl.word_documents import with_images, word_document
+from ocr_service.engines.page_warnings import rotated
 
 
 def page_result(
@@ -30,9 +32,10 @@ def page_result(
     failed = remove_marks(result["parsing_res_list"], failures)
     markdown = _to_markdown(result, options)
     images = {path: encode(image).data for path, image in markdown["markdown_images"].items()}
-    warnings = tuple(_warnings(failures.values()))
+    res = result.json["res"]
+    warnings = (*_rotation_warnings(res), *_warnings(failures.values()))
     page = PageResult(index, 0, 0, markdown="", text="", blocks=(), images=images, warnings=warnings)
-    return _with_content(page, result.json["res"], markdown["markdown_texts"], failed)
+    return _with_content(page, res, markdown["markdown_texts"], failed)
 
 
 def restructure(pages: Sequence[PageResult], pipeline: Any, options: Options) -> list[PageResult]:
@@ -65,9 +68,8 @@ def _concatenated(pages: Sequence[PageResult], pipeline: Any, options: Options) 
     [result] = _official_results(pages, pipeline, options)
     images = {path: image for page in pages for path, image in page.images.items()}
     blocks = tuple(block for page in pages for block in page.blocks)
-    warnings = tuple(dict.fromkeys(warning for page in pages for warning in page.warnings))
-    page = replace(pages[0], blocks=blocks, images=images, warnings=warnings)
-    return _with_restructured(page, result, options)
+    joined = with_joint_quality(replace(pages[0], blocks=blocks, images=images), pages)
+    return _with_restructured(joined, result, options)
 
 
 def _official_results(pages: Sequence[PageResult], pipeline: Any, options: Options) -> Iterable[Any]:
@@ -110,6 +112,12 @@ def _to_markdown(result: Any, options: Options) -> dict[str, Any]:
         show_formula_number=bool(own.show_formula_number),
     )
     return markdown
+
+
+def _rotation_warnings(res: Mapping[str, Any]) -> tuple[PageWarning, ...]:
+    # Missing if the page was not preprocessed, -1 if its orientation was not classified.
+    angle = res.get("doc_preprocessor_res", {}).get("angle", -1)
+    return (rotated(angle),) if angle > 0 else ()
 
 
 def _with_content(

@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-from ocr_service.core.documents import ImageMode, Page, PageResult, Timings
+from ocr_service.core.documents import ImageMode, Page, PageResult, PageWarning, Timings, WarningCode
 from ocr_service.core.engine import EngineState, VlmStatus
 from ocr_service.core.errors import (
     EngineUnavailable,
@@ -21,8 +21,10 @@ from ocr_service.core.errors import (
     RecognitionFailed,
 )
 from ocr_service.core.options import Options
+from ocr_service.core.quality import with_joint_quality
 from ocr_service.engines import TESSERACT
 from ocr_service.engines.lazy_start import LazyStart
+from ocr_service.engines.page_warnings import no_text
 from ocr_service.engines.tesseract.drawings import draw
 from ocr_service.engines.tesseract.languages import (
     check_installed,
@@ -30,7 +32,7 @@ from ocr_service.engines.tesseract.languages import (
     languages_in,
     tesseract_names,
 )
-from ocr_service.engines.tesseract.layout import Line, compose
+from ocr_service.engines.tesseract.layout import Line, compose, mean_confidence
 from ocr_service.engines.tesseract.markdown import to_markdown
 from ocr_service.engines.tesseract.settings import TesseractSettings
 from ocr_service.runtime.cores import usable_cores
@@ -41,6 +43,9 @@ log = logging.getLogger(__name__)
 
 # Decoded pages that wait, so that a thread that finishes a page has the next one at once.
 _DECODED_AHEAD = 1
+# Measured on 60 degraded pages: with an error in 25 characters or fewer, the confidence was at least 0.77;
+# upside down, sideways, mirrored or too blurred, at most 0.60.
+_LOW_CONFIDENCE = 0.75
 
 
 class TesseractEngine:
@@ -148,7 +153,7 @@ class TesseractEngine:
             raise RecognitionFailed(f"Tesseract could not read page {page.index}.") from error
         finally:
             api.Clear()
-        blocks = compose(lines)
+        blocks, confidence = compose(lines), mean_confidence(lines)
         drawings = draw(page.image, blocks) if options.visualize else {}
         return PageResult(
             index=page.index,
@@ -157,6 +162,8 @@ class TesseractEngine:
             markdown=to_markdown(blocks),
             text=text,
             blocks=blocks,
+            confidence=confidence,
+            warnings=_warnings(page, confidence),
             drawings=drawings,
             timings=Timings(queue=started - queued_at, recognize=time.perf_counter() - started),
         )
@@ -206,6 +213,16 @@ class TesseractEngine:
             )
 
 
+def _warnings(page: Page, confidence: float | None) -> tuple[PageWarning, ...]:
+    """Return the warnings of a page that was read; confidence: None if there is no text."""
+    if confidence is None:
+        return no_text(page.image)
+    if confidence >= _LOW_CONFIDENCE:
+        return ()
+    detail = "The confidence is low: the text may be wrong, for example because the page lies sideways."
+    return (PageWarning(WarningCode.LOW_CONFIDENCE, detail),)
+
+
 def _unsupported(options: Options) -> list[str]:
     """Return the names of the options that only another engine has."""
     common = [name for name in ("word_documents", "restructure_pages") if getattr(options, name)]
@@ -224,7 +241,7 @@ def _concatenated(pages: Sequence[PageResult]) -> PageResult:
     blocks = [block for page in pages for block in page.blocks]
     ordered = tuple(replace(block, order=number) for number, block in enumerate(blocks, start=1))
     return replace(
-        pages[0],
+        with_joint_quality(pages[0], pages),
         markdown="\n\n".join(filter(None, (page.markdown for page in pages))),
         blocks=ordered,
         raw=None,

@@ -99,6 +99,13 @@ def body_height(lines: Iterable[Line]) -> float:
     return 0.0
 
 
+def mean_confidence(lines: Iterable[Line]) -> float | None:
+    """Return the mean, weighted by the length of the lines, 0 to 1; None without lines."""
+    known = [(line.confidence, len(line.text)) for line in lines]
+    weight = sum(length for _, length in known)
+    return round(sum(confidence * length for confidence, length in known) / weight, 3) if weight else None
+
+
 def join_lines(texts: Sequence[str]) -> str:
     """Join the lines of a paragraph to one text, and rejoin hyphenated words."""
     joined = texts[0]
@@ -215,7 +222,6 @@ def _block(label: str, paragraphs: Sequence[_Paragraph], order: int) -> Block:
     lines = [line for paragraph in paragraphs for line in paragraph.lines]
     texts = [join_lines([line.text for line in paragraph.lines]) for paragraph in paragraphs]
     boxes = [line.bbox for line in lines]
-    weight = sum(len(line.text) for line in lines)
     return Block(
         label=label,
         bbox=(
@@ -226,7 +232,7 @@ def _block(label: str, paragraphs: Sequence[_Paragraph], order: int) -> Block:
         ),
         content="\n".join(_plain_item(text) for text in texts) if label == LIST else texts[0],
         order=order,
-        confidence=round(sum(line.confidence * len(line.text) for line in lines) / weight, 3),
+        confidence=mean_confidence(lines),
     )
 
 
