@@ -54,6 +54,7 @@ CLIENTS = (
 def main(folder: Path) -> int:
     """Run all clients that are installed; return 1 if one fails."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "versions.txt").unlink(missing_ok=True)
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / FILE_NAME
@@ -87,6 +88,8 @@ def _succeeds(client: Program, service: RunningService, file: Path, folder: Path
         0
     ]
     print(f"| {client.name} | {version} | {'ok' if is_right else 'FAILED: ' + done.stdout + done.stderr} |")
+    with (folder / "versions.txt").open("a") as versions:
+        versions.write(f"{client.name}: {version}\n")
     for number, request in enumerate(recorder.requests, start=1):
         (folder / f"{client.name}-{number}.http").write_bytes(request)
     return is_right
