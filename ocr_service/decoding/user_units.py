@@ -51,8 +51,10 @@ def _object_streams(data: bytes) -> Iterator[bytes]:
     """Yield the decompressed object streams, and the key itself if they are too large to search."""
     left = _MAX_SEARCHED_BYTES
     for found in _OBJECT_STREAM.finditer(data):
+        end = data.find(b"endstream", found.end())
         try:
-            packed = zlib.decompressobj().decompress(memoryview(data)[found.end() :], left)
+            # Only this stream is passed, because zlib copies all bytes that follow it.
+            packed = zlib.decompressobj().decompress(data[found.end() : end], left)
         except zlib.error:
             continue
         yield packed
