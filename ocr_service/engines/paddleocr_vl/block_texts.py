@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ocr_service.core.errors import IncompleteText, OcrError, Repetition, Truncated
+from ocr_service.core.errors import OcrError, Repetition, Truncated
 from ocr_service.engines.paddleocr_vl.repetition import counting_end, loop_end
 from ocr_service.engines.paddleocr_vl.vlm_client import REPETITION, STOP, Completion
 
@@ -21,10 +21,10 @@ _CELL, _EMPTY_CELL, _POSITION = "<fcel>", "<ecel>", "<|LOC_"
 
 @dataclass(frozen=True, slots=True)
 class BlockText:
-    """A text of the VLM. error: None if it is whole."""
+    """A text of the VLM, or a part of it. error: None if it is whole."""
 
     text: str
-    error: IncompleteText | None = None
+    error: OcrError | None = None
 
     @classmethod
     def of(cls, completion: Completion) -> "BlockText":

@@ -125,23 +125,12 @@ class PageCalls:
 
     def text_of(self, call: "Future[Completion]") -> str:
         """Wait for an answer; a missing or incomplete text has a mark, by which the block is found."""
-        failure: OcrError
-        mark = new_mark()
-        try:
-            block = BlockText.of(self.wait_for(call))
-            if block.error is not None:
-                self.failures[mark] = block.error
-                return block.marked(mark)
+        block = self._block_text(call)
+        if block.error is None:
             return block.text
-        except CancelledError:
-            raise
-        except OcrError as error:
-            failure = bare(error)
-        except Exception as error:
-            log.warning("a call to vLLM failed: %s", type(error).__name__)
-            failure = RecognitionFailed("The call to the vLLM server failed.")
-        self.failures[mark] = failure
-        return mark
+        mark = new_mark()
+        self.failures[mark] = block.error
+        return block.marked(mark)
 
     def wait_for(self, future: "Future[T]") -> T:
         """Wait with the core released to other pages; if the page is cancelled, so is the future."""
@@ -189,6 +178,17 @@ class PageCalls:
         except OcrError:
             return first
         return first if BlockText.of(second).error else second
+
+    def _block_text(self, call: "Future[Completion]") -> BlockText:
+        try:
+            return BlockText.of(self.wait_for(call))
+        except CancelledError:
+            raise
+        except OcrError as error:
+            return BlockText("", bare(error))
+        except Exception as error:
+            log.warning("a call to vLLM failed: %s", type(error).__name__)
+            return BlockText("", RecognitionFailed("The call to the vLLM server failed."))
 
     def _register(self, call: "Future[Completion]") -> Answer:
         with self._lock:

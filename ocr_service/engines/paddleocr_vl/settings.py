@@ -95,8 +95,8 @@ class VlmSettings(SettingsGroup):
     jpeg_quality: int = Field(95, ge=1, le=100, description="Quality of these JPEGs.")
     repetition_detection: bool = Field(
         True,
-        description="Let vLLM 0.17 or later end a text that repeats itself. If it is off, such a text ends "
-        "at the limit of tokens.",
+        description="Let vLLM 0.17 or later end a text that repeats itself. Turn it off if the server "
+        "refuses the field `repetition_detection`; then such a text ends at the limit of tokens.",
     )
     repetition_retry_penalty: float | None = Field(
         None,
