@@ -86,8 +86,11 @@ def _ask_driver(index: int) -> Driver:
     import pynvml
 
     pynvml.nvmlInit()
-    if pynvml.nvmlDeviceGetCount() == 0:
+    count = pynvml.nvmlDeviceGetCount()
+    if count == 0:
         raise LookupError("the driver shows no GPU")
+    if index >= count:
+        raise LookupError(f"CUDA_VISIBLE_DEVICES names GPU {index}, and the driver shows {count}, from 0")
     gpu = pynvml.nvmlDeviceGetHandleByIndex(index)
     cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()
     try:

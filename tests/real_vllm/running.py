@@ -9,6 +9,40 @@ from tests.running import ROOT, START, RunningProgram, free_port, start_environm
 VENV = os.environ.get("REAL_VLLM_VENV")
 
 
+def real_settings(folder: Path, key: str | None = None, *options: str) -> dict[str, str]:
+    """Make the model in a folder, with options of make_model.py; return the variables of start.sh."""
+    assert VENV is not None
+    model = folder / "model"
+    make = [f"{VENV}/bin/python", "-m", "tests.real_vllm.make_model", str(model), *options]
+    subprocess.run(make, cwd=ROOT, check=True)
+    return {
+        "VLLM_VENV": VENV,
+        "VLLM_MODEL": str(model),
+        "VLLM_SERVER_PORT": str(free_port()),
+        "VLLM_EXTRA_ARGS": "--enforce-eager --max-num-seqs 64",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "HOME": str(folder),
+        **({} if key is None else {"OCR_VLM_API_KEY": key}),
+    }
+
+
+def engine_of(ancestor: int) -> int:
+    """Return the PID of the process with the engine, which is a descendant of this one."""
+    command = ["ps", "-eo", "pid=,ppid=,args="]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    processes = [line.split(maxsplit=2) for line in listing.splitlines()]
+    parents = {int(pid): int(parent) for pid, parent, _ in processes}
+    for pid, _, name in processes:
+        above = int(pid)
+        while above not in (0, ancestor):
+            above = parents.get(above, 0)
+        if above and "EngineCore" in name:
+            return int(pid)
+    raise LookupError("there is no process of the engine")
+
+
 class RunningRealVllm(RunningProgram):
     """Runs `start.sh vllm` for the duration of a `with` block.
 
@@ -16,21 +50,7 @@ class RunningRealVllm(RunningProgram):
     """
 
     def __init__(self, folder: Path, key: str | None = None, *options: str) -> None:
-        assert VENV is not None
-        make = [f"{VENV}/bin/python", "-m", "tests.real_vllm.make_model", str(folder / "model"), *options]
-        subprocess.run(make, cwd=ROOT, check=True)
-        self._port = free_port()
-        self.settings = {
-            "VLLM_VENV": VENV,
-            "VLLM_MODEL": str(folder / "model"),
-            "VLLM_SERVER_PORT": str(self._port),
-            "VLLM_EXTRA_ARGS": "--enforce-eager --max-num-seqs 64",
-            "VLLM_CPU_KVCACHE_SPACE": "1",
-            "VLLM_NO_USAGE_STATS": "1",
-            "HF_HUB_OFFLINE": "1",
-            "HOME": str(folder),
-            **({} if key is None else {"OCR_VLM_API_KEY": key}),
-        }
+        self.settings = real_settings(folder, key, *options)
         super().__init__([*START, "vllm"], **start_environment(**self.settings))
 
     def _address(self) -> str:
@@ -39,21 +59,10 @@ class RunningRealVllm(RunningProgram):
         for line in self.process.stdout:
             self.log.append(line)
             if "Application startup complete" in line:
-                return f"http://127.0.0.1:{self._port}"
+                return f"http://127.0.0.1:{self.settings['VLLM_SERVER_PORT']}"
         raise RuntimeError("it did not start:\n" + "".join(self.log))
 
     @property
     def api(self) -> str:
         """The URL of its API."""
         return f"{self.url}/v1"
-
-    def engine(self) -> int:
-        """Return the PID of the process with the engine."""
-        listing = subprocess.run(
-            ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-        )
-        for line in listing.stdout.splitlines():
-            pid, parent, name = line.split(maxsplit=2)
-            if int(parent) == self.process.pid and "EngineCore" in name:
-                return int(pid)
-        raise LookupError("there is no process of the engine")

@@ -18,7 +18,7 @@ from ocr_service.engines.paddleocr_vl.vlm_watch import VlmWatch
 from ocr_service.preflight.findings import Outcome
 from ocr_service.preflight.vllm_command import check_arguments, vllm_command
 from tests.real_vllm.requests import REQUESTS, Request, completion, picture
-from tests.real_vllm.running import VENV, RunningRealVllm
+from tests.real_vllm.running import VENV, RunningRealVllm, engine_of
 from tests.running import FAST, RunningVllm
 
 pytestmark = [
@@ -99,7 +99,7 @@ async def test_stopped_engine_is_noticed(real: RunningRealVllm) -> None:
     try:
         await watch.ensure_ready()
         assert watch.status.max_length == 16_384
-        engine = real.engine()
+        engine = engine_of(real.process.pid)
         os.kill(engine, signal.SIGSTOP)
         call = asyncio.create_task(client.complete(completion(picture())))
         done, _ = await asyncio.wait([call], timeout=60)

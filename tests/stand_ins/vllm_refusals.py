@@ -26,6 +26,8 @@ _SAMPLING: dict[str, tuple[Callable[[float], bool], str]] = {
     ),
     "max_completion_tokens": (lambda value: value >= 1, "max_tokens must be at least 1, got {value}."),
 }
+# The field that the error names; it names none for the others.
+_PARAMS = {"top_p": "top_p", "temperature": "temperature", "max_completion_tokens": "max_tokens"}
 
 
 def error(status: int, text: str, param: str | None = None) -> web.Response:
@@ -45,7 +47,7 @@ def refusal(body: dict[str, Any], max_model_len: int) -> web.Response | None:
     for name, (is_valid, message) in _SAMPLING.items():
         value = body.get(name)
         if value is not None and not is_valid(value):
-            return error(400, message.format(value=float(value)), name)
+            return error(400, message.format(value=float(value)), _PARAMS.get(name))
     return _too_long(len(text.encode()), body.get("max_completion_tokens") or 0, max_model_len)
 
 

@@ -115,6 +115,12 @@ def test_unsuitable_gpu_fails(
     assert (finding.outcome, finding.detail) == (Outcome.FAIL, detail) and finding.action
 
 
+def test_gpu_that_is_not_there_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    [finding] = gpu_findings(monkeypatch, StandInNvml(StandInGpu()), CUDA_VISIBLE_DEVICES="1").values()
+    assert finding.outcome is Outcome.FAIL
+    assert finding.detail == "CUDA_VISIBLE_DEVICES names GPU 1, and the driver shows 1, from 0"
+
+
 def test_missing_driver_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     library = StandInNvml()
     library.started = pynvml.NVML_ERROR_DRIVER_NOT_LOADED
