@@ -119,6 +119,15 @@ async def test_result_has_the_reason_why_the_text_ends(reason: str | None, known
         assert await client.complete(b"{}") == Completion("текст", known)
 
 
+async def test_large_block_is_sent_without_a_warning() -> None:
+    """A whole page as one block; a warning of aiohttp is an error in the tests."""
+    body = b"x" * (2**20 + 1)
+    async with talking(always(http("200 OK", COMPLETION))) as (client, server):
+        await client.complete(body)
+    head, _, received = server.requests[0].partition(b"\r\n\r\n")
+    assert received == body and f"content-length: {len(body)}".encode() in head.lower()
+
+
 @pytest.mark.parametrize("content", [b'""', b"null"])
 async def test_empty_completion_is_not_an_error(content: bytes) -> None:
     answer = b'{"choices": [{"message": {"content": ' + content + b"}}]}"
