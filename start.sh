@@ -82,7 +82,9 @@ main() {
         vllm=(-- "$BASH" "$PWD/start.sh" vllm)
         export OCR_VLM_URL="${OCR_VLM_URL:-$(vllm_address)}"
         # The supervisor keeps the PID of this script.
-        [ "$VLLM_HANG_TIMEOUT" = 0 ] || export OCR_VLM_SUPERVISOR=$$ OCR_VLM_RESTART_TIMEOUT="$VLLM_HANG_TIMEOUT"
+        if [ "$OCR_VLM_URL" = "$(vllm_address)" ] && [ "$VLLM_HANG_TIMEOUT" != 0 ]; then
+            export OCR_VLM_SUPERVISOR=$$ OCR_VLM_RESTART_TIMEOUT="$VLLM_HANG_TIMEOUT"
+        fi
     fi
     log INFO "Starting FastAPI handler on port $UVICORN_PORT..."
     # One worker: all requests share its engine and take turns in it.

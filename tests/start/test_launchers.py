@@ -198,6 +198,26 @@ def test_variables_of_kubernetes_services_are_no_settings(venv: Path) -> None:
     assert not any(line.startswith(("VLLM_PORT", "VLLM_SERVICE", "VLLM_SERVER_S")) for line in variables)
 
 
+@pytest.mark.parametrize(
+    ("settings", "restarts"),
+    [
+        ({}, True),
+        ({"OCR_VLM_URL": "http://127.0.0.1:8080/v1"}, True),
+        ({"OCR_VLM_URL": "http://10.0.0.1:8080/v1"}, False),
+        ({"VLLM_HANG_TIMEOUT": "0"}, False),
+    ],
+    ids=str,
+)
+def test_only_the_vllm_of_start_sh_is_restarted(venv: Path, settings: dict[str, str], restarts: bool) -> None:
+    program(venv, "python3", "#!/bin/sh\nenv\n")
+    environment = {"PATH": f"{venv}/bin:/usr/bin:/bin", "VLLM_ENABLED": "true", "VLLM_VENV": str(venv)}
+    run = subprocess.run(
+        START, cwd=ROOT, env=environment | settings, capture_output=True, text=True, check=True
+    )
+    assert ("OCR_VLM_RESTART_TIMEOUT=180" in run.stdout) is restarts
+    assert ("OCR_VLM_SUPERVISOR=" in run.stdout) is restarts
+
+
 def test_invalid_custom_command_starts_nothing(venv: Path) -> None:
     run = run_start_vllm(venv, VLLM_COMMAND="'unclosed")
     assert run.returncode != 0 and run.stdout == ""
