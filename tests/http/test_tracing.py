@@ -71,6 +71,7 @@ def test_document_of_two_pages_gives_a_tree_of_spans(collector: Collector, tmp_p
         "ocr.document.size": len(pdf_of_text(["secret-text"] * 2)),
         "ocr.pages": 2,
         "ocr.pages.failed": 0,
+        "ocr.pages.doubtful": 0,
         "ocr.cached": False,
         "ocr.storage": "stored",
     }
