@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 # Pixels, palette, transparency, resolution, and EXIF data for the orientation.
-_PNG_CHUNKS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"pHYs", b"eXIf", b"IDAT", b"IEND"))
+_PNG_CHUNKS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"pHYs", b"eXIf", b"IDAT"))
+_PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 _PNG_SIGNATURE = 8
 
 # EXIF data, and the color transform of Adobe. Other application segments and comments change no pixel.
@@ -22,12 +23,16 @@ def without_metadata(data: bytes, format_name: str) -> bytes:
 
 
 def _png_chunks(data: bytes) -> Iterator[bytes]:
+    """Yield the chunks, with an end of its own: the one in the file may be damaged."""
     at = _PNG_SIGNATURE
     while at < len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         if data[at + 4 : at + 8] in _PNG_CHUNKS:
             yield data[at:end]
+            if end > len(data):
+                return
         at = end
+    yield _PNG_END
 
 
 def _jpeg_segments(data: bytes) -> Iterator[bytes]:

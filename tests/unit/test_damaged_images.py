@@ -158,6 +158,20 @@ async def test_png_with_a_large_color_profile_is_read() -> None:
     assert not page.warnings
 
 
+async def test_png_without_its_end_is_read() -> None:
+    """All pixels are there."""
+    page = await decoded(encoded(left_black_right_white(), "PNG")[:-6])
+    assert_left_black_right_white(page)
+    assert not page.warnings
+
+
+async def test_png_with_bad_pixels_is_not_a_black_page() -> None:
+    data = encoded(left_black_right_white(), "PNG")
+    pixels = data.index(b"IDAT") + 6
+    with pytest.raises(BrokenDocument):
+        await decoded(data[:pixels] + b"\xff" * (len(data) - pixels))
+
+
 async def test_png_with_a_large_text_behind_its_pixels_is_read() -> None:
     text = PngImagePlugin.PngInfo()
     text.add(b"tEXt", b"history\0" + bytes(2**20 + 1), after_idat=True)
