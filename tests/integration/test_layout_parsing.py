@@ -91,3 +91,13 @@ def test_pages_are_concatenated(running: RunningService, concatenate: bool) -> N
     assert [page["markdown"]["text"] for page in again] == (["\n\n".join(texts)] if concatenate else texts)
     blocks = [block for page in again for block in page["prunedResult"]["parsing_res_list"]]
     assert len(blocks) == sum(len(page["prunedResult"]["parsing_res_list"]) for page in pages)
+
+
+def test_joined_pages_have_the_warnings_of_all(running: RunningService) -> None:
+    low, none = ({"code": code, "detail": "Check it."} for code in ("low_confidence", "no_text"))
+    empty: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
+    pages = [{"prunedResult": {**empty, "warnings": sent}} for sent in ([low], [none, low], "?", [5])]
+    body = {"pages": pages, "concatenatePages": True}
+    answer = running.client.post("/restructure-pages", json=body).raise_for_status().json()
+    [page] = answer["result"]["layoutParsingResults"]
+    assert page["prunedResult"]["warnings"] == [low, none]

@@ -87,7 +87,7 @@ def _is_loop(length: int, period: int, found_by_vllm: bool) -> bool:
 def _periods_at_end(text: str) -> Iterator[tuple[int, int]]:
     """Yield the longest ends of the text that have a period: the length and the period, both increasing."""
     tail, nearest = text[-_PROBE:], 1
-    while (start := text.rfind(tail, 0, len(text) - nearest)) >= 0:
+    while nearest <= len(text) and (start := text.rfind(tail, 0, len(text) - nearest)) >= 0:
         period = len(text) - len(tail) - start
         length = period + _matching(text, period)
         yield length, period
