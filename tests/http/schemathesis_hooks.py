@@ -19,7 +19,7 @@ from tests.fuzz.corpus import corpus
 
 SCAN_URL = os.environ["SCAN_URL"]
 
-# Without the search for requests that are accepted: it takes most of the time, and enough of them are anyway.
+# Without the search for requests that are accepted: random requests take the place of its attempts.
 settings.register_profile("without search", phases=(Phase.explicit, Phase.generate, Phase.shrink))
 settings.load_profile("without search")
 
