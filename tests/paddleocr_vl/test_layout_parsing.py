@@ -70,7 +70,7 @@ SAME: dict[str, dict[str, Any]] = {
     "repetitionPenalty": page("with text", repetitionPenalty=1.2),
     "temperature and topP": page("with text", temperature=0.4, topP=0.8),
     "minPixels and maxPixels": page("with text", minPixels=1000, maxPixels=90000),
-    "maxNewTokens": page("with text", maxNewTokens=77),
+    "maxNewTokens": page("with text", maxNewTokens=777),
     "mergeLayoutBlocks": page("two columns", mergeLayoutBlocks=False),
     "markdownIgnoreLabels": page("with header", markdownIgnoreLabels=["text"]),
     "markdownIgnoreLabels, none": page("with header_image", markdownIgnoreLabels=[]),
