@@ -1,0 +1,27 @@
+"""The Markdown of a document of one page, in each form of the answer."""
+
+import json
+from base64 import b64encode
+
+import httpx
+
+
+def markdown_in_each_form(client: httpx.Client, file: bytes) -> list[str]:
+    """Return it as JSON, as Markdown, as a stream, and from /layout-parsing. The page is one block."""
+
+    def sent(wanted: str) -> str:
+        fields = {"use_layout_detection": "false"}
+        answer = client.post("/ocr", files={"file": file}, data=fields, headers={"Accept": wanted})
+        return answer.raise_for_status().text
+
+    lines = [json.loads(line) for line in sent("application/x-ndjson").splitlines()]
+    [page] = [line["page"] for line in lines if line["event"] == "page"]
+    body = {"file": b64encode(file).decode(), "useLayoutDetection": False, "visualize": False}
+    result = client.post("/layout-parsing", json=body).raise_for_status().json()["result"]
+    [parsed] = result["layoutParsingResults"]
+    return [
+        json.loads(sent("application/json"))["markdown"],
+        sent("text/markdown"),
+        page["markdown"],
+        parsed["markdown"]["text"],
+    ]
