@@ -31,7 +31,7 @@ main() {
         install_list .cache/vllm requirements/vllm.txt
         ;;
     test)
-        packages="$packages $opencv $fonts poppler-utils curl procps wget"
+        packages="$packages $opencv $fonts poppler-utils poppler-data curl procps wget"
         install_packages
         install .venv --extra paddleocr --group lint --group test --group docs
         install .cache/s3-servers --only-group s3-servers
