@@ -1,9 +1,20 @@
-"""The Markdown of a document of one page, in each form of the answer."""
+"""A document of one page: its picture for the engine, and its Markdown in each form of the answer."""
 
 import json
 from base64 import b64encode
 
 import httpx
+from PIL import Image
+
+from ocr_service.decoding import Limits, open_document
+
+LIMITS = Limits(100_000_000, max_page_side=1_000_000)
+
+
+async def decoded(data: bytes) -> Image.Image:
+    """Return the page as PaddleOCR-VL gets it."""
+    async with open_document(data, dpi=144, mode="RGB", limits=LIMITS) as document:
+        return (await document.page(1)).image
 
 
 def markdown_in_each_form(client: httpx.Client, file: bytes) -> list[str]:

@@ -21,7 +21,8 @@ router = APIRouter(tags=[openapi.LITEPARSE])
 async def read_liteparse_page(request: Request) -> Response:
     """Send the image of a page as multipart `file`, and its `language`. The fields are those of `/ocr`.
 
-    If a part of the page cannot be read, the answer is an error, because this format cannot report it.
+    If the page cannot be read, the answer is an error. The header `X-OCR-Errors` reports a page that is only
+    partly read, because this format cannot.
     """
     async with reading.admit(request) as admitted:
         async with admitted.visit.in_time():
