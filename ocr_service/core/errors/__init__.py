@@ -1,0 +1,141 @@
+"""All errors that the service answers with.
+
+OcrError                        500 internal_error
+├── RequestError                422 invalid_request
+│   ├── Unauthorized            401 unauthorized, with WWW-Authenticate
+│   ├── MalformedBody           400 malformed_body
+│   ├── MediaTypeNotSupported   415 media_type_not_supported
+│   ├── NoFile                  422 no_file
+│   ├── EmptyFile               422 empty_file
+│   ├── UploadTooSlow           408 upload_too_slow
+│   ├── TooManyBytes            413 too_many_bytes
+│   ├── PagesOutOfRange         422 pages_out_of_range
+│   ├── LanguageNotInstalled    422 language_not_installed
+│   ├── OptionNotSupported      422 option_not_supported
+│   ├── ModelNotLoaded          422 model_not_loaded
+│   ├── InvalidUrl              422 invalid_url
+│   ├── UrlNotAllowed           422 url_not_allowed
+│   └── FetchFailed             424 fetch_failed
+├── DocumentError               422
+│   ├── NotADocument            422 not_a_document
+│   ├── TypeNotSupported        415 type_not_supported
+│   ├── TooManyPages            422 too_many_pages
+│   ├── EncryptedPdf            422 encrypted_pdf
+│   └── PageError               fails one page of a document
+│       ├── BrokenDocument      422 broken_document
+│       ├── TooManyPixels       422 too_many_pixels
+│       ├── RecognitionFailed   500 recognition_failed
+│       ├── PartlyRecognized    500 partly_recognized, with the blocks that were read
+│       ├── IncompleteText      of one block, which keeps a part of its text
+│       │   ├── Truncated       500 truncated
+│       │   └── Repetition      500 repetition
+│       └── VlmTimeout          504 vlm_timeout
+├── NotAdmitted                 503, with Retry-After
+│   ├── Overloaded              503 overloaded
+│   └── Draining                503 draining, and the connection is closed
+├── RequestTimedOut             504 request_timed_out
+├── EngineError
+│   └── EngineUnavailable       503 engine_unavailable, with Retry-After
+│       └── VlmUnavailable      503 vlm_unavailable
+└── StorageError                in the field `storage` of the answer, never the answer itself
+    ├── StorageOutage           temporary
+    └── StorageRefusal          permanent until an operator acts
+
+The detail of an error is for the caller: no internal path, no traceback, no text of the document.
+"""
+
+from ocr_service.core.errors.base import (
+    OcrError,
+    bare,
+    error_kinds,
+)
+from ocr_service.core.errors.documents import (
+    BrokenDocument,
+    DocumentError,
+    EncryptedPdf,
+    IncompleteText,
+    NotADocument,
+    PageError,
+    PartlyRecognized,
+    RecognitionFailed,
+    Repetition,
+    TooManyPages,
+    TooManyPixels,
+    Truncated,
+    TypeNotSupported,
+    VlmTimeout,
+)
+from ocr_service.core.errors.requests import (
+    EmptyFile,
+    FetchFailed,
+    InvalidUrl,
+    LanguageNotInstalled,
+    MalformedBody,
+    MediaTypeNotSupported,
+    ModelNotLoaded,
+    NoFile,
+    OptionNotSupported,
+    PagesOutOfRange,
+    RequestError,
+    TooManyBytes,
+    Unauthorized,
+    UploadTooSlow,
+    UrlNotAllowed,
+)
+from ocr_service.core.errors.service import (
+    Draining,
+    EngineError,
+    EngineUnavailable,
+    NotAdmitted,
+    Overloaded,
+    RequestTimedOut,
+    StorageError,
+    StorageOutage,
+    StorageRefusal,
+    VlmUnavailable,
+)
+
+__all__ = [
+    "BrokenDocument",
+    "DocumentError",
+    "Draining",
+    "EmptyFile",
+    "EncryptedPdf",
+    "EngineError",
+    "EngineUnavailable",
+    "FetchFailed",
+    "IncompleteText",
+    "InvalidUrl",
+    "LanguageNotInstalled",
+    "MalformedBody",
+    "MediaTypeNotSupported",
+    "ModelNotLoaded",
+    "NoFile",
+    "NotADocument",
+    "NotAdmitted",
+    "OcrError",
+    "OptionNotSupported",
+    "Overloaded",
+    "PageError",
+    "PagesOutOfRange",
+    "PartlyRecognized",
+    "RecognitionFailed",
+    "Repetition",
+    "RequestError",
+    "RequestTimedOut",
+    "StorageError",
+    "StorageOutage",
+    "StorageRefusal",
+    "TooManyBytes",
+    "TooManyPages",
+    "TooManyPixels",
+    "Truncated",
+    "TypeNotSupported",
+    "Unauthorized",
+    "UploadTooSlow",
+    "UrlNotAllowed",
+    "VlmTimeout",
+    "VlmUnavailable",
+    "bare",
+    "error_kinds",
+]
