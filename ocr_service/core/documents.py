@@ -17,6 +17,9 @@ PAGE_BREAK = "\n\n"
 
 ImageMode = Literal["L", "RGB"]
 
+# Left, top, right and bottom edge, in pixels of a page; the origin is the upper left corner.
+Box = tuple[int, int, int, int]
+
 
 class WarningCode(StrEnum):
     """Kind of a warning, with the values of the answers."""
@@ -84,11 +87,28 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a page.
+
+    confidence: 0 to 1; None if the text was not recognized but taken from the file.
+    size: size of the font in pixels; None if it is not known.
+    bold, italic: None if it is not known.
+    """
+
+    text: str
+    bbox: Box
+    confidence: float | None = None
+    size: float | None = None
+    bold: bool | None = None
+    italic: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """A block of the page layout.
 
     label: kind of the block, such as "text", "doc_title", "paragraph_title", "list".
-    bbox: (x0, y0, x1, y1) in pixels of the page as decoded, origin top left.
+    bbox: in pixels of the page as decoded.
     content: text of the block; a table as HTML, a formula as LaTeX.
     order: position in reading order, from 1.
     confidence: 0 to 1; None if the engine gives none.
@@ -96,7 +116,7 @@ class Block:
     """
 
     label: str
-    bbox: tuple[int, int, int, int]
+    bbox: Box
     content: str
     order: int
     confidence: float | None = None

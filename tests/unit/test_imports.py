@@ -48,9 +48,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": {"admission", "core", "decoding", "ocr_service", "runtime", "telemetry"},
     "ocr_engine": {"core", "engines", "runtime"},
     "s3_storage": {"core", "runtime"},
-    "engines": {"core", "runtime", "telemetry"},
+    "engines": {"core", "layout", "runtime", "telemetry"},
     "sources": {"core", "runtime", "security", "telemetry"},
-    "decoding": {"core", "runtime"},
+    "decoding": {"core", "layout", "runtime"},
+    "layout": {"core"},
     "container": {"telemetry"},
     "preflight": set(),
     "runtime": {"core", "telemetry"},
@@ -63,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 WIRING = "server"
 HEAVY = (
     "aiohttp",
+    "cv2",
     "paddleocr",
     "paddlex",
     "paddle",

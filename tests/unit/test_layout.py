@@ -1,23 +1,51 @@
-"""Layout from lines to blocks to Markdown, with lines in the format of Tesseract."""
+"""Layout from lines to blocks to Markdown."""
+
+import re
+from collections.abc import Sequence
 
 import pytest
 
-from ocr_service.engines.tesseract.layout import Line, compose, join_lines
-from ocr_service.engines.tesseract.markdown import to_markdown
+from ocr_service.core.documents import Block
+from ocr_service.layout.compose import PageLayout, compose
+from ocr_service.layout.joining import join_lines
+from ocr_service.layout.markdown import to_markdown
+from ocr_service.layout.words import Line, Word
+
+SIZE = (1000, 1400)
+
+
+def blocks(lines: Sequence[Line]) -> tuple[Block, ...]:
+    return compose(lines, SIZE).blocks
+
+
+def words(text: str, box: tuple[int, int, int, int], conf: float = 0.9) -> tuple[Word, ...]:
+    """Return the words of a line with letters of one width."""
+    left, top, right, bottom = box
+    letter = (right - left) / len(text)
+    starts = [match.span() for match in re.finditer(r"\S+", text)]
+    return tuple(
+        Word(text[a:b], (round(left + a * letter), top, round(left + b * letter), bottom), conf)
+        for a, b in starts
+    )
 
 
 def line(
     text: str, height: float = 25, y: int = 0, block: bool = False, paragraph: bool = False, conf: float = 0.9
 ) -> Line:
-    return Line(text, (10, y, 500, y + 40), height, conf, opens_block=block, opens_paragraph=paragraph)
+    box = (10, y, 500, y + 40)
+    return Line(words(text, box, conf), box, height, opens_block=block, opens_paragraph=paragraph)
+
+
+def placed(text: str, box: tuple[int, int, int, int], block: bool = False) -> Line:
+    return Line(words(text, box), box, 25, opens_block=block, opens_paragraph=True)
 
 
 def markdown(*lines: Line) -> str:
-    return to_markdown(compose(lines))
+    return to_markdown(blocks(lines))
 
 
 def labels(*lines: Line) -> list[str]:
-    return [block.label for block in compose(lines)]
+    return [block.label for block in blocks(lines)]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +88,8 @@ def test_paragraphs_are_joined_across_lines() -> None:
 
 
 def wide(text: str, right: int, first: bool = False) -> Line:
-    return Line(text, (0, 0, right, 40), 25, 0.9, opens_block=first, opens_paragraph=first)
+    box = (0, 0, right, 40)
+    return Line(words(text, box), box, 25, opens_block=first, opens_paragraph=first)
 
 
 def test_line_after_a_short_one_begins_a_paragraph() -> None:
@@ -71,7 +100,7 @@ def test_line_after_a_short_one_begins_a_paragraph() -> None:
         wide("Исполнитель обязуется оказать услуги в срок и в", 1000),
         wide("количестве, указанном в приложении, не позднее", 980),
     ]
-    assert [block.content.split()[0] for block in compose(page)] == ["договор", "Исполнитель"]
+    assert [block.content.split()[0] for block in blocks(page)] == ["договор", "Исполнитель"]
 
 
 def test_ragged_lines_stay_together() -> None:
@@ -82,13 +111,13 @@ def test_ragged_lines_stay_together() -> None:
         wide("и его окрестностях до наступления", 720),
         wide("продолжительности, указанной в приложении", 960),
     ]
-    assert len(compose(page)) == 1
+    assert len(blocks(page)) == 1
 
 
 def test_lines_beside_a_picture_stay_together() -> None:
     narrow = [wide("слова рядом с картинкой", 500, first=n == 0) for n in range(6)]
     page = [*narrow, *(wide("слова под картинкой, во всю ширину страницы и до края", 1000) for _ in range(4))]
-    contents = [block.content for block in compose(page)]
+    contents = [block.content for block in blocks(page)]
     assert contents[0].count("рядом") >= 4
 
 
@@ -143,9 +172,9 @@ def test_list_items_are_detected() -> None:
 def test_hanging_indent_continues_the_list_item() -> None:
     """Tesseract starts a paragraph at a line that is indented beyond the list marker."""
     page = [
-        Line("1. Первый пункт, который", (10, 0, 500, 40), 25, 0.9, opens_block=True, opens_paragraph=True),
-        Line("продолжается", (60, 50, 300, 90), 25, 0.9, opens_block=False, opens_paragraph=True),
-        Line("2. Второй пункт", (10, 100, 400, 140), 25, 0.9, opens_block=False, opens_paragraph=True),
+        placed("1. Первый пункт, который", (10, 0, 500, 40), block=True),
+        placed("продолжается", (60, 50, 300, 90), block=False),
+        placed("2. Второй пункт", (10, 100, 400, 140), block=False),
     ]
     assert markdown(*page) == "1. Первый пункт, который продолжается\n2. Второй пункт"
 
@@ -190,7 +219,7 @@ def test_html_in_the_text_is_escaped() -> None:
 
 
 def test_block_has_box_order_and_confidence() -> None:
-    first, second = compose(
+    first, second = blocks(
         [
             line("aa", y=0, block=True, paragraph=True, conf=0.8),
             line("bbbbbb", y=100, conf=0.4),
@@ -202,5 +231,5 @@ def test_block_has_box_order_and_confidence() -> None:
 
 
 def test_empty_page_has_no_blocks() -> None:
-    assert compose([]) == ()
+    assert compose([], SIZE) == PageLayout((), "")
     assert markdown() == ""

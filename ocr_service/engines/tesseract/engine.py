@@ -7,7 +7,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -32,9 +32,11 @@ from ocr_service.engines.tesseract.languages import (
     languages_in,
     tesseract_names,
 )
-from ocr_service.engines.tesseract.layout import Line, compose, mean_confidence
-from ocr_service.engines.tesseract.markdown import to_markdown
 from ocr_service.engines.tesseract.settings import TesseractSettings
+from ocr_service.engines.tesseract.words import lines_of
+from ocr_service.layout.compose import compose
+from ocr_service.layout.markdown import to_markdown
+from ocr_service.layout.words import Line, mean_confidence
 from ocr_service.runtime.cores import usable_cores
 from ocr_service.runtime.native_messages import silence_leptonica
 from ocr_service.runtime.threads import Workers
@@ -148,20 +150,20 @@ class TesseractEngine:
         started = time.perf_counter()
         api = self._api(self._lang(options))
         try:
-            lines, text = self._recognize(api, page)
+            lines = self._recognize(api, page)
         except RuntimeError as error:
             raise RecognitionFailed(f"Tesseract could not read page {page.index}.") from error
         finally:
             api.Clear()
-        blocks, confidence = compose(lines), mean_confidence(lines)
-        drawings = draw(page.image, blocks) if options.visualize else {}
+        layout, confidence = compose(lines, page.image.size), mean_confidence(lines)
+        drawings = draw(page.image, layout.blocks) if options.visualize else {}
         return PageResult(
             index=page.index,
             width=page.image.width,
             height=page.image.height,
-            markdown=to_markdown(blocks),
-            text=text,
-            blocks=blocks,
+            markdown=to_markdown(layout.blocks),
+            text=layout.text,
+            blocks=layout.blocks,
             confidence=confidence,
             warnings=_warnings(page, confidence),
             drawings=drawings,
@@ -182,35 +184,14 @@ class TesseractEngine:
             self._local.lang = lang
         return self._local.api
 
-    def _recognize(self, api: Any, page: Page) -> tuple[list[Line], str]:
+    def _recognize(self, api: Any, page: Page) -> list[Line]:
         width, height = page.image.size
         api.SetImageBytes(page.image.tobytes(), width, height, 1, width)
         api.SetSourceResolution(page.resolution or 0)
         if not api.Recognize(self._page_milliseconds):
             raise RecognitionFailed(f"Tesseract could not read page {page.index}, or not in time.")
-        return list(self._lines(api)), api.GetUTF8Text().strip()
-
-    def _lines(self, api: Any) -> Iterator[Line]:
-        """Yield the lines of the result; `position` is one object, which the iteration moves."""
-        tess = self._tesserocr
-        assert tess is not None
-        level = tess.RIL
-        position = api.GetIterator()
-        if position is None:
-            return
-        for _ in tess.iterate_level(position, level.TEXTLINE):
-            text = _text(position, level.TEXTLINE)
-            if not text:
-                continue
-            row = position.RowAttributes()
-            yield Line(
-                text=text,
-                bbox=position.BoundingBox(level.TEXTLINE),
-                height=row["row_height"] - row["ascenders"] + row["descenders"],
-                confidence=position.Confidence(level.TEXTLINE) / 100,
-                opens_block=position.IsAtBeginningOf(level.BLOCK),
-                opens_paragraph=position.IsAtBeginningOf(level.PARA),
-            )
+        assert self._tesserocr is not None
+        return lines_of(api, self._tesserocr)
 
 
 def _warnings(page: Page, confidence: float | None) -> tuple[PageWarning, ...]:
@@ -227,14 +208,6 @@ def _unsupported(options: Options) -> list[str]:
     """Return the names of the options that only another engine has."""
     common = [name for name in ("word_documents", "restructure_pages") if getattr(options, name)]
     return [*common, *(options.engine.changed if options.engine else ())]
-
-
-def _text(position: Any, level: int) -> str:
-    try:
-        return str(position.GetUTF8Text(level).strip())
-    except RuntimeError:
-        # A picture in the layout has no text.
-        return ""
 
 
 def _concatenated(pages: Sequence[PageResult]) -> PageResult:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from ocr_service.core.documents import Block
-from ocr_service.engines.tesseract.layout import DOC_TITLE, LIST, PARAGRAPH_TITLE
+from ocr_service.layout.compose import DOC_TITLE, LIST, PARAGRAPH_TITLE
 
 _PREFIXES = {DOC_TITLE: "# ", PARAGRAPH_TITLE: "## "}
 

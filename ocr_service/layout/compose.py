@@ -1,4 +1,4 @@
-"""Lines from Tesseract → blocks in reading order: paragraphs, headings and lists. Pure functions."""
+"""Lines → blocks in reading order, and text: paragraphs, headings and lists. Pure functions."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ocr_service.core.documents import Block
+from ocr_service.layout.joining import join_lines
+from ocr_service.layout.rulings import NO_RULINGS, Rulings
+from ocr_service.layout.words import Line, enclosing, mean_confidence
 
 DOC_TITLE = "doc_title"
 PARAGRAPH_TITLE = "paragraph_title"
@@ -32,41 +35,6 @@ _NUMBER = re.compile(r"^\d{1,3}[.)]\s+(?=\S)")
 _LETTER = re.compile(r"^[a-zа-яё]\)\s+(?=\S)")  # noqa: RUF001
 _MARKS = (_BULLET, _NUMBER, _LETTER)
 
-_HYPHENS = "-\u00ad\u2010¬"
-# Russian words with a hyphen: the part before it, and the part after it.
-_SPELT_WITH_HYPHEN = tuple(
-    (re.compile(rf"\b(?:{before})$", re.IGNORECASE), re.compile(rf"^(?:{after})\b", re.IGNORECASE))
-    for before, after in (
-        (r"кто|что|кого|чего|кому|чему|кем|чем|как|где|когда|куда|откуда|почему|как\w+|чь\w+", "то|либо"),
-        (r"\w+", "нибудь|таки"),
-        ("из", "за|под"),
-        ("кое", r"\w+"),
-        ("по", r"\w+(?:ому|ему|ски|цки|ьи)"),
-        ("во", r"(?:перв|втор|трет|четверт|четвёрт)\w+"),
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of text from Tesseract.
-
-    height: height of its small letters, in pixels. confidence: 0 to 1.
-    opens_block, opens_paragraph: whether it is the first line of a block or paragraph of Tesseract.
-    """
-
-    text: str
-    bbox: tuple[int, int, int, int]
-    height: float
-    confidence: float
-    opens_block: bool
-    opens_paragraph: bool
-
-    @property
-    def letter_width(self) -> float:
-        """Mean width of a character, including spaces, in pixels."""
-        return (self.bbox[2] - self.bbox[0]) / len(self.text)
-
 
 @dataclass(frozen=True, slots=True)
 class _Paragraph:
@@ -76,8 +44,27 @@ class _Paragraph:
     is_item: bool
 
 
-def compose(lines: Sequence[Line]) -> tuple[Block, ...]:
-    """Join lines, in reading order, into blocks."""
+@dataclass(frozen=True, slots=True)
+class PageLayout:
+    """The layout of a page.
+
+    blocks: in reading order.
+    text: the page as plain text, line by line, with empty lines between paragraphs.
+    """
+
+    blocks: tuple[Block, ...]
+    text: str
+
+
+def compose(lines: Sequence[Line], size: tuple[int, int], rulings: Rulings = NO_RULINGS) -> PageLayout:
+    """Join the lines of a page, in reading order, into blocks.
+
+    size: width and height of the page in pixels.
+    """
+    return PageLayout(_blocks(lines), _plain_text(lines))
+
+
+def _blocks(lines: Sequence[Line]) -> tuple[Block, ...]:
     body = body_height(lines)
     blocks: list[Block] = []
     paragraphs = (paragraph for block in _split_blocks(lines) for paragraph in _paragraphs(block, body))
@@ -85,6 +72,11 @@ def compose(lines: Sequence[Line]) -> tuple[Block, ...]:
         label = LIST if group[0].is_item else _label(group[0].lines, body)
         blocks.append(_block(label, group, order=len(blocks) + 1))
     return tuple(blocks)
+
+
+def _plain_text(lines: Sequence[Line]) -> str:
+    opened = (("\n\n" if line.opens_paragraph or line.opens_block else "\n") + line.text for line in lines)
+    return "".join(opened).strip()
 
 
 def body_height(lines: Iterable[Line]) -> float:
@@ -97,38 +89,6 @@ def body_height(lines: Iterable[Line]) -> float:
         if cumulative >= half:
             return height
     return 0.0
-
-
-def mean_confidence(lines: Iterable[Line]) -> float | None:
-    """Return the mean, weighted by the length of the lines, 0 to 1; None without lines."""
-    known = [(line.confidence, len(line.text)) for line in lines]
-    weight = sum(length for _, length in known)
-    return round(sum(confidence * length for confidence, length in known) / weight, 3) if weight else None
-
-
-def join_lines(texts: Sequence[str]) -> str:
-    """Join the lines of a paragraph to one text, and rejoin hyphenated words."""
-    joined = texts[0]
-    for text in texts[1:]:
-        joined = _join(joined, text)
-    return joined
-
-
-def _join(left: str, right: str) -> str:
-    broken = len(left) > 1 and left[-1] in _HYPHENS and left[-2].isalnum()
-    if not broken:
-        return f"{left} {right}"
-    return (left[:-1] if _is_line_end_hyphen(left[:-1], right) else left) + right
-
-
-def _is_line_end_hyphen(left: str, right: str) -> bool:
-    """Return whether the hyphen only breaks the line; in words like A4-format it belongs to the word."""
-    if not left[-1].isalpha():
-        return False
-    if any(before.search(left) and after.match(right) for before, after in _SPELT_WITH_HYPHEN):
-        return False
-    capitals = left[-2:].isupper() and len(left) > 1 and right[:2].isupper()
-    return right[0].islower() or capitals
 
 
 def _split_blocks(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
@@ -221,15 +181,9 @@ def _label(lines: Sequence[Line], body: float) -> str:
 def _block(label: str, paragraphs: Sequence[_Paragraph], order: int) -> Block:
     lines = [line for paragraph in paragraphs for line in paragraph.lines]
     texts = [join_lines([line.text for line in paragraph.lines]) for paragraph in paragraphs]
-    boxes = [line.bbox for line in lines]
     return Block(
         label=label,
-        bbox=(
-            min(box[0] for box in boxes),
-            min(box[1] for box in boxes),
-            max(box[2] for box in boxes),
-            max(box[3] for box in boxes),
-        ),
+        bbox=enclosing(line.bbox for line in lines),
         content="\n".join(_plain_item(text) for text in texts) if label == LIST else texts[0],
         order=order,
         confidence=mean_confidence(lines),
