@@ -8,7 +8,7 @@ PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test test-real-vllm test-clients lint lint-image check image-check bare-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz docs docs-tables lock clean
+.PHONY: help run run-gpu test test-real-vllm test-clients lint lint-image check image-check bare-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz fuzz-schema docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -92,6 +92,10 @@ soak: ## memory growth over 2000 pages with PaddleOCR-VL on stand-ins
 fuzz: ## decode damaged files for MINUTES (10); ARGS="--seed 1 --format PDF"
 	@scripts/setup.sh test
 	@$(PYTHON) -m tests.fuzz --minutes $(MINUTES) $(ARGS)
+
+fuzz-schema: ## random requests by the OpenAPI document: EXAMPLES (300) for each operation
+	@scripts/setup.sh test
+	@EXAMPLES=$${EXAMPLES:-300} $(PYTHON) -m pytest tests/http/test_schemathesis.py $(ARGS)
 
 docs: ## build the documentation as a site in .cache/site, without anything from a CDN
 	@scripts/setup.sh docs

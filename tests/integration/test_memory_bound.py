@@ -38,7 +38,7 @@ def documents() -> dict[str, bytes]:
     """Files of tens of megabytes, and small files that decode to as many."""
     scan, rgb = page((3000, 3000)), page(LARGE, "RGB")
     # Some programs store previews and histories in such chunks.
-    behind = bytes(20_000_000)
+    behind = bytes(40_000_000)
     return {
         "PNG": encoded(page(LARGE), "PNG", compress_level=1) + behind,
         "PNG with transparency": encoded(page(LARGE, "RGBA"), "PNG", compress_level=1) + behind,
@@ -61,9 +61,9 @@ def bounded() -> Iterator[RunningService]:
 
 
 def sent_together(url: str, files: Mapping[str, bytes]) -> Counter[tuple[str, int, str | None]]:
-    """Send 64 files in parallel; count the answers by file, status and code."""
+    """Send 34 files in parallel; count the answers by file, status and code."""
     # The PDFs are small, so they arrive and are admitted before the others.
-    names = [name for name in files for _ in range(2 if name.startswith("PDF") else 10)]
+    names = [name for name in files for _ in range(2 if name.startswith("PDF") else 5)]
 
     def send(name: str) -> tuple[str, int, str | None]:
         with httpx.Client(base_url=url, timeout=300, verify=NO_CERTIFICATES) as client:
