@@ -15,7 +15,8 @@ from packaging.utils import canonicalize_name
 
 _HERE = Path(__file__).parent
 _PROJECT = tomllib.loads((_HERE.parent / "pyproject.toml").read_text())["project"]
-SERVICE: list[str] = _PROJECT["dependencies"]
+# The OpenCV of the extra `tesseract` cannot be installed beside that of PaddleOCR; it requires NumPy alone.
+SERVICE: list[str] = [*_PROJECT["dependencies"], "numpy"]
 PADDLEOCR: list[str] = _PROJECT["optional-dependencies"]["paddleocr"]
 
 _REVIEW = tomllib.loads((_HERE / "licenses.toml").read_text())

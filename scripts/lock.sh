@@ -31,7 +31,7 @@ export_list() {
 # export_lists FOLDER
 export_lists() {
     mkdir -p "$1/requirements"
-    export_list "$1" requirements.txt
+    export_list "$1" requirements.txt --extra tesseract
     export_list "$1" requirements/paddleocr.txt --extra paddleocr
 }
 

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 packages="python3 python3-venv tesseract-ocr-rus tesseract-ocr-eng"
 # PDFs do not always contain their fonts. The service runs without these packages, and its answers say what is lost.
 fonts="fonts-liberation fonts-dejavu-core fonts-crosextra-carlito"
-# PaddleOCR brings OpenCV, which loads OpenGL and GLib. The package of GLib itself has two names in Debian.
+# The OpenCV of PaddleOCR loads OpenGL and GLib. The package of GLib itself has two names in Debian.
 opencv="libgl1 libglib2.0-bin"
 # vLLM compiles kernels on the machine that runs it.
 compilers="g++ python3-dev"
@@ -21,7 +21,7 @@ main() {
     case $1 in
     run)
         install_packages
-        install .venv
+        if has_paddleocr .venv; then install .venv; else install .venv --extra tesseract; fi
         ;;
     run-gpu)
         packages="$packages $opencv $compilers"
@@ -61,6 +61,9 @@ main() {
     *) say "usage: $0 run|run-gpu|test|real-vllm|bench|docs|uv" && exit 2 ;;
     esac
 }
+
+# has_paddleocr ENVIRONMENT: then it has the OpenCV of PaddleOCR, which must not be overwritten.
+has_paddleocr() { "$1/bin/python" -c 'import importlib.util as util, sys; sys.exit(not util.find_spec("paddleocr"))' 2>/dev/null; }
 
 say() { echo "setup: $*" >&2; }
 

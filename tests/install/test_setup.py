@@ -19,6 +19,8 @@ PROJECT = """
 name = "project"
 version = "1"
 requires-python = ">=3.11"
+[project.optional-dependencies]
+tesseract = []
 [dependency-groups]
 docs = ["client"]
 [tool.uv]
