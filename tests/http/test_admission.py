@@ -94,7 +94,7 @@ async def test_document_beyond_the_byte_budget_is_refused() -> None:
 
 async def test_request_timeout_returns_504_and_cancels_the_pages() -> None:
     engine = GatedEngine()
-    async with serving(engine, ocr_request_timeout=0.2) as client:
+    async with serving(engine, ocr_request_timeout=1) as client:
         response = await client.post("/ocr", files={"file": pdf_of_text(["a"] * 3)})
         stopped = [await engine.cancelled.get() for _ in range(3)]
     assert (response.status_code, response.json()["code"]) == (504, "request_timed_out")

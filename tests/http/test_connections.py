@@ -58,7 +58,7 @@ async def test_endless_headers_are_refused() -> None:
 
 
 async def test_header_timeout_applies_to_each_request_of_a_connection() -> None:
-    async with connected(ocr_header_timeout=1) as (reader, writer):
+    async with connected(ocr_header_timeout=3) as (reader, writer):
         for _ in range(2):
             writer.write(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n")
             head = await reader.readuntil(b"\r\n\r\n")
@@ -201,7 +201,7 @@ async def test_response_that_is_read_slowly_is_sent_completely() -> None:
     engine = _Verbose()
     engine.open(1)
     form = PART + pdf_of_text(["a"]) + b"\r\n--b--\r\n"
-    async with connected(engine, ocr_answer_idle_timeout=2, ocr_header_timeout=0.1) as (reader, writer):
+    async with connected(engine, ocr_answer_idle_timeout=5, ocr_header_timeout=0.1) as (reader, writer):
         writer.write(UPLOAD + b"content-length: %d\r\n\r\n" % len(form) + form)
         head = await reader.readuntil(b"\r\n\r\n")
         left = length_of(head)

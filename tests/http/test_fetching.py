@@ -186,8 +186,8 @@ async def drip_of_headers(_: bytes, writer: asyncio.StreamWriter) -> None:
 @pytest.mark.parametrize("slow", [drip, drip_of_headers], ids=["body", "headers"])
 async def test_slow_server_exceeds_the_total_timeout(slow: Answer) -> None:
     async with peer(slow) as other:
-        with pytest.raises(FetchFailed, match=r"took more than 0\.3 s"):
-            await download(fetcher(other.port, read_timeout=60, timeout=0.3), f"{other.url}/")
+        with pytest.raises(FetchFailed, match=r"took more than 1 s"):
+            await download(fetcher(other.port, read_timeout=60, timeout=1), f"{other.url}/")
         await other.disconnected.wait()
 
 
@@ -210,13 +210,13 @@ async def test_unfinished_tls_handshake_exceeds_the_connect_timeout() -> None:
 
 async def test_deadline_does_not_cancel_the_consumer() -> None:
     async with peer(drip) as other:
-        chunks = fetcher(other.port, timeout=0.3).fetch(f"{other.url}/")
+        chunks = fetcher(other.port, timeout=1).fetch(f"{other.url}/")
         assert await anext(chunks) == b"x"
         # Wait until the deadline has passed on the clock of the event loop.
         passed = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.4, passed.set)
+        asyncio.get_running_loop().call_later(1.1, passed.set)
         await passed.wait()
-        with pytest.raises(FetchFailed, match=r"took more than 0\.3 s"):
+        with pytest.raises(FetchFailed, match=r"took more than 1 s"):
             await anext(chunks)
 
 

@@ -103,7 +103,7 @@ async def test_recovery_after_a_fault(vllm: RunningVllm, start_engine: StartEngi
 
 
 async def test_vllm_that_never_answers_is_a_timeout(vllm: RunningVllm, start_engine: StartEngine) -> None:
-    async with start_engine(vllm, ocr_vlm_timeout=3) as engine, serving(engine) as client:
+    async with start_engine(vllm, ocr_vlm_timeout=6) as engine, serving(engine) as client:
         assert (await client.post("/ocr", files=scan())).status_code == 200
         vllm.fault("silence")
         answer = await client.post("/ocr", files=scan())
@@ -174,7 +174,7 @@ async def test_failed_blocks_do_not_fail_the_page(
     vllm: RunningVllm, start_engine: StartEngine, fault: str, code: str
 ) -> None:
     async with (
-        start_engine(vllm, ocr_vlm_timeout=3, ocr_vlm_max_concurrency=1) as engine,
+        start_engine(vllm, ocr_vlm_timeout=6, ocr_vlm_max_concurrency=1) as engine,
         serving(engine) as client,
     ):
         whole = (await client.post("/ocr", files=scan(4))).json()["pages"][0]

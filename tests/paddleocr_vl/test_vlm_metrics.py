@@ -42,7 +42,7 @@ async def test_calls_are_counted_by_outcome(answer: bytes, outcome: str) -> None
 
 async def test_timed_out_call_is_counted() -> None:
     ended, timed = calls("vlm_timeout")
-    async with talking(never, limit=0.05) as (client, _):
+    async with talking(never, limit=1) as (client, _):
         with pytest.raises(OcrError):
             await client.complete(b"{}")
     assert calls("vlm_timeout") == (ended + 1, timed + 1)
