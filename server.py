@@ -39,6 +39,7 @@ from ocr_service.runtime.background import BackgroundTasks
 from ocr_service.runtime.connections import ConnectionLimits
 from ocr_service.runtime.listen_address import greeting
 from ocr_service.runtime.memory import configure_malloc
+from ocr_service.runtime.threads import Workers
 from ocr_service.runtime.watchdog import Watchdog
 from ocr_service.sources.fetching import Fetcher
 from ocr_service.sources.source import Sources
@@ -156,6 +157,7 @@ def _service(settings: Settings, engine: Engine, storage: Storage | None) -> Ser
         Gpus(),
         BackgroundTasks(),
         Watchdog(settings.lifecycle.stall_timeout),
+        Workers(1, "large-bodies"),
         uploads=uploads,
         s3_configured=settings.s3.configured,
         s3_missing=settings.s3.missing,

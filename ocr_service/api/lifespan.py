@@ -49,6 +49,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
             await cache.close()
         await result_store.close()
         service.sources.close()
+        service.large_bodies.close()
         await engine.close()
         await tracing.disable()
 

@@ -9,6 +9,7 @@ from ocr_service.admission.admission import Admission
 from ocr_service.api.requests.body_stream import UploadSettings
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime.background import BackgroundTasks
+from ocr_service.runtime.threads import Workers
 from ocr_service.runtime.watchdog import Watchdog
 from ocr_service.sources.source import Sources
 from ocr_service.storage.result_store import ResultStore
@@ -19,9 +20,9 @@ from ocr_service.telemetry.gpus import Gpus
 class Service:
     """The parts of one app, for its whole life.
 
-    s3_missing: variables of the object storage that are not set although others are. preload: start the
-    engine together with the service. drain_seconds: time for running requests after SIGTERM. started_at: on
-    the clock of time.monotonic.
+    large_bodies: parses large JSON bodies, one at a time. s3_missing: variables of the object storage that
+    are not set although others are. preload: start the engine together with the service. drain_seconds: time
+    for running requests after SIGTERM. started_at: on the clock of time.monotonic.
     """
 
     pipeline: Pipeline
@@ -31,6 +32,7 @@ class Service:
     gpus: Gpus
     background: BackgroundTasks
     watchdog: Watchdog
+    large_bodies: Workers
     uploads: UploadSettings
     s3_configured: bool
     s3_missing: Sequence[str]

@@ -112,9 +112,11 @@ class Fetcher:
 def _parsed(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
+        # Decodes the name, which fails for one such as `xn--a`.
+        host = parsed.host
     except (httpx.InvalidURL, ValueError):
         raise InvalidUrl("It cannot be parsed as a URL.") from None
-    if not parsed.scheme or (parsed.scheme in _DEFAULT_PORTS and not parsed.host):
+    if not parsed.scheme or (parsed.scheme in _DEFAULT_PORTS and not host):
         raise InvalidUrl("A URL has a scheme and a host, for example https://example.com/scan.jpg.")
     return parsed
 

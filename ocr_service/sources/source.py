@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+
+import httpx
 
 from ocr_service.core.errors import EmptyFile, FetchFailed, StorageError, UrlNotAllowed
 from ocr_service.core.storage import Storage
@@ -63,7 +64,7 @@ def file_name(address: str) -> str:
     """Return the file name in the address of a fetched document, or ""."""
     if _is_s3(address):
         return PurePosixPath(_bucket_and_key(address)[1]).name
-    return PurePosixPath(unquote(urlsplit(address).path)).name
+    return PurePosixPath(httpx.URL(address).path).name
 
 
 def _is_s3(address: str) -> bool:

@@ -126,7 +126,7 @@ async def test_fields_are_validated_before_fetching() -> None:
     [
         (b"{", 400, "malformed_body"),
         (b"", 400, "malformed_body"),
-        (b"[" * 100_000, 400, "malformed_body"),
+        (b"[" * 1000, 400, "malformed_body"),
         (b'{"image_url": "http://a/\xff"}', 400, "malformed_body"),
         (b'{"image_url": "http://a/\\ud800"}', 400, "malformed_body"),
         (b'{"image_url": "http://a/", "lang": {"x": "\\ud800"}}', 400, "malformed_body"),

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from ocr_service.api.requests.json_outline import Outline
 from ocr_service.api.requests.long_strings import decode_document, extract_long_strings
 from ocr_service.core.engine import Engine
 from ocr_service.core.options import Options
@@ -291,15 +292,16 @@ def test_long_base64_is_decoded_completely() -> None:
         data = bytes(range(256)) * (size // 256 + 1)
         for text in (base64(data[:size]), wrapped(data[:size])):
             body = bytearray(json.dumps({"a": 'x"\\', "file": text}).encode())
-            rest, strings = extract_long_strings(body, MIB)
+            rest, strings = extract_long_strings(body, MIB, Outline(10))
             value = json.loads(rest)
             assert value["a"] == 'x"\\'
             assert decode_document(strings.content(value["file"]), size) == data[:size]
             assert len(rest) < 2**17
 
 
-LIST = [1] * 200_000
-OBJECT = {f"a{number}": 2 for number in range(50_000)}
+LIST, LONG_LIST = [1] * 9_000, [1] * 200_000
+OBJECT, LONG_OBJECT = ({f"a{number}": 2 for number in range(count)} for count in (4_000, 50_000))
+LONG_BLOCKS = {"parsing_res_list": LONG_LIST}
 PRUNED_RESULT: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
 
 
@@ -310,10 +312,13 @@ PRUNED_RESULT: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
         ("/layout-parsing", {"file": "YQ==", "markdownIgnoreLabels": LIST}),
         ("/layout-parsing", {"file": "YQ==", "layoutThreshold": OBJECT}),
         ("/layout-parsing", {"file": "YQ==", "outputFormats": LIST}),
-        ("/restructure-pages", {"pages": LIST}),
-        ("/restructure-pages", {"pages": [], "outputFormats": LIST}),
-        ("/restructure-pages", {"pages": [{"prunedResult": PRUNED_RESULT | {"parsing_res_list": LIST}}]}),
-        ("/restructure-pages", {"pages": [{"prunedResult": PRUNED_RESULT, "markdownImages": OBJECT}]}),
+        ("/restructure-pages", {"pages": LONG_LIST}),
+        ("/restructure-pages", {"pages": [], "outputFormats": LONG_LIST}),
+        (
+            "/restructure-pages",
+            {"pages": [{"prunedResult": PRUNED_RESULT | LONG_BLOCKS}]},
+        ),
+        ("/restructure-pages", {"pages": [{"prunedResult": PRUNED_RESULT, "markdownImages": LONG_OBJECT}]}),
     ],
     ids=lambda value: str(value)[:60],
 )

@@ -3,12 +3,14 @@
 import asyncio
 import io
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from ocr_service.api.requests.body_stream import ENVELOPE, BodyStream
+from ocr_service.api.requests.json_outline import DEFAULT, JsonLimits, Outline
 from ocr_service.api.requests.long_strings import LongStrings, decode_document, extract_long_strings
 from ocr_service.api.requests.multipart import FILE_FIELD, MAX_FIELD_BYTES, Part, read_multipart
 from ocr_service.core.errors import (
@@ -22,6 +24,7 @@ from ocr_service.core.errors import (
     TypeNotSupported,
 )
 from ocr_service.decoding.signatures import identify
+from ocr_service.runtime.memory import collection_paused
 
 T = TypeVar("T")
 CheckNames = Callable[[Iterable[str]], None]
@@ -50,6 +53,7 @@ _JSON = "application/json"
 _FILE_TYPES = ("", "application/octet-stream", "application/pdf")
 
 _MAX_FIELDS = 64
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # The header of a PDF can be preceded by up to a kilobyte.
 _MAX_SIGNATURE = 2048
 
@@ -188,30 +192,34 @@ def _urlencoded(data: bytes, check_names: CheckNames) -> Body:
     return Body(address, fields)
 
 
-async def read_json(stream: BodyStream, max_rest: int = ENVELOPE) -> tuple[Any, LongStrings]:
-    """Read JSON that can contain documents in base64, of `limits.max_bytes` in total.
+async def read_json(stream: BodyStream, limits: JsonLimits = DEFAULT) -> tuple[Any, LongStrings]:
+    """Read JSON that can contain documents in base64, of `stream.limits.max_bytes` in total.
 
-    Return its value, with placeholders for long strings, and these strings. max_rest: maximum size of the
-    JSON without them. Raises the errors of `read_body`.
+    Return its value, with placeholders for long strings, and these strings. Raises the errors of `read_body`.
     """
     max_bytes = stream.limits.max_bytes
     # Base64 is a third longer than the bytes, and can contain line ends.
-    max_body = max_bytes * 3 // 2 + max_rest
+    max_body = max_bytes * 3 // 2 + limits.size
     raw = bytearray()
     async for chunk in stream.chunks(max_body, TooManyBytes.beyond(max_bytes)):
         raw += chunk
-    return await asyncio.to_thread(_parse, raw, max_rest)
+    outline = Outline(limits.values)
+    rest, strings = await asyncio.to_thread(extract_long_strings, raw, limits.size, outline)
+    stream.hold(outline.memory)
+    return await limits.run(_parse, rest), strings
 
 
-def _parse(raw: bytearray, max_rest: int) -> tuple[Any, LongStrings]:
-    rest, strings = extract_long_strings(raw, max_rest)
+def _parse(text: bytes) -> Any:
     try:
-        value = json.loads(rest, object_pairs_hook=unique_fields)
-        # JSON can contain lone surrogates; they would fail later, where the text is encoded.
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
+        with collection_paused():
+            # Decoded first: in UTF-16, which the parser would accept, the outline sees other strings.
+            value = json.loads(str(text, "utf-8-sig"), object_pairs_hook=unique_fields)
+        if _SURROGATE.search(text):
+            # JSON can contain lone surrogates; they would fail later, where the text is encoded.
+            json.dumps(value, ensure_ascii=False).encode()
+    except ValueError:
         raise MalformedBody("The body is not well-formed JSON.") from None
-    return value, strings
+    return value
 
 
 async def _json_body(stream: BodyStream, check_names: CheckNames) -> Body:
@@ -236,10 +244,7 @@ async def _json_body(stream: BodyStream, check_names: CheckNames) -> Body:
 
 def _as_form_fields(fields: dict[str, Any]) -> dict[str, str]:
     """Return the fields of an object as a form has them: as text, or as JSON in a text."""
-    try:
-        texts = {name: _text(value) for name, value in fields.items()}
-    except RecursionError:
-        raise MalformedBody("The body is nested too deeply.") from None
+    texts = {name: _text(value) for name, value in fields.items()}
     if any(len(text) > MAX_FIELD_BYTES for text in texts.values()):
         raise TooManyBytes(_FIELD_TOO_LONG)
     return texts

@@ -49,13 +49,13 @@ class UploadSettings(SettingsGroup):
 
 
 class BodyStream:
-    """A body that is being received. hold: called with the size of each chunk before it is held."""
+    """A body that is being received. hold: called with the bytes of memory before they are used."""
 
     def __init__(self, request: Request, limits: UploadSettings, hold: Hold) -> None:
         self.headers = request.headers
         self.limits = limits
         self._request = request
-        self._hold = hold
+        self.hold = hold
 
     async def chunks(self, max_bytes: int, refusal: TooManyBytes) -> AsyncGenerator[bytes]:
         """Yield the chunks of the body; raises the refusal if they exceed the limit."""
@@ -67,7 +67,7 @@ class BodyStream:
             arrived += len(chunk)
             if arrived > max_bytes:
                 raise refusal
-            self._hold(len(chunk))
+            self.hold(len(chunk))
             yield chunk
 
 

@@ -123,6 +123,10 @@ class PrunedResult(BaseModel):
     model_settings: dict[str, Any]
     parsing_res_list: Annotated[list[SentBlock], FailFast()]
 
+    def as_sent(self) -> dict[str, Any]:
+        """Return the validated fields and the others. Unlike `model_dump`, it copies no values."""
+        return {**dict(self), "parsing_res_list": [dict(block) for block in self.parsing_res_list]}
+
 
 class SentPage(BaseModel):
     """A page of an earlier answer."""

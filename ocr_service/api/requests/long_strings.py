@@ -13,11 +13,15 @@ import secrets
 from collections.abc import Mapping, Set
 from typing import Any
 
+from ocr_service.api.requests.json_outline import Outline
 from ocr_service.core.errors import EmptyFile, MalformedBody, RequestError, TooManyBytes
 
 _LONG = 64 * 1024
-# The decoder holds the interpreter lock too, so it decodes in chunks; other threads run in between.
+# The decoders hold the interpreter lock too, so they decode in chunks; other threads run in between.
 _CHUNK = 2**20
+# A character beyond the basic plane is a pair of escapes: \uD83D\uDE00.
+_ESCAPE, _MAX_ESCAPES = 6, 12
+_LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F]")
 _SPACES = b" \t\r\n"
 _TO_STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
 _DATA_URL = re.compile(rb"\s*data:[^,]{0,200};base64\s*,", re.IGNORECASE)
@@ -56,16 +60,21 @@ class LongStrings:
         return str(self.content(value), "utf-8") if is_placeholder else value
 
 
-def extract_long_strings(raw: bytearray, max_rest: int) -> tuple[bytes, LongStrings]:
+def extract_long_strings(raw: bytearray, max_rest: int, outline: Outline) -> tuple[bytes, LongStrings]:
     """Return the JSON with placeholders for long strings, and these strings. Not for the event loop.
 
-    Raises TooManyBytes if the JSON without them exceeds `max_rest` bytes.
+    outline: gets the text between the strings. Raises TooManyBytes if the JSON without the long strings has
+    more than `max_rest` bytes or too many values, and MalformedBody if it is nested too deeply.
     """
     view = memoryview(raw)
     rest, strings = bytearray(), dict[str, memoryview]()
     prefix, copied, extracted = secrets.token_hex(8), 0, 0
-    start = raw.find(b'"')
-    while start >= 0 and (end := _end_of_string(raw, start)) >= 0:
+    end, start = -1, raw.find(b'"')
+    while start >= 0:
+        outline.add(raw[end + 1 : start])
+        end = _end_of_string(raw, start)
+        if end < 0:
+            break
         if end - start > _LONG:
             placeholder = f"{prefix}-{len(strings)}"
             rest += view[copied : start + 1]
@@ -77,6 +86,10 @@ def extract_long_strings(raw: bytearray, max_rest: int) -> tuple[bytes, LongStri
         start = raw.find(b'"', end + 1)
     if len(raw) - extracted > max_rest:
         raise TooManyBytes(f"Without the document, a JSON body can have up to {max_rest // 2**20} MiB.")
+    if start >= 0 > end:
+        raise MalformedBody("The body is not well-formed JSON: a string has no end.")
+    outline.add(raw[end + 1 :])
+    outline.check()
     rest += view[copied:]
     return bytes(rest), LongStrings(strings)
 
@@ -137,8 +150,28 @@ def _is_escaped(raw: bytearray, position: int) -> bool:
 
 
 def _unescaped(raw: memoryview) -> bytes:
+    content, text = bytes(raw), io.BytesIO()
+    start = 0
     try:
-        text: str = json.loads(b'"' + bytes(raw) + b'"')
-        return text.encode()
+        while start < len(content):
+            end = _end_of_chunk(content, start)
+            text.write(json.loads(b'"' + content[start:end] + b'"').encode())
+            start = end
     except ValueError:
         raise MalformedBody("The body is not well-formed JSON.") from None
+    return text.getvalue()
+
+
+def _end_of_chunk(content: bytes, start: int) -> int:
+    """Return a position about a chunk behind `start` that is not within an escape."""
+    end = start + _CHUNK
+    if end >= len(content):
+        return len(content)
+    last = content.rfind(b"\\", end - _MAX_ESCAPES, end)
+    if last < 0:
+        return end
+    before = content[start:last]
+    if (len(before) - len(before.rstrip(b"\\"))) % 2:
+        # An escaped backslash, at which an escape ends.
+        return last + 1
+    return last - _ESCAPE if _LOW_SURROGATE.match(content, last) else last

@@ -24,7 +24,7 @@ from ocr_service.api.answers.layout_parsing import (
 from ocr_service.api.answers.problems import Problem
 from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.body import read_json
-from ocr_service.api.requests.body_stream import ENVELOPE
+from ocr_service.api.requests.json_outline import DEFAULT, JsonLimits
 from ocr_service.api.requests.layout_fields import LayoutParsingRequest, RestructurePagesRequest, SentPage
 from ocr_service.api.requests.long_strings import LongStrings, decode_base64, decode_document
 from ocr_service.api.requests.ocr_fields import OcrFields
@@ -46,8 +46,9 @@ _PDF = 0
 _EXAMPLE = (
     "iVBORw0KGgoAAAANSUhEUgAAAEAAAAAgAQAAAACK5kMpAAAAEklEQVR42mP8zwABTAyjDCwMAEMQAT/KtkvBAAAAAElFTkSuQmCC"
 )
-# Maximum size of the pages without their images.
+# Maximum size of the pages without their images; a block has about 40 values.
 _MAX_PAGES_BYTES = 16 * 2**20
+_MAX_PAGES_VALUES = 500_000
 
 # From the names of fields and options in error messages to their names in this API.
 _NAMES = {
@@ -94,9 +95,12 @@ async def restructure_pages(request: Request) -> Response:
     Tables that span pages are merged, and titles get levels across the document.
     """
     async with reading.admit(request) as admitted, admitted.visit.in_time():
-        sent, strings = await _read_fields(admitted, RestructurePagesRequest, _MAX_PAGES_BYTES)
+        # One body at a time: each holds the interpreter lock for a while.
+        run = admitted.service.large_bodies.run
+        limits = JsonLimits(_MAX_PAGES_BYTES, _MAX_PAGES_VALUES, run)
+        sent, strings = await _read_fields(admitted, RestructurePagesRequest, limits)
         admitted.visit.start_clock()
-        pages = await asyncio.to_thread(_sent_pages, sent, strings)
+        pages = await run(_sent_pages, sent, strings)
         restructuring = admitted.service.pipeline.restructure(pages, _restructure_options(sent))
         try:
             restructured = await admitted.unless_disconnected(restructuring)
@@ -135,13 +139,13 @@ def _check_type(sent: LayoutParsingRequest, data: bytes) -> None:
 
 
 async def _read_fields(
-    admitted: Admitted, model: type[Sent], max_rest: int = ENVELOPE
+    admitted: Admitted, model: type[Sent], limits: JsonLimits = DEFAULT
 ) -> tuple[Sent, LongStrings]:
-    value, strings = await read_json(admitted.body, max_rest)
+    value, strings = await read_json(admitted.body, limits)
     if isinstance(value, dict) and isinstance(value.get("logId"), str):
         admitted.request.state.log_id = value["logId"]
     try:
-        return await asyncio.to_thread(model.model_validate, value), strings
+        return await limits.run(model.model_validate, value), strings
     except ValidationError as error:
         raise RequestError(_validation_message(error)) from None
 
@@ -183,7 +187,7 @@ def _sent_pages(sent: RestructurePagesRequest, strings: LongStrings) -> list[Pag
     """Return the pages; their images are decoded only if they go into a Word document."""
     pages = []
     for number, page in enumerate(sent.pages, start=1):
-        pruned = strings.restore(page.pruned_result.model_dump())
+        pruned = strings.restore(page.pruned_result.as_sent())
         blocks = [
             Block(block["block_label"], tuple(block["block_bbox"]), block["block_content"], order)
             for order, block in enumerate(pruned["parsing_res_list"], start=1)
