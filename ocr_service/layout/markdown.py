@@ -2,17 +2,34 @@
 
 import re
 from collections.abc import Iterable
+from html import unescape
 
 from ocr_service.core.documents import Block
-from ocr_service.layout.compose import DOC_TITLE, LIST, PARAGRAPH_TITLE
+from ocr_service.layout.labels import DOC_TITLE, LIST, PARAGRAPH_TITLE, TABLE
 
 _PREFIXES = {DOC_TITLE: "# ", PARAGRAPH_TITLE: "## "}
 
-# A paragraph that looks like a heading, a quotation, a list or a rule must stay a paragraph.
-_LOOKS_LIKE_MARKUP = re.compile(r"^(#{1,6}\s|>|[-+*]\s|={3,}|-{3,}|\*{3,}|```|~~~)")
-_LOOKS_LIKE_A_NUMBER = re.compile(r"^(\d{1,9})([.)]\s)")
-# Text from the page must not become HTML in a viewer.
-_LOOKS_LIKE_HTML = re.compile(r"<(?=[A-Za-z/!?])")
+# A paragraph that looks like a heading, a quotation, a list, a rule or the underline of a heading must stay a
+# paragraph.
+_OPENS_MARKUP = re.compile(r"^(#{1,6}(?!\S)|>|[-+](?!\S)|=+$|-{2,}|~{3,})")
+_OPENS_NUMBER = re.compile(r"^(\d{1,9})([.)])(?!\S)")
+# The mark of an item; the text behind it is escaped, the mark is not.
+_ITEM = re.compile(r"^(- |\d{1,3}[.)] +)?(.*)$", re.DOTALL)
+# Characters that would be markup in the middle of a text:
+_INLINE = re.compile(
+    r"\\(?=[!-/:-@\[-`{-~]|$)"  # a backslash before punctuation, or before a line break
+    r"|`"
+    r"|(?<!\s)\*|\*(?!\s|$)"  # an asterisk, except alone
+    r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore, except inside a word
+    r"|~(?=~)|(?<=~)~|(?<!\s)~|~(?!\s|\d|$)"
+    r"|\[(?=[^\]]*\][(\[:])|\](?=[(\[:])"  # a link
+    r"|<(?=[A-Za-z/!?])"  # text from the page must not become HTML in a viewer
+    r"|&(?=#?\w+;)"
+)
+
+_SIMPLE_TABLE = re.compile(r"<table>(?:<tr>(?:<td>[^<]*</td>)+</tr>)+</table>")
+_ROW = re.compile(r"<tr>(.*?)</tr>")
+_CELL = re.compile(r"<td>([^<]*)</td>")
 
 
 def to_markdown(blocks: Iterable[Block]) -> str:
@@ -21,14 +38,40 @@ def to_markdown(blocks: Iterable[Block]) -> str:
 
 
 def _block_markdown(block: Block) -> str:
-    content = _LOOKS_LIKE_HTML.sub(r"\\<", block.content)
+    if block.label == TABLE:
+        return _table(block.content)
     if block.label == LIST:
-        return content
-    prefix = _PREFIXES.get(block.label, "")
-    return prefix + (content if prefix else _escaped(content))
+        return "\n".join(map(_item, block.content.split("\n")))
+    if prefix := _PREFIXES.get(block.label):
+        # Numbers signs at the end of a heading would be left out.
+        return prefix + re.sub(r"(#+)$", r"\\\1", _inline(block.content))
+    return "\n".join(_escaped(line) for line in block.content.split("\n"))
+
+
+def _table(html: str) -> str:
+    """Return a table of Markdown, or the HTML itself if it has merged cells."""
+    rows = [_CELL.findall(row) for row in _ROW.findall(html)] if _SIMPLE_TABLE.fullmatch(html) else []
+    if len({len(row) for row in rows}) != 1:
+        return html
+    lines = [f"| {' | '.join(map(_table_cell, row))} |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def _table_cell(html: str) -> str:
+    return _inline(unescape(html)).replace("|", "\\|")
+
+
+def _item(text: str) -> str:
+    mark, content = _ITEM.fullmatch(text).groups("")  # type: ignore[union-attr] # it matches every text
+    return str(mark) + _escaped(content)
 
 
 def _escaped(text: str) -> str:
-    if _LOOKS_LIKE_MARKUP.match(text):
-        return "\\" + text
-    return _LOOKS_LIKE_A_NUMBER.sub(r"\1\\\2", text)
+    escaped = _inline(text)
+    if _OPENS_MARKUP.match(escaped):
+        return "\\" + escaped
+    return _OPENS_NUMBER.sub(r"\1\\\2", escaped)
+
+
+def _inline(text: str) -> str:
+    return _INLINE.sub(r"\\\g<0>", text)

@@ -1,12 +1,12 @@
 """Words and lines of a page, from an engine or from the text of a PDF."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ocr_service.core.documents import Box, Word
 
-__all__ = ["Box", "Line", "Word", "enclosing", "mean_confidence"]
+__all__ = ["Box", "Line", "Word", "enclosing", "has_centre", "mean_confidence"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,13 @@ class Line:
         known = [word.confidence for word in self.words if word.confidence is not None]
         return sum(known) / len(known) if known else None
 
+    def part(self, belongs: Callable[[Word], bool]) -> "Line | None":
+        """Return the line with these of its words alone, or None if there are none."""
+        words = tuple(word for word in self.words if belongs(word))
+        if len(words) == len(self.words):
+            return self
+        return replace(self, words=words, bbox=enclosing(word.bbox for word in words)) if words else None
+
     @property
     def letter_width(self) -> float:
         """Mean width of a character, including spaces, in pixels."""
@@ -45,6 +52,12 @@ def enclosing(boxes: Iterable[Box]) -> Box:
     """Return the smallest box that contains all boxes."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def has_centre(box: Box, word: Word) -> bool:
+    """Return whether the centre of a word is in the box."""
+    left, top, right, bottom = word.bbox
+    return box[0] <= (left + right) / 2 < box[2] and box[1] <= (top + bottom) / 2 < box[3]
 
 
 def mean_confidence(lines: Iterable[Line]) -> float | None:

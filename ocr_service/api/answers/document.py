@@ -104,8 +104,8 @@ class BlockAnswer(Answer):
     """A block of a page's layout."""
 
     label: str = Field(
-        description="Type of the block: `doc_title`, `paragraph_title`, `text`, `list`; with PaddleOCR-VL "
-        "also `table`, `display_formula`, `image`, `chart`, `seal`, `header`, `footer` and others.",
+        description="Type of the block: `doc_title`, `paragraph_title`, `text`, `list`, `table`; with "
+        "PaddleOCR-VL also `display_formula`, `image`, `chart`, `seal`, `header`, `footer` and others.",
         examples=["text"],
     )
     bbox: tuple[int, int, int, int] = Field(

@@ -1,0 +1,171 @@
+"""Ruling lines → grids: the positions and the cells of ruled tables. Pure functions."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+from ocr_service.layout.rulings import Rulings, Segment
+from ocr_service.layout.words import Box
+
+# Lines that are nearer to each other than this share of the page's longer side are one line.
+_TOLERANCE = 0.004
+# Share of the edge between two cells that must be drawn to separate them.
+_DRAWN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    """A cell of a grid: its first row and column, from 0, and the numbers of them that it spans."""
+
+    row: int
+    column: int
+    rows: int = 1
+    columns: int = 1
+
+    def joined(self, other: "GridCell") -> "GridCell":
+        """Return the smallest cell that contains both."""
+        row, column = min(self.row, other.row), min(self.column, other.column)
+        rows = max(self.row + self.rows, other.row + other.rows) - row
+        columns = max(self.column + self.columns, other.column + other.columns) - column
+        return GridCell(row, column, rows, columns)
+
+    def overlaps(self, other: "GridCell") -> bool:
+        """Return whether the two have a place in common."""
+        return (
+            self.row < other.row + other.rows
+            and other.row < self.row + self.rows
+            and self.column < other.column + other.columns
+            and other.column < self.column + self.columns
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A ruled table without its text.
+
+    xs, ys: positions of the lines between columns and between rows, in pixels, sorted; the outer ones too.
+    cells: in reading order; they cover the grid without overlap.
+    """
+
+    xs: tuple[int, ...]
+    ys: tuple[int, ...]
+    cells: tuple[GridCell, ...]
+
+    @property
+    def bbox(self) -> Box:
+        """The outer lines."""
+        return self.xs[0], self.ys[0], self.xs[-1], self.ys[-1]
+
+    @property
+    def area(self) -> int:
+        """In pixels."""
+        return (self.xs[-1] - self.xs[0]) * (self.ys[-1] - self.ys[0])
+
+    def box_of(self, cell: GridCell) -> Box:
+        """Return the lines around a cell."""
+        right, bottom = self.xs[cell.column + cell.columns], self.ys[cell.row + cell.rows]
+        return self.xs[cell.column], self.ys[cell.row], right, bottom
+
+
+def find_grids(rulings: Rulings, size: tuple[int, int]) -> list[Grid]:
+    """Return the grids with at least two rows and two columns of cells; size: of the page in pixels."""
+    tolerance = max(size) * _TOLERANCE
+    grids = (_grid(group, tolerance) for group in _crossing(rulings, tolerance))
+    return [grid for grid in grids if grid is not None]
+
+
+def _crossing(rulings: Rulings, tolerance: float) -> Iterator[Rulings]:
+    """Yield groups of lines that cross or touch each other, directly or through others."""
+    unseen = {*rulings.vertical}
+    rows = {*rulings.horizontal}
+    while rows:
+        group, waiting = (set[Segment](), set[Segment]()), [(0, rows.pop())]
+        while waiting:
+            side, line = waiting.pop()
+            group[side].add(line)
+            others = unseen if side == 0 else rows
+            touching = {other for other in others if _touch(line, other, tolerance)}
+            others -= touching
+            waiting += [(1 - side, other) for other in touching]
+        yield Rulings(tuple(group[0]), tuple(group[1]))
+
+
+def _touch(line: Segment, across: Segment, tolerance: float) -> bool:
+    return (
+        line.start - tolerance <= across.at <= line.end + tolerance
+        and across.start - tolerance <= line.at <= across.end + tolerance
+    )
+
+
+def _grid(group: Rulings, tolerance: float) -> Grid | None:
+    horizontal = _with_open_sides(group.horizontal, group.vertical, tolerance)
+    vertical = _with_open_sides(group.vertical, group.horizontal, tolerance)
+    rows, columns = _positions(horizontal, tolerance), _positions(vertical, tolerance)
+    if len(rows) < 3 or len(columns) < 3:
+        return None
+    xs, ys = tuple(columns), tuple(rows)
+    cells = _cells(columns, rows)
+    grid = Grid(xs, ys, tuple(sorted(cells, key=lambda cell: (cell.row, cell.column))))
+    return grid if _has_rows_and_columns(grid) else None
+
+
+def _has_rows_and_columns(grid: Grid) -> bool:
+    """Return whether cells lie beside each other in two rows; a frame, or boxes in a row, are no table."""
+    in_row = [sum(cell.row == row for cell in grid.cells) for row in range(len(grid.ys) - 1)]
+    return sum(count >= 2 for count in in_row) >= 2
+
+
+def _with_open_sides(
+    lines: Sequence[Segment], across: Sequence[Segment], tolerance: float
+) -> Sequence[Segment]:
+    """Add the outer lines of a table that is open at its sides: the ends of the lines across."""
+    if not lines or len(across) < 2:
+        return lines
+    first, last = min(line.at for line in lines), max(line.at for line in lines)
+    before = sorted(line.start for line in across if line.start < first - 3 * tolerance)
+    after = sorted(line.end for line in across if line.end > last + 3 * tolerance)
+    start, end = min(line.at for line in across), max(line.at for line in across)
+    ends = [side[len(side) // 2] for side in (before, after) if len(side) >= 2]
+    return [*lines, *(Segment(at, start, end) for at in ends)]
+
+
+def _positions(lines: Iterable[Segment], tolerance: float) -> dict[int, list[Segment]]:
+    """Group lines at nearly the same position: from the mean position to the lines, sorted."""
+    groups: list[list[Segment]] = []
+    for line in sorted(lines, key=lambda line: line.at):
+        if groups and line.at - groups[-1][-1].at <= tolerance:
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return {round(sum(line.at for line in group) / len(group)): group for group in groups}
+
+
+def _cells(columns: dict[int, list[Segment]], rows: dict[int, list[Segment]]) -> list[GridCell]:
+    """Return the cells, each a rectangle; two places without a line between them belong to one cell."""
+    xs, ys = list(pairwise(columns)), list(pairwise(rows))
+    cells = [GridCell(row, column) for row, column in product(range(len(ys)), range(len(xs)))]
+    for row, (top, bottom) in enumerate(ys):
+        for column, (left, right) in enumerate(xs):
+            if column and not _is_drawn(columns[left], top, bottom):
+                cells = _joined(cells, GridCell(row, column - 1, columns=2))
+            if row and not _is_drawn(rows[top], left, right):
+                cells = _joined(cells, GridCell(row - 1, column, rows=2))
+    return cells
+
+
+def _joined(cells: list[GridCell], area: GridCell) -> list[GridCell]:
+    """Join all cells in an area to one, and the cells that this one overlaps."""
+    while any(area != area.joined(cell) for cell in cells if cell.overlaps(area)):
+        for cell in cells:
+            if cell.overlaps(area):
+                area = area.joined(cell)
+    return [*(cell for cell in cells if not cell.overlaps(area)), area]
+
+
+def _is_drawn(lines: Iterable[Segment], start: int, end: int) -> bool:
+    """Return whether lines at one position cover enough of the way from start to end."""
+    drawn, reached = 0, start
+    for line in sorted(lines, key=lambda line: line.start):
+        drawn += max(0, min(line.end, end) - max(line.start, reached))
+        reached = max(reached, min(line.end, end))
+    return drawn >= (end - start) * _DRAWN

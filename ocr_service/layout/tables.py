@@ -1,0 +1,130 @@
+"""Tables: their cells with their text, as HTML and as rows of plain text. Pure functions."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+
+from ocr_service.layout.grids import Grid, GridCell
+from ocr_service.layout.joining import join_lines
+from ocr_service.layout.words import Box, Line, Word, has_centre
+
+# A drawn line, read as a letter.
+_RULING = re.compile(r"[|¦\[\]_—–-]+")  # noqa: RUF001
+# Share of the cells that have text: a chart has grid lines too, and its numbers stand outside of them.
+_LEAST_FILLED = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class TableCell:
+    """A cell: its place, and its lines from top to bottom."""
+
+    place: GridCell
+    lines: tuple[Line, ...]
+
+    @property
+    def text(self) -> str:
+        """The lines, joined."""
+        return join_lines([line.text for line in self.lines]) if self.lines else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; its cells are in reading order and cover it without overlap."""
+
+    bbox: Box
+    cells: tuple[TableCell, ...]
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines of all cells."""
+        return [line for cell in self.cells for line in cell.lines]
+
+    @property
+    def html(self) -> str:
+        """The table as HTML, with its merged cells."""
+        rows = ("".join(map(_html_cell, row)) for row in self._rows())
+        return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+    @property
+    def text(self) -> str:
+        """The rows as lines, with a tab between two cells."""
+        return "\n".join("\t".join(cell.text for cell in row) for row in self._rows())
+
+    def _rows(self) -> Iterator[list[TableCell]]:
+        for _, row in groupby(self.cells, key=lambda cell: cell.place.row):
+            yield list(row)
+
+
+def _html_cell(cell: TableCell) -> str:
+    spans = (("rowspan", cell.place.rows), ("colspan", cell.place.columns))
+    attributes = "".join(f' {name}="{count}"' for name, count in spans if count > 1)
+    return f"<td{attributes}>{escape(cell.text, quote=False)}</td>"
+
+
+def with_ruled_tables(lines: Sequence[Line], grids: Sequence[Grid]) -> list[Line | Table]:
+    """Return the lines, in their order, with the table of each grid at the place of its first word.
+
+    A grid with too little text is no table.
+    """
+    flow: list[Line | Table] = [*lines]
+    # A grid in a cell of another one is a table of its own.
+    for grid in sorted(grids, key=lambda grid: grid.area):
+        table = _filled(grid, [item for item in flow if isinstance(item, Line)])
+        if table:
+            flow = list(_with_table(flow, table))
+    return flow
+
+
+def _filled(grid: Grid, lines: Sequence[Line]) -> Table | None:
+    cells = tuple(_cell(grid, place, lines) for place in grid.cells)
+    filled = sum(bool(cell.lines) for cell in cells)
+    return Table(grid.bbox, cells) if filled >= max(2, _LEAST_FILLED * len(cells)) else None
+
+
+def _with_table(flow: Iterable[Line | Table], table: Table) -> Iterator[Line | Table]:
+    is_placed = False
+    for item in flow:
+        rest = item if isinstance(item, Table) else item.part(lambda word: not has_centre(table.bbox, word))
+        if rest is not item and not is_placed:
+            yield table
+            is_placed = True
+        if rest:
+            yield rest
+
+
+def _cell(grid: Grid, place: GridCell, lines: Sequence[Line]) -> TableCell:
+    box = grid.box_of(place)
+    parts = (line.part(lambda word: has_centre(box, word) and not _is_ruling(word, box)) for line in lines)
+    rows = visual_rows([part for part in parts if part])
+    return TableCell(place, tuple(line for row in rows for line in row))
+
+
+def _is_ruling(word: Word, cell: Box) -> bool:
+    """Return whether a word is one of the lines around a cell, read as a letter."""
+    if not _RULING.fullmatch(word.text):
+        return False
+    (left, top, right, bottom), height = word.bbox, word.bbox[3] - word.bbox[1]
+    return (
+        left < cell[0] + height / 4
+        or right > cell[2] - height / 4
+        or bottom - top > (cell[3] - cell[1]) * 0.8
+    )
+
+
+def visual_rows(lines: Sequence[Line]) -> list[list[Line]]:
+    """Group lines that stand beside each other; the rows from top to bottom, each from left to right."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: line.bbox[1] + line.bbox[3]):
+        if rows and _beside(rows[-1][-1].bbox, line.bbox):
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [sorted(row, key=lambda line: line.bbox[0]) for row in rows]
+
+
+def _beside(one: Box, other: Box) -> bool:
+    """Return whether two boxes have half of the lower one's height in common."""
+    common = min(one[3], other[3]) - max(one[1], other[1])
+    return common * 2 > min(one[3] - one[1], other[3] - other[1])

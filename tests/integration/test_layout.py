@@ -1,0 +1,29 @@
+"""The layout of typeset pages, read by the real Tesseract through the whole service."""
+
+import httpx
+
+from tests.samples import encoded
+from tests.typesetting import Sheet
+
+
+def markdown(service: httpx.Client, sheet: Sheet) -> str:
+    file = encoded(sheet.image, "PNG", dpi=(200, 200))
+    return service.post("/ocr", files={"file": file}, data={"format": "markdown"}).raise_for_status().text
+
+
+def test_ruled_table_is_a_table_of_markdown(service: httpx.Client) -> None:
+    sheet = Sheet((1654, 700))
+    rows = [
+        ["Наименование", "Кол-во", "Сумма"],
+        ["Бумага офисная", "120", "4500,00"],
+        ["Картридж лазерный", "14", "39200,00"],
+        ["Итого к оплате", "", "43700,00"],
+    ]
+    sheet.table(rows, 200, [640, 240, 240], numbers=[1, 2])
+    assert markdown(service, sheet) == (
+        "| Наименование | Кол-во | Сумма |\n"
+        "|---|---|---|\n"
+        "| Бумага офисная | 120 | 4500,00 |\n"
+        "| Картридж лазерный | 14 | 39200,00 |\n"
+        "| Итого к оплате |  | 43700,00 |"
+    )
