@@ -8,7 +8,7 @@ PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test test-real-vllm test-clients lint lint-image check image-check bare-check bench-tesseract bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz fuzz-schema docs docs-tables lock clean
+.PHONY: help run run-gpu test test-real-vllm test-clients lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz fuzz-schema docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -60,6 +60,13 @@ image-check: lint-image ## build the cpu target of the image without Docker, run
 bench-tesseract: ## pages per second over HTTP, compared with bare tesserocr and OCRmyPDF
 	@scripts/setup.sh bench
 	@$(PYTHON) -m benchmarks.bench_tesseract
+
+corpus: ## build the evaluation set in .cache/corpus: 224 pages with their truth
+	@scripts/setup.sh bench
+	@$(PYTHON) -m benchmarks.corpus
+
+bench-accuracy: corpus ## accuracy and CPU time on the set, beside tesseract and OCRmyPDF; ARGS="--other CHECKOUT"
+	@$(PYTHON) -m benchmarks.bench_accuracy $(ARGS)
 
 bench-health: ## time to first answer, /health under full load, refusal of a decompression bomb
 	@scripts/setup.sh test

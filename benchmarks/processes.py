@@ -1,6 +1,7 @@
 """CPU and memory use of a process, from the kernel counters."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -8,8 +9,25 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 def cpu_seconds(pid: int) -> float:
     """CPU seconds of all threads, in user and kernel mode."""
+    return sum(_ticks(pid)[:2]) / _TICKS
+
+
+def cpu_seconds_of_tree(pid: int) -> float:
+    """CPU seconds of a process, of its descendants, and of children that have ended."""
+    return sum(sum(_ticks(each)) for each in _tree(pid)) / _TICKS
+
+
+def _ticks(pid: int) -> list[int]:
+    """Return the ticks in user and kernel mode: its own, and of its children that have ended."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / _TICKS
+    return [int(ticks) for ticks in after_name[11:15]]
+
+
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            yield from _tree(int(child))
 
 
 def rss_mib(pid: int) -> float:

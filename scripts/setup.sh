@@ -47,7 +47,7 @@ main() {
         ;;
     real-vllm) install_vllm_for_cpu "${REAL_VLLM_VENV:-.cache/real-vllm}" ;;
     bench)
-        packages="$packages $opencv $fonts ocrmypdf"
+        packages="$packages $opencv $fonts ocrmypdf tesseract-ocr tesseract-ocr-osd poppler-utils"
         install_packages
         install .venv --extra paddleocr --group test
         ;;

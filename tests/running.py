@@ -27,6 +27,7 @@ class RunningProgram:
     environment: variables added to the current environment. url: address of the server. log: lines so far.
     """
 
+    folder = ROOT
     listening = re.compile(r"(?:Uvicorn running on|stand-in for vLLM on) (http://[^/\s]+)")
 
     def __init__(self, command: Sequence[str], **environment: str) -> None:
@@ -38,7 +39,7 @@ class RunningProgram:
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             self._command,
-            cwd=ROOT,
+            cwd=self.folder,
             env={**os.environ, **self._environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
