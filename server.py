@@ -39,6 +39,8 @@ from ocr_service.runtime.background import BackgroundTasks
 from ocr_service.runtime.connections import ConnectionLimits
 from ocr_service.runtime.listen_address import greeting
 from ocr_service.runtime.memory import configure_malloc
+from ocr_service.runtime.open_connections import OpenConnections
+from ocr_service.runtime.open_files import connections_within_open_files, raise_open_files
 from ocr_service.runtime.threads import Workers
 from ocr_service.runtime.watchdog import Watchdog
 from ocr_service.sources.fetching import Fetcher
@@ -121,8 +123,11 @@ def choose_storage(settings: Settings) -> Storage | None:
 def create_app(settings: Settings, engine: Engine, storage: Storage | None = None) -> FastAPI:
     """Build the app around one engine and the storage for results."""
     app = _app_with_docs() if settings.access.docs else _app_without_docs()
-    app.state.service = _service(settings, engine, storage)
-    app.state.connection_limits = ConnectionLimits(settings.connections, settings.uploads.idle_timeout)
+    connections = _open_connections(settings)
+    app.state.service = _service(settings, engine, storage, connections)
+    app.state.connection_limits = ConnectionLimits(
+        settings.connections, settings.uploads.idle_timeout, connections
+    )
     app.state.greeting = partial(greeting, page=settings.access.docs, key=bool(settings.access.keys))
     app.state.error_bodies = layout_parsing.ERROR_BODIES
     for module in (ocr, layout_parsing, liteparse, health, metrics):
@@ -135,9 +140,16 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
     return app
 
 
-def _service(settings: Settings, engine: Engine, storage: Storage | None) -> Service:
+def _open_connections(settings: Settings) -> OpenConnections:
+    count = connections_within_open_files(settings.connections.max_connections)
+    return OpenConnections(count, settings.admission.unread_answer_bytes)
+
+
+def _service(
+    settings: Settings, engine: Engine, storage: Storage | None, connections: OpenConnections
+) -> Service:
     uploads, documents = settings.uploads, settings.documents
-    admission = Admission(settings.admission.bounds(engine.max_pages_in_flight))
+    admission = Admission(settings.admission.bounds(engine.max_pages_in_flight), lambda: connections.unread)
     return Service(
         Pipeline(
             engine,
@@ -157,6 +169,7 @@ def _service(settings: Settings, engine: Engine, storage: Storage | None) -> Ser
         Gpus(),
         BackgroundTasks(),
         Watchdog(settings.lifecycle.stall_timeout),
+        connections,
         Workers(1, "large-bodies"),
         uploads=uploads,
         s3_configured=settings.s3.configured,
@@ -220,6 +233,7 @@ def _app_from_environment() -> FastAPI:
         settings = load_settings()
         configure_malloc()
         configure_logging(settings.logs.level, settings.logs.format)
+        raise_open_files()
         engine = choose_engine(settings)
     except ConfigurationError as error:
         log.critical("The service cannot start: %s", error)

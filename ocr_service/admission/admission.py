@@ -7,7 +7,7 @@ take slots, and it ends with its answer. Each step has a limit; a request beyond
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -29,7 +29,7 @@ class Bounds:
     """Limits on concurrent work.
 
     pages, pixels: decoded or recognized at a time.
-    document_bytes: total size of the documents in memory.
+    document_bytes: total size of the documents and of the unread answers in memory.
     waiting: requests without a page in a slot.
     seconds: deadline of a request, from the arrival of its document.
     """
@@ -45,11 +45,12 @@ class Admission:
     """Admits requests and owns the state of their limits; belongs to one event loop.
 
     slots: for pages. document_bytes: held in memory now. draining: no request is admitted any more.
-    refused: number of refused requests, by error code.
+    refused: number of refused requests, by error code. answer_bytes: returns the bytes of answers in memory.
     """
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, answer_bytes: Callable[[], int] = lambda: 0) -> None:
         self.bounds = bounds
+        self._answer_bytes = answer_bytes
         self.slots = PageSlots(bounds.pages, bounds.pixels)
         self.document_bytes = 0
         self.draining = False
@@ -98,6 +99,10 @@ class Admission:
             yield queue
         finally:
             self._queues.discard(queue)
+
+    def has_memory(self, count: int) -> bool:
+        """Return whether so many further bytes fit beside the documents and the answers in memory."""
+        return self.document_bytes + self._answer_bytes() + count <= self.bounds.document_bytes
 
     def refuse_if_full(self) -> None:
         """Raise Overloaded if the backlog is full."""
@@ -157,8 +162,8 @@ class Visit:
         admission = self._admission
         # A single document always has room. Other limits apply to its size.
         is_alone = admission.document_bytes == self.held
-        if not is_alone and admission.document_bytes + count > admission.bounds.document_bytes:
-            raise admission.overloaded("The documents of other requests fill the memory")
+        if not is_alone and not admission.has_memory(count):
+            raise admission.overloaded("The documents and answers of other requests fill the memory")
         admission.document_bytes += count
         self.held += count
 

@@ -37,7 +37,9 @@ class AdmissionSettings(SettingsGroup):
         1024,
         ge=1,
         le=1_000_000,
-        description="Maximum memory for the files of all requests, in MiB. Requests beyond it are refused.",
+        description="Maximum memory for the files of all requests and for answers that are not read yet, in "
+        "MiB. Requests beyond it are refused. Unread answers can take half of it; beyond that, the slowest "
+        "reader is disconnected.",
     )
     request_timeout: float = Field(
         300,
@@ -46,6 +48,11 @@ class AdmissionSettings(SettingsGroup):
         description="Seconds that a request may take after its document has arrived. A client may "
         "ask for less.",
     )
+
+    @property
+    def unread_answer_bytes(self) -> int:
+        """Memory for answers that are not read yet."""
+        return self.max_documents_mb * 2**19
 
     def bounds(self, engine_pages: int) -> Bounds:
         """Return the limits in bytes and pixels, for an engine that can use `engine_pages` at a time."""

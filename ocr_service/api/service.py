@@ -9,6 +9,7 @@ from ocr_service.admission.admission import Admission
 from ocr_service.api.requests.body_stream import UploadSettings
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime.background import BackgroundTasks
+from ocr_service.runtime.open_connections import OpenConnections
 from ocr_service.runtime.threads import Workers
 from ocr_service.runtime.watchdog import Watchdog
 from ocr_service.sources.source import Sources
@@ -32,6 +33,7 @@ class Service:
     gpus: Gpus
     background: BackgroundTasks
     watchdog: Watchdog
+    connections: OpenConnections
     large_bodies: Workers
     uploads: UploadSettings
     s3_configured: bool

@@ -11,6 +11,7 @@ from ocr_service import __version__
 from ocr_service.admission.admission import Admission
 from ocr_service.core.engine import Engine, EngineState, VlmState
 from ocr_service.pipeline.pipeline import Pipeline
+from ocr_service.runtime.open_connections import OpenConnections
 from ocr_service.storage.result_store import ResultStore
 from ocr_service.telemetry.gpus import Gpu
 from ocr_service.telemetry.metrics import REGISTRY
@@ -86,6 +87,9 @@ documents_held = StateGauge("ocr_documents_held_bytes", "Size of the received do
 documents_limit = StateGauge(
     "ocr_documents_held_limit_bytes", "Maximum size of the received documents in memory."
 )
+answers_unread = StateGauge("ocr_answers_unread_bytes", "Size of the answers that wait for slow readers.")
+connections_open = StateGauge("ocr_connections_open", "Open connections.")
+connections_limit = StateGauge("ocr_connections_limit", "Maximum number of open connections.")
 cache_memory = StateGauge("ocr_cache_memory_bytes", "Size of the cached results in memory.")
 storage_up = StateGauge(
     "ocr_storage_up", "1 if the last use of the storage succeeded, else 0; no sample if there is none."
@@ -102,12 +106,18 @@ class Scrape:
     """The metrics of one scrape: the counted ones, and the state of the service at that moment."""
 
     def __init__(
-        self, pipeline: Pipeline, admission: Admission, result_store: ResultStore, gpus: Sequence[Gpu]
+        self,
+        pipeline: Pipeline,
+        admission: Admission,
+        result_store: ResultStore,
+        connections: OpenConnections,
+        gpus: Sequence[Gpu],
     ) -> None:
         # Read here, in the event loop, because another thread encodes it.
         self._state = [
             *_of_engine(pipeline.engine),
             *_of_admission(admission),
+            *_of_connections(connections),
             cache_memory.of(pipeline.cache.memory_bytes if pipeline.cache else None),
             *_of_result_store(result_store),
             *_of_gpus(gpus),
@@ -141,6 +151,12 @@ def _of_admission(admission: Admission) -> Iterator[Metric]:
     yield pixels_limit.of(slots.pixels)
     yield documents_held.of(admission.document_bytes)
     yield documents_limit.of(bounds.document_bytes)
+
+
+def _of_connections(connections: OpenConnections) -> Iterator[Metric]:
+    yield connections_open.of(connections.count)
+    yield connections_limit.of(connections.max_count)
+    yield answers_unread.of(connections.unread)
 
 
 def _of_result_store(result_store: ResultStore) -> Iterator[Metric]:

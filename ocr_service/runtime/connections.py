@@ -1,4 +1,4 @@
-"""The HTTP protocol of uvicorn, with limits on slow clients and large headers.
+"""The HTTP protocol of uvicorn, with limits on slow clients, idle connections and large headers.
 
 It ignores an offer of another protocol, such as HTTP/2 from Java's HttpClient and from `curl --http2`.
 
@@ -13,6 +13,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ocr_service.runtime.open_connections import OpenConnections
 from ocr_service.runtime.settings import ConnectionSettings
 
 STATE_KEY = "connection_limits"
@@ -25,10 +26,11 @@ _HEADERS_TOO_LARGE = (
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """discard_seconds: for the rest of a body whose request has been answered."""
+    """discard_seconds: for the rest of a body whose request has been answered. open: all connections."""
 
     settings: ConnectionSettings
     discard_seconds: float
+    open: OpenConnections
 
 
 class Connection(HttpToolsProtocol):
@@ -53,12 +55,14 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer for the headers of the first request."""
         super().connection_made(transport)
+        self._limits.open.add(self)
         self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timers."""
         self._stop_timer()
         self._stop_reading_timer()
+        self._limits.open.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -68,6 +72,7 @@ class Connection(HttpToolsProtocol):
         self._header_bytes += len(data)
         self._unset_keepalive_if_required()
         self._parse(data)
+        self._note_wait()
         if self._header_bytes > _MAX_HEADER_BYTES and not self.transport.is_closing():
             if self._is_answering:
                 self.transport.abort()
@@ -129,6 +134,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Start the timer for the rest of the body, or for the headers of the next request."""
         super().on_response_complete()
+        self._note_wait()
         if self._is_receiving:
             self._close_after(self._limits.discard_seconds)
         else:
@@ -137,12 +143,34 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Start the timer for a client that does not read the answer."""
         super().pause_writing()
-        self._expect_reading(self.transport.get_write_buffer_size())
+        self._expect_reading(self.unread)
+        self._limits.open.stall(self)
+        self._note_wait()
 
     def resume_writing(self) -> None:
         """Stop that timer: the client reads the answer."""
         self._stop_reading_timer()
         super().resume_writing()
+        self._limits.open.read(self)
+        self._note_wait()
+
+    @property
+    def unread(self) -> int:
+        """Bytes of the answer that wait until the client reads them."""
+        return self.transport.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """Close the connection at once; `close` would wait until the client has read the rest."""
+        self.transport.abort()
+
+    def _note_wait(self) -> None:
+        """Tell whether the service waits for the client from now on, or the client for the service."""
+        if self.transport.is_closing():
+            return
+        if self._is_receiving or not self._is_answering or self.flow.write_paused:
+            self._limits.open.wait(self)
+        else:
+            self._limits.open.work(self)
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -191,7 +219,7 @@ class Connection(HttpToolsProtocol):
         self._timer = self.loop.call_later(seconds, self._close_unless_unread, seconds)
 
     def _close_unless_unread(self, seconds: float) -> None:
-        unread = self.transport.get_write_buffer_size()
+        unread = self.unread
         if not unread:
             self.transport.abort()
             return
@@ -208,10 +236,9 @@ class Connection(HttpToolsProtocol):
 
     def _abort_unless_read(self, unread: int) -> None:
         self._reading_timer = None
-        left = self.transport.get_write_buffer_size()
+        left = self.unread
         if left >= unread:
-            # `close` would wait until the client has read the rest.
-            self.transport.abort()
+            self.abort()
         elif left:
             self._expect_reading(left)
 

@@ -6,9 +6,17 @@ from ocr_service.core.settings import SettingsGroup, env_prefix
 
 
 class ConnectionSettings(SettingsGroup):
-    """Timeouts of a client's connection."""
+    """The number of connections, and the timeouts of one."""
 
     model_config = env_prefix("OCR_")
+
+    max_connections: int = Field(
+        4096,
+        ge=1,
+        le=60_000,
+        description="Maximum number of connections, less if the limit of open files is lower. Beyond it, the "
+        "connection whose client has sent nothing for the longest time is closed.",
+    )
 
     header_timeout: float = Field(
         10, gt=0, le=3600, description="Seconds within which the headers of a request must arrive."

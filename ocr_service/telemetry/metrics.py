@@ -54,6 +54,14 @@ request_duration = _histogram(
 )
 document_size = _histogram("ocr_document_size_bytes", "Size of the received documents.", buckets=_BYTES)
 
+connections_closed = _counter(
+    "ocr_connections_closed_total",
+    "Connections that were closed to make room. `idle`: too many are open. `unread`: answers fill the "
+    "memory.",
+    "reason",
+    ("idle", "unread"),
+)
+
 pages = _counter(
     "ocr_pages_total",
     "Processed pages. `partly`: some blocks failed. `dropped`: the request was cancelled.",

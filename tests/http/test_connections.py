@@ -6,13 +6,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from ocr_service.core.documents import Page, PageResult
 from ocr_service.core.options import Options
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.scraping import Scrape, scrape, until_grown
 from tests.http.serving import serving
+from tests.running import NO_CERTIFICATES
 from tests.samples import pdf_of_text, small_png
 
 pytestmark = pytest.mark.anyio
@@ -214,6 +217,45 @@ async def test_response_that_is_read_slowly_is_sent_completely() -> None:
 
 def length_of(head: bytes) -> int:
     return int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+
+
+async def test_health_is_answered_beyond_the_limit_of_connections() -> None:
+    """Connections that send nothing, a part of the headers or a part of a body make room."""
+    form = b"content-length: 1000\r\n\r\n" + PART
+    async with serving(ScriptedEngine(), ocr_max_connections=10) as client:
+        opened = [
+            await asyncio.open_connection(client.base_url.host, client.base_url.port) for _ in range(30)
+        ]
+        for number, (_, writer) in enumerate(opened):
+            with suppress(ConnectionError):
+                writer.write((b"", b"GET /", UPLOAD + form)[number % 3])
+                await writer.drain()
+            for _ in range(2):
+                await asyncio.sleep(0)
+        async with httpx.AsyncClient(base_url=client.base_url, verify=NO_CERTIFICATES) as prober:
+            for _ in range(5):
+                assert (await prober.get("/health")).status_code == 200
+            metrics = Scrape((await prober.get("/metrics")).text)
+        assert metrics.of("ocr_connections_open")[()] == metrics.of("ocr_connections_limit")[()] == 10
+        for _, writer in opened:
+            writer.transport.abort()
+
+
+async def test_unread_answers_take_half_of_the_memory_for_documents() -> None:
+    """Nobody reads the answers, each of which needs most of the half."""
+    engine = _Verbose()
+    engine.open(1)
+    form = PART + small_png() + b"\r\n--b--\r\n"
+    async with serving(engine, ocr_max_documents_mb=120) as client:
+        before = await scrape(client)
+        opened = [await asyncio.open_connection(client.base_url.host, client.base_url.port) for _ in range(4)]
+        for _, writer in opened:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(UPLOAD + b"content-length: %d\r\n\r\n" % len(form) + form)
+        after = await until_grown(client, before, "ocr_connections_closed_total", {("unread",): 3})
+        assert 0 < after.of("ocr_answers_unread_bytes")[()] <= 60 * 2**20
+        for _, writer in opened:
+            writer.transport.abort()
 
 
 H2C = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAAB\r\n"

@@ -21,7 +21,8 @@ router = APIRouter()
 async def get_metrics(request: Request) -> Response:
     """Answer in the format of the `Accept` header: the one of Prometheus, or OpenMetrics."""
     service = service_of(request)
-    scrape = Scrape(service.pipeline, service.admission, service.result_store, await service.gpus.read())
+    gpus = await service.gpus.read()
+    scrape = Scrape(service.pipeline, service.admission, service.result_store, service.connections, gpus)
     try:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
     except TypeError:
