@@ -9,6 +9,7 @@ from ocr_service.layout.grids import find_grids
 from ocr_service.layout.headings import body_height, label_of
 from ocr_service.layout.labels import LIST, TABLE
 from ocr_service.layout.paragraphs import Paragraph, group_lists, paragraphs_of
+from ocr_service.layout.row_tables import with_row_tables
 from ocr_service.layout.rulings import NO_RULINGS, Rulings
 from ocr_service.layout.tables import Table, with_ruled_tables
 from ocr_service.layout.words import Line, enclosing, mean_confidence
@@ -32,10 +33,15 @@ def compose(lines: Sequence[Line], size: tuple[int, int], rulings: Rulings = NO_
 
     size: width and height of the page in pixels.
     """
-    flow = with_ruled_tables(lines, find_grids(rulings, size))
+    ruled = with_ruled_tables(lines, find_grids(rulings, size))
+    flow = [item for section in _sections(ruled) for item in _with_row_tables(section)]
     blocks = _blocks(flow, body_height(lines))
     numbered = tuple(replace(block, order=order) for order, block in enumerate(blocks, start=1))
     return PageLayout(numbered, _plain_text(flow))
+
+
+def _with_row_tables(section: Table | list[Line]) -> list[Line | Table]:
+    return [section] if isinstance(section, Table) else with_row_tables(section)
 
 
 def _blocks(flow: Sequence[Line | Table], body: float) -> Iterator[Block]:

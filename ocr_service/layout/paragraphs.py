@@ -109,6 +109,11 @@ def _continues(before: Paragraph, item: Paragraph) -> bool:
     return below and kinds[0] is kinds[1]
 
 
+def is_mark(text: str) -> bool:
+    """Return whether a text is nothing but the mark of a list item."""
+    return _mark(f"{text} x") is not None
+
+
 def _mark(text: str) -> re.Pattern[str] | None:
     """Return the pattern of the mark at the start of an item, or None."""
     return next((mark for mark in _MARKS if mark.match(text)), None)

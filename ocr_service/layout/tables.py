@@ -73,7 +73,7 @@ def with_ruled_tables(lines: Sequence[Line], grids: Sequence[Grid]) -> list[Line
     for grid in sorted(grids, key=lambda grid: grid.area):
         table = _filled(grid, [item for item in flow if isinstance(item, Line)])
         if table:
-            flow = list(_with_table(flow, table))
+            flow = list(with_table(flow, table))
     return flow
 
 
@@ -83,7 +83,8 @@ def _filled(grid: Grid, lines: Sequence[Line]) -> Table | None:
     return Table(grid.bbox, cells) if filled >= max(2, _LEAST_FILLED * len(cells)) else None
 
 
-def _with_table(flow: Iterable[Line | Table], table: Table) -> Iterator[Line | Table]:
+def with_table(flow: Iterable[Line | Table], table: Table) -> Iterator[Line | Table]:
+    """Yield the items with the table at the place of the first word inside it, without these words."""
     is_placed = False
     for item in flow:
         rest = item if isinstance(item, Table) else item.part(lambda word: not has_centre(table.bbox, word))
@@ -117,7 +118,7 @@ def visual_rows(lines: Sequence[Line]) -> list[list[Line]]:
     """Group lines that stand beside each other; the rows from top to bottom, each from left to right."""
     rows: list[list[Line]] = []
     for line in sorted(lines, key=lambda line: line.bbox[1] + line.bbox[3]):
-        if rows and _beside(rows[-1][-1].bbox, line.bbox):
+        if rows and all(_beside(other.bbox, line.bbox) for other in rows[-1]):
             rows[-1].append(line)
         else:
             rows.append([line])

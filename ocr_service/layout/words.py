@@ -1,6 +1,6 @@
 """Words and lines of a page, from an engine or from the text of a PDF."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -37,10 +37,14 @@ class Line:
 
     def part(self, belongs: Callable[[Word], bool]) -> "Line | None":
         """Return the line with these of its words alone, or None if there are none."""
-        words = tuple(word for word in self.words if belongs(word))
+        words = [word for word in self.words if belongs(word)]
+        return self.of(words) if words else None
+
+    def of(self, words: Sequence[Word]) -> "Line":
+        """Return the line with these of its words alone."""
         if len(words) == len(self.words):
             return self
-        return replace(self, words=words, bbox=enclosing(word.bbox for word in words)) if words else None
+        return replace(self, words=tuple(words), bbox=enclosing(word.bbox for word in words))
 
     @property
     def letter_width(self) -> float:

@@ -27,3 +27,14 @@ def test_ruled_table_is_a_table_of_markdown(service: httpx.Client) -> None:
         "| Картридж лазерный | 14 | 39200,00 |\n"
         "| Итого к оплате |  | 43700,00 |"
     )
+
+
+def test_rows_without_lines_stay_rows(service: httpx.Client) -> None:
+    sheet = Sheet((1654, 700))
+    rows = [("Бумага офисная", "375,50"), ("Картридж лазерный", "2800,00"), ("Степлер настольный", "640,00")]
+    for number, (name, price) in enumerate(rows):
+        sheet.row([(name, 150, "l"), (price, 1400, "r")], 200 + 58 * number)
+    assert markdown(service, sheet).splitlines()[2:] == [
+        "| Картридж лазерный | 2800,00 |",
+        "| Степлер настольный | 640,00 |",
+    ]

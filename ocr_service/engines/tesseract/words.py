@@ -1,10 +1,19 @@
 """Words and lines of a page that Tesseract has read."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from statistics import median
 from types import ModuleType
 from typing import Any
 
 from ocr_service.layout.words import Line, Word
+
+# Letters of Latin and Cyrillic that rise above the small letters, and that reach below the line; by how much,
+# as a share of the height of small letters in usual fonts.
+_RISING = re.compile(r"[A-ZА-ЯЁ0-9bdfhkltßбйё!?()\[\]{}/|\\&@№§%$]")  # noqa: RUF001
+_FALLING = re.compile(r"[gjpqyруфцщдQДЦЩ,;()\[\]{}/|@§$]")  # noqa: RUF001
+_RISE, _FALL = 0.45, 0.35
+_LETTER = re.compile(r"[A-Za-zА-Яа-яЁё0-9]")  # noqa: RUF001
 
 
 def lines_of(api: Any, tesserocr: ModuleType) -> list[Line]:
@@ -23,23 +32,35 @@ def _lines(position: Any, level: Any) -> Iterator[Line]:
         opens_line = False
         while more and not opens_line:
             if text := _text(position, level.WORD):
-                words.append(
-                    Word(text, position.BoundingBox(level.WORD), position.Confidence(level.WORD) / 100)
-                )
+                confidence = position.Confidence(level.WORD) / 100
+                words.append(Word(text, position.BoundingBox(level.WORD), confidence))
             more = position.Next(level.WORD)
             opens_line = position.IsAtBeginningOf(level.TEXTLINE)
         if values and words:
-            yield Line(words=tuple(words), **values)
+            yield _line(words, **values)
 
 
 def _line_at(position: Any, level: Any) -> dict[str, Any]:
     row = position.RowAttributes()
     return {
         "bbox": position.BoundingBox(level.TEXTLINE),
-        "height": row["row_height"] - row["ascenders"] + row["descenders"],
+        "row_height": row["row_height"] - row["ascenders"] + row["descenders"],
         "opens_block": position.IsAtBeginningOf(level.BLOCK),
         "opens_paragraph": position.IsAtBeginningOf(level.PARA),
     }
+
+
+def _line(words: Sequence[Word], *, row_height: float, **values: Any) -> Line:
+    """Return a line; row_height: Tesseract's estimate for small letters, which fails for some lines."""
+    heights = [_small_letters(word) for word in words if _LETTER.search(word.text)]
+    return Line(words=tuple(words), height=median(heights) if heights else row_height, **values)
+
+
+def _small_letters(word: Word) -> float:
+    """Return the height of the small letters of a word, from its box and its letters."""
+    rise = _RISE if _RISING.search(word.text) else 0
+    fall = _FALL if _FALLING.search(word.text) else 0
+    return (word.bbox[3] - word.bbox[1]) / (1 + rise + fall)
 
 
 def _text(position: Any, level: int) -> str:
