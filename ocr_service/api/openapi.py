@@ -205,6 +205,7 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {
             "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},
             "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
+            "text/html": {"schema": {"type": "string", "examples": ["<!DOCTYPE html>"]}},
             "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}},
         },
     },

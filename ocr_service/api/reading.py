@@ -21,7 +21,7 @@ from ocr_service.core.options import Options
 from ocr_service.core.quality import mean_confidence
 from ocr_service.pipeline.reading import Job
 from ocr_service.sources.source import file_name
-from ocr_service.storage.bundles import DISABLED, Bundle, StorageOutcome
+from ocr_service.storage.bundles import DISABLED, Bundle, FileToStore, StorageOutcome
 from ocr_service.storage.packing import folder_of, metadata_of, pack, source_file
 from ocr_service.telemetry import tracing
 from ocr_service.telemetry.request_context import record, request_id, unique_id
@@ -124,14 +124,20 @@ async def read(received: Received) -> DocumentResult:
     return result
 
 
-async def store(received: Received, result: DocumentResult, result_json: Callable[[], str]) -> StorageOutcome:
+async def store(
+    received: Received,
+    result: DocumentResult,
+    result_json: Callable[[], str],
+    rendered: FileToStore | None = None,
+) -> StorageOutcome:
     """Store the result if the request wants it; the settings limit the wait.
 
     result_json: makes the JSON that is stored; called in a thread, and only if the result is stored.
+    rendered: the result in the form that the request wants.
     """
     stored = DISABLED
     if received.is_stored:
-        bundle = await asyncio.to_thread(_packed, received, result, result_json)
+        bundle = await asyncio.to_thread(_packed, received, result, result_json, rendered)
         stored = await received.service.result_store.store(bundle)
     record.get().storage = stored.status.value
     return stored
@@ -168,13 +174,16 @@ def record_pages(pages: Sequence[PageQuality], timings: Timings, cached: bool) -
     known.timings = asdict(timings)
 
 
-def _packed(received: Received, result: DocumentResult, result_json: Callable[[], str]) -> Bundle:
+def _packed(
+    received: Received, result: DocumentResult, result_json: Callable[[], str], rendered: FileToStore | None
+) -> Bundle:
     job, storage = received.job, received.service.result_store.storage
     assert storage is not None
     return pack(
         folder_of(storage.prefix, unique_id.get()),
         result_json(),
         result.pages,
+        [rendered] if rendered else [],
         source_file(job.data, received.file_name) if received.fields.store_source else None,
         metadata_of(job.sha256, received.service.pipeline.engine, request_id.get()),
     )

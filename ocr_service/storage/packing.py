@@ -43,16 +43,19 @@ def pack(
     folder: str,
     result_json: str,
     pages: Sequence[PageResult],
+    rendered: Sequence[FileToStore],
     source: FileToStore | None,
     metadata: Mapping[str, str],
 ) -> Bundle:
-    """Bundle the JSON, the Markdown with its images and, if given, the source document."""
+    """Bundle the JSON, the Markdown with its images, other forms of the result and, if given, the source."""
     markdown, images = _markdown_and_images(pages)
     files = [
         FileToStore("result.json", result_json.encode(), _JSON),
         FileToStore("result.md", markdown.encode(), _MARKDOWN),
         *(FileToStore(path, image, _JPEG) for path, image in images.items()),
     ]
+    names = {file.name for file in files}
+    files += [file for file in rendered if file.name not in names]
     return Bundle(folder, tuple(files if source is None else [*files, source]), metadata)
 
 

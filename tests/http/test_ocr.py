@@ -287,6 +287,14 @@ async def test_page_cancelled_by_the_engine_does_not_block_the_request() -> None
     assert response.status_code == 503
 
 
+async def test_html_is_one_file_with_the_name_of_the_document() -> None:
+    async with serving(ScriptedEngine()) as client:
+        chosen = await client.post("/ocr", files=upload(small_png(), "a<b.png"), data={"format": "html"})
+    assert chosen.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<title>a&lt;b.png</title>" in chosen.text and "<strong>page 1</strong>" in chosen.text
+    assert chosen.headers["content-security-policy"].startswith("default-src 'none'")
+
+
 async def test_every_image_type_is_read() -> None:
     image = Image.new("RGB", (64, 48), "white")
     engine = ScriptedEngine()

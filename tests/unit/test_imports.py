@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "core",
         "decoding",
         "engines",
+        "exports",
         "ocr_service",
         "pipeline",
         "runtime",
@@ -44,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "storage",
         "telemetry",
     },
+    "exports": {"core"},
     "storage": {"core", "decoding", "ocr_service", "runtime", "telemetry"},
     "pipeline": {"admission", "core", "decoding", "ocr_service", "runtime", "telemetry"},
     "ocr_engine": {"core", "engines", "runtime"},
@@ -75,6 +77,9 @@ HEAVY = (
     "boto3",
     "opentelemetry.exporter",
     "opentelemetry.sdk",
+    "latex2mathml",
+    "markdown_it",
+    "nh3",
 )
 
 

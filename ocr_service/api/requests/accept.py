@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-Form = Literal["json", "markdown", "text", "stream"]
+Form = Literal["json", "markdown", "text", "html", "stream"]
 
 NDJSON = "application/x-ndjson"
+# Without HTML: some clients accept it by default and expect JSON, as URLConnection of Java.
 _MEDIA_TYPES: dict[Form, str] = {
     "json": "application/json",
     "markdown": "text/markdown",

@@ -34,9 +34,9 @@ class OcrFields(RecognitionFields):
         "Default: the setting `OCR_LANG`, `rus+eng`.",
         examples=["rus+eng"],
     )
-    format: Literal["json", "markdown", "text"] | None = Field(
+    format: Literal["json", "markdown", "text", "html"] | None = Field(
         None,
-        description="Format of the answer: `json` with all results, or only `markdown` or `text`. "
+        description="Format of the answer: `json` with all results, or only `markdown`, `text` or `html`. "
         "Default: the `Accept` header decides; without it, `json`.",
     )
     images: bool = Field(

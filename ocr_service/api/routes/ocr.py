@@ -4,17 +4,17 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse
 
 from ocr_service.api import openapi, reading
 from ocr_service.api.answers.document import DocumentAnswer, with_storage
 from ocr_service.api.answers.etags import etag, is_known
+from ocr_service.api.answers.rendered import rendered
 from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.accept import Form, answer_form
 from ocr_service.api.requests.body import read_body, unique_fields
 from ocr_service.api.requests.ocr_fields import check_names, read_fields
 from ocr_service.api.routes.stream import open_stream
-from ocr_service.core.documents import DocumentResult, whole_markdown, whole_text
+from ocr_service.core.documents import DocumentResult
 from ocr_service.pipeline.cache import is_complete
 
 router = APIRouter(tags=[openapi.DOCUMENTS])
@@ -66,12 +66,13 @@ async def _answer(
     received: Received, result: DocumentResult, form: Form, headers: dict[str, str]
 ) -> Response:
     result_json = received.json_of(result)
-    stored = await reading.store(received, result, result_json)
+    # In threads, because a long document takes a while to write and must not delay the probes.
     if form == "json":
-        # In a thread, because a long document takes a while to serialize and must not delay the probes.
+        stored = await reading.store(received, result, result_json)
         body = await asyncio.to_thread(lambda: with_storage(result_json(), stored))
         return Response(body, 200, headers, "application/json")
+    engine = received.service.pipeline.engine.name
+    file = await asyncio.to_thread(rendered, result, form, engine, received.file_name)
+    stored = await reading.store(received, result, result_json, file)
     headers = headers | reading.storage_headers(stored) | reading.quality_headers(result)
-    if form == "markdown":
-        return Response(whole_markdown(result), 200, headers, "text/markdown; charset=utf-8")
-    return PlainTextResponse(whole_text(result), 200, headers)
+    return Response(file.body, 200, headers, file.content_type)

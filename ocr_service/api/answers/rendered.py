@@ -1,0 +1,42 @@
+"""A result as one file: Markdown, text, HTML."""
+
+from collections.abc import Callable, Mapping
+
+from ocr_service.api.requests.accept import Form
+from ocr_service.core.documents import DocumentResult, whole_markdown, whole_text
+from ocr_service.engines import PADDLEOCR_VL
+from ocr_service.storage.bundles import FileToStore
+
+# Title of a document that was sent without a name.
+_UNTITLED = "Document"
+
+
+def rendered(result: DocumentResult, form: Form, engine: str, name: str) -> FileToStore:
+    """Return the file of a result; slow for a long document, so not for the event loop.
+
+    form: not "json" and not "stream". engine: name of the engine. name: of the document, or "".
+    """
+    return _RENDERERS[form](result, engine, name)
+
+
+def _markdown(result: DocumentResult, engine: str, name: str) -> FileToStore:
+    return FileToStore("result.md", whole_markdown(result).encode(), "text/markdown; charset=utf-8")
+
+
+def _text(result: DocumentResult, engine: str, name: str) -> FileToStore:
+    return FileToStore("result.txt", whole_text(result).encode(), "text/plain; charset=utf-8")
+
+
+def _html(result: DocumentResult, engine: str, name: str) -> FileToStore:
+    # Imported here, because the parsers take 0.2 s to import and few requests need them.
+    from ocr_service.exports.html import to_html
+
+    body = to_html(result, name or _UNTITLED, formulas=engine == PADDLEOCR_VL)
+    return FileToStore("result.html", body.encode(), "text/html; charset=utf-8")
+
+
+_RENDERERS: Mapping[Form, Callable[[DocumentResult, str, str], FileToStore]] = {
+    "markdown": _markdown,
+    "text": _text,
+    "html": _html,
+}

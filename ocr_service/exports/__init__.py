@@ -1,0 +1,1 @@
+"""A result as a file for people: HTML, a Word document, a searchable PDF."""

@@ -1,0 +1,101 @@
+"""Markdown of a page → HTML that cannot run anything in a browser.
+
+The text of a page is whatever somebody printed on it, so the HTML is sanitised as a whole, formulas included.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+from typing import Any
+
+import latex2mathml.converter
+import nh3
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+_TEXT_TAGS = frozenset(
+    ("a", "b", "blockquote", "br", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i")
+) | {"img", "li", "ol", "p", "pre", "s", "strong", "sub", "sup", "u", "ul"}
+_TABLE_TAGS = frozenset(("caption", "col", "colgroup", "table", "tbody", "td", "tfoot", "th", "thead", "tr"))
+# https://www.w3.org/TR/mathml-core/
+_MATH_TAGS = {
+    "math",
+    "merror",
+    "mfrac",
+    "mi",
+    "mmultiscripts",
+    "mn",
+    "mo",
+    "mover",
+    "mpadded",
+    "mphantom",
+} | {
+    *("mprescripts", "mroot", "mrow", "ms", "mspace", "msqrt", "mstyle", "msub", "msubsup", "msup", "mtable"),
+    *("mtd", "mtext", "mtr", "munder", "munderover"),
+}
+_SPANS = {"colspan", "rowspan"}
+_ATTRIBUTES: Mapping[str, set[str]] = {
+    "a": {"href"},
+    "img": {"src", "alt"},
+    "ol": {"start"},
+    "td": _SPANS,
+    "th": _SPANS,
+    "math": {"display"},
+    "mi": {"mathvariant"},
+    "mo": {"stretchy", "fence", "separator", "lspace", "rspace", "minsize", "maxsize"},
+    "mspace": {"width"},
+    "mtd": {"columnspan", "rowspan"},
+}
+_SCHEMES = {"http", "https", "mailto"}
+_TAG = re.compile(r"<(?=/?([A-Za-z][^\s/>]*)|[!?])")
+
+
+def safe_html(markdown: str, images: Mapping[str, bytes], formulas: bool) -> str:
+    """Return the HTML of a page.
+
+    images: JPEG files by their path in the Markdown; they are inlined, and no other picture is loaded.
+    formulas: whether `$…$` and `$$…$$` are LaTeX.
+    """
+
+    def checked(tag: str, attribute: str, value: str) -> str | None:
+        if (tag, attribute) != ("img", "src"):
+            return value
+        image = images.get(value)
+        return None if image is None else f"data:image/jpeg;base64,{b64encode(image).decode('ascii')}"
+
+    return nh3.clean(
+        _parser(formulas).render(_with_text_that_looks_like_tags(markdown)),
+        tags={*_TEXT_TAGS, *_TABLE_TAGS, *_MATH_TAGS},
+        attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
+        attribute_filter=checked,
+        url_schemes=_SCHEMES,
+        link_rel="noopener noreferrer nofollow",
+    )
+
+
+def _with_text_that_looks_like_tags(markdown: str) -> str:
+    """Escape `<` where no known tag begins: a page may say `<b1>` or `<script>`, which is text."""
+    known = _TEXT_TAGS | _TABLE_TAGS
+    return _TAG.sub(lambda match: "<" if (match[1] or "").lower() in known else "&lt;", markdown)
+
+
+@cache
+def _parser(formulas: bool) -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    if formulas:
+        parser.use(
+            dollarmath_plugin, allow_digits=False, allow_labels=False, double_inline=True, renderer=_mathml
+        )
+    return parser
+
+
+def _mathml(latex: str, options: Mapping[str, Any]) -> str:
+    """Return a formula as MathML, or its source if it is not LaTeX that the converter knows."""
+    display = "block" if options["display_mode"] else "inline"
+    try:
+        return str(latex2mathml.converter.convert(latex, display=display))
+    except Exception:
+        # The converter raises errors of many kinds; a model writes LaTeX of every kind.
+        return f"<code>{escape(latex)}</code>"
