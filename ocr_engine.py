@@ -61,6 +61,8 @@ class PaddleOcrVlEngine:
     starts_early = False
     # Enough blocks to fill the batch of vLLM, while other pages are prepared or assembled.
     max_pages_in_flight = 48
+    # A quarter of the batch: the blocks of a request are a small part of it, but hardly slower.
+    job_pages = 12
 
     def __init__(self, settings: PaddleOcrVlSettings, vlm: VlmSettings) -> None:
         self._settings = settings

@@ -152,6 +152,10 @@ class S3Storage:
         """Delete an object."""
         await self._call(lambda client: client.delete_object(Bucket=self.bucket, Key=key))
 
+    async def delete_folder(self, folder: str) -> None:
+        """Delete the objects below a prefix, one by one."""
+        await self._call(partial(_delete_below, bucket=self.bucket, prefix=folder))
+
     async def url(self, key: str) -> str:
         """Return a presigned URL; this does not contact the storage."""
         return await asyncio.to_thread(
@@ -242,6 +246,12 @@ def _read(client: "S3Client", bucket: str, key: str, max_bytes: int | None) -> b
         if error.response.get("Error", {}).get("Code") in _NOT_FOUND:
             return None
         raise
+
+
+def _delete_below(client: "S3Client", bucket: str, prefix: str) -> None:
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", []):
+            client.delete_object(Bucket=bucket, Key=found["Key"])
 
 
 def _read_all(chunks: Iterable[bytes]) -> bytes:

@@ -16,13 +16,23 @@ from ocr_service import __version__
 from ocr_service.admission.admission import Admission
 from ocr_service.api import openapi
 from ocr_service.api.answers.problems import answer_error
+from ocr_service.api.job_faces import wanted_by
 from ocr_service.api.lifespan import lifespan
 from ocr_service.api.middleware.api_keys import Access
 from ocr_service.api.middleware.request_line import RequestLine
 from ocr_service.api.middleware.request_log import HEADER, RequestContext
 from ocr_service.api.middleware.security_headers import SecurityHeaders
 from ocr_service.api.paths import OpenPaths
-from ocr_service.api.routes import documentation, health, layout_parsing, liteparse, metrics, ocr
+from ocr_service.api.routes import (
+    documentation,
+    health,
+    job_events,
+    jobs,
+    layout_parsing,
+    liteparse,
+    metrics,
+    ocr,
+)
 from ocr_service.api.service import Service
 from ocr_service.config import ConfigurationError, Settings, load_settings
 from ocr_service.core.engine import Engine
@@ -33,6 +43,9 @@ from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.engines.choice import choose
 from ocr_service.engines.tesseract import TesseractEngine
 from ocr_service.engines.tesseract.languages import check_installed, find_tessdata, languages_in
+from ocr_service.jobs.attempt import ServiceParts
+from ocr_service.jobs.jobs import Jobs
+from ocr_service.jobs.places import Places
 from ocr_service.pipeline.cache import ResultCache
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime.background import BackgroundTasks
@@ -73,7 +86,9 @@ _EXPOSED_HEADERS = (
     openapi.CONFIDENCE,
     openapi.WARNINGS,
     openapi.ERRORS,
+    openapi.JOB_STATE,
     "ETag",
+    "Location",
     "Retry-After",
 )
 
@@ -130,9 +145,9 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
     )
     app.state.greeting = partial(greeting, page=settings.access.docs, key=bool(settings.access.keys))
     app.state.error_bodies = layout_parsing.ERROR_BODIES
-    for module in (ocr, layout_parsing, liteparse, health, metrics):
+    for module in (ocr, jobs, job_events, layout_parsing, liteparse, health, metrics):
         app.include_router(module.router)
-    for module in (ocr, layout_parsing, liteparse):
+    for module in (ocr, jobs, layout_parsing, liteparse):
         metrics.create_series(module.router, engine)
     for kind in (OcrError, HTTPException):
         app.add_exception_handler(kind, answer_error)
@@ -149,16 +164,19 @@ def _service(
     settings: Settings, engine: Engine, storage: Storage | None, connections: OpenConnections
 ) -> Service:
     uploads, documents = settings.uploads, settings.documents
-    admission = Admission(settings.admission.bounds(engine.max_pages_in_flight), lambda: connections.unread)
+    bounds = settings.admission.bounds(engine.max_pages_in_flight, engine.job_pages)
+    admission = Admission(bounds, lambda: connections.unread)
+    pipeline = Pipeline(
+        engine,
+        Limits(documents.max_page_pixels, engine.max_page_side),
+        admission,
+        max_pages=documents.max_pages,
+        max_job_pages=settings.jobs.max_pages,
+        pdf_dpi=documents.pdf_dpi,
+        cache=_cache(settings, storage),
+    )
     return Service(
-        Pipeline(
-            engine,
-            Limits(documents.max_page_pixels, engine.max_page_side),
-            admission,
-            max_pages=documents.max_pages,
-            pdf_dpi=documents.pdf_dpi,
-            cache=_cache(settings, storage),
-        ),
+        pipeline,
         admission,
         ResultStore(storage, _spool(settings, storage), settings.storage.store_timeout),
         Sources(
@@ -166,6 +184,7 @@ def _service(
             storage if settings.urls.s3 else None,
             uploads.max_bytes,
         ),
+        Jobs(settings.jobs, _places(settings, storage), ServiceParts(pipeline, admission, wanted_by)),
         Gpus(),
         BackgroundTasks(),
         Watchdog(settings.lifecycle.stall_timeout),
@@ -178,6 +197,11 @@ def _service(
         drain_seconds=settings.lifecycle.drain_timeout,
         started_at=time.monotonic(),
     )
+
+
+def _places(settings: Settings, storage: Storage | None) -> Places:
+    folder = settings.storage.output_dir
+    return Places(folder, LocalStorage(folder) if folder else None, storage)
 
 
 def _cache(settings: Settings, storage: Storage | None) -> ResultCache | None:
@@ -210,7 +234,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=access.cors_origins,
-            allow_methods=("GET", "POST", "PUT"),
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
             allow_headers=("*",),
             expose_headers=_EXPOSED_HEADERS,
         )

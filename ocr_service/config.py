@@ -14,6 +14,7 @@ from ocr_service.decoding.settings import DocumentSettings
 from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
 from ocr_service.engines.settings import EngineSettings
 from ocr_service.engines.tesseract.settings import TesseractSettings
+from ocr_service.jobs.settings import JobSettings
 from ocr_service.pipeline.settings import CacheSettings
 from ocr_service.runtime.settings import ConnectionSettings, LifecycleSettings
 from ocr_service.security.settings import AccessSettings
@@ -48,6 +49,7 @@ class Settings(BaseModel):
     connections: ConnectionSettings
     lifecycle: LifecycleSettings
     cache: CacheSettings
+    jobs: JobSettings
     storage: StorageSettings
     s3: S3Settings
     logs: LogSettings

@@ -44,6 +44,7 @@ main() {
         # Debian 13 has promtool in a package of its own.
         [ -e .cache/prometheus/usr/bin/promtool ] || unpack promtool
         unpack nginx
+        unpack_postgresql
         ;;
     real-vllm) install_vllm_for_cpu "${REAL_VLLM_VENV:-.cache/real-vllm}" ;;
     bench)
@@ -218,6 +219,21 @@ unpack() {
     dpkg-deb --extract "$folder.part/$1"_*.deb "$folder.part"
     rm "$folder.part/$1"_*.deb
     mv "$folder.part" "$folder"
+}
+
+# PostgreSQL with its own libraries; LLVM only speeds up long statements.
+unpack_postgresql() {
+    if command -v initdb >/dev/null || ls -d .cache/postgresql/usr/lib/postgresql/*/bin >/dev/null 2>&1; then return; fi
+    command -v apt-cache >/dev/null || { say "install postgresql yourself" && return; }
+    server=$(apt-cache depends postgresql | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p')
+    libraries=$(apt-cache depends "$server" | sed -n 's/^ *Depends: \(lib[^<]*\)$/\1/p' | grep -v llvm)
+    # shellcheck disable=SC2086 # a list of words
+    for package in $server $libraries; do
+        unpack "$package"
+        mkdir -p .cache/postgresql
+        cp -a ".cache/$package/." .cache/postgresql/
+        rm -rf ".cache/$package"
+    done
 }
 
 # download PACKAGE FOLDER

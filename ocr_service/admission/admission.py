@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ocr_service.admission.page_queue import PageQueue
 from ocr_service.admission.page_slots import PageSlots
 from ocr_service.core.errors import Draining, NotAdmitted, Overloaded, RequestTimedOut
 
@@ -32,6 +33,7 @@ class Bounds:
     document_bytes: total size of the documents and of the unread answers in memory.
     waiting: requests without a page in a slot.
     seconds: deadline of a request, from the arrival of its document.
+    job_pages: pages of jobs at a time while requests are read; None for all of `pages`.
     """
 
     pages: int
@@ -39,6 +41,7 @@ class Bounds:
     document_bytes: int
     waiting: int
     seconds: float
+    job_pages: int | None = None
 
 
 class Admission:
@@ -51,7 +54,7 @@ class Admission:
     def __init__(self, bounds: Bounds, answer_bytes: Callable[[], int] = lambda: 0) -> None:
         self.bounds = bounds
         self._answer_bytes = answer_bytes
-        self.slots = PageSlots(bounds.pages, bounds.pixels)
+        self.slots = PageSlots(bounds.pages, bounds.pixels, bounds.job_pages)
         self.document_bytes = 0
         self.draining = False
         self.refused: Counter[str] = Counter({Overloaded.code: 0, Draining.code: 0})
@@ -72,15 +75,19 @@ class Admission:
 
     @property
     def pages_ahead(self) -> int:
-        """Pages of open documents that are not done yet."""
+        """Pages of the documents of requests that are not done yet."""
         return sum(queue.ahead for queue in self._queues)
 
     @contextmanager
-    def visit(self) -> Iterator["Visit"]:
-        """Admit a request until it is answered; raises Overloaded or Draining."""
+    def visit(self, waits: bool = True) -> Iterator["Visit"]:
+        """Admit a request until it is answered; raises Overloaded or Draining.
+
+        waits: whether the request waits for its pages; if not, a full backlog does not concern it.
+        """
         if self.draining:
             raise self._counted(Draining("The service is stopping. Retry in a few seconds."))
-        self.refuse_if_full()
+        if waits:
+            self.refuse_if_full()
         visit = Visit(self)
         self._visits.add(visit)
         try:
@@ -91,9 +98,12 @@ class Admission:
             self._left.set()
 
     @contextmanager
-    def page_queue(self, pages: int) -> Iterator["PageQueue"]:
-        """Queue the pages of one document for slots."""
-        queue = PageQueue(self.slots, pages)
+    def page_queue(self, pages: int, owner: str | None = None) -> Iterator[PageQueue]:
+        """Queue the pages of one document for slots. owner: of a job; None for a request."""
+        queue = PageQueue(self.slots, pages, owner)
+        if owner is not None:
+            yield queue
+            return
         self._queues.add(queue)
         try:
             yield queue
@@ -103,6 +113,15 @@ class Admission:
     def has_memory(self, count: int) -> bool:
         """Return whether so many further bytes fit beside the documents and the answers in memory."""
         return self.document_bytes + self._answer_bytes() + count <= self.bounds.document_bytes
+
+    @contextmanager
+    def held(self, count: int) -> Iterator[None]:
+        """Count the bytes of the document of a job, which is never refused."""
+        self.document_bytes += count
+        try:
+            yield
+        finally:
+            self.document_bytes -= count
 
     def refuse_if_full(self) -> None:
         """Raise Overloaded if the backlog is full."""
@@ -214,23 +233,3 @@ class Visit:
         if self._admission.draining:
             return Draining("The service had to stop before the document was read.")
         return RequestTimedOut(f"The document was not read within {self._seconds:g} s.")
-
-
-class PageQueue:
-    """The pages of one document: `ahead` are not done yet, and `in_flight` of these have slots."""
-
-    def __init__(self, slots: PageSlots, pages: int) -> None:
-        self.ahead = pages
-        self.in_flight = 0
-        self._slots = slots
-
-    async def acquire(self, pixels: int) -> None:
-        """Wait for a slot. Documents take turns, because each asks for one slot at a time."""
-        await self._slots.acquire(pixels)
-        self.in_flight += 1
-
-    def release(self, pixels: int) -> None:
-        """Release the slot of a page that is done."""
-        self.in_flight -= 1
-        self.ahead -= 1
-        self._slots.release(pixels)

@@ -54,10 +54,15 @@ class AdmissionSettings(SettingsGroup):
         """Memory for answers that are not read yet."""
         return self.max_documents_mb * 2**19
 
-    def bounds(self, engine_pages: int) -> Bounds:
-        """Return the limits in bytes and pixels, for an engine that can use `engine_pages` at a time."""
+    def bounds(self, engine_pages: int, job_pages: int) -> Bounds:
+        """Return the limits in bytes and pixels, for an engine that can use `engine_pages` at a time.
+
+        job_pages: how many of these may be pages of jobs while requests are read.
+        """
+        pages = min(self.max_pages_in_flight or engine_pages, engine_pages)
         return Bounds(
-            pages=min(self.max_pages_in_flight or engine_pages, engine_pages),
+            pages=pages,
+            job_pages=min(job_pages, pages),
             pixels=self.max_megapixels_in_flight * 1_000_000,
             document_bytes=self.max_documents_mb * 2**20,
             waiting=self.max_waiting,

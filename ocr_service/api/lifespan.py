@@ -35,6 +35,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         "engine monitor": engine.watch(),
         "memory trimming": trim_when_idle(service.admission.slots),
         "storage monitor": result_store.watch(),
+        "jobs": service.jobs.run(),
     }.items():
         service.background.start(name, work)
     if cache is not None:
@@ -44,7 +45,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
             service.background.start("engine start", _start_engine(service, address, app.state.greeting))
             yield {connections.STATE_KEY: app.state.connection_limits}
     finally:
+        # Before their database closes.
+        await service.jobs.drain()
         await service.background.stop()
+        await service.jobs.close()
         if cache is not None:
             await cache.close()
         await result_store.close()
@@ -82,6 +86,8 @@ async def _drain(service: Service) -> None:
     log.info("stopping: waiting for %d running requests", service.admission.visits)
     try:
         async with asyncio.timeout(service.drain_seconds + ABORT_SECONDS):
+            # At once, so that another replica goes on with them.
+            await service.jobs.drain()
             await service.admission.drain(service.drain_seconds)
             await service.result_store.flush()
     except TimeoutError:

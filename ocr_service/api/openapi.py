@@ -25,10 +25,14 @@ STORAGE_FOLDER = "X-Storage-Folder"
 CONFIDENCE = "X-OCR-Confidence"
 WARNINGS = "X-OCR-Warnings"
 ERRORS = "X-OCR-Errors"
+# The state of a job whose result is answered.
+JOB_STATE = "X-Job-State"
 
-DOCUMENTS, PADDLEX, LITEPARSE, SERVICE = "Documents", "PaddleX API", "LiteParse API", "Service"
+DOCUMENTS, JOBS, PADDLEX = "Documents", "Jobs", "PaddleX API"
+LITEPARSE, SERVICE = "LiteParse API", "Service"
 TAGS = [
     {"name": DOCUMENTS, "description": "Read a document."},
+    {"name": JOBS, "description": "Have a document read in the background, and fetch the result later."},
     {"name": PADDLEX, "description": "The API of `paddlex --serve` for PaddleOCR-VL, for its clients."},
     {"name": LITEPARSE, "description": "The API of the OCR servers of LiteParse, for its program `lit`."},
     {"name": SERVICE, "description": "Health and version; no API key is needed."},
@@ -173,6 +177,9 @@ _STORAGE_HEADERS = {
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: _problems(status) for status in sorted({e.status for e in error_kinds()})
 }
+# Only jobs have these.
+_OF_JOBS = {404, 409, 429}
+_DOCUMENT_PROBLEMS = {status: each for status, each in PROBLEM_RESPONSES.items() if status not in _OF_JOBS}
 
 _QUALITY_HEADERS = {
     CONFIDENCE: {
@@ -209,7 +216,41 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
             "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}},
         },
     },
+    202: {"description": "With `Prefer: respond-async`: a job, as `POST /jobs` answers it."},
     304: {"description": "`If-None-Match` has the tag of the answer: the client already has it."},
+    429: PROBLEM_RESPONSES[429],
+    **_DOCUMENT_PROBLEMS,
+}
+
+
+JOB_RESPONSES: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "The job is accepted.",
+        "headers": {
+            "Location": {
+                "description": "Path of the job.",
+                "schema": {"type": "string", "examples": ["/jobs/3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"]},
+            }
+        },
+    },
+    **PROBLEM_RESPONSES,
+}
+
+JOB_RESULT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The result, in the format that `format` or the `Accept` header chooses.",
+        "headers": {
+            JOB_STATE: {
+                "description": "State of the job.",
+                "schema": {"type": "string", "examples": ["done"]},
+            },
+            **_QUALITY_HEADERS,
+        },
+        "content": {
+            "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},
+            "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
+        },
+    },
     **PROBLEM_RESPONSES,
 }
 
@@ -232,10 +273,9 @@ def json_request(model: type[BaseModel], example: dict[str, Any]) -> dict[str, A
 
 def responses_with(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """Describe the answers of a route that has its own model for errors."""
-    statuses = sorted({error.status for error in error_kinds()})
     return {
         200: {"description": "The result.", "headers": _STORAGE_HEADERS},
-        **{status: {"description": _codes(status), "model": model} for status in statuses},
+        **{status: {"description": _codes(int(status)), "model": model} for status in _DOCUMENT_PROBLEMS},
     }
 
 

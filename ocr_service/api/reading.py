@@ -90,13 +90,13 @@ class Received:
 
 
 @asynccontextmanager
-async def admit(request: Request) -> AsyncIterator[Admitted]:
-    """Admit a request until it is answered; raises Overloaded or Draining."""
+async def admit(request: Request, waits: bool = True) -> AsyncIterator[Admitted]:
+    """Admit a request until it is answered; raises Overloaded or Draining. waits: see `Admission.visit`."""
     service = service_of(request)
     record.get().engine = service.pipeline.engine.name
     if service.admission.draining:
         await discard_body(request, service.uploads)
-    with service.admission.visit() as visit:
+    with service.admission.visit(waits) as visit:
         yield Admitted(request, service, visit)
 
 
@@ -105,16 +105,22 @@ async def receive(
 ) -> Received:
     """Fetch the document if it is an address, then start the deadline. name: of the file, or ""."""
     service, visit = admitted.service, admitted.visit
+    data, name = await fetch(admitted, document, name)
+    visit.start_clock(fields.timeout)
+    job = await service.pipeline.job(
+        data, fields.selection, options, cached=fields.cache, shared=fields.store
+    )
+    return Received(admitted, fields, job, name)
+
+
+async def fetch(admitted: Admitted, document: bytes | str, name: str) -> tuple[bytes, str]:
+    """Return the document and the name of its file; download it if it is an address."""
     if isinstance(document, str):
         address = document
         document = await admitted.unless_disconnected(_fetched(address, admitted))
         name = file_name(address)
-    visit.start_clock(fields.timeout)
     record.get().document_bytes = len(document)
-    job = await service.pipeline.job(
-        document, fields.selection, options, cached=fields.cache, shared=fields.store
-    )
-    return Received(admitted, fields, job, name)
+    return document, name
 
 
 async def read(received: Received) -> DocumentResult:

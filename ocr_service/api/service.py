@@ -7,6 +7,7 @@ from fastapi import Request
 
 from ocr_service.admission.admission import Admission
 from ocr_service.api.requests.body_stream import UploadSettings
+from ocr_service.jobs.jobs import Jobs
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime.background import BackgroundTasks
 from ocr_service.runtime.open_connections import OpenConnections
@@ -30,6 +31,7 @@ class Service:
     admission: Admission
     result_store: ResultStore
     sources: Sources
+    jobs: Jobs
     gpus: Gpus
     background: BackgroundTasks
     watchdog: Watchdog

@@ -10,6 +10,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from ocr_service import __version__
 from ocr_service.admission.admission import Admission
 from ocr_service.core.engine import Engine, EngineState, VlmState
+from ocr_service.jobs.job import JobState
+from ocr_service.jobs.jobs import Jobs
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime.open_connections import OpenConnections
 from ocr_service.storage.result_store import ResultStore
@@ -78,7 +80,7 @@ requests_refused = StateCounter(
     "Requests that were refused because of overload or shutdown, by error code.",
     "reason",
 )
-pages_ahead = StateGauge("ocr_pages_ahead", "Pages of open documents that are not read yet.")
+pages_ahead = StateGauge("ocr_pages_ahead", "Pages of the documents of requests that are not read yet.")
 pages_in_flight = StateGauge("ocr_pages_in_flight", "Pages that are being decoded or recognized.")
 pages_limit = StateGauge("ocr_pages_in_flight_limit", "Maximum number of pages in flight.")
 pixels_in_flight = StateGauge("ocr_pixels_in_flight", "Pixels of the pages in flight.")
@@ -97,6 +99,13 @@ storage_up = StateGauge(
 spool_documents = StateGauge("ocr_spool_documents", "Documents in the spool, which wait for the storage.")
 spool_bytes = StateGauge("ocr_spool_bytes", "Size of the documents in the spool.")
 spool_limit = StateGauge("ocr_spool_limit_bytes", "Maximum size of the spool.")
+jobs = StateGauge(
+    "ocr_jobs", "Jobs that are kept, by state; no sample while their database cannot be read.", ("state",)
+)
+jobs_at_work = StateGauge("ocr_jobs_at_work", "Jobs that this process reads.")
+jobs_oldest = StateGauge(
+    "ocr_jobs_oldest_pending_seconds", "Time since the submit of the oldest pending job; 0 if there is none."
+)
 gpu_utilization = StateGauge("ocr_gpu_utilization_ratio", "Utilization of the GPU, 0 to 1.", ("gpu",))
 gpu_memory_used = StateGauge("ocr_gpu_memory_used_bytes", "Memory of the GPU in use.", ("gpu",))
 gpu_memory_size = StateGauge("ocr_gpu_memory_size_bytes", "Total memory of the GPU.", ("gpu",))
@@ -111,6 +120,7 @@ class Scrape:
         admission: Admission,
         result_store: ResultStore,
         connections: OpenConnections,
+        jobs_of_service: Jobs,
         gpus: Sequence[Gpu],
     ) -> None:
         # Read here, in the event loop, because another thread encodes it.
@@ -120,6 +130,7 @@ class Scrape:
             *_of_connections(connections),
             cache_memory.of(pipeline.cache.memory_bytes if pipeline.cache else None),
             *_of_result_store(result_store),
+            *_of_jobs(jobs_of_service),
             *_of_gpus(gpus),
         ]
 
@@ -166,6 +177,13 @@ def _of_result_store(result_store: ResultStore) -> Iterator[Metric]:
     yield spool_documents.of(spool.depth.documents if spool else None)
     yield spool_bytes.of(spool.depth.size if spool else None)
     yield spool_limit.of(spool.max_bytes if spool else None)
+
+
+def _of_jobs(jobs_of_service: Jobs) -> Iterator[Metric]:
+    state = jobs_of_service.queue_state
+    yield jobs.each({(name,): state.jobs.get(name, 0) for name in JobState} if state else {})
+    yield jobs_at_work.of(jobs_of_service.at_work)
+    yield jobs_oldest.of(None if state is None else state.oldest or 0.0)
 
 
 def _of_gpus(gpus: Sequence[Gpu]) -> Iterator[Metric]:

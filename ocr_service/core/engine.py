@@ -80,6 +80,10 @@ class Engine(Protocol):
         """Number of decoded pages that keep the engine busy; more would only hold memory."""
 
     @property
+    def job_pages(self) -> int:
+        """How many of these may be pages of jobs while requests are read, so that requests hardly notice."""
+
+    @property
     def fingerprint(self) -> Mapping[str, object] | None:
         """Everything that a result depends on besides the page and the options: models, versions, defaults.
 

@@ -34,6 +34,9 @@ class Storage(Protocol):
     async def delete(self, key: str) -> None:
         """Delete an object; it is no error if it does not exist."""
 
+    async def delete_folder(self, folder: str) -> None:
+        """Delete every object below a folder: a prefix of keys that ends with a slash."""
+
     async def url(self, key: str) -> str | None:
         """Return a temporary public URL of the object; None if the storage has none."""
 

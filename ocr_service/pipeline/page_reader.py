@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 
 from ocr_service.admission.admission import Admission
 from ocr_service.core.documents import DocumentResult, PageResult, Timings
-from ocr_service.core.engine import Engine
-from ocr_service.decoding import Limits, open_document
+from ocr_service.core.engine import Engine, EngineState
+from ocr_service.decoding import Document, Limits, open_document
 from ocr_service.pipeline.page_selection import refuse_too_many, select_pages
 from ocr_service.pipeline.page_tasks import PageTasks
 from ocr_service.pipeline.reading import Job, Reading
@@ -18,8 +18,7 @@ from ocr_service.telemetry import tracing
 class PageReader:
     """A `Reader` that decodes and recognizes every page.
 
-    admission: hands out the page slots. dpi: resolution for PDF pages. max_pages: page limit of a request.
-    recent: remembers the quality of the pages.
+    admission: hands out the page slots. dpi: resolution for PDF pages. recent: remembers their quality.
     """
 
     def __init__(
@@ -28,14 +27,12 @@ class PageReader:
         admission: Admission,
         limits: Limits,
         dpi: int,
-        max_pages: int,
         recent: RecentPages,
     ) -> None:
         self._engine = engine
         self._admission = admission
         self._limits = limits
         self._dpi = dpi
-        self._max_pages = max_pages
         self._recent = recent
 
     @asynccontextmanager
@@ -44,17 +41,24 @@ class PageReader:
         began = time.perf_counter()
         async with AsyncExitStack() as stack:
             with tracing.span("open"):
-                document = await stack.enter_async_context(
-                    open_document(job.data, dpi=self._dpi, mode=self._engine.image_mode, limits=self._limits)
-                )
+                document = await stack.enter_async_context(self._opened(job))
             decode = time.perf_counter() - began
-            pages = select_pages(job.pages, document.page_count)
-            refuse_too_many(len(pages), self._max_pages)
+            pages = _pages_of(job, document)
             await self._engine.start()
             self._engine.check(job.options)
-            tasks = PageTasks(document, pages, job.options, self._engine, self._admission, self._recent)
+            left = [page for page in pages if page not in job.done]
+            queue = self._admission.page_queue(len(left), job.owner)
+            tasks = PageTasks(document, left, job.options, self._engine, queue, self._recent)
             results = await stack.enter_async_context(aclosing(tasks.results()))
             yield Reading(pages, decode, cached=False, results=results)
+
+    async def selected_pages(self, job: Job) -> Sequence[int]:
+        """Return the selected pages, without reading them; options are checked if the engine is ready."""
+        async with self._opened(job) as document:
+            pages = _pages_of(job, document)
+        if self._engine.state is EngineState.READY:
+            self._engine.check(job.options)
+        return pages
 
     async def read(self, job: Job) -> DocumentResult:
         """Read all selected pages and, if requested, restructure them."""
@@ -62,14 +66,25 @@ class PageReader:
         async with self.open(job) as reading:
             pages = [page async for page in reading.results]
         pages.sort(key=lambda page: page.index)
-        _refuse_if_all_failed(pages)
+        refuse_if_all_failed(pages)
         if job.options.restructure_pages:
             pages = list(await self._engine.restructure(pages, job.options))
         timings = sum((page.timings for page in pages), start=Timings(decode=reading.decode))
         return DocumentResult(tuple(pages), timings, time.perf_counter() - began)
 
+    def _opened(self, job: Job) -> AbstractAsyncContextManager[Document]:
+        mode = self._engine.image_mode
+        return open_document(job.data, dpi=self._dpi, mode=mode, limits=self._limits)
 
-def _refuse_if_all_failed(pages: Sequence[PageResult]) -> None:
+
+def refuse_if_all_failed(pages: Sequence[PageResult]) -> None:
+    """Raise the error of the first page if no page was read."""
     if all(page.failure for page in pages):
         assert pages[0].failure is not None
         raise pages[0].failure
+
+
+def _pages_of(job: Job, document: Document) -> Sequence[int]:
+    pages = select_pages(job.pages, document.page_count)
+    refuse_too_many(len(pages), job.max_pages)
+    return pages

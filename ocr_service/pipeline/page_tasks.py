@@ -5,10 +5,11 @@ import logging
 import time
 import traceback
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 
-from ocr_service.admission.admission import Admission, PageQueue
+from ocr_service.admission.page_queue import PageQueue
 from ocr_service.core.documents import PageResult, Timings
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import EngineError, EngineUnavailable, PageError, RecognitionFailed, bare
@@ -30,20 +31,20 @@ class PageTasks:
         pages: Sequence[int],
         options: Options,
         engine: Engine,
-        admission: Admission,
+        queue: AbstractContextManager[PageQueue],
         recent: RecentPages,
     ) -> None:
         self._document = document
         self._pages = pages
         self._options = options
         self._engine = engine
-        self._admission = admission
+        self._queue = queue
         self._recent = recent
         self._finished: asyncio.Queue[PageResult | Exception] = asyncio.Queue()
 
     async def results(self) -> AsyncGenerator[PageResult]:
         """Yield each page when it is done; see `Reading.results`."""
-        with self._admission.page_queue(len(self._pages)) as queue:
+        with self._queue as queue:
             feeding = asyncio.create_task(self._feed(queue))
             try:
                 for _ in self._pages:

@@ -25,7 +25,7 @@ from ocr_service.pipeline.recent_pages import RecentPages
 class Pipeline:
     """All stages between a route and the engine; one instance for the service.
 
-    admission: hands out the page slots. max_pages: page limit of a request.
+    admission: hands out the page slots. max_pages, max_job_pages: page limits of a request and of a job.
     pdf_dpi: resolution for PDF pages; None for the resolution that the engine prefers.
     cache: None if results are not cached.
     """
@@ -36,6 +36,7 @@ class Pipeline:
         limits: Limits,
         admission: Admission,
         max_pages: int,
+        max_job_pages: int,
         pdf_dpi: int | None = None,
         cache: ResultCache | None = None,
     ) -> None:
@@ -43,21 +44,28 @@ class Pipeline:
         self.cache = cache
         self.recent = RecentPages()
         self._limits = limits
-        self._max_pages = max_pages
+        self._max_pages, self._max_job_pages = max_pages, max_job_pages
         self._dpi = pdf_dpi or engine.resolution
-        reader = PageReader(engine, admission, limits, self._dpi, max_pages, self.recent)
-        self.reader: Reader = CachingReader(reader, cache) if cache else reader
+        self._page_reader = PageReader(engine, admission, limits, self._dpi, self.recent)
+        self.reader: Reader = CachingReader(self._page_reader, cache) if cache else self._page_reader
 
     async def job(
-        self, data: bytes, pages: str | None, options: Options, cached: bool = True, shared: bool = True
+        self,
+        data: bytes,
+        pages: str | None,
+        options: Options,
+        cached: bool = True,
+        shared: bool = True,
+        owner: str | None = None,
     ) -> Job:
         """Return a job; if its result can be cached, with the key.
 
         Equal requests for equal documents have the same key until the service, the engine, the models or the
-        settings change. cached: False for a job without a key.
+        settings change. cached: False for a job without a key. owner: of a job in the background.
         """
         sha256 = await asyncio.to_thread(_sha256, data)
-        job = Job(data, sha256, pages, options, shared=shared)
+        max_pages = self._max_pages if owner is None else self._max_job_pages
+        job = Job(data, sha256, pages, options, max_pages, shared=shared, owner=owner)
         fingerprint = self.engine.fingerprint
         if not cached or self.cache is None or fingerprint is None or not options.repeatable:
             return job
@@ -68,6 +76,10 @@ class Pipeline:
             "request": [pages, options],
         }
         return replace(job, key=result_key(sha256, depends_on))
+
+    async def selected_pages(self, job: Job) -> Sequence[int]:
+        """Return the numbers of the pages that a job would read; raises OcrError if it cannot be read."""
+        return await self._page_reader.selected_pages(job)
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         """Restructure the pages of a document that was read before, perhaps elsewhere; raises OcrError."""

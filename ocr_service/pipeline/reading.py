@@ -17,14 +17,20 @@ class Job:
     pages: a selection such as "1-3,7"; None for all pages.
     key: key of the result in the cache; None if the result is not cached. See `Pipeline.job`.
     shared: cache the result in the store too, not only in the memory of this process.
+    max_pages: page limit.
+    owner: of the document, if it is read in the background, behind requests; None for a request.
+    done: selected pages that are not read, because they were read before.
     """
 
     data: bytes
     sha256: str
     pages: str | None
     options: Options
+    max_pages: int
     key: str | None = None
     shared: bool = True
+    owner: str | None = None
+    done: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,12 @@ class Workers:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._free.release)
 
-        work = _submit(self._threads, call, *args, **kwargs)
+        try:
+            work = _submit(self._threads, call, *args, **kwargs)
+        except RuntimeError:
+            # The pool is closed. Other callers must learn that too, instead of waiting for this thread.
+            self._free.release()
+            raise
         work.add_done_callback(release)
         return await asyncio.wrap_future(work)
 

@@ -1,5 +1,6 @@
 """A folder as a `Storage`: one file per object, with the key as its path; metadata is not stored."""
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -42,6 +43,11 @@ class LocalStorage:
         path = self._path(key)
         await self._run(lambda: path.unlink(missing_ok=True))
 
+    async def delete_folder(self, folder: str) -> None:
+        """Delete a folder with its files."""
+        path = self._path(folder.removesuffix("/"))
+        await self._run(lambda: _delete_folder(path))
+
     async def prune(self, folder: str, older_than: float) -> int:
         """Delete the objects of the folder that are older than so many seconds; return their number."""
         path = self._path(folder)
@@ -79,6 +85,11 @@ def _read(path: Path, max_bytes: int | None) -> bytes | None:
     if max_bytes is not None and path.stat().st_size > max_bytes:
         raise TooManyBytes.beyond(max_bytes)
     return path.read_bytes()
+
+
+def _delete_folder(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(path)
 
 
 def _delete_before(folder: Path, limit: float) -> int:

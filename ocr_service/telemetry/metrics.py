@@ -99,6 +99,16 @@ storing_duration = _histogram(
     "ocr_storing_duration_seconds", "Time to store or spool a document, while the client waits."
 )
 
+job_attempts = _counter(
+    "ocr_job_attempts_total",
+    "Attempts at jobs that this process began. `takeover`: an earlier attempt had ended without an end.",
+    "kind",
+    ("first", "takeover"),
+)
+jobs_ended = _counter(
+    "ocr_jobs_ended_total", "Jobs that this process brought to their end.", "outcome", ("done", "failed")
+)
+
 vlm_calls = _counter(
     "ocr_vlm_calls_total",
     "Calls to vLLM, one per block: `answered`, `cancelled` (the page was dropped) or an error code.",

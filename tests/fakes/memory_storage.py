@@ -43,6 +43,11 @@ class MemoryStorage:
         self._fail()
         self.objects.pop(key, None)
 
+    async def delete_folder(self, folder: str) -> None:
+        self._fail()
+        for key in [key for key in self.objects if key.startswith(folder)]:
+            del self.objects[key]
+
     async def url(self, key: str) -> str:
         return f"https://memory.example/{key}?signed"
 

@@ -18,6 +18,7 @@ class ScriptedEngine:
     image_mode: ImageMode = "L"
     max_page_side = 60_000
     max_pages_in_flight = 4
+    job_pages = 2
     starts_early = False
     fingerprint: Mapping[str, object] | None = MappingProxyType({"script": 1})
 

@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "core",
         "decoding",
         "engines",
+        "jobs",
         "pipeline",
         "runtime",
         "s3_storage",
@@ -37,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "decoding",
         "engines",
         "exports",
+        "jobs",
         "ocr_service",
         "pipeline",
         "runtime",
@@ -46,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "telemetry",
     },
     "exports": {"core"},
+    "jobs": {"admission", "core", "pipeline", "runtime", "telemetry"},
     "storage": {"core", "decoding", "ocr_service", "runtime", "telemetry"},
     "pipeline": {"admission", "core", "decoding", "ocr_service", "runtime", "telemetry"},
     "ocr_engine": {"core", "engines", "runtime"},
@@ -80,6 +83,9 @@ HEAVY = (
     "latex2mathml",
     "markdown_it",
     "nh3",
+    "sqlalchemy",
+    "alembic",
+    "psycopg",
 )
 
 

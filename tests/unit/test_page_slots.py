@@ -24,14 +24,14 @@ class Queue:
         self.slots = slots
         self.served: list[str] = []
 
-    async def add(self, name: str, pixels: int = 1) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._take(name, pixels))
+    async def add(self, name: str, pixels: int = 1, owner: str | None = None) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._take(name, pixels, owner))
         # In one step of the event loop, the task is served or starts to wait.
         await asyncio.sleep(0)
         return task
 
-    async def _take(self, name: str, pixels: int) -> None:
-        await self.slots.acquire(pixels)
+    async def _take(self, name: str, pixels: int, owner: str | None) -> None:
+        await self.slots.acquire(pixels, owner)
         self.served.append(name)
 
 
@@ -144,3 +144,57 @@ async def test_speed_weights_recent_pages_most() -> None:
         clock.now += seconds
         slots.release(1)
     assert slots.pages_a_second == pytest.approx(1, rel=0.1)
+
+
+async def test_requests_go_before_jobs_and_jobs_are_bounded_beside_them() -> None:
+    queue = Queue(PageSlots(pages=3, pixels=PLENTY, job_pages=1))
+    await queue.add("request")
+    for name in ("job 1", "job 2"):
+        await queue.add(name, owner="a")
+    await queue.add("other request")
+    assert queue.served == ["request", "job 1", "other request"]
+    await queue.add("third request")
+    queue.slots.release(1, "a")
+    await settled()
+    assert queue.served[3:] == ["third request"]
+    queue.slots.release(1)
+    await settled()
+    assert queue.served[4:] == ["job 2"]
+
+
+async def test_jobs_use_every_slot_when_no_request_came_for_a_while() -> None:
+    clock = Clock()
+    queue = Queue(PageSlots(pages=3, pixels=PLENTY, job_pages=1, clock=clock))
+    await queue.add("request")
+    queue.slots.release(1)
+    for number in range(4):
+        await queue.add(f"job {number}", owner="a")
+    assert queue.served == ["request", "job 0"]
+    clock.now += 10
+    queue.slots.release(1, "a")
+    await settled()
+    assert queue.served[2:] == ["job 1", "job 2", "job 3"]
+
+
+async def test_owners_of_jobs_take_turns() -> None:
+    queue = Queue(PageSlots(pages=1, pixels=PLENTY))
+    for number in range(3):
+        await queue.add(f"a{number}", owner="a")
+    await queue.add("b0", owner="b")
+    for _ in range(3):
+        queue.slots.release(1, "a")
+        await settled()
+    assert queue.served == ["a0", "a1", "b0", "a2"]
+
+
+async def test_page_of_a_job_that_left_does_not_block_its_owner() -> None:
+    queue = Queue(PageSlots(pages=1, pixels=PLENTY))
+    await queue.add("first", owner="a")
+    left = await queue.add("left", owner="a")
+    await queue.add("next", owner="a")
+    left.cancel()
+    await settled()
+    queue.slots.release(1, "a")
+    await settled()
+    assert queue.served == ["first", "next"]
+    assert queue.slots.job_pages_taken == 1

@@ -42,7 +42,8 @@ class SizelessDocument:
 async def test_size_error_fails_only_its_page(error: Exception, code: str) -> None:
     admission = Admission(Bounds(pages=2, pixels=100, document_bytes=1, waiting=1, seconds=60))
     recent = RecentPages()
-    tasks = PageTasks(SizelessDocument(error), [1, 2, 3], Options(), ScriptedEngine(), admission, recent)
+    queue = admission.page_queue(3)
+    tasks = PageTasks(SizelessDocument(error), [1, 2, 3], Options(), ScriptedEngine(), queue, recent)
     async with asyncio.timeout(10):
         pages: list[PageResult] = [page async for page in tasks.results()]
     failures = {page.index: page.failure and page.failure.code for page in pages}

@@ -120,3 +120,12 @@ async def test_work_after_the_end_of_its_task_does_not_end_the_tracker_again() -
     await workers.run(bool)
     assert ends == [True]
     workers.close()
+
+
+async def test_closed_pool_refuses_every_caller() -> None:
+    workers = Workers(1, "test")
+    workers.close()
+    async with asyncio.timeout(30):
+        for _ in range(3):
+            with pytest.raises(RuntimeError):
+                await workers.run(int)

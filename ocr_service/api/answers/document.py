@@ -19,6 +19,7 @@ from ocr_service.core.documents import Block, DocumentResult, PageResult, Timing
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import OcrError, PartlyRecognized
 from ocr_service.core.quality import mean_confidence
+from ocr_service.jobs.job import JobEngine
 from ocr_service.storage.bundles import StorageOutcome
 
 EXAMPLE_ENGINE = {"name": "tesseract", "version": "5.5.4"}
@@ -53,7 +54,7 @@ class EngineAnswer(Answer):
     version: str | None = Field(description="Version of the engine.", examples=["5.5.4"])
 
     @classmethod
-    def of(cls, engine: Engine) -> "EngineAnswer":
+    def of(cls, engine: Engine | JobEngine) -> "EngineAnswer":
         return cls(name=engine.name, version=engine.version)
 
 
@@ -235,7 +236,7 @@ class ResultAnswer(Answer):
 
     @classmethod
     def of(
-        cls, result: DocumentResult, engine: Engine, request_id: str, images: bool = True
+        cls, result: DocumentResult, engine: Engine | JobEngine, request_id: str, images: bool = True
     ) -> "ResultAnswer":
         return cls(
             request_id=request_id,

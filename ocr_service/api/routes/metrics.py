@@ -22,7 +22,14 @@ async def get_metrics(request: Request) -> Response:
     """Answer in the format of the `Accept` header: the one of Prometheus, or OpenMetrics."""
     service = service_of(request)
     gpus = await service.gpus.read()
-    scrape = Scrape(service.pipeline, service.admission, service.result_store, service.connections, gpus)
+    scrape = Scrape(
+        service.pipeline,
+        service.admission,
+        service.result_store,
+        service.connections,
+        service.jobs,
+        gpus,
+    )
     try:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
     except TypeError:
@@ -33,8 +40,10 @@ async def get_metrics(request: Request) -> Response:
 
 
 def create_series(router: APIRouter, engine: Engine) -> None:
-    """Create the series of routes that read documents, with value 0 before the first request."""
-    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    """Create the series of routes that take documents, with value 0 before the first request."""
+    routes = [
+        route for route in router.routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())
+    ]
     statuses = {
         HTTPStatus.OK,
         HTTPStatus.NOT_MODIFIED,

@@ -13,7 +13,9 @@ from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.accept import Form, answer_form
 from ocr_service.api.requests.body import read_body, unique_fields
 from ocr_service.api.requests.ocr_fields import check_names, read_fields
+from ocr_service.api.routes.jobs import submit_job
 from ocr_service.api.routes.stream import open_stream
+from ocr_service.api.submitting import RESPOND_ASYNC, prefers_async
 from ocr_service.core.documents import DocumentResult
 from ocr_service.pipeline.cache import is_complete
 
@@ -38,8 +40,14 @@ async def read_document(request: Request) -> Response:
     The field `format` chooses the answer. Without it, the `Accept` header does: `application/json` (default),
     `text/markdown`, `text/plain`, or `application/x-ndjson` for a stream that has a line for each page.
 
+    With the header `Prefer: respond-async`, the answer is a job, as that of `POST /jobs`.
+
     All fields except `file` and `image_url` can also be sent in the query; the body has precedence.
     """
+    if prefers_async(request):
+        answer = await submit_job(request)
+        answer.headers["Preference-Applied"] = RESPOND_ASYNC
+        return answer
     async with AsyncExitStack() as stack:
         admitted = await stack.enter_async_context(reading.admit(request))
         async with admitted.visit.in_time():

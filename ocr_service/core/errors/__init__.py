@@ -37,6 +37,15 @@ OcrError                        500 internal_error
 ├── EngineError
 │   └── EngineUnavailable       503 engine_unavailable, with Retry-After
 │       └── VlmUnavailable      503 vlm_unavailable
+├── JobError
+│   ├── JobNotFound             404 job_not_found
+│   ├── PageNotInJob            404 page_not_in_job
+│   ├── JobNotDone              409 job_not_done
+│   ├── JobCancelled            409 job_cancelled
+│   ├── IdempotencyKeyReused    422 idempotency_key_reused
+│   ├── TooManyJobs             429 too_many_jobs, with Retry-After
+│   ├── JobLost                 500 job_lost
+│   └── JobsUnavailable         503 jobs_unavailable, with Retry-After
 └── StorageError                in the field `storage` of the answer, never the answer itself
     ├── StorageOutage           temporary
     └── StorageRefusal          permanent until an operator acts
@@ -64,6 +73,17 @@ from ocr_service.core.errors.documents import (
     Truncated,
     TypeNotSupported,
     VlmTimeout,
+)
+from ocr_service.core.errors.jobs import (
+    IdempotencyKeyReused,
+    JobCancelled,
+    JobError,
+    JobLost,
+    JobNotDone,
+    JobNotFound,
+    JobsUnavailable,
+    PageNotInJob,
+    TooManyJobs,
 )
 from ocr_service.core.errors.requests import (
     EmptyFile,
@@ -104,8 +124,15 @@ __all__ = [
     "EngineError",
     "EngineUnavailable",
     "FetchFailed",
+    "IdempotencyKeyReused",
     "IncompleteText",
     "InvalidUrl",
+    "JobCancelled",
+    "JobError",
+    "JobLost",
+    "JobNotDone",
+    "JobNotFound",
+    "JobsUnavailable",
     "LanguageNotInstalled",
     "MalformedBody",
     "MediaTypeNotSupported",
@@ -117,6 +144,7 @@ __all__ = [
     "OptionNotSupported",
     "Overloaded",
     "PageError",
+    "PageNotInJob",
     "PagesOutOfRange",
     "PartlyRecognized",
     "RecognitionFailed",
@@ -127,6 +155,7 @@ __all__ = [
     "StorageOutage",
     "StorageRefusal",
     "TooManyBytes",
+    "TooManyJobs",
     "TooManyPages",
     "TooManyPixels",
     "Truncated",

@@ -98,6 +98,10 @@ class TesseractEngine:
         return self._threads + _DECODED_AHEAD
 
     @property
+    def job_pages(self) -> int:
+        return max(1, self._threads // 2)
+
+    @property
     def vlm(self) -> VlmStatus:
         return VlmStatus()
 

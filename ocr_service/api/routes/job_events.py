@@ -1,0 +1,80 @@
+"""`GET /jobs/{job_id}/events`: the progress of a job as server-sent events."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import StreamingResponse
+
+from ocr_service.api import openapi
+from ocr_service.api.answers.job import JobAnswer, JobPageEvent
+from ocr_service.api.middleware.api_keys import owner
+from ocr_service.api.service import Service, service_of
+from ocr_service.jobs.job import Job, JobState
+
+router = APIRouter(tags=[openapi.JOBS])
+
+MEDIA_TYPE = "text/event-stream"
+# Proxies such as nginx would hold small events back.
+_HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
+# Seconds between looks at the job, and after which a comment keeps the connection of a proxy open.
+_LOOK_SECONDS, _COMMENT_SECONDS = 0.5, 15.0
+# Milliseconds after which a client connects again.
+_RETRY = "retry: 2000\n\n"
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    summary="Follow a job",
+    response_class=Response,
+    responses={**openapi.PROBLEM_RESPONSES, 200: {"description": "Events.", "content": {MEDIA_TYPE: {}}}},
+)
+async def follow_job(
+    request: Request, job_id: str, last_event_id: Annotated[str | None, Header()] = None
+) -> Response:
+    """Send an event `page` for each page that is read, `state` when the state changes, and `end` at the end.
+
+    The id of a `page` is its place in the order of reading. A client that connects again with
+    `Last-Event-ID` gets the pages after it.
+    """
+    service = service_of(request)
+    job = await service.jobs.get(job_id, owner(request.scope))
+    seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    return StreamingResponse(_events(service, job, seen), 200, _HEADERS, MEDIA_TYPE)
+
+
+async def _events(service: Service, job: Job, seen: int) -> AsyncGenerator[str]:
+    """Yield the events; while the service stops, the known ones. seen: pages that the client has."""
+    yield _RETRY
+    state: JobState | None = None
+    sent = time.monotonic()
+    while True:
+        news = _news(job, seen, state)
+        for event in news:
+            yield event
+        seen, state = max(seen, len(job.done)), job.state
+        if not job.state.is_open or service.admission.draining:
+            return
+        if news:
+            sent = time.monotonic()
+        elif time.monotonic() - sent >= _COMMENT_SECONDS:
+            yield ": the job goes on\n\n"
+            sent = time.monotonic()
+        await asyncio.sleep(_LOOK_SECONDS)
+        job = await service.jobs.get(job.id, job.owner)
+
+
+def _news(job: Job, seen: int, state: JobState | None) -> list[str]:
+    """Return the events since `seen` pages and `state`."""
+    events = []
+    for place, page in enumerate(job.done[seen:], start=seen + 1):
+        data = JobPageEvent(
+            page=page, failed=page in job.failed, pages_done=place, pages_total=len(job.pages)
+        )
+        events.append(f"event: page\nid: {place}\ndata: {data.model_dump_json()}\n\n")
+    if job.state is not state:
+        name = "state" if job.state.is_open else "end"
+        events.append(f"event: {name}\ndata: {JobAnswer.of(job).model_dump_json()}\n\n")
+    return events

@@ -1,0 +1,189 @@
+"""`/jobs`: documents that are read in the background."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from ocr_service.api import openapi, reading
+from ocr_service.api.answers.document import PageAnswer, ResultAnswer
+from ocr_service.api.answers.job import JobAnswer, JobsAnswer, JobStatusAnswer
+from ocr_service.api.answers.rendered import rendered
+from ocr_service.api.job_faces import OCR, asked_of
+from ocr_service.api.middleware.api_keys import owner
+from ocr_service.api.reading import Admitted
+from ocr_service.api.requests.accept import Form, answer_form
+from ocr_service.api.requests.body import read_body, unique_fields
+from ocr_service.api.requests.ocr_fields import check_names, read_fields
+from ocr_service.api.service import Service, service_of
+from ocr_service.api.submitting import check_jobs, submit
+from ocr_service.core.documents import DocumentResult, PageResult, Timings
+from ocr_service.core.errors import (
+    JobCancelled,
+    JobLost,
+    JobNotDone,
+    OcrError,
+    RequestError,
+    error_kinds,
+)
+from ocr_service.jobs.job import Job, JobError, JobState
+
+router = APIRouter(tags=[openapi.JOBS])
+
+_MAX_LISTED = 100
+
+States = Literal["pending", "running", "done", "failed", "cancelled"]
+
+
+@router.post(
+    "/jobs",
+    status_code=202,
+    summary="Submit a document",
+    response_model=JobStatusAnswer,
+    responses=openapi.JOB_RESPONSES,
+    openapi_extra=openapi.OCR_REQUEST,
+)
+async def submit_job(request: Request) -> Response:
+    """Send a document and its fields as to `POST /ocr`; it is read in the background.
+
+    The header `Location` of the answer is the address of the job. A repeated submit with the same header
+    `Idempotency-Key` answers with the same job. `POST /ocr` with the header `Prefer: respond-async` does the
+    same as this path.
+    """
+    check_jobs(request)
+    async with reading.admit(request, waits=False) as admitted:
+        job = await _submitted(admitted)
+        status = await _status_of(admitted.service, job)
+    location = f"{request.scope.get('root_path', '')}/jobs/{job.id}"
+    return Response(status.model_dump_json(), 202, {"Location": location}, "application/json")
+
+
+@router.get("/jobs", summary="List the jobs", response_model=JobsAnswer, responses=openapi.PROBLEM_RESPONSES)
+async def list_jobs(
+    request: Request,
+    state: States | None = None,
+    limit: Annotated[int, Query(ge=1, le=_MAX_LISTED)] = 20,
+    before: str | None = None,
+) -> JobsAnswer:
+    """Return the jobs of the caller's API key, the newest first."""
+    jobs = service_of(request).jobs
+    chosen = JobState(state) if state else None
+    found = await jobs.newest(owner(request.scope), limit, before, chosen)
+    following = found[-1].id if len(found) == limit else None
+    return JobsAnswer(jobs=[JobAnswer.of(job) for job in found], next=following)
+
+
+@router.get(
+    "/jobs/{job_id}",
+    summary="Look at a job",
+    response_model=JobStatusAnswer,
+    responses=openapi.PROBLEM_RESPONSES,
+)
+async def get_job(request: Request, job_id: str) -> JobStatusAnswer:
+    """Return the state of a job; it is answered to the last, also while the service stops."""
+    service = service_of(request)
+    return await _status_of(service, await service.jobs.get(job_id, owner(request.scope)))
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    summary="Cancel or delete a job",
+    response_model=JobAnswer,
+    responses=openapi.PROBLEM_RESPONSES,
+)
+async def delete_job(request: Request, job_id: str) -> JobAnswer:
+    """Cancel a job that is not at its end; delete one that is, with its document and its result."""
+    return JobAnswer.of(await service_of(request).jobs.cancel(job_id, owner(request.scope)))
+
+
+@router.get(
+    "/jobs/{job_id}/result",
+    summary="Fetch the result of a job",
+    response_model=ResultAnswer,
+    responses=openapi.JOB_RESULT_RESPONSES,
+)
+async def get_result(
+    request: Request,
+    job_id: str,
+    format: Literal["json", "markdown", "text", "html"] | None = None,  # noqa: A002 - the name of the field of /ocr
+    images: bool = True,
+    partial: bool = False,
+) -> Response:
+    """Return the result as `/ocr` does; `format` or the `Accept` header chooses the form.
+
+    With `partial=true` it has the pages that are there already; the header `X-Job-State` says whether the job
+    is done.
+    """
+    service = service_of(request)
+    job = await service.jobs.get(job_id, owner(request.scope))
+    if not partial:
+        _refuse_unless_done(job)
+    result = _result(job, await service.jobs.pages(job))
+    form = answer_form(format, request.headers.getlist("accept"))
+    headers = {openapi.JOB_STATE: job.state.value, "Vary": "Accept"}
+    return await _answer(service, job, result, form, images, headers)
+
+
+@router.get(
+    "/jobs/{job_id}/pages/{number}",
+    summary="Fetch a page of a job",
+    response_model=PageAnswer,
+    responses=openapi.PROBLEM_RESPONSES,
+)
+async def get_page(request: Request, job_id: str, number: int, images: bool = True) -> PageAnswer:
+    """Return a page as soon as it is read."""
+    jobs = service_of(request).jobs
+    page = await jobs.single_page(await jobs.get(job_id, owner(request.scope)), number)
+    return await asyncio.to_thread(PageAnswer.of, page, images)
+
+
+async def _submitted(admitted: Admitted) -> Job:
+    body = await read_body(admitted.body, check_names)
+    fields = read_fields(unique_fields(admitted.request.query_params.multi_items()), body.fields)
+    if fields.timeout is not None:
+        raise RequestError("timeout: a job has none; it is read to its end, or until it is cancelled.")
+    asked = asked_of(fields)
+    return await submit(admitted, body.document, body.name, OCR, asked, fields.selection, fields.recognition)
+
+
+async def _status_of(service: Service, job: Job) -> JobStatusAnswer:
+    ahead = await service.jobs.ahead(job) if job.state.is_open else (0, 0)
+    return JobStatusAnswer.with_estimate(job, *ahead, service.admission.slots.pages_a_second)
+
+
+def _refuse_unless_done(job: Job) -> None:
+    """Raise the error that the result of a job has instead of pages."""
+    if job.state is JobState.DONE:
+        return
+    if job.state is JobState.CANCELLED:
+        raise JobCancelled("The job was cancelled, and its pages are deleted.")
+    if job.error is not None:
+        raise _raised(job.error)
+    raise JobNotDone(
+        f"{len(job.done)} of {len(job.pages)} pages are read. With partial=true, the answer has these pages."
+    )
+
+
+def _raised(error: JobError) -> OcrError:
+    kinds = {kind.code: kind for kind in error_kinds()}
+    return kinds.get(error.code, JobLost)(error.detail)
+
+
+def _result(job: Job, pages: Sequence[PageResult]) -> DocumentResult:
+    timings = sum((page.timings for page in pages), start=Timings())
+    total = (job.ended - job.created) if job.ended else 0.0
+    return DocumentResult(tuple(pages), timings, total)
+
+
+async def _answer(
+    service: Service, job: Job, result: DocumentResult, form: Form, images: bool, headers: dict[str, str]
+) -> Response:
+    engine = job.engine or service.pipeline.engine
+    if form in ("json", "stream"):
+        make = ResultAnswer.of
+        body = await asyncio.to_thread(lambda: make(result, engine, job.request_id, images).model_dump_json())
+        return Response(body, 200, headers, "application/json")
+    file = await asyncio.to_thread(rendered, result, form, engine.name, job.name)
+    headers = headers | reading.quality_headers(result)
+    return Response(file.body, 200, headers, file.content_type)

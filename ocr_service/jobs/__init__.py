@@ -1,0 +1,1 @@
+"""Jobs: documents that are accepted now and read later, whatever ends in between."""

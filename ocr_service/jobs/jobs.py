@@ -1,0 +1,238 @@
+"""The jobs of the service: submit, look at, cancel; and the tasks that read and delete them."""
+
+import asyncio
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ocr_service.core.documents import PageResult
+from ocr_service.core.errors import (
+    IdempotencyKeyReused,
+    JobLost,
+    JobNotFound,
+    JobsUnavailable,
+    PageNotInJob,
+    StorageError,
+)
+from ocr_service.jobs.attempt import ServiceParts
+from ocr_service.jobs.job import Job, JobState, NewJob
+from ocr_service.jobs.places import Places
+from ocr_service.jobs.queue_state import QueueState
+from ocr_service.jobs.settings import JobSettings
+
+if TYPE_CHECKING:
+    from ocr_service.jobs.opening import Opened
+
+log = logging.getLogger(__name__)
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_OPENING_PAUSE = 1.0
+# Seconds between deletions of old jobs, and between the figures of the metrics.
+_SWEEP_SECONDS, _STATE_SECONDS = 10.0, 5.0
+_SWEEP_LIMIT = 100
+
+
+class Jobs:
+    """The jobs of the service; belongs to one event loop. queue_state: recent figures, or None."""
+
+    def __init__(self, settings: JobSettings, places: Places, parts: ServiceParts) -> None:
+        self.queue_state: QueueState | None = None
+        self._settings = settings
+        self._places = places
+        self._parts = parts
+        self._opened: Opened | None = None
+        self._reason = "The service is starting."
+        self._draining = False
+
+    @property
+    def at_work(self) -> int:
+        """Number of jobs that this process reads."""
+        return self._opened.runner.at_work if self._opened else 0
+
+    @staticmethod
+    def new_id() -> str:
+        """Return an id for a job that nobody can guess."""
+        return uuid.uuid4().hex
+
+    def check_available(self) -> None:
+        """Raise JobsUnavailable if no job can be accepted or found now."""
+        self._ready()
+
+    async def submit(self, new: NewJob, data: bytes) -> Job:
+        """Accept a job: from now on it is read, whatever ends. data: the document.
+
+        Raises TooManyJobs, JobsUnavailable if the document cannot be kept, or IdempotencyKeyReused.
+        """
+        opened = self._ready()
+        if earlier := await self._earlier(opened, new):
+            return earlier
+        await opened.store.add(new)
+        try:
+            await opened.files.put_document(new.id, data)
+        except StorageError as error:
+            await self._forget(opened, new.id)
+            raise JobsUnavailable(f"The document cannot be kept. {error.detail}") from None
+        job = await opened.store.accept(new)
+        opened.runner.wake()
+        return job
+
+    async def get(self, job_id: str, owner: str) -> Job:
+        """Return a job; raises JobNotFound."""
+        store = self._ready().store
+        job = await store.get(job_id, owner) if _ID.fullmatch(job_id) else None
+        if job is None:
+            raise JobNotFound("There is no job with this id, or its result was kept for long enough.")
+        return job
+
+    async def newest(
+        self, owner: str, limit: int, before: str | None = None, state: JobState | None = None
+    ) -> Sequence[Job]:
+        """Return jobs of an owner, the newest first. before: id of the last one of the previous page."""
+        last = await self.get(before, owner) if before else None
+        return await self._ready().store.page(owner, limit, last, state)
+
+    async def batch(self, owner: str, batch: str, limit: int) -> Sequence[Job]:
+        """Return the jobs of an owner that share a label."""
+        return await self._ready().store.batch(owner, batch, limit)
+
+    async def ahead(self, job: Job) -> tuple[int, int]:
+        """Return how many jobs were submitted before and wait, and how many pages are left before it."""
+        return await self._ready().store.ahead(job)
+
+    async def cancel(self, job_id: str, owner: str) -> Job:
+        """Cancel an open job, or delete one that has ended with its result; raises JobNotFound."""
+        opened = self._ready()
+        job = await opened.store.cancel(job_id, owner) if _ID.fullmatch(job_id) else None
+        if job is not None:
+            opened.runner.cancel(job_id)
+            # Again at its expiry: a page can be on its way to the storage.
+            await opened.files.delete(job_id)
+            return job
+        job = await self.get(job_id, owner)
+        await self._delete(opened, [job_id])
+        return job
+
+    async def document(self, job: Job) -> bytes:
+        """Return the document of a job; raises JobsUnavailable or JobLost."""
+        try:
+            data = await self._ready().files.document(job.id)
+        except StorageError as error:
+            raise JobsUnavailable(error.detail) from None
+        if data is None:
+            raise JobLost("The document of the job is gone from the storage.")
+        return data
+
+    async def pages(self, job: Job) -> Sequence[PageResult]:
+        """Return the pages that are there, in order; of a job that is done, those of its result."""
+        files = self._ready().files
+        numbers = sorted(job.done)
+        found = await (files.final(job.id, job.final) if job.final else files.pages(job.id, numbers))
+        if len(found) != (job.final or len(numbers)):
+            raise JobLost("Pages of the job are gone from the storage.")
+        return found
+
+    async def single_page(self, job: Job, number: int) -> PageResult:
+        """Return one page as it was read; raises PageNotInJob."""
+        if number not in job.pages:
+            raise PageNotInJob(f"The job has {len(job.pages)} pages; {number} is not among them.")
+        if number not in job.done:
+            raise PageNotInJob(f"Page {number} is not read yet.")
+        found = await self._ready().files.pages(job.id, [number])
+        if not found:
+            raise JobLost("The page is gone from the storage.")
+        return found[0]
+
+    async def run(self) -> None:
+        """Open the database, then read jobs and delete old ones, until cancelled."""
+        opened = await self._open()
+        if opened is None:
+            return
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(opened.runner.claim_jobs())
+            tasks.create_task(opened.runner.keep_leases())
+            tasks.create_task(self._sweep(opened))
+            tasks.create_task(self._watch(opened))
+
+    async def drain(self) -> None:
+        """Give back the jobs that are being read. Jobs can still be looked at."""
+        self._draining = True
+        if self._opened is not None:
+            await self._opened.runner.drain()
+
+    async def close(self) -> None:
+        """Close the database, after `drain` and after the end of `run`."""
+        if self._opened is not None:
+            await self._opened.store.close()
+        if self._places.local is not None:
+            await self._places.local.close()
+
+    def _ready(self) -> "Opened":
+        if self._opened is None:
+            raise JobsUnavailable(self._reason)
+        return self._opened
+
+    async def _forget(self, opened: "Opened", job_id: str) -> None:
+        with suppress(StorageError):
+            await opened.files.delete(job_id)
+        await opened.store.forget([job_id])
+
+    async def _earlier(self, opened: "Opened", new: NewJob) -> Job | None:
+        """Return the job that the idempotency key has, if it is the same request."""
+        if new.idempotency_key is None:
+            return None
+        earlier = await opened.store.by_key(new.owner, new.idempotency_key)
+        if earlier and (earlier.sha256, earlier.asked, earlier.face) != (new.sha256, new.asked, new.face):
+            raise IdempotencyKeyReused("The job with this key has another document or other fields.")
+        return earlier
+
+    async def _open(self) -> "Opened | None":
+        """Open the database; wait for one that cannot be reached yet. None if the settings name none."""
+        if reason := self._places.missing(self._settings):
+            self._reason = reason
+            log.info("jobs: none. %s", reason)
+            return None
+        while not self._draining:
+            try:
+                open_jobs = await asyncio.to_thread(_load)
+                self._opened = await open_jobs(self._settings, self._places, self._parts)
+                return self._opened
+            except JobsUnavailable as error:
+                if error.detail != self._reason:
+                    log.warning("jobs are not available yet: %s", error)
+                self._reason = error.detail
+                await asyncio.sleep(_OPENING_PAUSE)
+        return None
+
+    async def _sweep(self, opened: "Opened") -> None:
+        """Delete jobs that have been kept for long enough, with their files."""
+        while True:
+            try:
+                await self._delete(opened, await opened.store.expired(_SWEEP_LIMIT))
+            except (JobsUnavailable, StorageError) as error:
+                log.warning("old jobs could not be deleted: %s", error)
+            await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def _delete(self, opened: "Opened", ids: Sequence[str]) -> None:
+        """Delete the files first: a row without files is found again, files without a row are not."""
+        for job_id in ids:
+            await opened.files.delete(job_id)
+        if ids:
+            await opened.store.forget(ids)
+
+    async def _watch(self, opened: "Opened") -> None:
+        while True:
+            try:
+                self.queue_state = await opened.store.queue_state()
+            except JobsUnavailable:
+                self.queue_state = None
+            await asyncio.sleep(_STATE_SECONDS)
+
+
+def _load() -> "Callable[[JobSettings, Places, ServiceParts], Awaitable[Opened]]":
+    # In a thread, because the import takes half a second.
+    from ocr_service.jobs.opening import open_jobs
+
+    return open_jobs
