@@ -33,10 +33,10 @@ test-clients: ## install the HTTP clients of Java, Go, PHP, Node.js and .NET (ro
 
 # 7.6 GB and some minutes, so neither `make test` nor CI has it.
 test-real-vllm: export REAL_VLLM_VENV ?= $(CURDIR)/.cache/real-vllm
-test-real-vllm: ## compare the stand-in of vLLM with the real one, on a CPU with a tiny random model (7.6 GB)
+test-real-vllm: ## run the tests of PaddleOCR-VL with the real vLLM, on a CPU with a tiny random model (7.6 GB)
 	@scripts/setup.sh test
 	@scripts/setup.sh real-vllm
-	@$(PYTHON) -m pytest tests/real_vllm $(ARGS)
+	@$(PYTHON) -m pytest --timeout 1800 tests/paddleocr_vl tests/real_vllm $(ARGS)
 
 lint: lint-image ## all linters, the formatter check and the type check
 	$(PYTHON) -m ruff check .

@@ -135,8 +135,17 @@ class RunningStart(RunningProgram):
 FAST = ("--step-ms", "0.1", "--step-ms-each", "0", "--prefill-ms", "0")
 
 
-class RunningVllm(RunningProgram):
-    """Runs the vLLM stand-in; `api` is the value for `OCR_VLM_URL`.
+class Vllm(RunningProgram):
+    """A vLLM server: the stand-in or the real one."""
+
+    @property
+    def api(self) -> str:
+        """The value for `OCR_VLM_URL`."""
+        return f"{self.url}/v1"
+
+
+class RunningVllm(Vllm):
+    """Runs the vLLM stand-in.
 
     port: 0 for a free one. options: command-line options.
     """
@@ -144,10 +153,6 @@ class RunningVllm(RunningProgram):
     def __init__(self, *options: str, port: int = 0) -> None:
         module = ["-m", "tests.stand_ins.vllm_server", "--port", str(port)]
         super().__init__([sys.executable, *module, *options])
-
-    @property
-    def api(self) -> str:
-        return f"{self.url}/v1"
 
     def __enter__(self) -> Self:
         super().__enter__()

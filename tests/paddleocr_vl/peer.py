@@ -1,4 +1,4 @@
-"""The PaddleX app and this service, on the same stand-ins, with the same requests."""
+"""The PaddleX app and this service, on the same models, with the same requests."""
 
 import io
 from base64 import b64encode
@@ -17,7 +17,7 @@ from ocr_engine import PaddleOcrVlEngine
 from server import create_app
 from tests.paddleocr_vl import official
 from tests.paddleocr_vl.threaded import ThreadedServer
-from tests.running import RunningVllm
+from tests.running import Vllm
 from tests.samples import encoded
 from tests.settings import settings_of
 from tests.stand_ins.pages import VARIOUS_PAGES as PAGES
@@ -30,7 +30,6 @@ class Both:
 
     ours: httpx.Client
     theirs: httpx.Client
-    vllm: RunningVllm
 
     def ask(self, request: Any, path: str = "/layout-parsing") -> tuple[httpx.Response, httpx.Response]:
         body = sent(request)
@@ -38,8 +37,8 @@ class Both:
 
 
 @contextmanager
-def both_apps(vllm: RunningVllm, engine: PaddleOcrVlEngine, **loaded: bool) -> Iterator[Both]:
-    """Run both apps; if they behave differently, the cause is the app and not the stand-ins."""
+def both_apps(vllm: Vllm, engine: PaddleOcrVlEngine, **loaded: bool) -> Iterator[Both]:
+    """Run both apps; if they behave differently, the cause is the app and not the models."""
     from paddlex.inference.serving.basic_serving._pipeline_apps.paddleocr_vl import create_pipeline_app
     from paddlex.inference.serving.infra.config import AppConfig
 
@@ -48,7 +47,7 @@ def both_apps(vllm: RunningVllm, engine: PaddleOcrVlEngine, **loaded: bool) -> I
         ThreadedServer(create_app(settings_of(), engine)) as ours,
         ThreadedServer(create_pipeline_app(pipeline, AppConfig())) as theirs,
     ):
-        yield Both(ours.client, theirs.client, vllm)
+        yield Both(ours.client, theirs.client)
 
 
 class LazyFile:

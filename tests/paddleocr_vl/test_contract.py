@@ -14,11 +14,11 @@ from ocr_service.engines.paddleocr_vl.drawings import draw_masks_one_by_one
 from ocr_service.engines.paddleocr_vl.model_thread import MAX_BATCH, ModelThread
 from ocr_service.engines.paddleocr_vl.pipeline_parts import Inference, LayoutDetection, VlmPredictor, install
 from tests.paddleocr_vl import official
-from tests.running import RunningVllm
+from tests.running import Vllm
 
 
 @pytest.fixture
-def inner(vllm: RunningVllm, models: dict[str, str]) -> Any:
+def inner(vllm: Vllm, models: dict[str, str]) -> Any:
     return official.pipeline(vllm.api, use_doc_orientation_classify=True).paddlex_pipeline._pipeline
 
 

@@ -24,7 +24,7 @@ from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSe
 from tests.http.serving import serving
 from tests.paddleocr_vl.conftest import StartEngine, engine_on
 from tests.paddleocr_vl.test_faults import SLOW, scan, until
-from tests.running import FAST, RunningVllm
+from tests.running import FAST, RunningVllm, Vllm
 from tests.stand_ins.pages import text_page
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +41,7 @@ def reader_threads() -> list[threading.Thread]:
 
 
 async def test_concurrent_first_requests_share_one_build(
-    vllm: RunningVllm, models: dict[str, str], caplog: pytest.LogCaptureFixture
+    vllm: Vllm, models: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     engine = engine_on(vllm)
@@ -56,7 +56,7 @@ async def test_concurrent_first_requests_share_one_build(
     await engine.close()
 
 
-async def test_preload_builds_in_the_background(vllm: RunningVllm, models: dict[str, str]) -> None:
+async def test_preload_builds_in_the_background(vllm: Vllm, models: dict[str, str]) -> None:
     engine = engine_on(vllm)
     async with serving(engine, ocr_preload=True) as client:
         while (await client.get("/health")).json()["paddleocr"] != "ready":
@@ -64,7 +64,7 @@ async def test_preload_builds_in_the_background(vllm: RunningVllm, models: dict[
 
 
 async def test_failed_build_is_logged_and_retried(
-    vllm: RunningVllm, models: dict[str, str], caplog: pytest.LogCaptureFixture
+    vllm: Vllm, models: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     # Paddle is not installed for the tests. A model in its format is not downloaded if it has a folder.
     folder = Path(models["PADDLE_PDX_CACHE_HOME"], "official_models", "PP-DocLayoutV3")
@@ -96,6 +96,7 @@ def recorded_pixels(engine: PaddleOcrVlEngine) -> list["weakref.ref[Any]"]:
     return seen
 
 
+@pytest.mark.stand_in("it needs a slow vLLM")
 async def test_cancelled_page_is_released(start_engine: StartEngine) -> None:
     with RunningVllm(*SLOW) as vllm:
         async with start_engine(vllm) as engine:
@@ -119,7 +120,7 @@ async def wait_until_released(*held: "weakref.ref[Any]") -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_read_page_is_released(vllm: RunningVllm, start_engine: StartEngine) -> None:
+async def test_read_page_is_released(vllm: Vllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm) as engine:
         read, pixels = page(), recorded_pixels(engine)
         image = weakref.ref(read.image)
@@ -129,6 +130,7 @@ async def test_read_page_is_released(vllm: RunningVllm, start_engine: StartEngin
     assert len(result.blocks) == BLOCKS
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 @pytest.mark.parametrize("fault", ["500", "400"])
 async def test_failed_page_is_released(vllm: RunningVllm, start_engine: StartEngine, fault: str) -> None:
     async with start_engine(vllm) as engine:
@@ -139,9 +141,7 @@ async def test_failed_page_is_released(vllm: RunningVllm, start_engine: StartEng
         await wait_until_released(*pixels)
 
 
-async def test_cancelled_pages_do_not_reach_the_layout_model(
-    vllm: RunningVllm, start_engine: StartEngine
-) -> None:
+async def test_cancelled_pages_do_not_reach_the_layout_model(vllm: Vllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm) as engine:
         assert engine._models is not None
         busy, free = threading.Event(), threading.Event()
@@ -166,6 +166,7 @@ async def test_cancelled_pages_do_not_reach_the_layout_model(
         assert await asyncio.wrap_future(held)
 
 
+@pytest.mark.stand_in("it renames the model")
 async def test_new_model_name_is_used_after_a_vllm_restart(
     vllm: RunningVllm, start_engine: StartEngine
 ) -> None:
@@ -194,6 +195,7 @@ async def test_contradictory_pixel_limits_are_refused() -> None:
     await engine.close()
 
 
+@pytest.mark.stand_in("it needs a slow vLLM")
 async def test_closing_the_engine_cancels_its_pages(start_engine: StartEngine) -> None:
     with RunningVllm(*SLOW) as vllm:
         async with start_engine(vllm) as engine:
@@ -227,7 +229,7 @@ async def test_unknown_pixel_limit_is_refused() -> None:
 
 
 async def test_log_lines_of_paddle_go_through_our_logging(
-    vllm: RunningVllm, start_engine: StartEngine, caplog: pytest.LogCaptureFixture
+    vllm: Vllm, start_engine: StartEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with start_engine(vllm):
         assert logging.getLogger("paddlex").handlers == []
@@ -246,6 +248,7 @@ def test_too_low_pixel_limit_is_refused(own: dict[str, Any], message: str) -> No
         engine.check(with_own(**own))
 
 
+@pytest.mark.stand_in("it needs a short context")
 async def test_max_new_tokens_fits_the_context_of_vllm(start_engine: StartEngine) -> None:
     with RunningVllm(*FAST, "--max-model-len", "2000") as vllm:
         async with start_engine(vllm) as engine, serving(engine) as client:

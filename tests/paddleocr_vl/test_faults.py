@@ -9,7 +9,7 @@ import pytest
 
 from tests.http.serving import serving
 from tests.paddleocr_vl.conftest import StartEngine
-from tests.running import FAST, RunningVllm, free_port
+from tests.running import FAST, RunningVllm, Vllm, free_port
 from tests.stand_ins.pages import text_page
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +37,7 @@ async def health(client: httpx.AsyncClient) -> str:
     return answer
 
 
-async def test_page_is_read_when_vllm_is_healthy(vllm: RunningVllm, start_engine: StartEngine) -> None:
+async def test_page_is_read_when_vllm_is_healthy(vllm: Vllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm) as engine, serving(engine) as client:
         answer = await client.post("/ocr", files=scan())
         [page] = answer.json()["pages"]
@@ -57,6 +57,7 @@ async def test_page_is_read_when_vllm_is_healthy(vllm: RunningVllm, start_engine
         }
 
 
+@pytest.mark.stand_in("it needs a slow vLLM")
 async def test_vllm_dies_in_the_middle_of_a_page(start_engine: StartEngine) -> None:
     port = free_port()
     with RunningVllm(*SLOW, port=port) as vllm:
@@ -76,6 +77,7 @@ async def test_vllm_dies_in_the_middle_of_a_page(start_engine: StartEngine) -> N
                 assert await health(client) == "ready"
 
 
+@pytest.mark.stand_in("it starts vLLM late")
 async def test_vllm_that_starts_late(start_engine: StartEngine) -> None:
     port = free_port()
     absent = RunningVllm(*FAST, port=port)
@@ -89,6 +91,7 @@ async def test_vllm_that_starts_late(start_engine: StartEngine) -> None:
             assert (await client.post("/ocr", files=scan())).status_code == 200
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 @pytest.mark.parametrize(
     "fault", ["500", "404", "invalid json", "no choices", "html", "redirect", "break", "unhealthy"]
 )
@@ -102,6 +105,7 @@ async def test_recovery_after_a_fault(vllm: RunningVllm, start_engine: StartEngi
         assert (await client.post("/ocr", files=scan())).status_code == 200
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 async def test_vllm_that_never_answers_is_a_timeout(vllm: RunningVllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm, ocr_vlm_timeout=6) as engine, serving(engine) as client:
         assert (await client.post("/ocr", files=scan())).status_code == 200
@@ -112,6 +116,7 @@ async def test_vllm_that_never_answers_is_a_timeout(vllm: RunningVllm, start_eng
         assert (await client.post("/ocr", files=scan())).status_code == 200
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 async def test_vllm_whose_health_check_hangs_is_unavailable(
     vllm: RunningVllm, start_engine: StartEngine
 ) -> None:
@@ -122,6 +127,7 @@ async def test_vllm_whose_health_check_hangs_is_unavailable(
         assert "no answer in time" in answer.json()["detail"]
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 async def test_hung_engine_ends_its_calls_and_readiness(vllm: RunningVllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm, ocr_vlm_hang_timeout=0.1) as engine, serving(engine) as client:
         assert (await client.post("/ocr", files=scan())).status_code == 200
@@ -142,6 +148,7 @@ async def test_hung_engine_ends_its_calls_and_readiness(vllm: RunningVllm, start
         assert (await client.post("/ocr", files=scan())).status_code == 200
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 async def test_other_pages_are_read_while_one_hangs(vllm: RunningVllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm, ocr_vlm_timeout=20) as engine, serving(engine) as client:
         vllm.fault("silence")
@@ -155,6 +162,7 @@ async def test_other_pages_are_read_while_one_hangs(vllm: RunningVllm, start_eng
         assert (await hanging).status_code == 504
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 @pytest.mark.parametrize("fault", ["empty", "null"])
 async def test_empty_completion_is_an_empty_text(
     vllm: RunningVllm, start_engine: StartEngine, fault: str
@@ -167,6 +175,7 @@ async def test_empty_completion_is_an_empty_text(
     assert [block["content"] for block in page["blocks"]] == [""] * BLOCKS
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 @pytest.mark.parametrize(
     ("fault", "code"), [("500", "vlm_unavailable"), ("400", "recognition_failed"), ("silence", "vlm_timeout")]
 )
@@ -192,6 +201,7 @@ async def test_failed_blocks_do_not_fail_the_page(
         assert '"failed_pages":[1]' in stream.text
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 async def test_page_fails_if_every_block_fails(vllm: RunningVllm, start_engine: StartEngine) -> None:
     vllm.fault("400")
     async with start_engine(vllm) as engine, serving(engine) as client:
@@ -199,6 +209,7 @@ async def test_page_fails_if_every_block_fails(vllm: RunningVllm, start_engine: 
     assert (answer.status_code, answer.json()["code"]) == (500, "recognition_failed")
 
 
+@pytest.mark.stand_in("it counts the calls")
 async def test_page_without_blocks_is_read_without_vllm(vllm: RunningVllm, start_engine: StartEngine) -> None:
     before = vllm.stats()["calls"]
     async with start_engine(vllm) as engine, serving(engine) as client:
@@ -215,6 +226,7 @@ def blank() -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.stand_in("it needs a slow vLLM")
 async def test_client_disconnect_cancels_the_vlm_calls(start_engine: StartEngine) -> None:
     with RunningVllm(*SLOW) as vllm:
         async with start_engine(vllm) as engine, serving(engine) as client:

@@ -19,7 +19,7 @@ from tests.paddleocr_vl.repetition_corpus import GOOD_LINES, GOOD_ROWS, LOOPS
 from tests.running import RunningVllm
 from tests.stand_ins.pages import Box, draw_page
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.stand_in("it writes the texts of the model")]
 
 TEXT, TABLE = "OCR:", "Table Recognition:"
 # More than an invented text has.

@@ -20,7 +20,8 @@ from ocr_service.engines.paddleocr_vl.repetition import VLLM_DETECTION
 from tests.http.serving import serving
 from tests.paddleocr_vl import official
 from tests.paddleocr_vl.conftest import StartEngine
-from tests.running import RunningVllm
+from tests.real_vllm.running import VENV
+from tests.running import RunningVllm, Vllm
 from tests.stand_ins.pages import A4_AT_100_DPI, Box, draw_page, text_page
 from tests.stand_ins.pages import VARIOUS_PAGES as PAGES
 
@@ -58,7 +59,7 @@ def read_officially(vlm_url: str) -> dict[str, Any]:
     return {name: official.read(reference, image) for name, image in PAGES.items()}
 
 
-async def test_every_page_under_32_callers(vllm: RunningVllm, start_engine: StartEngine) -> None:
+async def test_every_page_under_32_callers(vllm: Vllm, start_engine: StartEngine) -> None:
     assert len(PAGES) >= 30
     expected = read_officially(vllm.api)
     async with start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY) as engine:
@@ -66,11 +67,12 @@ async def test_every_page_under_32_callers(vllm: RunningVllm, start_engine: Star
     for name, result in zip(list(PAGES) * 2, results, strict=True):
         assert_same(result, expected[name])
     assert any(result.images for result in results)
-    assert any("<table" in result.markdown for result in results)
+    # The random texts of the real vLLM have no cells.
+    assert VENV is not None or any("<table" in result.markdown for result in results)
     assert {len(result.blocks) for result in results} >= {0, 1, 12, 80}
 
 
-async def test_every_page_over_http(vllm: RunningVllm, start_engine: StartEngine) -> None:
+async def test_every_page_over_http(vllm: Vllm, start_engine: StartEngine) -> None:
     """The same number of requests in parallel, each with a file that is decoded separately."""
     expected = read_officially(vllm.api)
     async with (
@@ -83,7 +85,7 @@ async def test_every_page_over_http(vllm: RunningVllm, start_engine: StartEngine
             file = io.BytesIO()
             image.save(file, "PNG", compress_level=1)
             async with places:
-                answer = await client.post("/ocr", files={"file": file.getvalue()})
+                answer = await client.post("/ocr", files={"file": file.getvalue()}, timeout=600)
             assert answer.status_code == 200, answer.text
             page: dict[str, Any] = answer.json()["pages"][0]
             return page
@@ -100,7 +102,7 @@ async def test_every_page_over_http(vllm: RunningVllm, start_engine: StartEngine
 
 
 @pytest.mark.parametrize("version", ["v1", "v1.5"])
-async def test_other_releases(vllm: RunningVllm, start_engine: StartEngine, version: str) -> None:
+async def test_other_releases(vllm: Vllm, start_engine: StartEngine, version: str) -> None:
     images = [PAGES["with table"], PAGES["with display_formula"], PAGES["12 blocks 0"], PAGES["empty"]]
     reference = official.pipeline(vllm.api, version)
     settings = {"ocr_pipeline_version": version, "ocr_vlm_jpeg_quality": official.STOCK_QUALITY}
@@ -136,7 +138,8 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("with header", {"markdown_ignore_labels": ("text",)}),
     ("with header_image", {"markdown_ignore_labels": ()}),
     ("with text", {"repetition_penalty": 1.2}),
-    ("with text", {"temperature": 0.4, "top_p": 0.8}),
+    # With this top_p, a real model takes the most probable token too.
+    ("with text", {"temperature": 0.4, "top_p": 0.01}),
     ("with text", {"min_pixels": 1000, "max_pixels": 90000}),
     ("with text", {"max_new_tokens": 77}),
     ("with table", {"vlm_extra_args": {"table_max_pixels": 50000, "ocr_min_pixels": 2000}}),
@@ -145,20 +148,20 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("page", "options"), OPTIONS, ids=[f"{page}: {given}" for page, given in OPTIONS])
 async def test_every_option(
-    vllm: RunningVllm, start_engine: StartEngine, page: str, options: dict[str, Any]
+    vllm: Vllm, start_engine: StartEngine, page: str, options: dict[str, Any]
 ) -> None:
-    """If the results are equal, so are the requests to the VLM, down to the bytes of each crop."""
+    """The requests to the VLM, which only the stand-in records, are equal down to the bytes of each crop."""
     reference = official.pipeline(vllm.api)
     image = PAGES[page]
-    vllm.record()
+    record(vllm)
     theirs = official.read(reference, image, **as_lists(options))
-    their_calls = vllm.recorded()
+    their_calls = recorded(vllm)
     async with start_engine(vllm, ocr_vlm_jpeg_quality=official.STOCK_QUALITY) as engine:
-        vllm.record()
+        record(vllm)
         ours = await engine.recognize(Page(1, image, None), Options(engine=PaddleOcrVlOptions(**options)))
-    our_calls = [json.loads(body) for body in vllm.recorded()]
+    our_calls = recorded(vllm)
     assert all(call.pop("repetition_detection") == VLLM_DETECTION for call in our_calls)
-    assert calls(map(json.dumps, our_calls)) == calls(their_calls)
+    assert calls(our_calls) == calls(their_calls)
     assert_same(ours, theirs)
 
 
@@ -167,9 +170,19 @@ def as_lists(options: dict[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
 
 
-def calls(bodies: Iterable[str]) -> list[str]:
+def record(vllm: Vllm) -> None:
+    if isinstance(vllm, RunningVllm):
+        vllm.record()
+
+
+def recorded(vllm: Vllm) -> list[dict[str, Any]]:
+    """Return the bodies of the requests to the stand-in."""
+    return list(map(json.loads, vllm.recorded())) if isinstance(vllm, RunningVllm) else []
+
+
+def calls(bodies: Iterable[dict[str, Any]]) -> list[str]:
     """Sort the calls, as they are sent in parallel."""
-    return sorted(json.dumps(json.loads(body), sort_keys=True) for body in bodies)
+    return sorted(json.dumps(body, sort_keys=True) for body in bodies)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +195,7 @@ def calls(bodies: Iterable[str]) -> list[str]:
     ids=str,
 )
 async def test_markdown_options(
-    vllm: RunningVllm, start_engine: StartEngine, page: str, options: dict[str, Any]
+    vllm: Vllm, start_engine: StartEngine, page: str, options: dict[str, Any]
 ) -> None:
     image = PAGES[page]
     theirs = official.read(official.pipeline(vllm.api), image)
@@ -199,9 +212,7 @@ async def test_markdown_options(
 
 
 @pytest.mark.parametrize("angle", [0, 90, 180, 270])
-async def test_pages_are_rotated_and_unwarped(
-    vllm: RunningVllm, start_engine: StartEngine, angle: int
-) -> None:
+async def test_pages_are_rotated_and_unwarped(vllm: Vllm, start_engine: StartEngine, angle: int) -> None:
     image = draw_page([Box("text", 4, 10, 59, 30), Box("table", 4, 33, 59, 50)], seed=7, marked=True)
     image = image.rotate(-angle, expand=True)
     loaded = {"use_doc_orientation_classify": True, "use_doc_unwarping": True}
@@ -224,6 +235,7 @@ async def test_pages_are_rotated_and_unwarped(
     )
 
 
+@pytest.mark.stand_in("it records the requests")
 async def test_png_reaches_the_vlm_without_loss(vllm: RunningVllm, start_engine: StartEngine) -> None:
     async with start_engine(vllm, ocr_vlm_image_format="png") as engine:
         vllm.record()
@@ -238,7 +250,7 @@ async def test_png_reaches_the_vlm_without_loss(vllm: RunningVllm, start_engine:
     ids=lambda given: str(given),
 )
 async def test_restructured_pages_equal_those_of_the_official_pipeline(
-    vllm: RunningVllm, start_engine: StartEngine, options: dict[str, Any]
+    vllm: Vllm, start_engine: StartEngine, options: dict[str, Any]
 ) -> None:
     images = [
         draw_page([Box("doc_title", 10, 7, 50, 10), Box("table", 5, 30, 58, 61)], seed=1),

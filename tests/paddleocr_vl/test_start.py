@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.running import NO_CERTIFICATES, RunningStart, free_port
 from tests.stand_ins.models import make_model_cache
@@ -15,6 +16,7 @@ from tests.stand_ins.pages import Box, draw_page
 SLOW_STEP = "20"
 
 
+@pytest.mark.stand_in("it needs a slow vLLM, which starts late")
 def test_accepted_page_is_finished_before_vllm_is_stopped(tmp_path: Path) -> None:
     port, gate = free_port(), tmp_path / "gate"
     serve = f"python -m tests.stand_ins.vllm_server --port {port} --step-ms {SLOW_STEP}"

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.fakes.collector import Collector, attributes
@@ -12,6 +13,7 @@ OF_A_PAGE = ["page", "decode", "recognize", "chat", "chat"]
 BLOCKS = [Box("text", 5, 8, 58, 20), Box("text", 5, 30, 58, 45)]
 
 
+@pytest.mark.stand_in("it records the trace context")
 def test_calls_to_vllm_carry_the_trace_of_their_page(models: dict[str, str], vllm: RunningVllm) -> None:
     file = io.BytesIO()
     page = draw_page(BLOCKS)

@@ -16,7 +16,7 @@ from ocr_service.engines.paddleocr_vl.vlm_progress import VlmProgress
 from ocr_service.engines.paddleocr_vl.vlm_watch import STARTUP_SECONDS, VlmWatch
 from tests.paddleocr_vl.test_vlm_client import http, never, talking
 from tests.paddleocr_vl.test_vlm_metrics import metric
-from tests.running import FAST, RunningVllm, free_port
+from tests.running import FAST, RunningVllm, Vllm, free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -89,7 +89,7 @@ async def state_after_check(watch: VlmWatch) -> VlmState:
     return watch.status.state
 
 
-async def test_healthy_server_is_ready(vllm: RunningVllm, caplog: pytest.LogCaptureFixture) -> None:
+async def test_healthy_server_is_ready(vllm: Vllm, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     async with watching(vllm.api.replace("http://", "http://user:secret@")) as watch:
         assert watch.status.state is VlmState.STARTING
@@ -103,6 +103,7 @@ async def test_healthy_server_is_ready(vllm: RunningVllm, caplog: pytest.LogCapt
     assert "secret" not in caplog.text
 
 
+@pytest.mark.stand_in("it renames the model")
 async def test_new_model_is_noticed_after_an_unnoticed_restart(vllm: RunningVllm) -> None:
     async with watching(vllm.api) as watch:
         await watch.ensure_ready()
@@ -127,6 +128,7 @@ async def test_absent_server_is_starting_at_first() -> None:
             await watch.ensure_ready()
 
 
+@pytest.mark.stand_in("it starts vLLM late")
 async def test_server_that_is_not_started_here_is_down_at_once() -> None:
     port = free_port()
     async with watching(f"http://127.0.0.1:{port}/v1", not_started="no GPU") as watch:
@@ -141,6 +143,7 @@ async def test_server_that_is_not_started_here_is_down_at_once() -> None:
         assert watch.status.error is not None and "not started here" not in watch.status.error
 
 
+@pytest.mark.stand_in("it restarts vLLM")
 async def test_server_that_stops_and_starts_again() -> None:
     port = free_port()
     async with watching(f"http://127.0.0.1:{port}/v1") as watch:
@@ -155,6 +158,7 @@ async def test_server_that_stops_and_starts_again() -> None:
     assert watch.status.model == "PaddleOCR-VL-1.5-0.9B"
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 async def test_unhealthy_server_is_down(vllm: RunningVllm) -> None:
     vllm.fault("unhealthy")
     async with watching(vllm.api) as watch:
@@ -162,6 +166,7 @@ async def test_unhealthy_server_is_down(vllm: RunningVllm) -> None:
             await watch.ensure_ready()
 
 
+@pytest.mark.stand_in("it starts vLLM with another model")
 async def test_server_with_another_model_is_down() -> None:
     with RunningVllm(*FAST, "--model", "another-model") as vllm:
         async with watching(vllm.api) as watch:
@@ -169,6 +174,7 @@ async def test_server_with_another_model_is_down() -> None:
                 await watch.ensure_ready()
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 async def test_silent_server_cancels_its_calls(vllm: RunningVllm) -> None:
     """Calls in flight are cancelled if the server stays silent for long."""
     clock = Clock()
@@ -198,6 +204,7 @@ async def test_watch_survives_an_unexpected_error(caplog: pytest.LogCaptureFixtu
         assert watch.status.error is not None
 
 
+@pytest.mark.stand_in("it counts the health checks")
 async def test_concurrent_callers_share_one_check(vllm: RunningVllm) -> None:
     before = vllm.stats()["health_checks"]
     async with watching(vllm.api) as watch:
@@ -205,6 +212,7 @@ async def test_concurrent_callers_share_one_check(vllm: RunningVllm) -> None:
     assert vllm.stats()["health_checks"] == before + 1
 
 
+@pytest.mark.stand_in("it counts the health checks")
 async def test_checks_are_repeated(vllm: RunningVllm) -> None:
     client = VlmClient(VlmAddress(vllm.api), 30, 4)
     watch = VlmWatch(client, interval=0.01)
@@ -218,6 +226,7 @@ async def test_checks_are_repeated(vllm: RunningVllm) -> None:
     await client.close()
 
 
+@pytest.mark.stand_in("it needs a vLLM with a key")
 async def test_wrong_key_is_reported_at_once() -> None:
     with RunningVllm(*FAST, "--api-key", "right", "--max-model-len", "2000") as vllm:
         async with watching(vllm.api, key="wrong") as watch:
@@ -228,6 +237,7 @@ async def test_wrong_key_is_reported_at_once() -> None:
             assert watch.status.max_length == 2000
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 async def test_hung_engine_behind_an_open_health_check(
     vllm: RunningVllm, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -252,6 +262,7 @@ async def test_hung_engine_behind_an_open_health_check(
         assert await watch._client.complete(COMPLETION_REQUEST)
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 async def test_callers_that_leave_do_not_hide_a_hang(vllm: RunningVllm) -> None:
     clock = Clock()
     async with watching(vllm.api, clock) as watch:
@@ -265,6 +276,7 @@ async def test_callers_that_leave_do_not_hide_a_hang(vllm: RunningVllm) -> None:
             assert await check_after(watch, clock, 5, 15) is VlmState.UNAVAILABLE
 
 
+@pytest.mark.stand_in("it needs a slow vLLM")
 async def test_one_long_answer_is_not_a_hang() -> None:
     clock = Clock()
     with RunningVllm("--step-ms", "20") as vllm:
@@ -299,6 +311,7 @@ async def test_server_without_metrics_never_counts_as_hung() -> None:
     assert len(server.requests) == 3 and progress.stalled == 0
 
 
+@pytest.mark.stand_in("it makes vLLM fail")
 async def test_missed_check_does_not_stop_a_ready_server(vllm: RunningVllm) -> None:
     clock, restarts = Clock(), []
     async with watching(vllm.api, clock, 0.05, restart=lambda: restarts.append(clock.now)) as watch:

@@ -2,7 +2,7 @@
 
 Run it with the Python of the environment of vLLM: `python -m tests.real_vllm.make_model FOLDER`. The weights
 come from a fixed seed, so the model gives the same text for the same image. `--endless` makes a model that
-never ends a text by itself.
+never ends a text by itself, `--controls` one that writes control characters.
 """
 
 import argparse
@@ -28,6 +28,9 @@ _SPECIAL = (
     "<|IMAGE_END|>",
     "<|video_pad|>",
 )
+_LETTERS = sorted(pre_tokenizers.ByteLevel.alphabet())
+# The alphabet writes byte n of the control characters as the letter 256 + n.
+_CONTROLS = {chr(256 + byte) for byte in range(32) if byte != ord("\n")}
 _END = _SPECIAL.index("</s>")
 # Larger than 1, so that texts end after ten to several hundred tokens.
 _END_WEIGHT = 1.5
@@ -38,7 +41,7 @@ _TEMPLATE = """\
 {% endif %}{{ '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}"""
 
 
-def write_model(folder: Path, endless: bool = False) -> None:
+def write_model(folder: Path, endless: bool = False, controls: bool = False) -> None:
     """Write all files of the model."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(__file__).with_name("tiny_model_code.py"), folder)
@@ -46,13 +49,14 @@ def write_model(folder: Path, endless: bool = False) -> None:
     (folder / "chat_template.jinja").write_text(_TEMPLATE)
     for name, content in _configurations().items():
         (folder / name).write_text(json.dumps(content))
-    save_file(_weights(0 if endless else _END_WEIGHT), folder / "model.safetensors", {"format": "pt"})
+    save_file(
+        _weights(0 if endless else _END_WEIGHT, controls), folder / "model.safetensors", {"format": "pt"}
+    )
 
 
 def _write_tokenizer(folder: Path) -> None:
     """Write a tokenizer with one token a byte."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: number for number, token in enumerate((*_SPECIAL, *letters))}
+    vocabulary = {token: number for number, token in enumerate((*_SPECIAL, *_LETTERS))}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -114,7 +118,7 @@ def _configurations() -> dict[str, dict[str, Any]]:
     }
 
 
-def _weights(end_weight: float) -> dict[str, torch.Tensor]:
+def _weights(end_weight: float, controls: bool) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
 
     def noise(*shape: int) -> torch.Tensor:
@@ -125,6 +129,8 @@ def _weights(end_weight: float) -> dict[str, torch.Tensor]:
     for number in range(len(_SPECIAL)):
         head[number] *= end_weight if number == _END else 0
     head[len(_SPECIAL) + 256 :] = 0
+    for number, letter in enumerate(_LETTERS, start=len(_SPECIAL)):
+        head[number] *= controls or letter not in _CONTROLS
     return weights
 
 
@@ -185,8 +191,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description="Write a PaddleOCR-VL with random weights.")
     options.add_argument("folder", type=Path)
     options.add_argument("--endless", action="store_true")
+    options.add_argument("--controls", action="store_true")
     given = options.parse_args()
-    write_model(given.folder, given.endless)
+    write_model(given.folder, given.endless, given.controls)
 
 
 if __name__ == "__main__":

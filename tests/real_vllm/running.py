@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.running import ROOT, START, RunningProgram, free_port, start_environment
+from tests.running import ROOT, START, Vllm, free_port, start_environment
 
 VENV = os.environ.get("REAL_VLLM_VENV")
 
@@ -43,7 +43,7 @@ def engine_of(ancestor: int) -> int:
     raise LookupError("there is no process of the engine")
 
 
-class RunningRealVllm(RunningProgram):
+class RunningRealVllm(Vllm):
     """Runs `start.sh vllm` for the duration of a `with` block.
 
     folder: an empty folder for the model, and for the files of vLLM. settings: variables of start.sh.
@@ -61,8 +61,3 @@ class RunningRealVllm(RunningProgram):
             if "Application startup complete" in line:
                 return f"http://127.0.0.1:{self.settings['VLLM_SERVER_PORT']}"
         raise RuntimeError("it did not start:\n" + "".join(self.log))
-
-    @property
-    def api(self) -> str:
-        """The URL of its API."""
-        return f"{self.url}/v1"

@@ -13,9 +13,11 @@ import httpx
 import pytest
 
 from ocr_service.core.engine import VlmState
+from ocr_service.core.errors import VlmUnavailable
 from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
 from ocr_service.engines.paddleocr_vl.vlm_watch import VlmWatch
 from ocr_service.preflight.findings import Outcome
+from ocr_service.preflight.server import check_server
 from ocr_service.preflight.vllm_command import check_arguments, vllm_command
 from tests.real_vllm.requests import REQUESTS, Request, completion, picture
 from tests.real_vllm.running import VENV, RunningRealVllm, engine_of
@@ -51,15 +53,6 @@ def form(value: Any) -> Any:
     return type(value).__name__
 
 
-def is_part(part: Any, whole: Any) -> bool:
-    """Return whether the stand-in invents nothing: each key and type of `part` is in `whole`."""
-    if isinstance(part, dict) and isinstance(whole, dict):
-        return all(name in whole and is_part(value, whole[name]) for name, value in part.items())
-    if isinstance(part, list) and isinstance(whole, list):
-        return not part or (bool(whole) and is_part(part[0], whole[0]))
-    return bool(part == whole)
-
-
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.name)
 def test_answer_has_the_status_and_the_form_of_the_real_one(
     real: RunningRealVllm, stand_in: RunningVllm, request_: Request
@@ -72,7 +65,7 @@ def test_answer_has_the_status_and_the_form_of_the_real_one(
     assert statuses[0] == statuses[1] == request_.status
     if bodies[0] is not None:
         assert kinds[0] == kinds[1]
-        assert is_part(form(bodies[1]), form(bodies[0]))
+        assert form(bodies[0]) == form(bodies[1])
 
 
 def test_metrics_have_the_figures_that_the_watch_reads(real: RunningRealVllm, stand_in: RunningVllm) -> None:
@@ -87,13 +80,29 @@ def test_arguments_of_start_sh_are_accepted(real: RunningRealVllm) -> None:
     assert finding.outcome is Outcome.PASS, finding
 
 
+@pytest.mark.parametrize(("key", "outcome"), [(KEY, Outcome.PASS), ("wrong", Outcome.FAIL)])
+def test_preflight_checks_the_server(real: RunningRealVllm, key: str, outcome: Outcome) -> None:
+    finding = check_server(real.api, {"OCR_VLM_API_KEY": key})
+    assert finding.outcome is outcome, finding
+
+
 async def state_of(watch: VlmWatch) -> VlmState:
     return watch.status.state
 
 
+async def test_wrong_key_is_reported_at_once(real: RunningRealVllm) -> None:
+    client = VlmClient(VlmAddress(real.api, "wrong"), 300, 8)
+    watch = VlmWatch(client)
+    with pytest.raises(VlmUnavailable, match=r"unavailable.*401; OCR_VLM_API_KEY must be its key"):
+        await watch.ensure_ready()
+    assert watch.status.state is VlmState.UNAVAILABLE
+    await watch.close()
+    await client.close()
+
+
 async def test_stopped_engine_is_noticed(real: RunningRealVllm) -> None:
     """The health check of vLLM stays 200 while its engine is stopped."""
-    client = VlmClient(VlmAddress(f"{real.url}/v1", KEY), 300, 8)
+    client = VlmClient(VlmAddress(real.api, KEY), 300, 8)
     watch = VlmWatch(client, interval=0.5, hung_after=3)
     checking = asyncio.create_task(watch.run())
     try:

@@ -58,6 +58,7 @@ def test_hung_engine_is_restarted(tmp_path: Path) -> None:
         answer = reading.result()
         assert (answer.status_code, answer.json()["code"]) == (503, "vlm_unavailable")
         assert "it hangs" in answer.json()["detail"]
+        assert "ocr_vlm_hangs_total 1.0" in httpx.get(f"{start.url}/metrics").text
         start.wait_for("vLLM hangs, and is killed", timeout=60)
         restarted = wait_until(ready, 600)
         assert read().status_code == 200

@@ -7,7 +7,6 @@ A text ends as with vLLM: by itself, at `max_completion_tokens`, or when its las
 import hashlib
 import random
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
@@ -102,40 +101,6 @@ def end_of_repetition(tokens: Sequence[bytes], limits: Mapping[str, int]) -> int
         if len(long_runs):
             ends.append(int(edges[long_runs[0]]) + 1 + repeated + size)
     return min(ends, default=None)
-
-
-def completion(model: str, generated: Generated) -> dict[str, object]:
-    """Return the answer of vLLM."""
-    message: dict[str, object] = {
-        "role": "assistant",
-        "content": generated.content,
-        "refusal": None,
-        "annotations": None,
-        "audio": None,
-        "function_call": None,
-        "tool_calls": [],
-        "reasoning": None,
-    }
-    choice: dict[str, object] = {
-        "index": 0,
-        "message": message,
-        "logprobs": None,
-        "finish_reason": generated.finish_reason,
-        "stop_reason": "repetition_detected" if generated.finish_reason == "repetition" else None,
-        "token_ids": None,
-    }
-    return {
-        "id": "chatcmpl-stand-in",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": model,
-        "choices": [choice],
-        "usage": {
-            "prompt_tokens": 0,
-            "completion_tokens": generated.tokens,
-            "total_tokens": generated.tokens,
-        },
-    }
 
 
 def _generated(tokens: Sequence[bytes], reason: str) -> Generated:

@@ -23,7 +23,8 @@ from dataclasses import asdict, dataclass, field
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.stand_ins.generation import Generated, Script, completion, generate
+from tests.stand_ins.generation import Generated, Script, generate
+from tests.stand_ins.vllm_answers import completion, model_card
 from tests.stand_ins.vllm_refusals import error, refusal
 
 SERVED_MODEL = "PaddleOCR-VL-1.6-0.9B"
@@ -205,15 +206,7 @@ class StandIn:
         return web.Response(status=503 if self._fault == "unhealthy" else 200)
 
     async def _models(self, _: web.Request) -> web.Response:
-        model = {
-            "id": self._model,
-            "object": "model",
-            "created": int(time.time()),
-            "owned_by": "vllm",
-            "root": self._model,
-            "parent": None,
-            "max_model_len": self._max_model_len,
-        }
+        model = model_card(self._model, self._max_model_len)
         return web.json_response({"object": "list", "data": [model]})
 
     async def _metrics(self, _: web.Request) -> web.Response:

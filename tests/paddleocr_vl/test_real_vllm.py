@@ -2,19 +2,19 @@
 
 import asyncio
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.http.serving import serving
-from tests.paddleocr_vl.conftest import StartEngine, models, start_engine  # noqa: F401 - fixtures
+from tests.paddleocr_vl.conftest import StartEngine
 from tests.paddleocr_vl.test_faults import scan
 from tests.real_vllm.running import VENV, RunningRealVllm
 
 pytestmark = [
     pytest.mark.skipif(VENV is None, reason="REAL_VLLM_VENV is not set; `make test-real-vllm` sets it"),
-    pytest.mark.timeout(900),
     pytest.mark.anyio,
 ]
 
@@ -23,8 +23,8 @@ WHOLE_PAGE = {"use_layout_detection": "false"}
 
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRealVllm]:
-    """A model whose texts end only at their limit."""
-    with RunningRealVllm(tmp_path_factory.mktemp("endless"), None, "--endless") as vllm:
+    """A model whose texts have control characters, and end only at their limit."""
+    with RunningRealVllm(tmp_path_factory.mktemp("endless"), None, "--endless", "--controls") as vllm:
         yield vllm
 
 
@@ -47,9 +47,7 @@ def running(vllm: RunningRealVllm) -> float:
     ids=str,
 )
 async def test_every_option_is_accepted(
-    endless: RunningRealVllm,
-    start_engine: StartEngine,  # noqa: F811
-    options: dict[str, str],
+    endless: RunningRealVllm, start_engine: StartEngine, options: dict[str, str]
 ) -> None:
     async with start_engine(endless) as engine, serving(engine) as client:
         answer = await client.post(
@@ -62,8 +60,7 @@ async def test_every_option_is_accepted(
 
 
 async def test_tokens_beyond_the_context_are_refused_before_vllm(
-    endless: RunningRealVllm,
-    start_engine: StartEngine,  # noqa: F811
+    endless: RunningRealVllm, start_engine: StartEngine
 ) -> None:
     async with start_engine(endless) as engine, serving(engine) as client:
         await client.post("/ocr", files=scan(1), data={"max_new_tokens": "1"}, timeout=300)
@@ -72,8 +69,7 @@ async def test_tokens_beyond_the_context_are_refused_before_vllm(
 
 
 async def test_client_that_leaves_frees_the_sequences(
-    endless: RunningRealVllm,
-    start_engine: StartEngine,  # noqa: F811
+    endless: RunningRealVllm, start_engine: StartEngine
 ) -> None:
     async with start_engine(endless) as engine, serving(engine) as client:
         request = asyncio.create_task(client.post("/ocr", files=scan(3), timeout=300))
@@ -82,3 +78,15 @@ async def test_client_that_leaves_frees_the_sequences(
         request.cancel()
         while await asyncio.to_thread(running, endless):
             await asyncio.sleep(0.1)
+
+
+async def test_word_document_of_texts_with_control_characters(
+    endless: RunningRealVllm, start_engine: StartEngine
+) -> None:
+    body = {"file": b64encode(scan(3)["file"][1]).decode(), "outputFormats": ["docx"], "maxNewTokens": 100}
+    async with start_engine(endless) as engine, serving(engine) as client:
+        answer = await client.post("/layout-parsing", json=body, timeout=300)
+    [page] = answer.json()["result"]["layoutParsingResults"]
+    texts = [block["block_content"] for block in page["prunedResult"]["parsing_res_list"]]
+    assert re.search("[\x00-\x08]", "".join(texts))
+    assert page["exports"]["docx"]["content"]
