@@ -1,15 +1,19 @@
 """`/restructure-pages`, and Word documents, compared with the PaddleX app."""
 
 import io
+import re
 from base64 import b64decode, b64encode
 from typing import Any
+from xml.etree import ElementTree
 from zipfile import ZipFile
 
 import httpx
 import pytest
 
-from tests.paddleocr_vl.peer import CHAPTERS, CHAPTERS_PDF, Both, sent, without_id
+from tests.paddleocr_vl.peer import CHAPTERS, CHAPTERS_PDF, Both, scan, sent, without_id
+from tests.running import RunningVllm
 from tests.samples import bomb_png, small_png
+from tests.stand_ins.pages import Box, draw_page
 
 
 @pytest.mark.parametrize(
@@ -81,6 +85,42 @@ def test_word_documents_of_pages_sent_back(both: Both, option: dict[str, Any]) -
     ours, theirs = (documents(answer) for answer in both.ask(request, "/restructure-pages"))
     assert ours == theirs
     assert any(name.startswith("word/media/") for name in ours[-1])
+
+
+def html_table(content: str) -> str:
+    return f"<table><tr><td>до</td><td>{content}после</td></tr></table>"
+
+
+CONTROLS = {
+    "text": ("OCR:", "до\x01\x0cпосле\ufffe"),
+    "table": ("Table Recognition:", "<fcel>до\x02<fcel>после<nl>"),
+    "table with references": ("Table Recognition:", html_table("&#x1;&#31&#xFFFE;&#0;")),
+    "table with nested references": ("Table Recognition:", html_table("&#x&#x1;1;&#x\x011;")),
+    "display_formula": ("Formula Recognition:", "\\[ до \x03 после \\]"),
+}
+
+
+@pytest.mark.stand_in("it writes the texts of the model")
+@pytest.mark.parametrize("option", [{}, {"restructurePages": True}], ids=str)
+@pytest.mark.parametrize("name", CONTROLS)
+def test_word_document_has_no_control_characters(
+    both: Both, vllm_of_both: RunningVllm, name: str, option: dict[str, Any]
+) -> None:
+    """XML cannot hold them, and PaddleX answers 500. The other forms of the text keep them."""
+    prompt, text = CONTROLS[name]
+    image = draw_page([Box(name.partition(" ")[0], 4, 7, 59, 20)], seed=len(text))
+    request = {"file": scan(image).base64, "fileType": 1, "outputFormats": ["docx"], **option}
+    request |= {"visualize": False}
+    vllm_of_both.script(text, prompt=prompt)
+    ours, theirs = both.ask(request)
+    vllm_of_both.script(None)
+    assert (ours.status_code, theirs.status_code) == (200, 500)
+    [document] = documents(ours)
+    written = "".join(ElementTree.fromstring(document["word/document.xml"]).itertext())
+    assert "до" in written and "после" in written
+    [page] = ours.json()["result"]["layoutParsingResults"]
+    [block] = page["prunedResult"]["parsing_res_list"]
+    assert all(part in block["block_content"] for part in re.findall(r"[\x01-\x08]|&#.*?;", text))
 
 
 def documents(answer: httpx.Response) -> list[dict[str, bytes]]:

@@ -1,6 +1,7 @@
 """A page result of the official pipeline → a Word document, written by the pipeline itself."""
 
 import io
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,9 +9,18 @@ from typing import Any
 
 from PIL import Image
 
+# XML, and so a Word document, cannot hold these characters.
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
+
 
 def word_document(result: Any) -> bytes:
-    """Return a `PaddleOCRVLResult` as a Word document; the pipeline can only write into a folder."""
+    """Return a `PaddleOCRVLResult` as a Word document; the pipeline can only write into a folder.
+
+    Control characters are removed from the blocks of the result.
+    """
+    for block in result["parsing_res_list"]:
+        block.content = _for_xml(block.content, is_html=block.label == "table")
     with tempfile.TemporaryDirectory() as folder:
         result.save_to_word(folder)
         [document] = Path(folder).glob("*.docx")
@@ -25,3 +35,17 @@ def with_images(result: Any, files: Mapping[str, bytes]) -> Any:
             block.image["img"] = images[block.image["path"]]
     result["imgs_in_doc"] = [{"path": path, "img": image} for path, image in images.items()]
     return result
+
+
+def _for_xml(content: str, is_html: bool) -> str:
+    """Remove the characters that XML cannot hold; in HTML, they can also be character references."""
+    content = _NOT_IN_XML.sub("", content)
+    return _REFERENCE.sub(_valid_reference, content) if is_html else content
+
+
+def _valid_reference(reference: re.Match[str]) -> str:
+    # The blank keeps the characters around a removed reference from becoming a new one.
+    hexadecimal, decimal = reference.groups()
+    number = int(hexadecimal, 16) if hexadecimal else int(decimal)
+    is_valid = number < 0x110000 and not _NOT_IN_XML.match(chr(number))
+    return reference[0] if is_valid else " "
