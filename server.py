@@ -23,6 +23,7 @@ from ocr_service.api.middleware.request_line import RequestLine
 from ocr_service.api.middleware.request_log import HEADER, RequestContext
 from ocr_service.api.middleware.security_headers import SecurityHeaders
 from ocr_service.api.paths import OpenPaths
+from ocr_service.api.requests.upload_disk import UploadDisk
 from ocr_service.api.routes import (
     documentation,
     health,
@@ -190,6 +191,7 @@ def _service(
         Watchdog(settings.lifecycle.stall_timeout),
         connections,
         Workers(1, "large-bodies"),
+        UploadDisk(uploads.dir, uploads.disk_bytes),
         uploads=uploads,
         s3_configured=settings.s3.configured,
         s3_missing=settings.s3.missing,

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from ocr_service.admission.settings import AdmissionSettings
-from ocr_service.api.requests.body_stream import UploadSettings
+from ocr_service.api.requests.settings import UploadSettings
 from ocr_service.decoding.settings import DocumentSettings
 from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
 from ocr_service.engines.settings import EngineSettings

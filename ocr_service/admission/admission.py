@@ -176,15 +176,23 @@ class Visit:
         self._deadline: float | None = None
         self._running: asyncio.Timeout | None = None
 
-    def hold(self, count: int) -> None:
-        """Count bytes before they are held in memory; raises Overloaded if there are too many."""
+    def require(self, count: int) -> None:
+        """Raise Overloaded if so many further bytes have no room in memory."""
         admission = self._admission
         # A single document always has room. Other limits apply to its size.
         is_alone = admission.document_bytes == self.held
         if not is_alone and not admission.has_memory(count):
             raise admission.overloaded("The documents and answers of other requests fill the memory")
-        admission.document_bytes += count
-        self.held += count
+
+    def hold(self, count: int) -> None:
+        """Count bytes before they are held in memory; raises Overloaded if there are too many."""
+        self.require(count)
+        self.release(-count)
+
+    def release(self, count: int) -> None:
+        """Count bytes that are no longer held in memory."""
+        self._admission.document_bytes -= count
+        self.held -= count
 
     def start_clock(self, seconds: float | None = None) -> None:
         """Start the deadline, because the document has arrived; raises Overloaded if the backlog is full.

@@ -40,7 +40,7 @@ class Admitted:
     @property
     def body(self) -> BodyStream:
         """The body, to be read once; its bytes count for the visit."""
-        return BodyStream(self.request, self.service.uploads, self.visit.hold)
+        return BodyStream(self.request, self.service.uploads, self.visit, self.service.upload_disk)
 
     async def unless_disconnected(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work`; if the client disconnects first, cancel it and raise ClientDisconnect.
@@ -196,14 +196,12 @@ def _packed(
 
 
 async def _fetched(address: str, admitted: Admitted) -> bytes:
-    """Return the document; its bytes count for the visit as they arrive."""
-    data = bytearray()
-    with tracing.span("fetch"):
+    """Return the document; its bytes count for the visit."""
+    with tracing.span("fetch"), admitted.body.buffer() as data:
         async with aclosing(admitted.service.sources.chunks(address)) as chunks:
             async for chunk in chunks:
-                admitted.visit.hold(len(chunk))
-                data += chunk
-    return bytes(data)
+                await data.add(chunk)
+        return await data.read()
 
 
 async def _disconnected(request: Request) -> None:

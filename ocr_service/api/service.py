@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from ocr_service.admission.admission import Admission
-from ocr_service.api.requests.body_stream import UploadSettings
+from ocr_service.api.requests.settings import UploadSettings
+from ocr_service.api.requests.upload_disk import UploadDisk
 from ocr_service.jobs.jobs import Jobs
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime.background import BackgroundTasks
@@ -37,6 +38,7 @@ class Service:
     watchdog: Watchdog
     connections: OpenConnections
     large_bodies: Workers
+    upload_disk: UploadDisk
     uploads: UploadSettings
     s3_configured: bool
     s3_missing: Sequence[str]

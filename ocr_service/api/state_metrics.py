@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from ocr_service import __version__
 from ocr_service.admission.admission import Admission
+from ocr_service.api.requests.upload_disk import UploadDisk
 from ocr_service.core.engine import Engine, EngineState, VlmState
 from ocr_service.jobs.job import JobState
 from ocr_service.jobs.jobs import Jobs
@@ -92,6 +93,10 @@ documents_limit = StateGauge(
 answers_unread = StateGauge("ocr_answers_unread_bytes", "Size of the answers that wait for slow readers.")
 connections_open = StateGauge("ocr_connections_open", "Open connections.")
 connections_limit = StateGauge("ocr_connections_limit", "Maximum number of open connections.")
+upload_disk_used = StateGauge("ocr_upload_disk_bytes", "Size of the incomplete uploads on disk.")
+upload_disk_limit = StateGauge(
+    "ocr_upload_disk_limit_bytes", "Maximum size of the incomplete uploads on disk."
+)
 cache_memory = StateGauge("ocr_cache_memory_bytes", "Size of the cached results in memory.")
 storage_up = StateGauge(
     "ocr_storage_up", "1 if the last use of the storage succeeded, else 0; no sample if there is none."
@@ -121,6 +126,7 @@ class Scrape:
         result_store: ResultStore,
         connections: OpenConnections,
         jobs_of_service: Jobs,
+        upload_disk: UploadDisk,
         gpus: Sequence[Gpu],
     ) -> None:
         # Read here, in the event loop, because another thread encodes it.
@@ -128,6 +134,8 @@ class Scrape:
             *_of_engine(pipeline.engine),
             *_of_admission(admission),
             *_of_connections(connections),
+            upload_disk_used.of(upload_disk.used),
+            upload_disk_limit.of(upload_disk.max_bytes),
             cache_memory.of(pipeline.cache.memory_bytes if pipeline.cache else None),
             *_of_result_store(result_store),
             *_of_jobs(jobs_of_service),

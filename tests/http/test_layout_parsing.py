@@ -291,7 +291,7 @@ def test_long_base64_is_decoded_completely() -> None:
     for size in (1, 2, 3, 2**16, 2**20 - 1, 2**20, 3 * 2**20 + 5):
         data = bytes(range(256)) * (size // 256 + 1)
         for text in (base64(data[:size]), wrapped(data[:size])):
-            body = bytearray(json.dumps({"a": 'x"\\', "file": text}).encode())
+            body = json.dumps({"a": 'x"\\', "file": text}).encode()
             rest, strings = extract_long_strings(body, MIB, Outline(10))
             value = json.loads(rest)
             assert value["a"] == 'x"\\'

@@ -14,7 +14,7 @@ MIB = 2**20
 
 def checked(text: str, max_values: int) -> Outline:
     outline = Outline(max_values)
-    extract_long_strings(bytearray(text.encode()), MIB, outline)
+    extract_long_strings(text.encode(), MIB, outline)
     return outline
 
 
@@ -39,7 +39,7 @@ def test_scan_ends_soon_after_the_limit() -> None:
     """The rest of a large body is not even copied."""
     outline = Outline(10)
     with pytest.raises(TooManyBytes):
-        extract_long_strings(bytearray(b"[" + b'[],"",' * 100_000 + b"0]"), MIB, outline)
+        extract_long_strings(b"[" + b'[],"",' * 100_000 + b"0]", MIB, outline)
     assert outline.memory < 10_000
 
 

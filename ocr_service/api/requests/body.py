@@ -1,7 +1,6 @@
 """The body of a request: the document, or its address, and the other fields."""
 
 import asyncio
-import io
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+from ocr_service.api.requests.body_buffer import BodyBuffer
 from ocr_service.api.requests.body_stream import ENVELOPE, BodyStream
 from ocr_service.api.requests.json_outline import DEFAULT, JsonLimits, Outline
 from ocr_service.api.requests.long_strings import LongStrings, decode_document, extract_long_strings
@@ -76,11 +76,13 @@ async def read_body(stream: BodyStream, check_names: CheckNames) -> Body:
     check_names: raises RequestError for the name of a field that does not exist.
     """
     media_type = stream.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == _MULTIPART:
-        return _body_of(await read_multipart(stream), stream.limits.max_bytes, check_names)
     if media_type == _JSON:
         return await _json_body(stream, check_names)
-    return await _plain_body(stream, media_type, check_names)
+    with stream.buffer() as content:
+        if media_type == _MULTIPART:
+            parts = await read_multipart(stream, content)
+            return await _body_of(parts, content, stream.limits.max_bytes, check_names)
+        return await _plain_body(stream, content, media_type, check_names)
 
 
 def is_document(data: bytes) -> bool:
@@ -94,10 +96,10 @@ def is_document(data: bytes) -> bool:
     return True
 
 
-def _body_of(parts: list[Part], max_bytes: int, check_names: CheckNames) -> Body:
+async def _body_of(parts: list[Part], content: BodyBuffer, max_bytes: int, check_names: CheckNames) -> Body:
     """Return the parts of a multipart form as a body; it must have either a document or an address."""
-    files = [part for part in parts if _is_file(part)]
-    fields = unique_fields((part.name, part.text) for part in parts if not _is_file(part))
+    files = [part for part in parts if await _is_file(part, content)]
+    fields = unique_fields([(part.name, await part.text(content)) for part in parts if part not in files])
     # In a form without a file, browsers send an empty one without a name.
     chosen = [part for part in files if part.file_name or part.size]
     address = _take_address(fields, has_file=bool(chosen))
@@ -106,17 +108,17 @@ def _body_of(parts: list[Part], max_bytes: int, check_names: CheckNames) -> Body
         return Body(address, fields)
     if not chosen:
         raise NoFile(_no_file_advice(fields))
-    return Body(_bytes_of(chosen, max_bytes), fields, chosen[0].file_name or "")
+    return Body(await _bytes_of(chosen, content, max_bytes), fields, chosen[0].file_name or "")
 
 
-def _is_file(part: Part) -> bool:
+async def _is_file(part: Part, content: BodyBuffer) -> bool:
     """Whether the part is a document. Some clients send it without a file name."""
     if part.file_name is not None or part.name != FILE_FIELD:
         return part.file_name is not None
-    return part.size > MAX_FIELD_BYTES or is_document(part.content.getvalue())
+    return part.size > MAX_FIELD_BYTES or is_document(await part.read(content, _MAX_SIGNATURE))
 
 
-def _bytes_of(files: list[Part], max_bytes: int) -> bytes:
+async def _bytes_of(files: list[Part], content: BodyBuffer, max_bytes: int) -> bytes:
     if len(files) > 1 or files[0].name != FILE_FIELD:
         names = ", ".join(repr(part.name) for part in files)
         raise RequestError(f'Send one document per request, in the field "{FILE_FIELD}"; there is: {names}.')
@@ -124,7 +126,7 @@ def _bytes_of(files: list[Part], max_bytes: int) -> bytes:
         raise EmptyFile("The file has no bytes.")
     if files[0].size > max_bytes:
         raise TooManyBytes.beyond(max_bytes)
-    return files[0].content.getvalue()
+    return await files[0].read(content)
 
 
 def _take_address(fields: dict[str, Any], *, has_file: bool) -> str:
@@ -140,21 +142,22 @@ def _take_address(fields: dict[str, Any], *, has_file: bool) -> str:
     return given[0] if given else ""
 
 
-async def _plain_body(stream: BodyStream, media_type: str, check_names: CheckNames) -> Body:
+async def _plain_body(
+    stream: BodyStream, content: BodyBuffer, media_type: str, check_names: CheckNames
+) -> Body:
     """Read a body that is the document itself, or a form as `curl -d` sends it.
 
     `curl --data-binary` and `wget --post-file` call a document a form too, so its first bytes decide.
     """
     max_bytes = stream.limits.max_bytes
-    # BytesIO returns its content without a copy.
-    body, head = io.BytesIO(), b""
+    head = b""
     async for chunk in stream.chunks(max_bytes, TooManyBytes.beyond(max_bytes)):
-        body.write(chunk)
+        await content.add(chunk)
         if len(head) < _MAX_SIGNATURE:
             head += chunk[:_MAX_SIGNATURE]
-        if media_type == _URLENCODED and body.tell() > ENVELOPE and not is_document(head):
+        if media_type == _URLENCODED and content.size > ENVELOPE and not is_document(head):
             raise _too_long()
-    data = body.getvalue()
+    data = await content.read()
     if is_document(head):
         _check_line_ends(data, media_type)
         return Body(data, {})
@@ -200,12 +203,13 @@ async def read_json(stream: BodyStream, limits: JsonLimits = DEFAULT) -> tuple[A
     max_bytes = stream.limits.max_bytes
     # Base64 is a third longer than the bytes, and can contain line ends.
     max_body = max_bytes * 3 // 2 + limits.size
-    raw = bytearray()
-    async for chunk in stream.chunks(max_body, TooManyBytes.beyond(max_bytes)):
-        raw += chunk
+    with stream.buffer() as content:
+        async for chunk in stream.chunks(max_body, TooManyBytes.beyond(max_bytes)):
+            await content.add(chunk)
+        raw = await content.read()
     outline = Outline(limits.values)
     rest, strings = await asyncio.to_thread(extract_long_strings, raw, limits.size, outline)
-    stream.hold(outline.memory)
+    stream.memory.hold(outline.memory)
     return await limits.run(_parse, rest), strings
 
 

@@ -2,92 +2,45 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 
 from fastapi import Request
-from pydantic import Field
 
+from ocr_service.api.requests.body_buffer import BodyBuffer, Memory
+from ocr_service.api.requests.settings import UploadSettings
+from ocr_service.api.requests.upload_disk import UploadDisk
 from ocr_service.core.errors import RequestError, TooManyBytes, UploadTooSlow
-from ocr_service.core.settings import SettingsGroup, env_prefix
-
-Hold = Callable[[int], None]
 
 # Limit for the body without the file: boundaries, headers of parts and the other fields.
 ENVELOPE = 1024 * 1024
 
 
-class UploadSettings(SettingsGroup):
-    """Size and speed of uploads."""
-
-    model_config = env_prefix("OCR_UPLOAD_")
-
-    max_mb: int = Field(
-        50,
-        ge=1,
-        le=2048,
-        validation_alias="OCR_MAX_UPLOAD_MB",
-        description="Maximum size of a file, in MiB.",
-    )
-    idle_timeout: float = Field(30, gt=0, le=3600, description="Seconds that an upload may pause.")
-    min_rate: int = Field(
-        10_000, ge=1, description="Minimum average speed of an upload, in bytes per second."
-    )
-
-    @property
-    def max_bytes(self) -> int:
-        """Maximum size of a file in bytes."""
-        return self.max_mb * 2**20
-
-    def chunk_timeout(self, arrived: int, seconds: float) -> float:
-        """Return the timeout of the next chunk, after `arrived` bytes in `seconds`.
-
-        A body can lag behind the minimum rate by `idle_timeout`, so that it can start slowly.
-        """
-        earned = arrived / self.min_rate
-        return min(self.idle_timeout, max(0.0, self.idle_timeout + earned - seconds))
-
-
 class BodyStream:
-    """A body that is being received. hold: called with the bytes of memory before they are used."""
+    """A body that is being received. memory, disk: for its bytes."""
 
-    def __init__(self, request: Request, limits: UploadSettings, hold: Hold) -> None:
+    def __init__(self, request: Request, limits: UploadSettings, memory: Memory, disk: UploadDisk) -> None:
         self.headers = request.headers
         self.limits = limits
+        self.memory = memory
         self._request = request
-        self.hold = hold
+        self._disk = disk
+
+    def buffer(self) -> BodyBuffer:
+        """Return a buffer for the body."""
+        return BodyBuffer(self.memory, self._disk)
 
     async def chunks(self, max_bytes: int, refusal: TooManyBytes) -> AsyncGenerator[bytes]:
-        """Yield the chunks of the body; raises the refusal if they exceed the limit."""
+        """Yield the chunks of the body; raises the refusal if they exceed the limit, and UploadTooSlow.
+
+        Raises Overloaded at once if the memory has no room for the announced size.
+        """
         announced = self.headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > max_bytes:
-            raise refusal
-        arrived = 0
-        async for chunk in _at_minimum_rate(self._request.stream(), self.limits):
-            arrived += len(chunk)
-            if arrived > max_bytes:
-                raise refusal
-            self.hold(len(chunk))
-            yield chunk
-
-
-async def _at_minimum_rate(chunks: AsyncGenerator[bytes], limits: UploadSettings) -> AsyncGenerator[bytes]:
-    """Yield the chunks; raises UploadTooSlow if they arrive too slowly."""
-    began = time.monotonic()
-    arrived = 0
-    while True:
-        try:
-            async with asyncio.timeout(limits.chunk_timeout(arrived, time.monotonic() - began)):
-                chunk = await anext(chunks, None)
-        except TimeoutError:
-            raise UploadTooSlow(
-                f"The body must arrive at {limits.min_rate} bytes per second on average, "
-                f"without pauses of more than {limits.idle_timeout:g} s."
-            ) from None
-        if chunk is None:
-            return
-        arrived += len(chunk)
-        yield chunk
+        if announced.isdigit() and int(announced) <= max_bytes:
+            self.memory.require(int(announced))
+        async with aclosing(_limited(self._request, self.limits, max_bytes, refusal)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
 
 async def discard_body(request: Request, limits: UploadSettings) -> None:
@@ -96,7 +49,52 @@ async def discard_body(request: Request, limits: UploadSettings) -> None:
     A client that is still sending when the connection closes would not see the answer.
     """
     with suppress(RequestError):
-        async for _ in BodyStream(request, limits, lambda _: None).chunks(
-            limits.max_bytes, TooManyBytes.beyond(limits.max_bytes)
-        ):
+        async for _ in _limited(request, limits, limits.max_bytes, TooManyBytes()):
             pass
+
+
+async def _limited(
+    request: Request, limits: UploadSettings, max_bytes: int, refusal: TooManyBytes
+) -> AsyncGenerator[bytes]:
+    """Yield the chunks; raises the refusal if they exceed the limit, and UploadTooSlow."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > max_bytes:
+        raise refusal
+    arrived = 0
+    async for chunk in _in_time(request.stream(), limits):
+        arrived += len(chunk)
+        if arrived > max_bytes:
+            raise refusal
+        yield chunk
+
+
+async def _in_time(chunks: AsyncGenerator[bytes], limits: UploadSettings) -> AsyncGenerator[bytes]:
+    """Yield the chunks; raises UploadTooSlow if they arrive too slowly.
+
+    The sender has `idle_timeout` seconds. Waits use them, and bytes earn them back, but never more: a fast
+    start earns no long pause.
+    """
+    credit, left = limits.idle_timeout, limits.timeout
+    while True:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(min(credit, left)):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise UploadTooSlow(_reason(limits, is_late=left <= credit)) from None
+        if chunk is None:
+            return
+        # Our own work with the chunk does not count.
+        waited = time.monotonic() - began
+        left -= waited
+        credit = min(limits.idle_timeout, max(0.0, credit - waited) + len(chunk) / limits.min_rate)
+        yield chunk
+
+
+def _reason(limits: UploadSettings, *, is_late: bool) -> str:
+    if is_late:
+        return f"The body must arrive within {limits.timeout:g} s."
+    return (
+        f"The body must arrive at {limits.min_rate} bytes per second on average, "
+        f"without pauses of more than {limits.idle_timeout:g} s."
+    )

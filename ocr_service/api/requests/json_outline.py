@@ -48,7 +48,7 @@ class Outline:
         """Upper limit of the memory for the parsed value in bytes, without its strings."""
         return self._values * _VALUE_BYTES
 
-    def add(self, text: bytearray) -> None:
+    def add(self, text: bytes) -> None:
         """Add a part of the text that contains no string; raises TooManyBytes."""
         self._marks += text.translate(_AS_LISTS, _OTHERS)
         if len(self._marks) > 2 * self.max_values:

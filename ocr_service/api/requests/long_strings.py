@@ -60,7 +60,7 @@ class LongStrings:
         return str(self.content(value), "utf-8") if is_placeholder else value
 
 
-def extract_long_strings(raw: bytearray, max_rest: int, outline: Outline) -> tuple[bytes, LongStrings]:
+def extract_long_strings(raw: bytes, max_rest: int, outline: Outline) -> tuple[bytes, LongStrings]:
     """Return the JSON with placeholders for long strings, and these strings. Not for the event loop.
 
     outline: gets the text between the strings. Raises TooManyBytes if the JSON without the long strings has
@@ -134,7 +134,7 @@ def _decode_unpadded(text: bytes) -> bytes:
     return binascii.a2b_base64(text, strict_mode=True)
 
 
-def _end_of_string(raw: bytearray, start: int) -> int:
+def _end_of_string(raw: bytes, start: int) -> int:
     """Return the position of the quote that closes the string at `start`, or -1."""
     end = raw.find(b'"', start + 1)
     while end >= 0 and _is_escaped(raw, end):
@@ -142,7 +142,7 @@ def _end_of_string(raw: bytearray, start: int) -> int:
     return end
 
 
-def _is_escaped(raw: bytearray, position: int) -> bool:
+def _is_escaped(raw: bytes, position: int) -> bool:
     backslashes = 0
     while raw[position - 1 - backslashes] == 0x5C:
         backslashes += 1

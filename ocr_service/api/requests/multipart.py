@@ -1,9 +1,8 @@
 """Multipart forms, as RFC 2046 and RFC 7578 describe them, and as clients write them."""
 
-import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from urllib.parse import unquote
@@ -13,6 +12,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Event, Field, File, MultipartDecoder, NeedData, State
 
+from ocr_service.api.requests.body_buffer import BodyBuffer
 from ocr_service.api.requests.body_stream import ENVELOPE, BodyStream
 from ocr_service.core.errors import MalformedBody, TooManyBytes
 
@@ -29,34 +29,36 @@ _ENCODED_WORD = re.compile(r"=\?.+\?=", re.DOTALL)
 
 @dataclass(slots=True)
 class Part:
-    """A part of a form. file_name: None if the client sent none, as for a field."""
+    """A part of a form: some bytes of its content. file_name: None if there is none, as for a field."""
 
     name: str
     file_name: str | None
-    content: io.BytesIO = field(default_factory=io.BytesIO)
+    start: int
+    size: int = 0
 
-    @property
-    def size(self) -> int:
-        """The size of the content in bytes."""
-        return self.content.tell()
+    async def read(self, content: BodyBuffer, count: int | None = None) -> bytes:
+        """Return the bytes of the part, or the first ones."""
+        return await content.read(self.start, self.size if count is None else min(count, self.size))
 
-    @property
-    def text(self) -> str:
-        """The content of a field."""
-        content = self.content.getvalue()
+    async def text(self, content: BodyBuffer) -> str:
+        """Return the content of a field."""
+        data = await self.read(content)
         try:
-            return content.decode()
+            return data.decode()
         except UnicodeDecodeError:
-            return content.decode("latin-1")
+            return data.decode("latin-1")
 
 
-async def read_multipart(stream: BodyStream) -> list[Part]:
-    """Read the parts of a form; raises MalformedBody if it is cut off, and the errors of the stream."""
+async def read_multipart(stream: BodyStream, content: BodyBuffer) -> list[Part]:
+    """Read the parts of a form; raises MalformedBody if it is cut off, and the errors of the stream.
+
+    content: gets the content of all parts.
+    """
     max_bytes = stream.limits.max_bytes
     form = _Form(_boundary(stream.headers["content-type"]))
     try:
         async for chunk in stream.chunks(max_bytes + ENVELOPE, TooManyBytes.beyond(max_bytes)):
-            form.add(chunk)
+            await content.add(form.decode(chunk))
     except (ValueError, RequestEntityTooLarge) as error:
         raise MalformedBody(
             "The multipart form is malformed, has too many fields, or has a field that is too long."
@@ -78,6 +80,7 @@ class _Form:
 
     def __init__(self, boundary: bytes) -> None:
         self.parts: list[Part] = []
+        self._size = 0
         self._decoder = _Decoder(boundary, _MAX_BUFFER, max_parts=_MAX_PARTS)
 
     @property
@@ -85,32 +88,36 @@ class _Form:
         """Whether the last boundary has arrived. Everything after it is ignored."""
         return self._decoder.state is State.EPILOGUE
 
-    def add(self, chunk: bytes) -> None:
-        """Decode a chunk; raises ValueError or RequestEntityTooLarge."""
+    def decode(self, chunk: bytes) -> bytes:
+        """Return the content of parts in a chunk; raises ValueError or RequestEntityTooLarge."""
+        content = []
         for start in range(0, len(chunk), _SLICE):
             if self.is_complete:
-                return
+                break
             self._decoder.receive_data(chunk[start : start + _SLICE])
-            for event in self._events():
-                self._handle(event)
+            content += [self._content(event) for event in self._events()]
+        return b"".join(content)
 
     def _events(self) -> Iterator[Event]:
         while not isinstance(event := self._decoder.next_event(), NeedData):
             yield event
 
-    def _handle(self, event: Event) -> None:
+    def _content(self, event: Event) -> bytes:
         if isinstance(event, File):
-            self.parts.append(Part(event.name or FILE_FIELD, decoded_name(event.filename)))
+            self.parts.append(Part(event.name or FILE_FIELD, decoded_name(event.filename), self._size))
         elif isinstance(event, Field):
             if event.name is None:
                 raise ValueError("a field without a name")
-            self.parts.append(Part(event.name, None))
+            self.parts.append(Part(event.name, None, self._size))
         elif isinstance(event, Data):
             part = self.parts[-1]
-            part.content.write(event.data)
+            part.size += len(event.data)
+            self._size += len(event.data)
             can_be_long = part.file_name is not None or part.name == FILE_FIELD
             if not can_be_long and part.size > MAX_FIELD_BYTES:
                 raise ValueError("a field that is too long")
+            return event.data
+        return b""
 
 
 class _Decoder(MultipartDecoder):

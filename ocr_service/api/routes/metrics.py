@@ -28,6 +28,7 @@ async def get_metrics(request: Request) -> Response:
         service.result_store,
         service.connections,
         service.jobs,
+        service.upload_disk,
         gpus,
     )
     try:

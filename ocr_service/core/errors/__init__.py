@@ -34,6 +34,7 @@ OcrError                        500 internal_error
 │   ├── Overloaded              503 overloaded
 │   └── Draining                503 draining, and the connection is closed
 ├── RequestTimedOut             504 request_timed_out
+├── InsufficientStorage         507 insufficient_storage, with Retry-After
 ├── EngineError
 │   └── EngineUnavailable       503 engine_unavailable, with Retry-After
 │       └── VlmUnavailable      503 vlm_unavailable
@@ -106,6 +107,7 @@ from ocr_service.core.errors.service import (
     Draining,
     EngineError,
     EngineUnavailable,
+    InsufficientStorage,
     NotAdmitted,
     Overloaded,
     RequestTimedOut,
@@ -126,6 +128,7 @@ __all__ = [
     "FetchFailed",
     "IdempotencyKeyReused",
     "IncompleteText",
+    "InsufficientStorage",
     "InvalidUrl",
     "JobCancelled",
     "JobError",

@@ -30,6 +30,13 @@ class RequestTimedOut(OcrError):
     title = "The request took too long"
 
 
+class InsufficientStorage(OcrError):
+    status = 507
+    code = "insufficient_storage"
+    title = "The disk for uploads is full"
+    retry_after = 10
+
+
 class EngineError(OcrError):
     """The engine fails for every page."""
 

@@ -1,0 +1,125 @@
+"""A body that is arriving: in memory at first, then on disk, within the limits of both."""
+
+import asyncio
+import os
+import random
+import resource
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ocr_service.admission.admission import Admission, Bounds, Visit
+from ocr_service.api.requests.body_buffer import BodyBuffer
+from ocr_service.api.requests.body_stream import _in_time
+from ocr_service.api.requests.settings import UploadSettings
+from ocr_service.api.requests.upload_disk import UploadDisk
+from ocr_service.core.errors import InsufficientStorage, Overloaded, UploadTooSlow
+
+pytestmark = pytest.mark.anyio
+
+KIB, MIB = 2**10, 2**20
+
+
+@contextmanager
+def visiting(document_bytes: int = 8 * MIB) -> Iterator[tuple[Admission, Visit]]:
+    admission = Admission(Bounds(1, 1, document_bytes, 9, 60))
+    with admission.visit() as visit:
+        yield admission, visit
+
+
+@pytest.mark.parametrize("size", [0, 1, 128 * KIB, 128 * KIB + 1, 3 * MIB + 5])
+async def test_every_part_of_a_body_is_returned(size: int, tmp_path: Path) -> None:
+    data = random.Random(size).randbytes(size)
+    disk = UploadDisk(tmp_path, 4 * MIB)
+    with visiting() as (admission, visit), BodyBuffer(visit, disk) as buffer:
+        for start in range(0, size, 60_000):
+            await buffer.add(data[start : start + 60_000])
+            assert admission.document_bytes <= 128 * KIB
+        assert disk.used + admission.document_bytes == buffer.size == size
+        assert os.listdir(tmp_path) == []  # noqa: PTH208 - pathlib is refused in async functions
+        assert await buffer.read() == data
+        assert await buffer.read(size // 3, size // 2) == data[size // 3 :][: size // 2]
+        assert admission.document_bytes >= size
+    assert (disk.used, admission.document_bytes) == (0, 0)
+
+
+async def test_body_is_refused_when_the_memory_is_full(tmp_path: Path) -> None:
+    disk = UploadDisk(tmp_path, 4 * MIB)
+    with visiting(MIB) as (admission, visit), admission.visit() as other, BodyBuffer(visit, disk) as buffer:
+        other.hold(MIB // 2)
+        for _ in range(12):
+            await buffer.add(bytes(64 * KIB))
+        with pytest.raises(Overloaded):
+            await buffer.read()
+
+
+async def test_full_disk_is_reported_and_frees_everything(tmp_path: Path) -> None:
+    disk = UploadDisk(tmp_path, 4 * MIB)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with visiting() as (admission, visit):
+        with pytest.raises(InsufficientStorage), BodyBuffer(visit, disk) as buffer:
+            await buffer.add(bytes(200 * KIB))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300 * KIB, hard))
+            try:
+                await buffer.add(bytes(200 * KIB))
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert (disk.used, admission.document_bytes) == (0, 0)
+
+
+async def test_missing_folder_is_reported(tmp_path: Path) -> None:
+    disk = UploadDisk(tmp_path / "none", MIB)
+    with (
+        pytest.raises(InsufficientStorage) as caught,
+        visiting() as (_, visit),
+        BodyBuffer(visit, disk) as buffer,
+    ):
+        await buffer.add(bytes(200 * KIB))
+    assert "none" not in caught.value.detail
+
+
+async def test_slowest_sender_makes_room(tmp_path: Path) -> None:
+    now = 0.0
+    disk = UploadDisk(tmp_path, MIB)
+    with (
+        visiting() as (_, visit),
+        BodyBuffer(visit, disk, lambda: now) as early,
+        BodyBuffer(visit, disk, lambda: now) as fast,
+    ):
+        await early.add(bytes(600 * KIB))
+        now = 30.0
+        await early.add(b"a")
+        await fast.add(bytes(300 * KIB))
+        await fast.add(bytes(300 * KIB))
+        assert disk.used == 600 * KIB
+        assert await fast.read() == bytes(600 * KIB)
+        with pytest.raises(UploadTooSlow, match="slowest"):
+            await early.add(bytes(200 * KIB))
+
+
+async def trickle(start: int, pause: float) -> AsyncGenerator[bytes]:
+    yield bytes(start)
+    for _ in range(100):
+        await asyncio.sleep(pause)
+        yield b"a"
+
+
+async def received(limits: UploadSettings, chunks: AsyncGenerator[bytes]) -> int:
+    count = 0
+    with pytest.raises(UploadTooSlow):
+        async for _ in _in_time(chunks, limits):
+            count += 1
+    return count
+
+
+async def test_fast_start_earns_no_slow_rest() -> None:
+    """At the minimum rate, the first bytes would have taken a quarter of an hour."""
+    limits = UploadSettings(idle_timeout=0.3, min_rate=1000)
+    assert 1 < await received(limits, trickle(MIB, 0.02)) < 50
+
+
+async def test_whole_body_has_a_time_limit() -> None:
+    limits = UploadSettings(idle_timeout=10, min_rate=1, timeout=0.3)
+    assert 1 < await received(limits, trickle(MIB, 0.02)) < 50
