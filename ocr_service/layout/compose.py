@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from ocr_service.core.documents import Block
 from ocr_service.layout.grids import find_grids
-from ocr_service.layout.headings import body_height, label_of
-from ocr_service.layout.labels import LIST, TABLE
+from ocr_service.layout.headings import Body, heading_label
+from ocr_service.layout.labels import LIST, TABLE, TEXT
 from ocr_service.layout.paragraphs import Paragraph, group_lists, paragraphs_of
 from ocr_service.layout.row_tables import with_row_tables
 from ocr_service.layout.rulings import NO_RULINGS, Rulings
@@ -35,7 +35,7 @@ def compose(lines: Sequence[Line], size: tuple[int, int], rulings: Rulings = NO_
     """
     ruled = with_ruled_tables(lines, find_grids(rulings, size))
     flow = [item for section in _sections(ruled) for item in _with_row_tables(section)]
-    blocks = _blocks(flow, body_height(lines))
+    blocks = _blocks(flow, Body.of(lines))
     numbered = tuple(replace(block, order=order) for order, block in enumerate(blocks, start=1))
     return PageLayout(numbered, _plain_text(flow))
 
@@ -44,14 +44,15 @@ def _with_row_tables(section: Table | list[Line]) -> list[Line | Table]:
     return [section] if isinstance(section, Table) else with_row_tables(section)
 
 
-def _blocks(flow: Sequence[Line | Table], body: float) -> Iterator[Block]:
+def _blocks(flow: Sequence[Line | Table], body: Body) -> Iterator[Block]:
     """Yield the blocks, not yet numbered."""
     for section in _sections(flow):
         if isinstance(section, Table):
             yield _block(TABLE, section.lines, section.html)
         else:
-            for group in group_lists(paragraphs_of(section, body)):
-                yield _block_of_paragraphs(group, body)
+            groups = [*group_lists(paragraphs_of(section, body)), []]
+            for group, following in pairwise(groups):
+                yield _block_of_paragraphs(group, following, body)
 
 
 def _sections(flow: Iterable[Line | Table]) -> Iterator[Table | list[Line]]:
@@ -63,11 +64,17 @@ def _sections(flow: Iterable[Line | Table]) -> Iterator[Table | list[Line]]:
             yield [item for item in items if isinstance(item, Line)]
 
 
-def _block_of_paragraphs(paragraphs: Sequence[Paragraph], body: float) -> Block:
+def _block_of_paragraphs(
+    paragraphs: Sequence[Paragraph], following: Sequence[Paragraph], body: Body
+) -> Block:
+    """Return the block of a paragraph or a list; a list of one item can be a heading with a number."""
     lines = [line for paragraph in paragraphs for line in paragraph.lines]
+    below = following[0].lines if following else ()
+    if len(paragraphs) == 1 and (label := heading_label(lines, below, body)):
+        return _block(label, lines, paragraphs[0].text)
     if paragraphs[0].is_item:
         return _block(LIST, lines, "\n".join(paragraph.as_item for paragraph in paragraphs))
-    return _block(label_of(lines, body), lines, paragraphs[0].text)
+    return _block(TEXT, lines, paragraphs[0].text)
 
 
 def _block(label: str, lines: Sequence[Line], content: str) -> Block:

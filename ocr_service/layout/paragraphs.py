@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ocr_service.layout.headings import is_large
+from ocr_service.layout.headings import Body, is_set_off
 from ocr_service.layout.joining import join_lines
 from ocr_service.layout.words import Line
 
@@ -43,26 +43,40 @@ class Paragraph:
         return _DOT.sub("- ", _BULLET.sub("- ", self.text))
 
 
-def paragraphs_of(lines: Sequence[Line], body: float) -> Iterator[Paragraph]:
-    """Split lines, in reading order, into paragraphs; body: height of the small letters of the page."""
+def paragraphs_of(lines: Sequence[Line], body: Body) -> Iterator[Paragraph]:
+    """Split lines, in reading order, into paragraphs."""
     for block in _split_blocks(lines):
         yield from _paragraphs(block, body)
 
 
 def _split_blocks(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
-    starts = [number for number, line in enumerate(lines) if number == 0 or line.opens_block]
-    for start, end in pairwise([*starts, len(lines)]):
+    starts = [number for number in range(1, len(lines)) if _opens_block(lines[number - 1], lines[number])]
+    for start, end in pairwise([0, *starts, len(lines)]):
         yield lines[start:end]
 
 
-def _paragraphs(lines: Sequence[Line], body: float) -> Iterator[Paragraph]:
-    """Split a block at the paragraphs of Tesseract, at list items, and after short lines."""
+def _opens_block(before: Line, line: Line) -> bool:
+    return line.opens_block and not _continues_sentence(before, line)
+
+
+def _continues_sentence(before: Line, line: Line) -> bool:
+    """Return whether a line goes on in the middle of a sentence, right below the line before."""
+    gap = line.bbox[1] - before.bbox[3]
+    is_below = -before.height < gap < before.height and abs(line.bbox[0] - before.bbox[0]) < before.height
+    is_narrower = line.bbox[2] <= before.bbox[2] + before.height
+    return is_below and is_narrower and line.text[0].islower() and before.text[-1] not in ".!?:;"
+
+
+def _paragraphs(lines: Sequence[Line], body: Body) -> Iterator[Paragraph]:
+    """Split a block at the paragraphs of its source, at list items, at other type, and after short lines."""
     current: list[Line] = []
     in_item = False
     for number, line in enumerate(lines):
-        is_item = not is_large(line.height, body) and _begins_item(line, current, in_item)
-        opens = line.opens_paragraph and not (in_item and _continues_item(line, current))
-        if current and (is_item or opens or _follows_short_line(lines, number)):
+        set_off = is_set_off(line, body)
+        is_item = not set_off and _begins_item(line, current, in_item)
+        opens = line.opens_paragraph and not _continues_paragraph(line, current, in_item)
+        changes = bool(current) and set_off != is_set_off(current[-1], body)
+        if current and (is_item or opens or changes or _follows_short_line(lines, number)):
             yield Paragraph(tuple(current), in_item)
             current = []
         if not current:
@@ -70,6 +84,13 @@ def _paragraphs(lines: Sequence[Line], body: float) -> Iterator[Paragraph]:
         current.append(line)
     if current:
         yield Paragraph(tuple(current), in_item)
+
+
+def _continues_paragraph(line: Line, current: Sequence[Line], in_item: bool) -> bool:
+    """Return whether a line continues the lines above, although its source starts a paragraph."""
+    if in_item and _continues_item(line, current):
+        return True
+    return bool(current) and _continues_sentence(current[-1], line)
 
 
 def _follows_short_line(lines: Sequence[Line], number: int) -> bool:

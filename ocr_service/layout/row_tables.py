@@ -27,6 +27,8 @@ _MOST_SINGLE = 2
 _FULL_ROWS = 0.2
 # Share of the cells of a column that are numbers.
 _NUMBERS = 0.6
+# Share of the cells of a column that are names of fields.
+_NAMES = 0.6
 # Words in the median cell of a column of running text.
 _PROSE_WORDS = 5
 # A row that is this much nearer to the row above than other rows continues it.
@@ -47,7 +49,7 @@ def with_row_tables(lines: Sequence[Line]) -> list[Line | Table]:
         read_across = sum(row[0] in across for row in run) * 2 > len(run)
         table = _table(run, read_across)
         if table:
-            flow = list(with_table(flow, table))
+            flow = with_table(flow, table)
     return flow
 
 
@@ -158,7 +160,7 @@ def _cells(number: int, row: _Row, columns: Sequence[_Span]) -> Iterator[TableCe
 
 
 def _is_table(cells: Sequence[TableCell], count: int, read_across: bool) -> bool:
-    """Return whether the columns are those of a table: numbers, or else short texts read row by row."""
+    """Return whether these are columns of a table: numbers, names with values, or texts read by rows."""
     columns = [
         [
             cell.text
@@ -167,9 +169,15 @@ def _is_table(cells: Sequence[TableCell], count: int, read_across: bool) -> bool
         ]
         for column in range(count)
     ]
-    if sum(median(len(text.split()) for text in column or [""]) >= _PROSE_WORDS for column in columns) > 1:
-        return False
-    return read_across or any(_are_numbers(column) for column in columns[1:])
+    prose = sum(median(len(text.split()) for text in column or [""]) >= _PROSE_WORDS for column in columns)
+    if prose == 0 and (read_across or _are_names(columns[0])):
+        return True
+    return prose < 2 and any(_are_numbers(column) for column in columns[1:])
+
+
+def _are_names(texts: Sequence[str]) -> bool:
+    """Return whether most of the texts end with a colon, as the names of the fields of a form do."""
+    return sum(text.endswith(":") for text in texts) > len(texts) * _NAMES
 
 
 def _are_numbers(texts: Sequence[str]) -> bool:

@@ -73,7 +73,7 @@ def with_ruled_tables(lines: Sequence[Line], grids: Sequence[Grid]) -> list[Line
     for grid in sorted(grids, key=lambda grid: grid.area):
         table = _filled(grid, [item for item in flow if isinstance(item, Line)])
         if table:
-            flow = list(with_table(flow, table))
+            flow = with_table(flow, table)
     return flow
 
 
@@ -83,16 +83,24 @@ def _filled(grid: Grid, lines: Sequence[Line]) -> Table | None:
     return Table(grid.bbox, cells) if filled >= max(2, _LEAST_FILLED * len(cells)) else None
 
 
-def with_table(flow: Iterable[Line | Table], table: Table) -> Iterator[Line | Table]:
-    """Yield the items with the table at the place of the first word inside it, without these words."""
-    is_placed = False
+def with_table(flow: Iterable[Line | Table], table: Table) -> list[Line | Table]:
+    """Return the flow with the table in place of the words inside it.
+
+    A source that reads the table by columns reads other text between them: that above the table comes first.
+    """
+    before: list[Line | Table] = []
+    between: list[Line | Table] = []
+    after: list[Line | Table] = []
+    is_begun = False
     for item in flow:
         rest = item if isinstance(item, Table) else item.part(lambda word: not has_centre(table.bbox, word))
-        if rest is not item and not is_placed:
-            yield table
-            is_placed = True
+        if rest is not item:
+            is_begun = True
+            between, after = [*between, *after], []
         if rest:
-            yield rest
+            (after if is_begun else before).append(rest)
+    above = [item for item in between if item.bbox[3] <= table.bbox[1]]
+    return [*before, *above, table, *(item for item in between if item not in above), *after]
 
 
 def _cell(grid: Grid, place: GridCell, lines: Sequence[Line]) -> TableCell:

@@ -199,3 +199,20 @@ def test_title_inside_a_table_is_one_cell() -> None:
         '<tr><td colspan="2">Молочные продукты и сыры местных хозяйств, свежие</td><td></td></tr>'
         in table.content
     )
+
+
+def test_text_above_rows_that_were_read_between_their_columns_stays_above() -> None:
+    """Tesseract reads the names of a form, then its title, then the values."""
+    sheet = Sheet()
+    for number, name in enumerate(["Имя:", "Город:", "Телефон:"]):
+        sheet.write(name, LEFT, 300 + 80 * number)
+    sheet.write("14.10.2026", LEFT, 700)
+    sheet.write("Заявление", 600, 150)
+    for number, value in enumerate(["Иванов Пётр", "Казань", "не указан"]):
+        sheet.write(value, 800, 300 + 80 * number)
+    layout = compose(sheet.lines, sheet.size)
+    assert layout.text.split("\n\n") == [
+        "Заявление",
+        "Имя:\tИванов Пётр\nГород:\tКазань\nТелефон:\tне указан",
+        "14.10.2026",
+    ]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from ocr_service.layout.compose import PageLayout, compose
-from ocr_service.layout.ruling_detector import find_rulings
+from ocr_service.layout.pixels import find_rulings
 from ocr_service.layout.rulings import Rulings, Segment
 from ocr_service.layout.words import Line, Word
 from tests.samples import ENGLISH, RUSSIAN, noisy, rotated

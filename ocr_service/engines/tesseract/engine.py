@@ -7,12 +7,10 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
-
-from PIL import Image
 
 from ocr_service.core.documents import ImageMode, Page, PageResult, PageWarning, Timings, WarningCode
 from ocr_service.core.engine import EngineState, VlmStatus
@@ -36,9 +34,7 @@ from ocr_service.engines.tesseract.languages import (
 )
 from ocr_service.engines.tesseract.settings import TesseractSettings
 from ocr_service.engines.tesseract.words import lines_of
-from ocr_service.layout.compose import compose
 from ocr_service.layout.markdown import to_markdown
-from ocr_service.layout.rulings import Rulings
 from ocr_service.layout.words import Line, mean_confidence
 from ocr_service.runtime.cores import usable_cores
 from ocr_service.runtime.native_messages import silence_leptonica
@@ -77,7 +73,7 @@ class TesseractEngine:
         self._workers = Workers(self._threads, self.name)
         self._local = threading.local()
         self._tesserocr: ModuleType | None = None
-        self._find_rulings: Callable[[Image.Image], Rulings] | None = None
+        self._pixels: ModuleType | None = None
         self._languages: frozenset[str] = frozenset()
         # Name and size of each file of language data: a language exists in several variants.
         self._data: list[tuple[str, int]] = []
@@ -148,7 +144,7 @@ class TesseractEngine:
             self._tesserocr = importlib.import_module("tesserocr")
         except ImportError as error:
             raise EngineUnavailable(f"Tesseract is not installed: {error}.") from error
-        self._find_rulings = importlib.import_module("ocr_service.layout.ruling_detector").find_rulings
+        self._pixels = importlib.import_module("ocr_service.layout.pixels")
         silence_leptonica(importlib.import_module("tesserocr.tesserocr"))
         self._tessdata = self._tessdata or find_tessdata()
         self._languages = languages_in(self._tessdata)
@@ -164,8 +160,8 @@ class TesseractEngine:
             raise RecognitionFailed(f"Tesseract could not read page {page.index}.") from error
         finally:
             api.Clear()
-        assert self._find_rulings is not None
-        layout = compose(lines, page.image.size, self._find_rulings(page.image))
+        assert self._pixels is not None
+        layout = self._pixels.compose_picture(lines, page.image)
         confidence = mean_confidence(lines)
         drawings = draw(page.image, layout.blocks) if options.visualize else {}
         return PageResult(

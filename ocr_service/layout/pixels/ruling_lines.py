@@ -1,4 +1,4 @@
-"""Ruling lines in the pixels of a page. This module imports OpenCV, so only a started engine imports it."""
+"""Ruling lines in the pixels of a page."""
 
 import cv2
 import numpy as np
