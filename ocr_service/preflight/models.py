@@ -12,7 +12,6 @@ from ocr_service.preflight.vllm_command import VllmCommand
 SUMS = "SHA256SUMS"
 """File in the folder of the models, in the format of sha256sum; `scripts/download_models.py` writes it."""
 
-_LAYOUT = "PP-DocLayout"
 _DOWNLOAD = "build the image with BAKE_MODELS=true, or run scripts/download_models.py into MODELS_DIR"
 _AGAIN = "delete this file, and run scripts/download_models.py again"
 
@@ -21,20 +20,26 @@ def check_models(command: VllmCommand, environment: Mapping[str, str]) -> Iterat
     """Check the weights of the VLM, which the command names, and the layout model."""
     cache = environment.get("PADDLE_PDX_CACHE_HOME") or f"{environment.get('HOME', '/tmp')}/.paddlex"
     folder = Path(environment.get("MODELS_DIR") or f"{cache}/official_models")
-    layout = next((path for path in sorted(folder.glob(f"{_LAYOUT}*")) if path.is_dir()), None)
-    if layout is None:
+    layout = folder / layout_model(environment)
+    if layout.is_dir():
+        yield _check_files("layout model", layout)
+    else:
         yield skipped(
             "layout model",
-            f"it is not in {folder}; the first start downloads it. To prevent that, {_DOWNLOAD}",
+            f"there is no {layout}; the first start downloads it. To prevent that, {_DOWNLOAD}",
         )
-    else:
-        yield _check_files("layout model", layout)
     if command.arguments:
         yield _check_weights(command.arguments[0])
     if (folder / SUMS).is_file():
         yield _check_sums(folder)
-    elif layout is not None:
+    elif layout.is_dir():
         yield skipped("hashes", f"{folder} has no {SUMS}; only the lengths of the weights were checked")
+
+
+def layout_model(environment: Mapping[str, str]) -> str:
+    """Return the name of the model that the pipeline loads, in the format of the layout engine."""
+    name = "PP-DocLayoutV2" if environment.get("OCR_PIPELINE_VERSION") == "v1" else "PP-DocLayoutV3"
+    return f"{name}_onnx" if environment.get("OCR_LAYOUT_ENGINE") == "onnxruntime" else name
 
 
 def _check_weights(model: str) -> Finding:

@@ -5,16 +5,18 @@ import os
 import struct
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pynvml
 import pytest
+import yaml
 
 from ocr_service.preflight.findings import Finding, Outcome
 from ocr_service.preflight.gpu import check_gpu
 from ocr_service.preflight.machine import check_machine
-from ocr_service.preflight.models import SUMS, check_models
+from ocr_service.preflight.models import SUMS, check_models, layout_model
 from ocr_service.preflight.server import check_server
 from ocr_service.preflight.vllm_command import VllmCommand, check_arguments
 from tests.running import FAST, ROOT, RunningVllm, free_port, start_environment
@@ -165,6 +167,24 @@ def test_models_that_are_not_there_or_cut_off_fail(tmp_path: Path) -> None:
     (tmp_path / "PP-DocLayoutV3").mkdir()
     (tmp_path / "PP-DocLayoutV3/inference.yml").touch()
     assert "is cut off" in model_findings(tmp_path)["layout model"].detail
+
+
+def test_layout_model_of_another_release_or_format_does_not_count(tmp_path: Path) -> None:
+    for other in ("PP-DocLayoutV2", "PP-DocLayoutV3_onnx"):
+        (tmp_path / other).mkdir()
+    assert model_findings(tmp_path)["layout model"].outcome is Outcome.SKIP
+
+
+@pytest.mark.parametrize(("version", "release"), [("v1", ""), ("v1.5", "-1.5"), ("v1.6", "-1.6")])
+def test_layout_model_is_that_of_the_official_pipeline(version: str, release: str) -> None:
+    paddlex = find_spec("paddlex")
+    assert paddlex is not None and paddlex.origin is not None
+    pipelines = Path(paddlex.origin).with_name("configs") / "pipelines"
+    pipeline = yaml.safe_load((pipelines / f"PaddleOCR-VL{release}.yaml").read_text())
+    name = pipeline["SubModules"]["LayoutDetection"]["model_name"]
+    settings = {"OCR_PIPELINE_VERSION": version}
+    assert layout_model(settings) == name
+    assert layout_model({**settings, "OCR_LAYOUT_ENGINE": "onnxruntime"}) == f"{name}_onnx"
 
 
 def test_models_that_are_downloaded_later_are_skipped(tmp_path: Path) -> None:
