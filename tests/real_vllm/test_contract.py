@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from ocr_service.core.engine import VlmState
-from ocr_service.core.errors import VlmUnavailable
+from ocr_service.core.errors import RecognitionFailed, VlmUnavailable
 from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
 from ocr_service.engines.paddleocr_vl.vlm_watch import VlmWatch
 from ocr_service.preflight.findings import Outcome
@@ -98,6 +98,23 @@ async def test_wrong_key_is_reported_at_once(real: RunningRealVllm) -> None:
     assert watch.status.state is VlmState.UNAVAILABLE
     await watch.close()
     await client.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["more tokens than the context", "no picture", "cut JPEG", "picture beyond the limit of Pillow"]
+)
+async def test_refused_block_fails_alone(
+    real: RunningRealVllm, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """The client knows these refusals by their message, which the log has."""
+    [body] = [request.body for request in REQUESTS if request.name == name]
+    assert body is not None
+    client = VlmClient(VlmAddress(real.api, KEY), 300, 8)
+    with pytest.raises(RecognitionFailed):
+        await client.complete(body)
+    await client.close()
+    print([record.getMessage() for record in caplog.records])
+    assert "vLLM refused a block: " in caplog.text and "base64" not in caplog.text
 
 
 async def test_stopped_engine_is_noticed(real: RunningRealVllm) -> None:
