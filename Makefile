@@ -61,7 +61,7 @@ bench-tesseract: ## pages per second over HTTP, compared with bare tesserocr and
 	@scripts/setup.sh bench
 	@$(PYTHON) -m benchmarks.bench_tesseract
 
-corpus: ## build the evaluation set in .cache/corpus: 224 pages with their truth
+corpus: ## build the evaluation set in .cache/corpus: 240 pages with their truth
 	@scripts/setup.sh bench
 	@$(PYTHON) -m benchmarks.corpus
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from benchmarks.accuracy.scores import Scores
+from benchmarks.corpus.plan import SCANNED_MANUAL
 from benchmarks.corpus.truth import Entry
 
 # A difference of character errors that counts.
@@ -90,7 +91,7 @@ def _mean(scores: Sequence[Scores], field: str) -> float | None:
 
 
 def _print_wrong_script(results: Results) -> None:
-    pages = {entry.name for entry in results.entries if entry.kind == "manual, scanned"}
+    pages = {entry.name for entry in results.entries if entry.kind == SCANNED_MANUAL}
     print("\n| scanned pages of manuals | words | with letters of the wrong script |\n|---|---|---|")
     for name, scores in results.scores.items():
         chosen = [scores[page] for page in pages]

@@ -37,9 +37,10 @@ LAYOUTS: Mapping[str, Callable[[Texts], Sheet]] = {
 SCANS_OF_A_LAYOUT = 2
 LAYOUTS_OF_A_DEGRADATION = 4
 MANUALS_OF_A_LANGUAGE = 8
+SCANNED_MANUALS_OF_A_LANGUAGE = 16
 PAGES_WITH_A_BAD_LAYER = 4
 
-_MANUAL, _MANUAL_SCAN = "manual (PDF)", "manual, scanned"
+MANUAL, SCANNED_MANUAL = "manual (PDF)", "manual, scanned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +116,18 @@ def _bad_layers() -> Iterator[Made]:
 
 
 def _manual_pages() -> Iterator[Made]:
+    count = MANUALS_OF_A_LANGUAGE + SCANNED_MANUALS_OF_A_LANGUAGE
+    pages = {
+        language: manuals.pages(language, count, Random(f"{SEED}:manuals:{language}"))
+        for language in LANGUAGES
+    }
     for language in LANGUAGES:
-        random = Random(f"{SEED}:manuals:{language}")
-        pages = manuals.pages(language, 2 * MANUALS_OF_A_LANGUAGE, random)
-        for number, page in enumerate(pages):
-            parts = (Part("text", page.text),)
-            if number < MANUALS_OF_A_LANGUAGE:
-                yield Made(_MANUAL, language, "pdf", page.pdf, parts)
-            else:
-                generator = np.random.default_rng(SEED)
-                yield Made(_MANUAL_SCAN, language, "png", flat(_drawing(page.pdf), generator), parts)
+        for page in pages[language][:MANUALS_OF_A_LANGUAGE]:
+            yield Made(MANUAL, language, "pdf", page.pdf, (Part("text", page.text),))
+    for language in LANGUAGES:
+        for page in pages[language][MANUALS_OF_A_LANGUAGE:]:
+            scan = flat(_drawing(page.pdf), np.random.default_rng(SEED))
+            yield Made(SCANNED_MANUAL, language, "png", scan, (Part("text", page.text),))
 
 
 def _typeset(kind: str, layout: str, language: str, name: str, suffix: str, make: Make) -> Made:
