@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from ocr_service.admission.page_queue import PageQueue
 from ocr_service.admission.page_slots import PageSlots
-from ocr_service.core.errors import Draining, NotAdmitted, Overloaded, RequestTimedOut
+from ocr_service.core.errors import Draining, NotAdmitted, Overloaded, RequestError, RequestTimedOut
+from ocr_service.core.progress import Progress
 
 T = TypeVar("T")
 
@@ -165,6 +166,7 @@ class Visit:
     """One request, from its headers to its answer.
 
     has_document: the document has arrived. held: bytes of the document in memory.
+    progress: of the reading of the document.
     """
 
     def __init__(self, admission: Admission) -> None:
@@ -175,6 +177,7 @@ class Visit:
         # On the clock of the event loop; None until the document has arrived.
         self._deadline: float | None = None
         self._running: asyncio.Timeout | None = None
+        self.progress = Progress()
 
     def require(self, count: int) -> None:
         """Raise Overloaded if so many further bytes have no room in memory."""
@@ -197,11 +200,13 @@ class Visit:
     def start_clock(self, seconds: float | None = None) -> None:
         """Start the deadline, because the document has arrived; raises Overloaded if the backlog is full.
 
-        seconds: deadline that the request asks for; the limit of the service applies if it is shorter.
+        seconds: deadline that the request asks for; raises RequestError if it is later than the limit.
         """
+        if seconds and seconds > self._seconds:
+            raise RequestError(f"timeout: the limit is {self._seconds:g} s, the setting OCR_REQUEST_TIMEOUT.")
         self._admission.refuse_if_full()
         self.has_document = True
-        self._seconds = min(self._seconds, seconds or math.inf)
+        self._seconds = seconds or self._seconds
         self._end_after(self._seconds)
 
     def end(self) -> None:
@@ -240,4 +245,7 @@ class Visit:
     def _out_of_time(self) -> Draining | RequestTimedOut:
         if self._admission.draining:
             return Draining("The service had to stop before the document was read.")
-        return RequestTimedOut(f"The document was not read within {self._seconds:g} s.")
+        limit = f"{self._seconds:g} s"
+        if self._seconds == self._admission.bounds.seconds:
+            limit += " (OCR_REQUEST_TIMEOUT)"
+        return RequestTimedOut(f"The document was not read within {limit}; {self.progress}.")

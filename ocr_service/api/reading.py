@@ -110,6 +110,7 @@ async def receive(
     job = await service.pipeline.job(
         data, fields.selection, options, cached=fields.cache, shared=fields.store
     )
+    visit.progress = job.progress
     return Received(admitted, fields, job, name)
 
 

@@ -101,7 +101,7 @@ class Attempt:
         del document
         if self.job.attempts > 1 or self._done:
             await self._find_pages()
-            reading = replace(reading, done=frozenset(self._done), key=None)
+            reading = replace(reading, done=frozenset(self._done), key=None, pages_key=None)
         async with self._pipeline.reader.open(reading) as opened:
             async for page in opened.results:
                 await self._files.put_page(self.job.id, page)

@@ -2,6 +2,7 @@
 
 The key of a result is a hash of the document and of everything else that the result depends on. Equal
 requests at the same time share one reading. Failed results are not cached, not even if only one block failed.
+The pages of a reading that ended early are a result too, under the key of the pages of its document.
 """
 
 import asyncio
@@ -10,16 +11,16 @@ import json
 import logging
 import math
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ocr_service.core.documents import DocumentResult, PageResult
+from ocr_service.core.documents import DocumentResult, PageResult, Timings
 from ocr_service.core.errors import StorageError
 from ocr_service.core.storage import Prunable, Storage
 from ocr_service.pipeline.cache_format import from_bytes, to_bytes
+from ocr_service.pipeline.memory_results import MemoryResults
 from ocr_service.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class ResultCache:
         lifetime: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._memory = _Memory(memory_bytes)
+        self._memory = MemoryResults(memory_bytes)
         self._store = store
         self._lifetime = lifetime
         self._clock = clock
@@ -101,23 +102,47 @@ class ResultCache:
         """Return the result of a key, or None if there is none or it has expired."""
         return await self._from_memory(key) or await self._from_store(key)
 
-    async def put(self, key: str, result: DocumentResult, shared: bool = True) -> None:
+    async def pages(self, pages_key: str) -> dict[int, PageResult]:
+        """Return the pages of a document that are cached, by their index.
+
+        In the store, only the pages of readings that ended early are found.
+        """
+        results = [await self._unpacked(data) for data in self._memory.with_pages(pages_key)]
+        if not results and (data := await self._stored(pages_key)):
+            results = [await self._unpacked(data)]
+        return {page.index: page for result in results if result for page in result.pages}
+
+    async def put(
+        self, key: str, result: DocumentResult, shared: bool = True, pages_key: str | None = None
+    ) -> None:
         """Cache a result, unless it is incomplete or too large.
 
         shared: write it to the store too, in the background. A storage error is only logged.
+        pages_key: of the document, so that other requests find its pages; None if they are no use to them.
         """
         if not (is_complete(result) and is_small(result)):
             return
         data = await asyncio.to_thread(to_bytes, result, self._clock())
-        self._memory.put(key, data)
+        self._memory.put(key, data, pages_key)
         if shared and self._store and not self._backing_off and len(self._writes) < _MAX_WRITES:
             self._in_background(self._to_store(self._store, key, data))
 
-    def put_later(self, key: str, result: DocumentResult, shared: bool) -> None:
+    def put_later(self, key: str, result: DocumentResult, shared: bool, pages_key: str | None = None) -> None:
         """Cache a result in the background."""
-        self._in_background(self.put(key, result, shared))
+        self._in_background(self.put(key, result, shared, pages_key))
 
-    async def read_once(self, key: str, read: Read, shared: bool = True) -> tuple[DocumentResult, bool]:
+    def put_pages_later(self, pages_key: str, pages: Sequence[PageResult], shared: bool) -> None:
+        """Cache the pages of a reading that ended early, as many as a result may have, in the background."""
+        kept, size = [], 0
+        for page in pages:
+            size += _size(page)
+            if not page.quality.failed and size <= _MAX_RESULT_BYTES:
+                kept.append(page)
+        self.put_later(pages_key, DocumentResult(tuple(kept), Timings(), total=0.0), shared, pages_key)
+
+    async def read_once(
+        self, key: str, read: Read, shared: bool = True, pages_key: str | None = None
+    ) -> tuple[DocumentResult, bool]:
         """Return the cached result, or read and cache it; and whether the caller was spared the reading.
 
         If an equal request is being read already, wait for that result. The reading goes on as long as one
@@ -130,7 +155,9 @@ class ResultCache:
         if joined:
             metrics.cache_lookups.labels("joined").inc()
         if flight is None:
-            flight = self._flights[key] = _Flight(asyncio.create_task(self._find_or_read(key, read, shared)))
+            flight = self._flights[key] = _Flight(
+                asyncio.create_task(self._find_or_read(key, read, shared, pages_key))
+            )
         result, found = await self._wait_for(key, flight)
         return result, joined or found
 
@@ -160,17 +187,21 @@ class ResultCache:
             task.cancel()
         await asyncio.gather(*writes, return_exceptions=True)
 
-    async def _find_or_read(self, key: str, read: Read, shared: bool) -> tuple[DocumentResult, bool]:
+    async def _find_or_read(
+        self, key: str, read: Read, shared: bool, pages_key: str | None
+    ) -> tuple[DocumentResult, bool]:
         if cached := await self._from_store(key):
             return cached, True
         result = await read()
         # In the background. Until the result is cached, the next request finds it in the flight.
-        self._in_background(self._put_and_land(key, result, shared))
+        self._in_background(self._put_and_land(key, result, shared, pages_key))
         return result, False
 
-    async def _put_and_land(self, key: str, result: DocumentResult, shared: bool) -> None:
+    async def _put_and_land(
+        self, key: str, result: DocumentResult, shared: bool, pages_key: str | None
+    ) -> None:
         try:
-            await self.put(key, result, shared)
+            await self.put(key, result, shared, pages_key)
         finally:
             self._flights.pop(key, None)
 
@@ -264,26 +295,3 @@ def _has_read(task: asyncio.Task[tuple[DocumentResult, bool]]) -> bool:
 def _path(store: Storage, key: str) -> str:
     # Many folders, because a volume is slow if one folder has very many files.
     return f"{store.prefix}{_FOLDER}/{key[:2]}/{key}"
-
-
-class _Memory:
-    """The most recently used results, limited in bytes. bytes: of the results that are there now."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self.bytes = 0
-        self._results: OrderedDict[str, bytes] = OrderedDict()
-
-    def get(self, key: str) -> bytes | None:
-        if key in self._results:
-            self._results.move_to_end(key)
-        return self._results.get(key)
-
-    def put(self, key: str, data: bytes) -> None:
-        if len(data) > self._max_bytes:
-            return
-        self.bytes += len(data) - len(self._results.pop(key, b""))
-        self._results[key] = data
-        while self.bytes > self._max_bytes:
-            _, oldest = self._results.popitem(last=False)
-            self.bytes -= len(oldest)

@@ -31,7 +31,7 @@ class CachingReader:
         else:
             async with (
                 self._reader.open(job) as reading,
-                aclosing(self._caching(reading, job.key, job.shared)) as results,
+                aclosing(self._caching(reading, job)) as results,
             ):
                 yield replace(reading, results=results)
 
@@ -40,20 +40,29 @@ class CachingReader:
         if job.key is None:
             return await self._reader.read(job)
         began = time.perf_counter()
-        result, cached = await self._cache.read_once(job.key, partial(self._reader.read, job), job.shared)
+        result, cached = await self._cache.read_once(
+            job.key, partial(self._reader.read, job), job.shared, _useful_pages(job)
+        )
         total = time.perf_counter() - began
         if not cached:
             return replace(result, total=total)
         return replace(result, timings=Timings(), total=total, cached=True)
 
-    async def _caching(self, reading: Reading, key: str, shared: bool) -> AsyncGenerator[PageResult]:
+    async def _caching(self, reading: Reading, job: Job) -> AsyncGenerator[PageResult]:
         """Yield the pages, and cache the result when all of them are read."""
         pages = []
         async for page in reading.results:
             pages.append(page)
             yield page
         pages.sort(key=lambda page: page.index)
-        self._cache.put_later(key, DocumentResult(tuple(pages), Timings(), total=0.0), shared)
+        assert job.key is not None
+        result = DocumentResult(tuple(pages), Timings(), total=0.0)
+        self._cache.put_later(job.key, result, job.shared, _useful_pages(job))
+
+
+def _useful_pages(job: Job) -> str | None:
+    """Return the key of the pages, unless they were restructured and so are not as they were read."""
+    return None if job.options.restructure_pages else job.pages_key
 
 
 async def _pages_of(result: DocumentResult) -> AsyncGenerator[PageResult]:

@@ -1,18 +1,21 @@
 """Reading with the engine: open the document, read its pages concurrently, put them together."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 
 from ocr_service.admission.admission import Admission
 from ocr_service.core.documents import DocumentResult, PageResult, Timings
 from ocr_service.core.engine import Engine, EngineState
+from ocr_service.core.progress import Progress
 from ocr_service.decoding import Document, Limits, open_document
 from ocr_service.pipeline.page_selection import refuse_too_many, select_pages
 from ocr_service.pipeline.page_tasks import PageTasks
 from ocr_service.pipeline.reading import Job, Reading
 from ocr_service.pipeline.recent_pages import RecentPages
 from ocr_service.telemetry import tracing
+
+OpenJob = Callable[[Job], AbstractAsyncContextManager[Reading]]
 
 
 class PageReader:
@@ -47,9 +50,10 @@ class PageReader:
             await self._engine.start()
             self._engine.check(job.options)
             left = [page for page in pages if page not in job.done]
+            job.progress.total = len(pages)
             queue = self._admission.page_queue(len(left), job.owner)
             tasks = PageTasks(document, left, job.options, self._engine, queue, self._recent)
-            results = await stack.enter_async_context(aclosing(tasks.results()))
+            results = await stack.enter_async_context(aclosing(_counted(tasks.results(), job.progress)))
             yield Reading(pages, decode, cached=False, results=results)
 
     async def selected_pages(self, job: Job) -> Sequence[int]:
@@ -62,19 +66,24 @@ class PageReader:
 
     async def read(self, job: Job) -> DocumentResult:
         """Read all selected pages and, if requested, restructure them."""
-        began = time.perf_counter()
-        async with self.open(job) as reading:
-            pages = [page async for page in reading.results]
-        pages.sort(key=lambda page: page.index)
-        refuse_if_all_failed(pages)
-        if job.options.restructure_pages:
-            pages = list(await self._engine.restructure(pages, job.options))
-        timings = sum((page.timings for page in pages), start=Timings(decode=reading.decode))
-        return DocumentResult(tuple(pages), timings, time.perf_counter() - began)
+        return await read_whole(self.open, job, self._engine)
 
     def _opened(self, job: Job) -> AbstractAsyncContextManager[Document]:
         mode = self._engine.image_mode
         return open_document(job.data, dpi=self._dpi, mode=mode, limits=self._limits)
+
+
+async def read_whole(open_job: OpenJob, job: Job, engine: Engine) -> DocumentResult:
+    """Read all selected pages with a reader and put them together; see `Reader.read`."""
+    began = time.perf_counter()
+    async with open_job(job) as reading:
+        pages = [page async for page in reading.results]
+    pages.sort(key=lambda page: page.index)
+    refuse_if_all_failed(pages)
+    if job.options.restructure_pages:
+        pages = list(await engine.restructure(pages, job.options))
+    timings = sum((page.timings for page in pages), start=Timings(decode=reading.decode))
+    return DocumentResult(tuple(pages), timings, time.perf_counter() - began)
 
 
 def refuse_if_all_failed(pages: Sequence[PageResult]) -> None:
@@ -82,6 +91,13 @@ def refuse_if_all_failed(pages: Sequence[PageResult]) -> None:
     if all(page.failure for page in pages):
         assert pages[0].failure is not None
         raise pages[0].failure
+
+
+async def _counted(results: AsyncGenerator[PageResult], progress: Progress) -> AsyncGenerator[PageResult]:
+    async with aclosing(results):
+        async for page in results:
+            progress.done += 1
+            yield page
 
 
 def _pages_of(job: Job, document: Document) -> Sequence[int]:

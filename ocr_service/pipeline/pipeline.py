@@ -20,6 +20,7 @@ from ocr_service.pipeline.page_reader import PageReader
 from ocr_service.pipeline.page_selection import refuse_too_many
 from ocr_service.pipeline.reading import Job, Reader
 from ocr_service.pipeline.recent_pages import RecentPages
+from ocr_service.pipeline.resuming_reader import ResumingReader
 
 
 class Pipeline:
@@ -47,7 +48,9 @@ class Pipeline:
         self._max_pages, self._max_job_pages = max_pages, max_job_pages
         self._dpi = pdf_dpi or engine.resolution
         self._page_reader = PageReader(engine, admission, limits, self._dpi, self.recent)
-        self.reader: Reader = CachingReader(self._page_reader, cache) if cache else self._page_reader
+        self.reader: Reader = self._page_reader
+        if cache:
+            self.reader = CachingReader(ResumingReader(self._page_reader, cache, engine), cache)
 
     async def job(
         self,
@@ -58,10 +61,10 @@ class Pipeline:
         shared: bool = True,
         owner: str | None = None,
     ) -> Job:
-        """Return a job; if its result can be cached, with the key.
+        """Return a job; if its result can be cached, with its keys.
 
         Equal requests for equal documents have the same key until the service, the engine, the models or the
-        settings change. cached: False for a job without a key. owner: of a job in the background.
+        settings change. cached: False for a job without keys. owner: of a job in the background.
         """
         sha256 = await asyncio.to_thread(_sha256, data)
         max_pages = self._max_pages if owner is None else self._max_job_pages
@@ -73,9 +76,13 @@ class Pipeline:
             "service": __version__,
             "engine": [self.engine.name, fingerprint],
             "decoding": [self._dpi, self._limits, self._max_pages, _decoders()],
-            "request": [pages, options],
+            "request": options,
         }
-        return replace(job, key=result_key(sha256, depends_on))
+        return replace(
+            job,
+            key=result_key(sha256, {**depends_on, "pages": pages}),
+            pages_key=result_key(sha256, depends_on),
+        )
 
     async def selected_pages(self, job: Job) -> Sequence[int]:
         """Return the numbers of the pages that a job would read; raises OcrError if it cannot be read."""

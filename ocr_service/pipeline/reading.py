@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ocr_service.core.documents import DocumentResult, PageResult
 from ocr_service.core.options import Options
+from ocr_service.core.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +17,12 @@ class Job:
     sha256: digest of the data, in hex.
     pages: a selection such as "1-3,7"; None for all pages.
     key: key of the result in the cache; None if the result is not cached. See `Pipeline.job`.
+    pages_key: key of its pages in the cache, whichever are selected; None as for `key`.
     shared: cache the result in the store too, not only in the memory of this process.
     max_pages: page limit.
     owner: of the document, if it is read in the background, behind requests; None for a request.
     done: selected pages that are not read, because they were read before.
+    progress: of the reading, kept up to date by it.
     """
 
     data: bytes
@@ -28,9 +31,11 @@ class Job:
     options: Options
     max_pages: int
     key: str | None = None
+    pages_key: str | None = None
     shared: bool = True
     owner: str | None = None
     done: frozenset[int] = frozenset()
+    progress: Progress = field(default_factory=Progress, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

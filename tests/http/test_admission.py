@@ -131,6 +131,14 @@ async def test_invalid_timeout_is_refused(wrong: str) -> None:
     assert "timeout" in response.json()["detail"]
 
 
+async def test_timeout_above_the_limit_is_refused() -> None:
+    async with serving(ScriptedEngine(), ocr_request_timeout=60) as client:
+        refused = await reading(client, 1, timeout="61")
+        assert (await reading(client, 1, timeout="60")).status_code == 200
+    assert refused.status_code == 422
+    assert refused.json()["detail"] == "timeout: the limit is 60 s, the setting OCR_REQUEST_TIMEOUT."
+
+
 async def test_timeout_is_reported_while_pdfium_renders_another_document() -> None:
     drawn = threading.Event()
     _PDFIUM.submit(drawn.wait)

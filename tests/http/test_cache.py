@@ -61,13 +61,67 @@ async def test_stream_is_cached_and_served_from_the_cache() -> None:
     assert whole["cached"] and len(engine.seen) == 2
 
 
-@pytest.mark.parametrize("fields", [{"lang": "eng"}, {"pages": "1"}, {"temperature": "0.5"}], ids=str)
+@pytest.mark.parametrize("fields", [{"lang": "eng"}, {"temperature": "0.5"}], ids=str)
 async def test_other_options_are_a_cache_miss(fields: dict[str, str]) -> None:
     engine = ScriptedEngine()
     async with serving(engine, **CACHE) as client:
         await read(client)
         assert (await read(client, **fields)).json()["cached"] is False
     assert len(engine.seen) == 2
+
+
+async def test_only_the_pages_that_no_earlier_request_had_are_read() -> None:
+    engine = ScriptedEngine()
+    document = {"file": pdf_of_text(["a"] * 4)}
+    async with serving(engine, **CACHE) as client:
+        await client.post("/ocr", files=document, data={"pages": "1-3"})
+        whole = (await client.post("/ocr", files=document)).json()
+    assert [page.index for page in engine.seen] == [1, 2, 3, 4]
+    assert (whole["cached"], [page["text"] for page in whole["pages"]]) == (
+        False,
+        [f"page {i}" for i in range(1, 5)],
+    )
+
+
+@pytest.mark.parametrize("headers", [{}, {"Accept": "application/x-ndjson"}], ids=["whole", "stream"])
+@pytest.mark.parametrize("replica", ["same", "other"])
+async def test_retry_after_a_timeout_reads_the_missing_pages(headers: dict[str, str], replica: str) -> None:
+    storage = MemoryStorage()
+    engine = GatedEngine()
+    document = {"file": pdf_of_text(["a"] * 3)}
+    for index in (1, 3):
+        engine.open(index)
+    async with serving(engine, storage, **CACHE) as client:
+        late = await client.post("/ocr", files=document, data={"timeout": "1"}, headers=headers)
+        assert "2 of 3 pages were done" in late.text
+        assert sorted([await engine.entered.get() for _ in range(3)]) == [1, 2, 3]
+        if replica == "same":
+            engine.open(2)
+            again = await client.post("/ocr", files=document, headers=headers)
+    if replica == "other":
+        engine.open(2)
+        async with serving(engine, storage, **CACHE) as client:
+            again = await client.post("/ocr", files=document, headers=headers)
+    assert again.status_code == 200
+    assert all(f"page {index}" in again.text for index in (1, 2, 3))
+    assert [await engine.entered.get(), engine.entered.empty()] == [2, True]
+
+
+async def test_pages_of_a_caller_that_left_are_kept() -> None:
+    engine = GatedEngine()
+    engine.open(1)
+    document = {"file": pdf_of_text(["a"] * 2)}
+    async with serving(engine, **CACHE) as client:
+        leaving = asyncio.create_task(client.post("/ocr", files=document))
+        assert sorted([await engine.entered.get() for _ in range(2)]) == [1, 2]
+        while (await client.get("/health")).json()["recent_pages"]["pages"] < 1:
+            pass
+        leaving.cancel()
+        assert await engine.cancelled.get() == 2
+        engine.open(2)
+        again = await client.post("/ocr", files=document)
+    assert [page["text"] for page in again.json()["pages"]] == ["page 1", "page 2"]
+    assert [await engine.entered.get(), engine.entered.empty()] == [2, True]
 
 
 async def test_another_engine_is_a_cache_miss() -> None:

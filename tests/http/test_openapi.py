@@ -121,6 +121,7 @@ def test_responses_are_described(document: dict[str, Any]) -> None:
         "application/x-ndjson",
         "text/markdown",
         "text/plain",
+        "text/html",
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ocr_service.api.routes import stream
 from ocr_service.core.errors import EngineUnavailable
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine
@@ -86,6 +87,22 @@ async def test_aborted_stream_ends_with_an_error_event() -> None:
     assert last["event"] == "error"
     assert last["problem"]["code"] == "engine_unavailable"
     assert last["problem"]["request_id"] == response.headers["x-request-id"]
+
+
+async def test_silent_stream_sends_blank_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gateways end connections that are silent."""
+    monkeypatch.setattr(stream, "_SILENT_SECONDS", 0.01)
+    engine = GatedEngine()
+    async with serving(engine) as client:
+        files = {"file": small_png()}
+        async with client.stream("POST", "/ocr", files=files, headers=NDJSON) as response:
+            assert response.headers["x-accel-buffering"] == "no"
+            lines = response.aiter_lines()
+            assert json.loads(await anext(lines))["event"] == "start"
+            assert [await anext(lines) for _ in range(2)] == ["", ""]
+            engine.open(1)
+            rest = [json.loads(line)["event"] async for line in lines if line]
+    assert rest == ["page", "end"]
 
 
 class _SlowlyStartedEngine(ScriptedEngine):

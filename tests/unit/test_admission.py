@@ -6,6 +6,7 @@ import pytest
 
 from ocr_service.admission.admission import Admission, Bounds
 from ocr_service.core.errors import Draining, Overloaded, RequestTimedOut
+from ocr_service.core.progress import Progress
 
 pytestmark = pytest.mark.anyio
 
@@ -90,10 +91,12 @@ async def test_timeout_starts_when_the_document_is_there_and_may_be_shortened() 
             await asyncio.Event().wait()
 
 
-async def test_timeout_of_the_client_cannot_exceed_the_limit() -> None:
+async def test_error_after_the_deadline_names_the_setting_and_the_pages() -> None:
     admission = make_admission(seconds=0.01)
-    with admission.visit() as visit, pytest.raises(RequestTimedOut, match=r"within 0\.01 s"):
-        visit.start_clock(3600)
+    expected = r"within 0\.01 s \(OCR_REQUEST_TIMEOUT\); 3 of 7 pages were done\.$"
+    with admission.visit() as visit, pytest.raises(RequestTimedOut, match=expected):
+        visit.progress = Progress(total=7, done=3)
+        visit.start_clock()
         async with visit.in_time():
             await asyncio.Event().wait()
 

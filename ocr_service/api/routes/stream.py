@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
+from typing import TypeVar
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
@@ -29,6 +30,14 @@ from ocr_service.core.quality import mean_confidence
 from ocr_service.pipeline.reading import Reading
 from ocr_service.telemetry.request_context import request_id
 
+# Gateways end a connection that is silent for a minute, or less.
+_SILENT_SECONDS = 15.0
+_BLANK = "\n"
+# Proxies such as nginx would hold small lines back.
+_NOT_BUFFERED = {"X-Accel-Buffering": "no"}
+
+T = TypeVar("T")
+
 
 async def open_stream(received: Received, headers: Mapping[str, str], owned: AsyncExitStack) -> Response:
     """Open the document before the answer starts, so that an error in it has its own status.
@@ -50,7 +59,7 @@ class _OwningStream(StreamingResponse):
     """A streaming answer that closes its sources, even if the client disconnects before the first line."""
 
     def __init__(self, lines: AsyncGenerator[str], headers: Mapping[str, str], stack: AsyncExitStack) -> None:
-        super().__init__(lines, 200, headers, NDJSON)
+        super().__init__(lines, 200, {**headers, **_NOT_BUFFERED}, NDJSON)
         self._stack = stack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,10 +82,10 @@ class _Stream:
         self._to_store: list[PageResult] = []
 
     async def lines(self) -> AsyncGenerator[str]:
-        """Yield the events as lines of NDJSON."""
+        """Yield the events as lines of NDJSON, and a blank line whenever there was none for some seconds."""
         async with aclosing(self._events()) as events:
-            async for event in events:
-                yield await asyncio.to_thread(to_line, event)
+            async for event in _or_none(events, _SILENT_SECONDS):
+                yield _BLANK if event is None else await asyncio.to_thread(to_line, event)
 
     async def _events(self) -> AsyncGenerator[StreamEvent]:
         yield StartEvent(
@@ -118,3 +127,19 @@ class _Stream:
             timings=TimingsAnswer.of(self._timings, total),
             storage=StorageAnswer.of(stored),
         )
+
+
+async def _or_none(items: AsyncGenerator[T], seconds: float) -> AsyncGenerator[T | None]:
+    """Yield the items, and None whenever there was none for so many seconds."""
+    while True:
+        waiting = asyncio.ensure_future(anext(items))
+        try:
+            while not (await asyncio.wait((waiting,), timeout=seconds))[0]:
+                yield None
+            item = waiting.result()
+        except StopAsyncIteration:
+            return
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        yield item

@@ -1,0 +1,57 @@
+"""Reading that goes on where an earlier reading of the document ended."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+
+from ocr_service.core.documents import DocumentResult, PageResult
+from ocr_service.core.engine import Engine
+from ocr_service.pipeline.cache import ResultCache
+from ocr_service.pipeline.page_reader import read_whole
+from ocr_service.pipeline.reading import Job, Reader, Reading
+
+
+class ResumingReader:
+    """A `Reader` that takes the pages which the cache has, and caches the pages of a reading that ends early.
+
+    A caller can leave, or its time can end; its retry then reads the pages that are missing.
+    """
+
+    def __init__(self, reader: Reader, cache: ResultCache, engine: Engine) -> None:
+        self._reader = reader
+        self._cache = cache
+        self._engine = engine
+
+    @asynccontextmanager
+    async def open(self, job: Job) -> AsyncIterator[Reading]:
+        """Open the document; the pages from the cache come first."""
+        if job.pages_key is None:
+            async with self._reader.open(job) as reading:
+                yield reading
+            return
+        known = await self._cache.pages(job.pages_key)
+        async with self._reader.open(replace(job, done=frozenset(known))) as reading:
+            selected = [known[index] for index in reading.pages if index in known]
+            job.progress.done += len(selected)
+            read: list[PageResult] = []
+            try:
+                async with aclosing(_first_then(selected, reading.results, read)) as results:
+                    yield replace(reading, results=results)
+            finally:
+                if read and len(selected) + len(read) < len(reading.pages):
+                    self._cache.put_pages_later(job.pages_key, [*known.values(), *read], job.shared)
+
+    async def read(self, job: Job) -> DocumentResult:
+        """Read the pages that the cache does not have, and put the document together."""
+        return await read_whole(self.open, job, self._engine)
+
+
+async def _first_then(
+    known: Iterable[PageResult], results: AsyncGenerator[PageResult], read: list[PageResult]
+) -> AsyncGenerator[PageResult]:
+    """Yield the known pages, then the others, which are also appended to `read`."""
+    for page in known:
+        yield page
+    async for page in results:
+        read.append(page)
+        yield page
