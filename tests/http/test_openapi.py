@@ -114,7 +114,7 @@ async def test_examples_of_the_request_are_accepted_for_any_document(document: d
 
 def test_responses_are_described(document: dict[str, Any]) -> None:
     responses = document["paths"]["/ocr"]["post"]["responses"]
-    errors = {"400", "401", "408", "413", "415", "422", "424", "500", "503", "504"}
+    errors = {"400", "401", "408", "413", "415", "422", "424", "500", "503", "504", "507"}
     assert set(responses) == {"200", "202", "304", "429"} | errors
     assert set(responses["200"]["content"]) == {
         "application/json",
