@@ -8,7 +8,7 @@ PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test test-real-vllm test-clients lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-health bench-storage bench-cache bench-vl bench-vl-health load soak fuzz fuzz-schema docs docs-tables lock clean
+.PHONY: help run run-gpu test test-real-vllm test-clients lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-health bench-storage bench-cache bench-vl bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -91,6 +91,10 @@ bench-vl-health: ## /health during the start of PaddleOCR-VL and during the read
 load: ## answers to 200 clients in a minute, well-behaved and others, with each engine
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.load
+
+attack: ## attack the service in each known way, and measure an honest caller; ARGS="--seconds 10 NAME"
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.attack $(ARGS)
 
 soak: ## memory growth over 2000 pages with PaddleOCR-VL on stand-ins
 	@scripts/setup.sh test

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,7 @@ from ocr_service.api.service import Service
 from ocr_service.config import ConfigurationError, Settings, load_settings
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, OcrError
+from ocr_service.core.settings import without_credentials
 from ocr_service.core.storage import Storage
 from ocr_service.decoding import Limits
 from ocr_service.engines import PADDLEOCR_VL
@@ -60,6 +62,7 @@ from ocr_service.runtime.watchdog import Watchdog
 from ocr_service.sources.fetching import Fetcher
 from ocr_service.sources.source import Sources
 from ocr_service.storage.local import LocalStorage
+from ocr_service.storage.old_results import delete_old_results
 from ocr_service.storage.result_store import ResultStore
 from ocr_service.storage.spool import Spool
 from ocr_service.telemetry import tracing
@@ -127,7 +130,7 @@ def choose_storage(settings: Settings) -> Storage | None:
     if s3.missing:
         log.error("the object storage is not used: %s missing", ", ".join(s3.missing))
     if s3.configured:
-        log.info("storage: bucket %s at %s", s3.bucket, s3.endpoint)
+        log.info("storage: bucket %s at %s", s3.bucket, without_credentials(s3.endpoint or ""))
         return S3Storage(s3)
     if output_dir is not None:
         log.info("storage: folder %s", output_dir)
@@ -192,6 +195,7 @@ def _service(
         connections,
         Workers(1, "large-bodies"),
         UploadDisk(uploads.dir, uploads.disk_bytes),
+        _tasks(settings, storage),
         uploads=uploads,
         s3_configured=settings.s3.configured,
         s3_missing=settings.s3.missing,
@@ -206,11 +210,19 @@ def _places(settings: Settings, storage: Storage | None) -> Places:
     return Places(folder, LocalStorage(folder) if folder else None, storage)
 
 
+def _tasks(settings: Settings, storage: Storage | None) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+    folder, days = settings.storage.output_dir, settings.storage.output_keep
+    if folder is None or days is None or storage is None or storage.kind != "local":
+        return {}
+    return {"old results": partial(delete_old_results, folder, days)}
+
+
 def _cache(settings: Settings, storage: Storage | None) -> ResultCache | None:
     cache = settings.cache
     if not cache.lifetime:
         return None
-    return ResultCache(cache.memory_bytes, storage if cache.store else None, cache.lifetime)
+    store = storage if cache.store else None
+    return ResultCache(cache.memory_bytes, store, cache.lifetime, shared=cache.shared)
 
 
 def _spool(settings: Settings, storage: Storage | None) -> Spool | None:

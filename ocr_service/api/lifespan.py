@@ -36,6 +36,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         "memory trimming": trim_when_idle(service.admission.slots),
         "storage monitor": result_store.watch(),
         "jobs": service.jobs.run(),
+        **{name: run() for name, run in service.tasks.items()},
     }.items():
         service.background.start(name, work)
     if cache is not None:

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from ocr_service.admission.admission import Visit
 from ocr_service.api.answers.document import ResultAnswer, page_error
+from ocr_service.api.middleware.api_keys import owner
 from ocr_service.api.openapi import CONFIDENCE, ERRORS, STORAGE_FOLDER, STORAGE_STATUS, WARNINGS
 from ocr_service.api.requests.body_stream import BodyStream, discard_body
 from ocr_service.api.requests.ocr_fields import OcrFields
@@ -108,7 +109,12 @@ async def receive(
     data, name = await fetch(admitted, document, name)
     visit.start_clock(fields.timeout)
     job = await service.pipeline.job(
-        data, fields.selection, options, cached=fields.cache, shared=fields.store
+        data,
+        fields.selection,
+        options,
+        cached=fields.cache,
+        shared=fields.store,
+        caller=owner(admitted.request.scope),
     )
     visit.progress = job.progress
     return Received(admitted, fields, job, name)

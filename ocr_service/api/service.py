@@ -1,7 +1,8 @@
 """The parts of the service that routes use."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
 
@@ -23,9 +24,10 @@ from ocr_service.telemetry.gpus import Gpus
 class Service:
     """The parts of one app, for its whole life.
 
-    large_bodies: parses large JSON bodies, one at a time. s3_missing: variables of the object storage that
-    are not set although others are. preload: start the engine together with the service. drain_seconds: time
-    for running requests after SIGTERM. started_at: on the clock of time.monotonic.
+    large_bodies: parses large JSON bodies, one at a time. tasks: further background tasks. s3_missing:
+    variables of the object storage that are not set although others are. preload: start the engine
+    together with the service. drain_seconds: time for running requests after SIGTERM. started_at: on the
+    clock of time.monotonic.
     """
 
     pipeline: Pipeline
@@ -39,6 +41,7 @@ class Service:
     connections: OpenConnections
     large_bodies: Workers
     upload_disk: UploadDisk
+    tasks: Mapping[str, Callable[[], Coroutine[Any, Any, None]]]
     uploads: UploadSettings
     s3_configured: bool
     s3_missing: Sequence[str]

@@ -3,7 +3,7 @@
 Each group lies in the folder that uses it; `config.py` collects them and reads the environment.
 """
 
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AliasGenerator, BaseModel, ConfigDict
 
@@ -19,6 +19,12 @@ class SettingsGroup(BaseModel):
 def env_prefix(prefix: str) -> ConfigDict:
     """Return the configuration of a group: a variable is the prefix and the name of the field in capitals."""
     return ConfigDict(alias_generator=AliasGenerator(validation_alias=lambda name: f"{prefix}{name}".upper()))
+
+
+def without_credentials(url: str) -> str:
+    """Return a valid URL without user, password and query, for logs and answers."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def http_url(url: str | None) -> str | None:

@@ -97,6 +97,7 @@ class Attempt:
             cached=wanted.cached,
             shared=wanted.shared,
             owner=self.job.owner,
+            caller=self.job.owner,
         )
         del document
         if self.job.attempts > 1 or self._done:

@@ -75,7 +75,8 @@ class ResultCache:
     """Two levels: memory, limited in bytes, and a store that replicas share and that survives restarts.
 
     memory_bytes: size of the memory level; 0 turns it off. store: None if memory is the only level.
-    lifetime: seconds after which a result expires. clock: seconds since 1970.
+    lifetime: seconds after which a result expires. shared: whether callers use the results of each other.
+    clock: seconds since 1970.
     """
 
     def __init__(
@@ -84,7 +85,10 @@ class ResultCache:
         store: Storage | None,
         lifetime: float,
         clock: Callable[[], float] = time.time,
+        *,
+        shared: bool = False,
     ) -> None:
+        self.shared = shared
         self._memory = MemoryResults(memory_bytes)
         self._store = store
         self._lifetime = lifetime

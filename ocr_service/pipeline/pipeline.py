@@ -60,11 +60,13 @@ class Pipeline:
         cached: bool = True,
         shared: bool = True,
         owner: str | None = None,
+        caller: str = "",
     ) -> Job:
         """Return a job; if its result can be cached, with its keys.
 
         Equal requests for equal documents have the same key until the service, the engine, the models or the
         settings change. cached: False for a job without keys. owner: of a job in the background.
+        caller: whose results the job may use, unless all callers share theirs.
         """
         sha256 = await asyncio.to_thread(_sha256, data)
         max_pages = self._max_pages if owner is None else self._max_job_pages
@@ -77,6 +79,7 @@ class Pipeline:
             "engine": [self.engine.name, fingerprint],
             "decoding": [self._dpi, self._limits, self._max_pages, _decoders()],
             "request": options,
+            "caller": "" if self.cache.shared else caller,
         }
         return replace(
             job,

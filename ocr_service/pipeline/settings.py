@@ -16,6 +16,11 @@ class CacheSettings(SettingsGroup):
         description="Also keep results in the storage, below `cache/`: other replicas share them, and a "
         "restart does not lose them.",
     )
+    shared: bool = Field(
+        False,
+        description="Let all API keys use the results of each other. Then `cached` in an answer shows that "
+        "another caller had the same document read.",
+    )
     lifetime: float = Field(
         604_800, ge=0, description="Seconds after which a cached result expires. 0 turns the cache off."
     )

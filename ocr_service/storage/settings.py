@@ -18,6 +18,12 @@ class StorageSettings(SettingsGroup):
         "folder holds the results that wait for it during an outage. `/app/output` in the image. Empty: "
         "nothing is written to disk.",
     )
+    output_keep: float | None = Field(
+        None,
+        gt=0,
+        description="Days after which results in this folder are deleted. Empty: never. A bucket has rules "
+        "of its own for this.",
+    )
     store_timeout: float = Field(
         5, gt=0, le=600, description="Maximum seconds that a request waits for the object storage."
     )

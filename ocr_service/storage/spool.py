@@ -4,7 +4,8 @@ Each bundle is a folder. Its name holds its state, the time of its arrival and i
 state is a rename, which is atomic on every file system, NFS included, and succeeds for one process only.
 Therefore replicas share a spool without locks:
 
-    writing-…   is being written; deleted if its process has died
+    writing-…   is being written; deleted if its process has died, and not counted if nothing is added for the
+                time of a lease
     waiting-…   is complete; any process may take it
     taken-…     is being uploaded; its process renews the lease every few seconds. If the lease expires, the
                 process is considered dead, and the bundle waits again
@@ -138,9 +139,18 @@ class Spool:
     def _measure(self) -> Depth:
         # One listing: between two of them, an entry may change its state and be counted twice or not at all.
         # The listing itself may have both names of an entry.
-        counted = {_identity(entry): _size(entry) for entry in self._entries("[wt]*")}
+        counted = {_identity(entry): _size(entry) for entry in self._entries("[wt]*") if self._lives(entry)}
         self.depth = Depth(len(counted), sum(counted.values()))
         return self.depth
+
+    def _lives(self, entry: Path) -> bool:
+        """Whether an entry takes up space: not the half-written one of a process that was killed."""
+        if not entry.name.startswith("writing-"):
+            return True
+        try:
+            return entry.stat().st_mtime > self._now() - self.lease
+        except FileNotFoundError:
+            return False
 
     def _entries(self, state: str) -> list[Path]:
         return sorted(self._folder.glob(f"{state}-{'[0-9]' * 20}-*-*[0-9]"))

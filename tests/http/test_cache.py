@@ -286,3 +286,13 @@ async def test_cache_hits_are_stored_too() -> None:
         answers: list[dict[str, Any]] = [(await read(client)).json() for _ in range(2)]
     assert [answer["storage"]["status"] for answer in answers] == ["stored", "stored"]
     assert len({answer["storage"]["folder"] for answer in answers}) == 2
+
+
+@pytest.mark.parametrize(("shared", "readings"), [("false", 2), ("true", 1)])
+async def test_cache_belongs_to_an_api_key_unless_it_is_shared(shared: str, readings: int) -> None:
+    engine = ScriptedEngine()
+    async with serving(engine, **CACHE, ocr_api_keys="one,two", ocr_cache_shared=shared) as client:
+        answers = [await read(client, {"X-API-Key": key}) for key in ("one", "one", "two", "two")]
+    assert [answer.json()["cached"] for answer in answers] == [False, True, readings == 1, True]
+    assert len(engine.seen) == readings
+    assert (answers[0].headers["ETag"] == answers[2].headers["ETag"]) is (readings == 1)

@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from ocr_service.config import ConfigurationError, load_settings
+from ocr_service.core.settings import without_credentials
 from ocr_service.decoding.settings import DocumentSettings
 from ocr_service.security.addresses import Allowlist
 
@@ -183,3 +184,8 @@ def test_vllm_reason_is_ignored_for_a_remote_server() -> None:
     reason = {"OCR_VLM_NOT_STARTED": "VLLM_ENABLED=false"}
     assert load_settings(reason).vlm.reason_not_started == "VLLM_ENABLED=false"
     assert load_settings(reason | {"OCR_VLM_URL": "http://host/v1"}).vlm.reason_not_started is None
+
+
+def test_credentials_in_an_address_are_not_shown() -> None:
+    shown = without_credentials("https://user:pass%40word@s3.example.com:9000/a?token=b")
+    assert shown == "https://s3.example.com:9000/a"

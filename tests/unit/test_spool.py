@@ -198,3 +198,14 @@ def test_disk_failure_is_reported_without_the_path(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageRefusal, match=r"^The spool volume is not a folder\.$"):
         Spool(tmp_path / "file", MIB).add(bundle())
+
+
+def test_half_written_entry_of_a_killed_process_does_not_count(tmp_path: Path, spool: Spool) -> None:
+    half = tmp_path / "spool" / f"writing-{time.time_ns():020d}-0123456789ab-{MIB}"
+    half.mkdir(parents=True)
+    (half / "0").write_bytes(b"half")
+    with pytest.raises(StorageRefusal):
+        spool.add(bundle())
+    make_old(half, spool.lease + 1)
+    spool.add(bundle())
+    assert spool.depth == Depth(1, 10)

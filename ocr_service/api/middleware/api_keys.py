@@ -41,7 +41,7 @@ class Access:
 
 
 def owner(scope: Scope) -> str:
-    """Return the owner of the jobs of a request, from its key; "" if the service has no keys."""
+    """Return the owner of the jobs and results of a request, from its key; "" if there are no keys."""
     found = scope.get("state", {}).get("owner", "")
     assert isinstance(found, str)
     return found

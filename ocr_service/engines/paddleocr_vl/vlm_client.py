@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
@@ -30,6 +30,7 @@ from ocr_service.core.errors import (
     VlmTimeout,
     VlmUnavailable,
 )
+from ocr_service.core.settings import without_credentials
 from ocr_service.engines.paddleocr_vl.vlm_refusals import refusal_reason, status_error
 from ocr_service.telemetry import metrics, tracing
 
@@ -60,8 +61,7 @@ class VlmAddress:
     @property
     def without_credentials(self) -> str:
         """The address without user, password and query, for logs and /health."""
-        parts = urlsplit(self.url)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        return without_credentials(self.url)
 
     @property
     def span_attributes(self) -> Mapping[str, str | int | None]:
