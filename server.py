@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -153,7 +154,7 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
         app.include_router(module.router)
     for module in (ocr, jobs, layout_parsing, liteparse):
         metrics.create_series(module.router, engine)
-    for kind in (OcrError, HTTPException):
+    for kind in (OcrError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer_error)
     _add_middleware(app, settings)
     return app

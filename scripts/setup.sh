@@ -221,7 +221,7 @@ unpack() {
     mv "$folder.part" "$folder"
 }
 
-# PostgreSQL with its own libraries; LLVM only speeds up long statements.
+# PostgreSQL with its own libraries, if it is not installed. LLVM only helps when statements are long.
 unpack_postgresql() {
     if command -v initdb >/dev/null || ls -d .cache/postgresql/usr/lib/postgresql/*/bin >/dev/null 2>&1; then return; fi
     command -v apt-cache >/dev/null || { say "install postgresql yourself" && return; }

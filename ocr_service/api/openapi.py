@@ -181,7 +181,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 _OF_JOBS = {404, 409, 429}
 _DOCUMENT_PROBLEMS = {status: each for status, each in PROBLEM_RESPONSES.items() if status not in _OF_JOBS}
 
-_QUALITY_HEADERS = {
+QUALITY_HEADERS = {
     CONFIDENCE: {
         "description": "`confidence` of the document, for Markdown and plain text; missing if it is null.",
         "schema": {"type": "number", "examples": [0.957]},
@@ -207,7 +207,7 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
                 "schema": {"type": "string", "examples": ['W/"3f2b7c1d-json"']},
             },
             **_STORAGE_HEADERS,
-            **_QUALITY_HEADERS,
+            **QUALITY_HEADERS,
         },
         "content": {
             "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},
@@ -220,38 +220,6 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
     304: {"description": "`If-None-Match` has the tag of the answer: the client already has it."},
     429: PROBLEM_RESPONSES[429],
     **_DOCUMENT_PROBLEMS,
-}
-
-
-JOB_RESPONSES: dict[int | str, dict[str, Any]] = {
-    202: {
-        "description": "The job is accepted.",
-        "headers": {
-            "Location": {
-                "description": "Path of the job.",
-                "schema": {"type": "string", "examples": ["/jobs/3f2b7c1d9e8a4f5b8c6d7e8f9a0b1c2d"]},
-            }
-        },
-    },
-    **PROBLEM_RESPONSES,
-}
-
-JOB_RESULT_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The result, in the format that `format` or the `Accept` header chooses.",
-        "headers": {
-            JOB_STATE: {
-                "description": "State of the job.",
-                "schema": {"type": "string", "examples": ["done"]},
-            },
-            **_QUALITY_HEADERS,
-        },
-        "content": {
-            "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},
-            "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
-        },
-    },
-    **PROBLEM_RESPONSES,
 }
 
 

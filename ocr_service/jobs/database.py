@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -90,8 +89,10 @@ class Database:
             raise JobsUnavailable("The database of the jobs does not answer.") from None
 
     async def close(self) -> None:
-        """Accept no more transactions, and close the connections after those that run."""
+        """Accept no more transactions, and close the connections when those that run have ended."""
         self._threads.close()
+        # A transaction outlives a caller that is cancelled, and SQLite crashes if it is closed meanwhile.
+        await self._threads.wait()
         await asyncio.to_thread(self._engine.dispose)
         if self._lock is not None:
             self._lock.release()
@@ -140,7 +141,6 @@ def _configure_sqlite(connection: Any, _: object) -> None:
 
 
 def _migrate(connection: Connection) -> None:
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection

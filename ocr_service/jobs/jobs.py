@@ -198,6 +198,7 @@ class Jobs:
             try:
                 open_jobs = await asyncio.to_thread(_load)
                 self._opened = await open_jobs(self._settings, self._places, self._parts)
+                log.info("jobs are available")
                 return self._opened
             except JobsUnavailable as error:
                 if error.detail != self._reason:

@@ -92,3 +92,7 @@ class Workers:
     def close(self) -> None:
         """Accept no more work. Running calls continue to their end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def wait(self) -> None:
+        """Wait for the running calls, after `close`."""
+        await asyncio.to_thread(self._threads.shutdown)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ocr_service.telemetry.request_context import NO_REQUEST, request_id
 
-_VERBOSE = ("PIL", "python_multipart", "httpx", "httpcore", "httpx2", "httpcore2", "openai")
+_VERBOSE = ("alembic", "PIL", "python_multipart", "httpx", "httpcore", "httpx2", "httpcore2", "openai")
 _LOG_SECRETS = ("boto3", "botocore", "s3transfer", "urllib3")
 
 # The message of an access line contains these fields.

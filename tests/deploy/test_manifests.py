@@ -1,5 +1,6 @@
 """The Kubernetes manifests, checked against the code, the platform's numbers and the API schemas."""
 
+import functools
 import re
 import subprocess
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from tests.running import ROOT
 from tests.settings import settings_of
 
 DEPLOY = ROOT / "deploy"
+DATABASE = yaml.safe_load((DEPLOY / "kubernetes/postgresql/secret.example.yaml").read_text())
 SECRET = yaml.safe_load((DEPLOY / "kubernetes/base/secret.example.yaml").read_text())
 API_KEYS = yaml.safe_load((DEPLOY / "kubernetes/base/api-keys.example.yaml").read_text())
 KUBECTL = ROOT / ".cache/kubectl/bin/kubectl"
@@ -88,15 +90,25 @@ SECRET_LOOKS = {
 PORT_FIELDS = {"port", "targetPort", "containerPort", "hostPort", "nodePort", "endPort"}
 
 
+def kustomized(folder: str) -> list[Any]:
+    """Return the objects that kustomize makes of a folder."""
+    command: list[str | Path] = [KUBECTL, "kustomize", DEPLOY / "kubernetes" / folder]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (built.returncode, built.stderr) == (0, "")
+    return list(yaml.safe_load_all(built.stdout))
+
+
+@functools.cache
+def example_of_a_database() -> list[Any]:
+    return kustomized("postgresql")
+
+
 class Overlay:
     """The output of kustomize for one overlay."""
 
     def __init__(self, name: str) -> None:
-        command: list[str | Path] = [KUBECTL, "kustomize", DEPLOY / "kubernetes/overlays" / name]
-        built = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert (built.returncode, built.stderr) == (0, "")
         self.name = name
-        self.manifests = list(yaml.safe_load_all(built.stdout))
+        self.manifests = kustomized(f"overlays/{name}")
 
     def one(self, kind: str) -> Any:
         (manifest,) = [each for each in self.manifests if each["kind"] == kind]
@@ -240,11 +252,14 @@ def test_s3_and_api_keys_are_optional_and_come_from_a_secret_each(overlay: Overl
         "key": keys,
         "optional": True,
     }
+    database = {"name": DATABASE["metadata"]["name"], "key": "url", "optional": True}
+    assert references.pop("OCR_JOBS_URL") == database
     assert references == {
         variable: {"name": SECRET["metadata"]["name"], "key": key, "optional": True}
         for variable, key in S3_KEYS.items()
     }
     assert set(SECRET["stringData"]) == set(S3_KEYS.values())
+    assert overlay.environment["OCR_JOBS_REPLICATED"] == "true"
     assert overlay.environment["CLOUDRU_S3_ENDPOINT"] == "https://s3.cloud.ru"
     assert overlay.environment["CLOUDRU_S3_BUCKET"] == "your-bucket-name"
 
@@ -398,6 +413,28 @@ def test_network_policy_blocks_private_addresses(overlay: Overlay, address: str)
 def test_network_policy_allows_public_addresses(overlay: Overlay, address: str) -> None:
     policy = overlay.spec("NetworkPolicy")
     assert [port for port in (22, 53, 80, 443, 8080) if may_reach(policy, address, port)] == [80, 443]
+
+
+def test_network_policies_let_the_pods_reach_the_database_of_the_jobs(overlay: Overlay) -> None:
+    objects = example_of_a_database()
+    database = {each["kind"]: each for each in objects}
+    labels = database["StatefulSet"]["spec"]["template"]["metadata"]["labels"]
+    assert database["Service"]["spec"]["selector"].items() <= labels.items()
+    (rule,) = [
+        each
+        for each in overlay.spec("NetworkPolicy")["egress"]
+        if each["ports"] == [{"protocol": "TCP", "port": 5432}]
+    ]
+    assert [peer["podSelector"]["matchLabels"] for peer in rule["to"]] == [{"app": labels["app"]}]
+    (allowed,) = database["NetworkPolicy"]["spec"]["ingress"]
+    pods = allowed["from"][0]["podSelector"]["matchLabels"]
+    assert pods.items() <= overlay.spec("Deployment")["template"]["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_example_of_a_database_is_valid(version: str) -> None:
+    for manifest in [*example_of_a_database(), DATABASE]:
+        kubernetes_validate.validate(manifest, version, strict=True)
 
 
 def test_network_policy_allows_dns(overlay: Overlay) -> None:

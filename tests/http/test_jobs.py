@@ -230,6 +230,19 @@ async def test_replicas_without_a_common_database_have_no_jobs(tmp_path: Path) -
         assert "OCR_JOBS_URL" in refused.json()["detail"]
 
 
+async def test_invalid_parameter_is_named_in_the_usual_form(tmp_path: Path) -> None:
+    async with serving(ScriptedEngine(), ocr_output_dir=tmp_path) as client:
+        refused = await client.get("/jobs", params={"limit": "many", "state": "lost"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert "limit: " in refused.json()["detail"] and "state: " in refused.json()["detail"]
+
+
+async def test_methods_of_a_path_with_several_routes_are_named() -> None:
+    async with serving(ScriptedEngine()) as client:
+        assert (await client.put("/jobs")).headers["Allow"] == "GET, HEAD, POST"
+        assert (await client.put("/jobs/1")).headers["Allow"] == "DELETE, GET, HEAD"
+
+
 async def test_second_process_on_the_folder_is_refused_by_name(tmp_path: Path) -> None:
     async with serving(ScriptedEngine(), ocr_output_dir=tmp_path) as first:
         await is_available(first)

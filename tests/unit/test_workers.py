@@ -129,3 +129,17 @@ async def test_closed_pool_refuses_every_caller() -> None:
         for _ in range(3):
             with pytest.raises(RuntimeError):
                 await workers.run(int)
+
+
+async def test_calls_that_outlive_their_callers_are_waited_for() -> None:
+    workers, blocking = Workers(1, "test"), BlockingWork()
+    running = asyncio.create_task(workers.run(blocking))
+    await blocking.begun.wait()
+    running.cancel()
+    workers.close()
+    waiting = asyncio.create_task(workers.wait())
+    done, _ = await asyncio.wait({waiting}, timeout=0.05)
+    assert not done
+    blocking.go_on.set()
+    async with asyncio.timeout(30):
+        await waiting

@@ -3,13 +3,16 @@
 from http import HTTPStatus
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from ocr_service.api.answers.model import EXAMPLE_ID, Answer
 from ocr_service.api.middleware.request_line import allowed_methods
-from ocr_service.core.errors import OcrError
+from ocr_service.core.errors import OcrError, RequestError
 from ocr_service.telemetry.request_context import request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -59,16 +62,30 @@ def problem_response(error: OcrError) -> Response:
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
-    """Answer an error of the service or of the framework (unknown path, wrong method)."""
+    """Answer an error of the service or of the framework, such as a wrong method or parameter."""
     if isinstance(error, OcrError):
         return problem_response(error)
+    if isinstance(error, RequestValidationError):
+        return problem_response(RequestError(_validation_message(error)))
     assert isinstance(error, HTTPException)
     status, headers = HTTPStatus(error.status_code), dict(error.headers or {})
     if "Allow" in headers:
-        headers["Allow"] = allowed_methods(request.scope, headers["Allow"].split(", "))
+        headers["Allow"] = allowed_methods(request.scope, _methods(request))
     detail = _detail(request, status, headers.get("Allow"))
     problem = Problem.named(status, status.name.lower(), status.phrase, detail, request_id.get())
     return _ErrorResponse(problem, headers)
+
+
+def _validation_message(error: RequestValidationError) -> str:
+    """Name each parameter with its fault, without the value."""
+    return "; ".join(f"{detail['loc'][-1]}: {detail['msg']}" for detail in error.errors())
+
+
+def _methods(request: Request) -> set[str]:
+    """Return the methods of all routes with the path of the request; the framework names those of one."""
+    routes = (context.original_route for context in iter_route_contexts(request.app.routes))
+    matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in matching for method in getattr(route, "methods", None) or ()}
 
 
 def _detail(request: Request, status: HTTPStatus, allowed: str | None) -> str:

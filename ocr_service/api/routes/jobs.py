@@ -12,6 +12,7 @@ from ocr_service.api.answers.job import JobAnswer, JobsAnswer, JobStatusAnswer
 from ocr_service.api.answers.rendered import rendered
 from ocr_service.api.job_faces import OCR, asked_of
 from ocr_service.api.middleware.api_keys import owner
+from ocr_service.api.openapi_jobs import JOB_RESPONSES, JOB_RESULT_RESPONSES
 from ocr_service.api.reading import Admitted
 from ocr_service.api.requests.accept import Form, answer_form
 from ocr_service.api.requests.body import read_body, unique_fields
@@ -41,7 +42,7 @@ States = Literal["pending", "running", "done", "failed", "cancelled"]
     status_code=202,
     summary="Submit a document",
     response_model=JobStatusAnswer,
-    responses=openapi.JOB_RESPONSES,
+    responses=JOB_RESPONSES,
     openapi_extra=openapi.OCR_REQUEST,
 )
 async def submit_job(request: Request) -> Response:
@@ -101,7 +102,7 @@ async def delete_job(request: Request, job_id: str) -> JobAnswer:
     "/jobs/{job_id}/result",
     summary="Fetch the result of a job",
     response_model=ResultAnswer,
-    responses=openapi.JOB_RESULT_RESPONSES,
+    responses=JOB_RESULT_RESPONSES,
 )
 async def get_result(
     request: Request,

@@ -1,0 +1,75 @@
+"""Processes of the service that read jobs, and a job whose course is checked."""
+
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from tests.running import NO_CERTIFICATES, RunningProgram
+from tests.samples import pdf_of_text
+
+PAGES = 6
+DOCUMENT = pdf_of_text([f"page {number}" for number in range(1, PAGES + 1)], size=(100, 100))
+# Seconds for anything that has no set time; machines can be slow.
+PATIENCE = 60.0
+
+
+class Replica(RunningProgram):
+    """One process. folder: of the files of the jobs. url: of the database; None for SQLite in the folder."""
+
+    def __init__(self, folder: Path, url: str | None = None, kill_at: str | None = None) -> None:
+        self._reads = folder / "reads"
+        settings = {
+            "OCR_OUTPUT_DIR": str(folder),
+            "OCR_CACHE_LIFETIME": "0",
+            "OCR_LOG_FORMAT": "text",
+            "READS": str(self._reads),
+            **({"OCR_JOBS_URL": url} if url else {}),
+            **({"KILL_AT": kill_at} if kill_at else {}),
+        }
+        module = "tests.jobs.killed_service:app"
+        super().__init__([sys.executable, "-m", "uvicorn", module, "--port", "0"], **settings)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE, verify=NO_CERTIFICATES)
+        self.wait_for("jobs are available", timeout=PATIENCE)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.client.close()
+        super().__exit__(kind, error, trace)
+
+    @property
+    def reads(self) -> Counter[str]:
+        """How often each page was read, by all processes of the folder."""
+        return Counter(self._reads.read_text().split()) if self._reads.exists() else Counter()
+
+    def submit(self, key: str) -> str | None:
+        """Submit the document; return the id of the job, or None if the process died before its answer."""
+        try:
+            answer = self.client.post("/jobs", files={"file": DOCUMENT}, headers={"Idempotency-Key": key})
+        except httpx.TransportError:
+            return None
+        job: str = answer.raise_for_status().json()["id"]
+        return job
+
+    def ended(self, job: str, within: float = PATIENCE) -> dict[str, Any]:
+        """Return the job when it is at its end; fail if it is not within so many seconds."""
+        deadline = time.monotonic() + within
+        while True:
+            status: dict[str, Any] = self.client.get(f"/jobs/{job}").raise_for_status().json()
+            if status["state"] in ("done", "failed", "cancelled"):
+                return status
+            assert time.monotonic() < deadline, status
+            time.sleep(0.1)
+
+    def jobs(self) -> list[str]:
+        """Return the ids of all jobs."""
+        return [job["id"] for job in self.client.get("/jobs").raise_for_status().json()["jobs"]]

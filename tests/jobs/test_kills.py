@@ -1,0 +1,80 @@
+"""kill -9 at boundaries of a job, with real processes. `make test-jobs` tries all of them."""
+
+import os
+import signal
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.jobs.replicas import PAGES, Replica
+from tests.postgresql import RunningPostgresql
+
+
+def check_done(replica: Replica, job: str, most_reads: int) -> None:
+    """Check that the job is done once and whole; pages are read again only if they were in flight."""
+    status = replica.ended(job)
+    assert (status["state"], status["pages_done"]) == ("done", PAGES)
+    pages = replica.client.get(f"/jobs/{job}/result").json()["pages"]
+    assert [page["text"] for page in pages] == [f"page {number}" for number in range(1, PAGES + 1)]
+    assert replica.jobs() == [job]
+    assert sum(replica.reads.values()) <= most_reads, replica.reads
+
+
+@pytest.mark.parametrize("boundary", ["after the document", "after a page"])
+def test_only_process_is_killed_and_starts_again(tmp_path: Path, boundary: str) -> None:
+    with Replica(tmp_path, kill_at=boundary) as killed:
+        job = killed.submit("key")
+        killed.process.wait(timeout=60)
+    assert killed.process.returncode == -signal.SIGKILL
+    with Replica(tmp_path) as restarted:
+        again = restarted.submit("key")
+        assert again and job in (None, again)
+        check_done(restarted, again, most_reads=PAGES + 4)
+
+
+def test_other_replica_takes_a_job_over(tmp_path: Path, postgresql: RunningPostgresql) -> None:
+    url = postgresql.new_database()
+    with Replica(tmp_path, url, kill_at="after a page") as killed:
+        job = killed.submit("key")
+        killed.process.wait(timeout=60)
+    assert job
+    with Replica(tmp_path, url) as other:
+        assert other.client.get(f"/jobs/{job}").json()["state"] == "running"
+        expire_leases(url)
+        check_done(other, job, most_reads=PAGES + 4)
+        assert other.client.get(f"/jobs/{job}").json()["attempts"] == 2
+
+
+def test_stopped_replica_that_wakes_up_writes_nothing(tmp_path: Path, postgresql: RunningPostgresql) -> None:
+    url = postgresql.new_database()
+    with Replica(tmp_path, url, kill_at="stop") as stopped, Replica(tmp_path, url) as other:
+        job = stopped.submit("key")
+        assert job
+        stopped.wait_for("stops itself", timeout=60)
+        expire_leases(url)
+        check_done(other, job, most_reads=2 * PAGES)
+        ended = other.client.get(f"/jobs/{job}").json()
+        os.kill(stopped.process.pid, signal.SIGCONT)
+        assert stopped.client.get(f"/jobs/{job}").json() == ended
+
+
+def test_stopping_replica_gives_its_jobs_back_and_answers_about_them(
+    tmp_path: Path, postgresql: RunningPostgresql
+) -> None:
+    url = postgresql.new_database()
+    with Replica(tmp_path, url, kill_at="hang") as stopping:
+        job = stopping.submit("key")
+        assert job
+        stopping.wait_for("the page hangs", timeout=60)
+        stopping.process.terminate()
+        stopping.process.wait(timeout=60)
+    with Replica(tmp_path, url) as other:
+        status = other.ended(job)
+    assert (status["state"], status["attempts"]) == ("done", 1)
+
+
+def expire_leases(url: str) -> None:
+    """End the leases now, in place of the 30 seconds after which they end by themselves."""
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE jobs SET lease = 0 WHERE lease IS NOT NULL")
