@@ -13,6 +13,10 @@ class EngineOptions(Protocol):
         """Names of the options that differ from the engine's defaults."""
 
     @property
+    def markdown_ignore_labels(self) -> tuple[str, ...] | None:
+        """Labels of the blocks to leave out of the Markdown; None for the engine's default."""
+
+    @property
     def repeatable(self) -> bool:
         """Whether the same page gives the same text again; if not, the result is not cached."""
 
@@ -35,6 +39,11 @@ class Options:
     restructure_pages: bool = False
     concatenate_pages: bool = False
     engine: EngineOptions | None = None
+
+    @property
+    def markdown_ignore_labels(self) -> tuple[str, ...] | None:
+        """Labels of the blocks to leave out of the Markdown; None for the engine's default."""
+        return self.engine.markdown_ignore_labels if self.engine else None
 
     @property
     def repeatable(self) -> bool:

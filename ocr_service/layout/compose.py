@@ -11,6 +11,7 @@ from ocr_service.layout.labels import LIST, TABLE, TEXT
 from ocr_service.layout.paragraphs import Paragraph, group_lists, paragraphs_of
 from ocr_service.layout.row_tables import with_row_tables
 from ocr_service.layout.rulings import NO_RULINGS, Rulings
+from ocr_service.layout.running_heads import without_running_heads
 from ocr_service.layout.tables import Table, with_ruled_tables
 from ocr_service.layout.words import Line, enclosing, mean_confidence
 
@@ -33,11 +34,23 @@ def compose(lines: Sequence[Line], size: tuple[int, int], rulings: Rulings = NO_
 
     size: width and height of the page in pixels.
     """
+    body = Body.of(lines)
     ruled = with_ruled_tables(lines, find_grids(rulings, size))
     flow = [item for section in _sections(ruled) for item in _with_row_tables(section)]
-    blocks = _blocks(flow, Body.of(lines))
+    heads = without_running_heads(flow, size[1], body)
+    blocks = [*_head_blocks(heads.top), *_blocks(heads.flow, body), *_head_blocks(heads.bottom)]
     numbered = tuple(replace(block, order=order) for order, block in enumerate(blocks, start=1))
-    return PageLayout(numbered, _plain_text(flow))
+    texts = (_head_text(heads.top), _plain_text(heads.flow), _head_text(heads.bottom))
+    return PageLayout(numbered, "\n\n".join(filter(None, texts)))
+
+
+def _head_blocks(pieces: Iterable[tuple[str, Line]]) -> Iterator[Block]:
+    for label, piece in pieces:
+        yield _block(label, [piece], piece.text)
+
+
+def _head_text(pieces: Iterable[tuple[str, Line]]) -> str:
+    return " ".join(piece.text for _, piece in pieces)
 
 
 def _with_row_tables(section: Table | list[Line]) -> list[Line | Table]:

@@ -1,11 +1,11 @@
 """Blocks → Markdown. Pure functions."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from html import unescape
 
 from ocr_service.core.documents import Block
-from ocr_service.layout.labels import DOC_TITLE, LIST, PARAGRAPH_TITLE, TABLE
+from ocr_service.layout.labels import DOC_TITLE, FOOTER, HEADER, LIST, NUMBER, PARAGRAPH_TITLE, TABLE
 
 _PREFIXES = {DOC_TITLE: "# ", PARAGRAPH_TITLE: "## "}
 
@@ -32,9 +32,13 @@ _ROW = re.compile(r"<tr>(.*?)</tr>")
 _CELL = re.compile(r"<td>([^<]*)</td>")
 
 
-def to_markdown(blocks: Iterable[Block]) -> str:
-    """Return the blocks as Markdown, separated by empty lines."""
-    return "\n\n".join(_block_markdown(block) for block in blocks)
+def to_markdown(blocks: Iterable[Block], ignore_labels: Collection[str] | None = None) -> str:
+    """Return the blocks as Markdown, separated by empty lines.
+
+    ignore_labels: of blocks that are left out; None for running heads and page numbers.
+    """
+    ignored = (HEADER, FOOTER, NUMBER) if ignore_labels is None else ignore_labels
+    return "\n\n".join(_block_markdown(block) for block in blocks if block.label not in ignored)
 
 
 def _block_markdown(block: Block) -> str:

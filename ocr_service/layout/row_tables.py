@@ -1,6 +1,5 @@
 """Rows without ruling lines → tables: price lists, statements, receipts. Pure functions."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -8,13 +7,11 @@ from math import inf
 from statistics import median
 
 from ocr_service.layout.grids import GridCell
-from ocr_service.layout.paragraphs import is_mark
-from ocr_service.layout.tables import Table, TableCell, visual_rows, with_table
-from ocr_service.layout.words import Line, Word, enclosing
+from ocr_service.layout.rows import pieces_of, visual_rows
+from ocr_service.layout.tables import Table, TableCell, with_table
+from ocr_service.layout.words import Line, enclosing
 
 # All in heights of the small letters, which are about half the size of the font.
-# A gap between two cells of a row; the spaces of justified text are narrower.
-_CELL_GAP = 2.2
 # A gap between two columns, over the whole height of the table.
 _COLUMN_GAP = 0.8
 # A gap between two rows of one table.
@@ -33,8 +30,6 @@ _NAMES = 0.6
 _PROSE_WORDS = 5
 # A row that is this much nearer to the row above than other rows continues it.
 _NEAR = 0.6
-_LEADER = re.compile(r"[.·…_]{3,}")
-
 
 _Row = list[Line]
 _Span = tuple[int, int]
@@ -43,7 +38,7 @@ _Span = tuple[int, int]
 def with_row_tables(lines: Sequence[Line]) -> list[Line | Table]:
     """Return the lines, in their order, with tables at the places of rows that have columns."""
     flow: list[Line | Table] = [*lines]
-    divided = [list(_pieces(line)) for line in lines]
+    divided = [list(pieces_of(line)) for line in lines]
     across = {piece for pieces in divided if len(pieces) > 1 for piece in pieces}
     for run in _runs(visual_rows([piece for pieces in divided for piece in pieces])):
         read_across = sum(row[0] in across for row in run) * 2 > len(run)
@@ -51,21 +46,6 @@ def with_row_tables(lines: Sequence[Line]) -> list[Line | Table]:
         if table:
             flow = with_table(flow, table)
     return flow
-
-
-def _pieces(line: Line) -> Iterator[Line]:
-    """Divide a line at its wide gaps and leaders; the mark of a list item stays with its text."""
-    words: list[Word] = []
-    for word in line.words:
-        if _LEADER.fullmatch(word.text):
-            continue
-        is_wide = bool(words) and word.bbox[0] - words[-1].bbox[2] > _CELL_GAP * line.height
-        if is_wide and not (len(words) == 1 and is_mark(words[0].text)):
-            yield line.of(words)
-            words = []
-        words.append(word)
-    if words:
-        yield line.of(words)
 
 
 def _runs(rows: Iterable[_Row]) -> Iterator[list[_Row]]:

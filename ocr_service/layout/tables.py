@@ -8,6 +8,7 @@ from itertools import groupby
 
 from ocr_service.layout.grids import Grid, GridCell
 from ocr_service.layout.joining import join_lines
+from ocr_service.layout.rows import visual_rows
 from ocr_service.layout.words import Box, Line, Word, has_centre
 
 # A drawn line, read as a letter.
@@ -35,6 +36,11 @@ class Table:
 
     bbox: Box
     cells: tuple[TableCell, ...]
+
+    @property
+    def row_count(self) -> int:
+        """Number of rows."""
+        return 1 + max(cell.place.row for cell in self.cells)
 
     @property
     def lines(self) -> list[Line]:
@@ -120,20 +126,3 @@ def _is_ruling(word: Word, cell: Box) -> bool:
         or right > cell[2] - height / 4
         or bottom - top > (cell[3] - cell[1]) * 0.8
     )
-
-
-def visual_rows(lines: Sequence[Line]) -> list[list[Line]]:
-    """Group lines that stand beside each other; the rows from top to bottom, each from left to right."""
-    rows: list[list[Line]] = []
-    for line in sorted(lines, key=lambda line: line.bbox[1] + line.bbox[3]):
-        if rows and all(_beside(other.bbox, line.bbox) for other in rows[-1]):
-            rows[-1].append(line)
-        else:
-            rows.append([line])
-    return [sorted(row, key=lambda line: line.bbox[0]) for row in rows]
-
-
-def _beside(one: Box, other: Box) -> bool:
-    """Return whether two boxes have half of the lower one's height in common."""
-    common = min(one[3], other[3]) - max(one[1], other[1])
-    return common * 2 > min(one[3] - one[1], other[3] - other[1])

@@ -104,7 +104,7 @@ async def test_invalid_value_is_refused_and_its_field_named(name: str, sent: str
         ({"use_chart_recognition": True}, ["use_chart_recognition"]),
         ({"use_layout_detection": False, "top_p": 0.5}, ["use_layout_detection", "top_p"]),
         ({"max_new_tokens": 9}, ["max_new_tokens"]),
-        ({"markdown_ignore_labels": ()}, ["markdown_ignore_labels"]),
+        ({"markdown_ignore_labels": ()}, []),
         ({"use_chart_recognition": False, "use_layout_detection": True, "layout_shape_mode": "auto"}, []),
     ],
 )

@@ -65,7 +65,6 @@ def test_default_values_of_options_are_accepted(running: RunningService) -> None
         ("useDocUnwarping", True),
         ("layoutNms", False),
         ("layoutShapeMode", "rect"),
-        ("markdownIgnoreLabels", []),
         ("prettifyMarkdown", False),
         ("restructurePages", True),
         ("mergeTables", False),

@@ -95,3 +95,10 @@ def test_table_with_merged_cells_is_html() -> None:
 def test_items_keep_their_marks() -> None:
     markdown = to_markdown([block("list", "1) first\n2) *second*")])
     assert markdown == "1) first\n2) \\*second\\*"
+
+
+def test_running_heads_are_left_out_unless_the_caller_chooses_other_labels() -> None:
+    blocks = [block("header", "Report"), block("text", "a"), block("number", "17")]
+    assert to_markdown(blocks) == "a"
+    assert to_markdown(blocks, ()) == "Report\n\na\n\n17"
+    assert to_markdown(blocks, ("text",)) == "Report\n\n17"

@@ -105,8 +105,8 @@ class BlockAnswer(Answer):
     """A block of a page's layout."""
 
     label: str = Field(
-        description="Type of the block: `doc_title`, `paragraph_title`, `text`, `list`, `table`; with "
-        "PaddleOCR-VL also `display_formula`, `image`, `chart`, `seal`, `header`, `footer` and others.",
+        description="Type of the block: `doc_title`, `paragraph_title`, `text`, `list`, `table`, `header`, "
+        "`footer`, `number`; with PaddleOCR-VL also `display_formula`, `image`, `chart`, `seal` and others.",
         examples=["text"],
     )
     bbox: tuple[int, int, int, int] = Field(

@@ -94,7 +94,7 @@ class RecognitionFields(BaseModel):
     markdown_ignore_labels: Names | None = Field(
         None,
         description="Labels of blocks to omit from the Markdown, joined by commas; `none` omits nothing. "
-        "Default: page numbers, notes, headers and footers.",
+        "Tesseract has this option too. Default: page numbers, notes, headers and footers.",
     )
     prettify_markdown: bool | None = Field(
         None, description="Centre titles and images in the Markdown with HTML. Default: true."

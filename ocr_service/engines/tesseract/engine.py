@@ -120,7 +120,9 @@ class TesseractEngine:
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         """Write the Markdown again; with `concatenate_pages`, return all pages as one."""
         self.check(options)
-        rewritten = [replace(page, markdown=to_markdown(page.blocks)) for page in pages]
+        rewritten = [
+            replace(page, markdown=to_markdown(page.blocks, options.markdown_ignore_labels)) for page in pages
+        ]
         return [_concatenated(rewritten)] if options.concatenate_pages else rewritten
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
@@ -168,7 +170,7 @@ class TesseractEngine:
             index=page.index,
             width=page.image.width,
             height=page.image.height,
-            markdown=to_markdown(layout.blocks),
+            markdown=to_markdown(layout.blocks, options.markdown_ignore_labels),
             text=layout.text,
             blocks=layout.blocks,
             confidence=confidence,
@@ -214,7 +216,8 @@ def _warnings(page: Page, confidence: float | None) -> tuple[PageWarning, ...]:
 def _unsupported(options: Options) -> list[str]:
     """Return the names of the options that only another engine has."""
     common = [name for name in ("word_documents", "restructure_pages") if getattr(options, name)]
-    return [*common, *(options.engine.changed if options.engine else ())]
+    of_engine = options.engine.changed if options.engine else ()
+    return [*common, *(name for name in of_engine if name != "markdown_ignore_labels")]
 
 
 def _concatenated(pages: Sequence[PageResult]) -> PageResult:
