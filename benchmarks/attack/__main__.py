@@ -6,21 +6,20 @@ with 500, ends, or does not return to rest.
 
 import argparse
 import importlib
-import multiprocessing
 import pkgutil
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.synchronize import Event
 
 from benchmarks import attack, say
+from benchmarks.attack.beside import beside
 from benchmarks.attack.callers import Address, Outcomes
 from benchmarks.attack.measuring import Seen, address_of, measure, time_until_idle
 from tests.running import RunningService
 from tests.samples import encoded
 from tests.stand_ins.pages import text_page
 
-_PARTS = ("callers", "measuring", "__main__")
+_PARTS = ("beside", "callers", "measuring", "__main__")
 NAMES = sorted(each.name for each in pkgutil.iter_modules(attack.__path__) if each.name not in _PARTS)
 _SERVER_ERROR = "500"
 _COLUMNS = (
@@ -33,8 +32,6 @@ _COLUMNS = (
     "outcomes",
     "at rest after (s)",
 )
-
-_stop: Event
 
 
 def main() -> None:
@@ -54,7 +51,9 @@ def main() -> None:
 
 def _run(name: str, page: bytes, seconds: float) -> bool:
     say(name)
-    with RunningService(OCR_LOG_LEVEL="warning") as service:
+    with RunningService() as service:
+        # The engine starts with the first request.
+        service.client.post("/ocr", content=page).raise_for_status()
         quiet = measure(service, page, seconds / 2)
         during, outcomes = _attacked(service, name, page, seconds)
         rest, busy = time_until_idle(service)
@@ -67,25 +66,11 @@ def _run(name: str, page: bytes, seconds: float) -> bool:
 
 
 def _attacked(service: RunningService, name: str, page: bytes, seconds: float) -> tuple[Seen, Outcomes]:
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    with ProcessPoolExecutor(1, context, initializer=_keep, initargs=(stop,)) as process:
-        attacking = process.submit(_attack, name, address_of(service))
-        try:
-            during = measure(service, page, seconds)
-        finally:
-            stop.set()
-        return during, attacking.result()
-
-
-def _keep(stop: Event) -> None:
-    global _stop
-    _stop = stop
-
-
-def _attack(name: str, address: Address) -> Outcomes:
-    run: Callable[[Address, Event], Outcomes] = importlib.import_module(f"benchmarks.attack.{name}").attack
-    return run(address, _stop)
+    attack_with: Callable[[Address, Event], Outcomes]
+    attack_with = importlib.import_module(f"benchmarks.attack.{name}").attack
+    with beside(attack_with, address_of(service)) as outcomes:
+        during = measure(service, page, seconds)
+    return during, outcomes.result()
 
 
 def _print_row(name: str, seen: Sequence[Seen], outcomes: Outcomes, rest: float) -> None:

@@ -1,19 +1,16 @@
 """The effect of an attack: honest latency, `/health`, memory, and the state afterwards."""
 
 import http.client
-import multiprocessing
 import statistics
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.synchronize import Event
 from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.attack.beside import beside
 from benchmarks.attack.callers import Address
 from benchmarks.processes import tree_pss_mib
 from tests.running import RunningService
@@ -64,27 +61,16 @@ def address_of(service: RunningService) -> Address:
 
 
 def measure(service: RunningService, page: bytes, seconds: float) -> Seen:
-    """Measure for some seconds, in a process of its own."""
-    with _probing(service, page) as (seen, _):
-        time.sleep(seconds)
+    """Measure for some seconds."""
+    peak = 0.0
+    with beside(_probe, address_of(service), page) as probes:
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            peak = max(peak, tree_pss_mib(service.process.pid))
+            time.sleep(_MEMORY_PAUSE)
+    seen = probes.result()
+    seen.peak = peak
     return seen
-
-
-@contextmanager
-def _probing(service: RunningService, page: bytes) -> Iterator[tuple[Seen, Event]]:
-    context = multiprocessing.get_context("spawn")
-    stop, memory = context.Event(), Seen()
-    sampler = threading.Thread(target=_sample_memory, args=(service.process.pid, memory, stop))
-    with ProcessPoolExecutor(1, context, initializer=_keep, initargs=(stop,)) as process:
-        probes = process.submit(_probe, address_of(service), page)
-        sampler.start()
-        try:
-            yield memory, stop
-        finally:
-            stop.set()
-            found = probes.result()
-            sampler.join()
-            memory.honest, memory.health, memory.failures = found.honest, found.health, found.failures
 
 
 def time_until_idle(service: RunningService) -> tuple[float, dict[str, float]]:
@@ -103,20 +89,11 @@ def _gauges(service: RunningService) -> dict[str, float]:
     return {name: families[name][0].value for name in _GAUGES if name in families}
 
 
-_stop: Event
-
-
-def _keep(stop: Event) -> None:
-    """Keep the event, which a process can only be given at its start."""
-    global _stop
-    _stop = stop
-
-
-def _probe(address: Address, page: bytes) -> Seen:
+def _probe(address: Address, page: bytes, stop: Event) -> Seen:
     seen = Seen()
-    prober = threading.Thread(target=_probe_health, args=(address, seen))
+    prober = threading.Thread(target=_probe_health, args=(address, seen, stop))
     prober.start()
-    while not _stop.is_set():
+    while not stop.is_set():
         spent = _request(address, "POST", "/ocr", page, seen)
         if spent is not None:
             seen.honest.append(spent)
@@ -124,8 +101,8 @@ def _probe(address: Address, page: bytes) -> Seen:
     return seen
 
 
-def _probe_health(address: Address, seen: Seen) -> None:
-    while not _stop.wait(_PROBE_PAUSE):
+def _probe_health(address: Address, seen: Seen, stop: Event) -> None:
+    while not stop.wait(_PROBE_PAUSE):
         spent = _request(address, "GET", "/health/live", b"", seen)
         if spent is not None:
             seen.health.append(spent)
@@ -149,8 +126,3 @@ def _request(address: Address, method: str, path: str, body: bytes, seen: Seen) 
         time.sleep(_PROBE_PAUSE)
         return None
     return time.perf_counter() - began
-
-
-def _sample_memory(pid: int, seen: Seen, stop: Event) -> None:
-    while not stop.wait(_MEMORY_PAUSE):
-        seen.peak = max(seen.peak, tree_pss_mib(pid))

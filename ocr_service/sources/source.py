@@ -13,6 +13,8 @@ from ocr_service.core.storage import Storage
 from ocr_service.sources.fetching import Fetcher
 
 _S3 = "s3://"
+# Some stores leave out these parts of a key, so that it could lead to the results below the prefix.
+_NORMALIZED = {"", ".", ".."}
 # Limit for an object, in case the storage sends very slowly.
 _OBJECT_SECONDS = 60.0
 
@@ -39,13 +41,7 @@ class Sources:
         self.fetcher.close()
 
     async def _object(self, bucket: str, key: str) -> bytes:
-        storage = self.bucket
-        if storage is None or storage.bucket is None:
-            raise UrlNotAllowed("This service does not read documents from an object storage.")
-        if bucket != storage.bucket or not key:
-            raise UrlNotAllowed(f"Documents are read from s3://{storage.bucket}/… only.")
-        if storage.prefix and key.startswith(storage.prefix):
-            raise UrlNotAllowed("Stored results cannot be read as documents: other callers own some of them.")
+        storage = self._allowed(bucket, key)
         try:
             async with asyncio.timeout(_OBJECT_SECONDS):
                 data = await storage.get(key, self.max_bytes)
@@ -58,6 +54,19 @@ class Sources:
         if not data:
             raise EmptyFile("The object has no bytes.")
         return data
+
+    def _allowed(self, bucket: str, key: str) -> Storage:
+        """Return the storage if it may give the object; raises UrlNotAllowed."""
+        storage = self.bucket
+        if storage is None or storage.bucket is None:
+            raise UrlNotAllowed("This service does not read documents from an object storage.")
+        if bucket != storage.bucket or not key:
+            raise UrlNotAllowed(f"Documents are read from s3://{storage.bucket}/… only.")
+        if _NORMALIZED & set(key.split("/")):
+            raise UrlNotAllowed("The key has an empty part, or a part that is `.` or `..`.")
+        if storage.prefix and key.startswith(storage.prefix):
+            raise UrlNotAllowed("Stored results cannot be read as documents: other callers own some of them.")
+        return storage
 
 
 def file_name(address: str) -> str:
