@@ -12,6 +12,9 @@ Outcomes = Counter[str]
 
 CUT_OFF = "cut off"
 _SECONDS = 120.0
+_CHUNK = 2**16
+# The place of the status in "HTTP/1.1 200 OK".
+_STATUS, _STATUS_END = 9, 12
 
 
 def post(address: Address, path: str, body: bytes, media_type: str = "application/octet-stream") -> str:
@@ -65,17 +68,23 @@ def head(path: str, length: int, media_type: str = "application/octet-stream") -
 
 
 def ends(opened: list[socket.socket], stop: Event) -> Outcomes:
-    """Wait for the end, then count the connections that the service has closed or answered, by status."""
+    """Wait for the end, then count the connections by the status of their answers, or as held or cut off."""
     stop.wait()
-    outcomes: Outcomes = Counter()
-    for each in opened:
-        each.setblocking(False)
+    return Counter(map(_end, opened))
+
+
+def _end(opened: socket.socket) -> str:
+    status = "held"
+    with opened:
+        opened.setblocking(False)
         try:
-            start = each.recv(12)
-            outcomes[start[9:12].decode("ascii", "replace") if start else CUT_OFF] += 1
+            start = opened.recv(_STATUS_END)
+            status = start[_STATUS:].decode("ascii", "replace") if start else CUT_OFF
+            # A connection that was reset has its last bytes before the error.
+            while opened.recv(_CHUNK):
+                continue
         except BlockingIOError:
-            outcomes["held"] += 1
+            pass
         except OSError:
-            outcomes[CUT_OFF] += 1
-        each.close()
-    return outcomes
+            return CUT_OFF
+    return status

@@ -16,7 +16,7 @@ _SIZE = (2000, 1500)
 
 
 def attack(address: Address, stop: Event) -> Outcomes:
-    """Ask for pages with their images, one after the other, and read one byte of each answer."""
+    """Ask for pages with their images, one after the other, and read nothing of the answers."""
     body = json.dumps({"file": b64encode(_page()).decode(), "visualize": True}).encode()
     outcomes: Outcomes = Counter()
     opened: list[socket.socket] = []
@@ -24,7 +24,7 @@ def attack(address: Address, stop: Event) -> Outcomes:
         try:
             request = head("/layout-parsing", len(body), "application/json") + body
             opened.append(connect(address, request, receive_buffer=4096))
-            opened[-1].recv(1)
+            opened[-1].recv(1, socket.MSG_PEEK)
         except OSError:
             outcomes[CUT_OFF] += 1
     outcomes["asked"] = len(opened)

@@ -44,7 +44,7 @@ def test_other_text_is_refused(monkeypatch: pytest.MonkeyPatch, chunk: int, text
 def test_escapes_at_every_boundary_are_decoded(
     monkeypatch: pytest.MonkeyPatch, chunk: int, text: str
 ) -> None:
-    monkeypatch.setattr(long_strings, "_CHUNK", chunk)
+    monkeypatch.setattr(long_strings, "_ESCAPED_CHUNK", chunk)
     whole = text * 40
     escaped = json.dumps(whole).replace("/", "\\/")[1:-1].encode()
     strings = LongStrings({"placeholder": memoryview(bytearray(escaped))})
@@ -54,7 +54,7 @@ def test_escapes_at_every_boundary_are_decoded(
 @pytest.mark.parametrize("escaped", [rb"\ud83d", rb"\ude00", rb"\ude00\ud83d", rb"\u12", rb"\x"])
 def test_invalid_escapes_are_refused(monkeypatch: pytest.MonkeyPatch, escaped: bytes) -> None:
     for chunk in range(19, 27):
-        monkeypatch.setattr(long_strings, "_CHUNK", chunk)
+        monkeypatch.setattr(long_strings, "_ESCAPED_CHUNK", chunk)
         strings = LongStrings({"placeholder": memoryview(bytearray(b"a" * 15 + escaped + b"x" * 15))})
         with pytest.raises(MalformedBody):
             strings.content("placeholder")

@@ -17,8 +17,9 @@ from ocr_service.api.requests.json_outline import Outline
 from ocr_service.core.errors import EmptyFile, MalformedBody, RequestError, TooManyBytes
 
 _LONG = 64 * 1024
-# The decoders hold the interpreter lock too, so they decode in chunks; other threads run in between.
-_CHUNK = 2**20
+# The decoders hold the interpreter lock too, so they decode in chunks; other threads run in between. Escapes
+# take longer.
+_CHUNK, _ESCAPED_CHUNK = 2**20, 2**16
 # A character beyond the basic plane is a pair of escapes: \uD83D\uDE00.
 _ESCAPE, _MAX_ESCAPES = 6, 12
 _LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F]")
@@ -150,28 +151,26 @@ def _is_escaped(raw: bytes, position: int) -> bool:
 
 
 def _unescaped(raw: memoryview) -> bytes:
-    content, text = bytes(raw), io.BytesIO()
-    start = 0
+    text, start = io.BytesIO(), 0
     try:
-        while start < len(content):
-            end = _end_of_chunk(content, start)
-            text.write(json.loads(b'"' + content[start:end] + b'"').encode())
-            start = end
+        while start < len(raw):
+            chunk = bytes(raw[start : start + _ESCAPED_CHUNK + _ESCAPE])
+            if len(chunk) > _ESCAPED_CHUNK:
+                chunk = chunk[: _whole_escapes(chunk, _ESCAPED_CHUNK)]
+            text.write(json.loads(b'"' + chunk + b'"').encode())
+            start += len(chunk)
     except ValueError:
         raise MalformedBody("The body is not well-formed JSON.") from None
     return text.getvalue()
 
 
-def _end_of_chunk(content: bytes, start: int) -> int:
-    """Return a position about a chunk behind `start` that is not within an escape."""
-    end = start + _CHUNK
-    if end >= len(content):
-        return len(content)
-    last = content.rfind(b"\\", end - _MAX_ESCAPES, end)
+def _whole_escapes(chunk: bytes, end: int) -> int:
+    """Return a position up to `end` that is not within an escape."""
+    last = chunk.rfind(b"\\", end - _MAX_ESCAPES, end)
     if last < 0:
         return end
-    before = content[start:last]
+    before = chunk[:last]
     if (len(before) - len(before.rstrip(b"\\"))) % 2:
         # An escaped backslash, at which an escape ends.
         return last + 1
-    return last - _ESCAPE if _LOW_SURROGATE.match(content, last) else last
+    return last - _ESCAPE if _LOW_SURROGATE.match(chunk, last) else last

@@ -32,6 +32,7 @@ from ocr_service.core.documents import Block, PageResult
 from ocr_service.core.errors import RecognitionFailed, RequestError
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
+from ocr_service.runtime.memory import collection_paused
 from ocr_service.telemetry.request_context import request_id
 
 router = APIRouter(tags=[openapi.PADDLEX])
@@ -106,7 +107,7 @@ async def restructure_pages(request: Request) -> Response:
             restructured = await admitted.unless_disconnected(restructuring)
         except RecognitionFailed:
             raise RequestError("The pages are not those of an answer of /layout-parsing.") from None
-        body = await asyncio.to_thread(_restructured, _log_id(request.scope), sent, strings, restructured)
+        body = await run(_restructured, _log_id(request.scope), sent, strings, restructured)
         return Response(body, 200, media_type=_JSON)
 
 
@@ -183,6 +184,7 @@ def _restructure_options(sent: RestructurePagesRequest) -> Options:
     )
 
 
+@collection_paused()
 def _sent_pages(sent: RestructurePagesRequest, strings: LongStrings) -> list[PageResult]:
     """Return the pages; their images are decoded only if they go into a Word document."""
     pages = []
@@ -202,6 +204,7 @@ def _images(page: SentPage, strings: LongStrings) -> dict[str, bytes]:
     return {path: decode_base64(strings.content(text)) for path, text in images.items()}
 
 
+@collection_paused()
 def _restructured(
     log_id: str, sent: RestructurePagesRequest, strings: LongStrings, pages: Sequence[PageResult]
 ) -> str:
