@@ -62,7 +62,7 @@ def _declared(metadata: PackageMetadata) -> str:
         *(text.split(" :: ")[-1] for text in classifiers),
     ]
     # Some packages have the whole licence in the field.
-    lines = [text.splitlines()[0] for text in texts if text and not text.startswith("Copyright")]
+    lines = [text.splitlines()[0] for text in texts if text and not text.startswith(("Copyright", "UNKNOWN"))]
     return _SPDX.get(lines[0], lines[0]) if lines else "unknown"
 
 

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from ocr_service.api.answers.problems import MEDIA_TYPE as PROBLEM
 from ocr_service.api.answers.problems import Problem
+from ocr_service.api.answers.rendered import DOCX
 from ocr_service.api.answers.stream_events import EndEvent, ErrorEvent, PageEvent, StartEvent
 from ocr_service.api.middleware.api_keys import API_KEY_HEADER
 from ocr_service.api.paths import OpenPaths
@@ -213,6 +214,7 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
             "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},
             "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
             "text/html": {"schema": {"type": "string", "examples": ["<!DOCTYPE html>"]}},
+            DOCX: {"schema": {"type": "string", "format": "binary"}},
             "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}},
         },
     },

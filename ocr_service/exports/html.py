@@ -1,9 +1,12 @@
 """A document as one HTML file that loads nothing and runs nothing."""
 
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import partial
 from html import escape
 
 from ocr_service.core.documents import DocumentResult, PageResult
+from ocr_service.exports.notes import notes_of
 from ocr_service.exports.safe_html import safe_html
 
 # The policy holds also where the file is opened from a disk, without the headers of the service.
@@ -45,22 +48,11 @@ def to_html(result: DocumentResult, title: str, formulas: bool) -> str:
 
 
 def _section(page: PageResult, formulas: bool) -> str:
-    notes = "\n".join(_notes(page))
-    body = safe_html(page.markdown, page.images, formulas)
+    notes = "\n".join(f'<p class="{note.kind}">{escape(note.text)}</p>' for note in notes_of(page))
+    body = safe_html(page.markdown, partial(_inlined, page.images), formulas)
     return f'<section id="page-{page.index}" aria-label="Page {page.index}">\n{notes}\n{body}</section>'
 
 
-def _notes(page: PageResult) -> Iterator[str]:
-    """Yield the errors and warnings of a page, which must be seen before its text."""
-    if page.failure:
-        yield _note("error", f"Page {page.index} was not read: {page.failure.detail}")
-    elif failed := page.failed_blocks:
-        count = f"{len(failed)} of {len(page.blocks)} blocks"
-        yield _note("error", f"Page {page.index}: {count} were not read completely.")
-    for warning in page.warnings:
-        if not warning.code.is_notice:
-            yield _note("warning", f"Page {page.index}: {warning.detail}")
-
-
-def _note(kind: str, text: str) -> str:
-    return f'<p class="{kind}">{escape(text)}</p>'
+def _inlined(images: Mapping[str, bytes], path: str) -> str | None:
+    image = images.get(path)
+    return None if image is None else f"data:image/jpeg;base64,{b64encode(image).decode('ascii')}"

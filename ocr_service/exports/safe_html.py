@@ -4,8 +4,7 @@ The text of a page is whatever somebody printed on it, so the HTML is sanitised 
 """
 
 import re
-from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from html import escape
 from typing import Any
@@ -14,6 +13,8 @@ import latex2mathml.converter
 import nh3
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from ocr_service.core.xml_text import xml_text
 
 _TEXT_TAGS = frozenset(
     ("a", "b", "blockquote", "br", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i")
@@ -42,7 +43,7 @@ _ATTRIBUTES: Mapping[str, set[str]] = {
     "ol": {"start"},
     "td": _SPANS,
     "th": _SPANS,
-    "math": {"display"},
+    "math": {"display", "alttext"},
     "mi": {"mathvariant"},
     "mo": {"stretchy", "fence", "separator", "lspace", "rspace", "minsize", "maxsize"},
     "mspace": {"width"},
@@ -52,21 +53,19 @@ _SCHEMES = {"http", "https", "mailto"}
 _TAG = re.compile(r"<(?=/?([A-Za-z][^\s/>]*)|[!?])")
 
 
-def safe_html(markdown: str, images: Mapping[str, bytes], formulas: bool) -> str:
+def safe_html(markdown: str, picture: Callable[[str], str | None], formulas: bool) -> str:
     """Return the HTML of a page.
 
-    images: JPEG files by their path in the Markdown; they are inlined, and no other picture is loaded.
+    picture: returns the address of a picture by its path in the Markdown, or None if there is none: no other
+    picture is loaded.
     formulas: whether `$…$` and `$$…$$` are LaTeX.
     """
 
     def checked(tag: str, attribute: str, value: str) -> str | None:
-        if (tag, attribute) != ("img", "src"):
-            return value
-        image = images.get(value)
-        return None if image is None else f"data:image/jpeg;base64,{b64encode(image).decode('ascii')}"
+        return picture(value) if (tag, attribute) == ("img", "src") else value
 
     return nh3.clean(
-        _parser(formulas).render(_with_text_that_looks_like_tags(markdown)),
+        _parser(formulas).render(_with_text_that_looks_like_tags(xml_text(markdown))),
         tags={*_TEXT_TAGS, *_TABLE_TAGS, *_MATH_TAGS},
         attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
         attribute_filter=checked,
@@ -95,7 +94,8 @@ def _mathml(latex: str, options: Mapping[str, Any]) -> str:
     """Return a formula as MathML, or its source if it is not LaTeX that the converter knows."""
     display = "block" if options["display_mode"] else "inline"
     try:
-        return str(latex2mathml.converter.convert(latex, display=display))
+        formula = str(latex2mathml.converter.convert(latex, display=display))
     except Exception:
         # The converter raises errors of many kinds; a model writes LaTeX of every kind.
         return f"<code>{escape(latex)}</code>"
+    return formula.replace("<math ", f'<math alttext="{escape(latex)}" ', 1)

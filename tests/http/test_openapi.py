@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic.alias_generators import to_camel
 
+from ocr_service.api.answers.rendered import DOCX
 from ocr_service.api.requests.recognition_fields import RecognitionFields
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from server import create_app
@@ -122,6 +123,7 @@ def test_responses_are_described(document: dict[str, Any]) -> None:
         "text/markdown",
         "text/plain",
         "text/html",
+        DOCX,
     }
 
 

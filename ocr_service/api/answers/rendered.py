@@ -1,4 +1,4 @@
-"""A result as one file: Markdown, text, HTML."""
+"""A result as one file: Markdown, text, HTML, a Word document."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,6 +7,7 @@ from ocr_service.core.documents import DocumentResult, whole_markdown, whole_tex
 from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.storage.bundles import FileToStore
 
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 # Title of a document that was sent without a name.
 _UNTITLED = "Document"
 
@@ -35,8 +36,17 @@ def _html(result: DocumentResult, engine: str, name: str) -> FileToStore:
     return FileToStore("result.html", body.encode(), "text/html; charset=utf-8")
 
 
+def _docx(result: DocumentResult, engine: str, name: str) -> FileToStore:
+    # As above: 0.3 s.
+    from ocr_service.exports.docx import to_docx
+
+    body = to_docx(result, name or _UNTITLED, formulas=engine == PADDLEOCR_VL)
+    return FileToStore("result.docx", body, DOCX)
+
+
 _RENDERERS: Mapping[Form, Callable[[DocumentResult, str, str], FileToStore]] = {
     "markdown": _markdown,
     "text": _text,
     "html": _html,
+    "docx": _docx,
 }

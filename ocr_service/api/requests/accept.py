@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-Form = Literal["json", "markdown", "text", "html", "stream"]
+Form = Literal["json", "markdown", "text", "html", "docx", "stream"]
 
 NDJSON = "application/x-ndjson"
 # Without HTML: some clients accept it by default and expect JSON, as URLConnection of Java.

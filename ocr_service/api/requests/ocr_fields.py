@@ -34,10 +34,10 @@ class OcrFields(RecognitionFields):
         "Default: the setting `OCR_LANG`, `rus+eng`.",
         examples=["rus+eng"],
     )
-    format: Literal["json", "markdown", "text", "html"] | None = Field(
+    format: Literal["json", "markdown", "text", "html", "docx"] | None = Field(
         None,
-        description="Format of the answer: `json` with all results, or only `markdown`, `text` or `html`. "
-        "Default: the `Accept` header decides; without it, `json`.",
+        description="Format of the answer: `json` with all results, or one of `markdown`, `text`, `html`, "
+        "`docx`. Default: the `Accept` header decides; without it, `json`.",
     )
     images: bool = Field(
         True,

@@ -107,7 +107,7 @@ async def delete_job(request: Request, job_id: str) -> JobAnswer:
 async def get_result(
     request: Request,
     job_id: str,
-    format: Literal["json", "markdown", "text", "html"] | None = None,  # noqa: A002 - the name of the field of /ocr
+    format: Literal["json", "markdown", "text", "html", "docx"] | None = None,  # noqa: A002 - the name of the field of /ocr
     images: bool = True,
     partial: bool = False,
 ) -> Response:

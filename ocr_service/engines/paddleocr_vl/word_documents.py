@@ -9,8 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-# XML, and so a Word document, cannot hold these characters.
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from ocr_service.core.xml_text import NOT_IN_XML, xml_text
+
 _REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 
 
@@ -39,7 +39,7 @@ def with_images(result: Any, files: Mapping[str, bytes]) -> Any:
 
 def _for_xml(content: str, is_html: bool) -> str:
     """Remove the characters that XML cannot hold; in HTML, they can also be character references."""
-    content = _NOT_IN_XML.sub("", content)
+    content = xml_text(content)
     return _REFERENCE.sub(_valid_reference, content) if is_html else content
 
 
@@ -47,5 +47,5 @@ def _valid_reference(reference: re.Match[str]) -> str:
     # The blank keeps the characters around a removed reference from becoming a new one.
     hexadecimal, decimal = reference.groups()
     number = int(hexadecimal, 16) if hexadecimal else int(decimal)
-    is_valid = number < 0x110000 and not _NOT_IN_XML.match(chr(number))
+    is_valid = number < 0x110000 and not NOT_IN_XML.match(chr(number))
     return reference[0] if is_valid else " "
