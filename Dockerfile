@@ -15,7 +15,7 @@ ARG BAKE_MODELS=true
 # do not contain theirs.
 FROM ${BASE_IMAGE} AS base
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends tesseract-ocr-rus tesseract-ocr-eng \
+    && apt-get install -y --no-install-recommends tesseract-ocr-rus tesseract-ocr-eng tesseract-ocr-osd \
         fonts-liberation fonts-dejavu-core fonts-crosextra-carlito \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 ocr \

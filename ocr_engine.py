@@ -19,7 +19,13 @@ from PIL import Image
 
 from ocr_service.core.documents import ImageMode, Page, PageResult, Timings
 from ocr_service.core.engine import EngineState, VlmStatus
-from ocr_service.core.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
+from ocr_service.core.errors import (
+    OcrError,
+    OptionNotSupported,
+    RecognitionFailed,
+    VlmTimeout,
+    VlmUnavailable,
+)
 from ocr_service.core.options import Options
 from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.engines.lazy_start import LazyStart
@@ -125,6 +131,10 @@ class PaddleOcrVlEngine:
 
     def check(self, options: Options) -> None:
         """Raise ModelNotLoaded or RequestError; `lang` is ignored, as the model detects the language."""
+        if options.rotate is not None:
+            raise OptionNotSupported(
+                "PaddleOCR-VL does not have rotate; it has use_doc_orientation_classify."
+            )
         loaded = self._settings.use_doc_orientation_classify, self._settings.use_doc_unwarping
         check_options(PaddleOcrVlOptions.of(options), *loaded, max_new_tokens(self.vlm.max_length))
 

@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # tesserocr brings Tesseract itself; Debian brings the language data.
-packages="python3 python3-venv tesseract-ocr-rus tesseract-ocr-eng"
+packages="python3 python3-venv tesseract-ocr-rus tesseract-ocr-eng tesseract-ocr-osd"
 # PDFs do not always contain their fonts. The service runs without these packages, and its answers say what is lost.
 fonts="fonts-liberation fonts-dejavu-core fonts-crosextra-carlito"
 # The OpenCV of PaddleOCR loads OpenGL and GLib. The package of GLib itself has two names in Debian.
@@ -48,7 +48,7 @@ main() {
         ;;
     real-vllm) install_vllm_for_cpu "${REAL_VLLM_VENV:-.cache/real-vllm}" ;;
     bench)
-        packages="$packages $opencv $fonts ocrmypdf tesseract-ocr tesseract-ocr-osd poppler-utils"
+        packages="$packages $opencv $fonts ocrmypdf tesseract-ocr poppler-utils"
         install_packages
         install .venv --extra paddleocr --group test
         ;;

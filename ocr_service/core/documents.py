@@ -141,6 +141,7 @@ class PageResult:
 
     width, height: pixels of the page as decoded, or after the engine rotated or unwarped it; 0 if the page
     failed.
+    rotation: degrees counterclockwise by which the engine turned the page: 0, 90, 180 or 270.
     failure: error of a page without text, or None.
     confidence: 0 to 1; None if the engine gives none.
     warnings: of the decoder and of the engine.
@@ -162,6 +163,7 @@ class PageResult:
     confidence: float | None = None
     warnings: tuple[PageWarning, ...] = ()
     decoded: tuple[int, int] = (0, 0)
+    rotation: int = 0
     images: Mapping[str, bytes] = field(default_factory=dict)
     drawings: Mapping[str, bytes] = field(default_factory=dict)
     docx: bytes | None = None

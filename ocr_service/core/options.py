@@ -26,6 +26,7 @@ class Options:
     """Recognition options; an engine refuses the ones that it does not support.
 
     lang: language names joined by "+"; None for the engine's default.
+    rotate: degrees counterclockwise that make the pages upright: 0, 90, 180 or 270; None to find them.
     visualize: draw the detected blocks into `PageResult.drawings`.
     word_documents: make a Word document of each page: `PageResult.docx`.
     restructure_pages: join tables and adjust title levels across pages, after all pages are read.
@@ -34,6 +35,7 @@ class Options:
     """
 
     lang: str | None = None
+    rotate: int | None = None
     visualize: bool = False
     word_documents: bool = False
     restructure_pages: bool = False

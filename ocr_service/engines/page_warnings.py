@@ -16,9 +16,14 @@ _MIN_INK = 0.0003
 
 def no_text(image: Image.Image) -> tuple[PageWarning, ...]:
     """Return a warning if a page without text is not blank; no warning if it is."""
-    if _ink(image) < _MIN_INK:
+    if is_blank(image):
         return ()
     return (PageWarning(WarningCode.NO_TEXT, "The page is not blank, but no text was found on it."),)
+
+
+def is_blank(image: Image.Image) -> bool:
+    """Return whether nothing is on the page, except for noise, dust, shadows and the edges of a scan."""
+    return _ink(image) < _MIN_INK
 
 
 def rotated(degrees: int) -> PageWarning:

@@ -34,6 +34,7 @@ async def test_json_response_has_all_documented_fields() -> None:
                 "index": 1,
                 "width": 40,
                 "height": 30,
+                "rotation": 0,
                 "markdown": "**page 1**",
                 "text": "page 1",
                 "blocks": [

@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from tests.running import RunningService
 from tests.samples import BOLD, RUSSIAN, SERIF, encoded, noisy, pdf_of_images, printed_page, wrap
@@ -93,7 +93,8 @@ def test_confidence_and_warnings_of_each_page(service: httpx.Client) -> None:
     upright = printed_page(RUSSIAN[:2], size=(1800, 700)).image
     scribble = Image.new("L", upright.size, 255)
     ImageDraw.Draw(scribble).arc((300, 100, 1500, 600), 20, 300, fill=0, width=9)
-    pages = [upright, upright.rotate(180), scribble, noisy(Image.new("L", upright.size, 255))]
+    mirrored = ImageOps.mirror(upright)
+    pages = [upright, mirrored, scribble, noisy(Image.new("L", upright.size, 255))]
     answer = service.post("/ocr", files={"file": pdf_of_images(pages)}).json()
     confidence = [page["confidence"] for page in answer["pages"]]
     assert confidence[0] > 0.9 and confidence[1] < 0.7 and confidence[2:] == [None, None]

@@ -36,6 +36,7 @@ EXAMPLE_PAGE = {
     "index": 1,
     "width": 2480,
     "height": 3508,
+    "rotation": 0,
     "markdown": "# Договор поставки № 17",
     "text": "Договор поставки № 17",
     "blocks": [_EXAMPLE_BLOCK],
@@ -155,6 +156,11 @@ class PageAnswer(Answer):
         description="Height of the decoded page in pixels; 0 if the page could not be read.",
         examples=[3508],
     )
+    rotation: int = Field(
+        description="Degrees counterclockwise by which the page was turned before it was read: 0, 90, 180 or "
+        "270. Width, height and positions are those of the turned page.",
+        examples=[0],
+    )
     markdown: str = Field(
         description="The page as Markdown.",
         examples=["# Договор поставки № 17\n\nНастоящий…"],  # noqa: RUF001
@@ -189,6 +195,7 @@ class PageAnswer(Answer):
             index=page.index,
             width=page.width,
             height=page.height,
+            rotation=page.rotation,
             markdown=page.markdown,
             text=page.text,
             blocks=[BlockAnswer.of(block) for block in page.blocks],

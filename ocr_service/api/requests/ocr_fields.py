@@ -1,6 +1,7 @@
 """The fields of a request to `/ocr`, from its query and its body."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field, ValidationError
@@ -33,6 +34,12 @@ class OcrFields(RecognitionFields):
         description="Languages of the document, by the names of Tesseract, joined by `+`. "
         "Default: the setting `OCR_LANG`, `rus+eng`.",
         examples=["rus+eng"],
+    )
+    rotate: Literal["auto", "0", "90", "180", "270"] = Field(
+        "auto",
+        description="Degrees counterclockwise that make the pages upright; `auto` finds them for each page. "
+        "Tesseract only.",
+        examples=["auto"],
     )
     format: Literal["json", "markdown", "text", "html", "docx"] | None = Field(
         None,
@@ -77,7 +84,8 @@ class OcrFields(RecognitionFields):
     @property
     def recognition(self) -> Options:
         """The options for the engine."""
-        return self.options(self.lang or None)
+        turn = None if self.rotate == "auto" else int(self.rotate)
+        return replace(self.options(self.lang or None), rotate=turn)
 
 
 def read_fields(query: dict[str, str], body: dict[str, str]) -> OcrFields:

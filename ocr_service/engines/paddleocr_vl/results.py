@@ -33,8 +33,11 @@ def page_result(
     markdown = _to_markdown(result, options)
     images = {path: encode(image).data for path, image in markdown["markdown_images"].items()}
     res = result.json["res"]
-    warnings = (*_rotation_warnings(res), *_warnings(failures.values()))
-    page = PageResult(index, 0, 0, markdown="", text="", blocks=(), images=images, warnings=warnings)
+    turn = _turn(res)
+    warnings = (*((rotated(turn),) if turn else ()), *_warnings(failures.values()))
+    page = PageResult(
+        index, 0, 0, markdown="", text="", blocks=(), images=images, warnings=warnings, rotation=turn
+    )
     return _with_content(page, res, markdown["markdown_texts"], failed)
 
 
@@ -114,10 +117,10 @@ def _to_markdown(result: Any, options: Options) -> dict[str, Any]:
     return markdown
 
 
-def _rotation_warnings(res: Mapping[str, Any]) -> tuple[PageWarning, ...]:
+def _turn(res: Mapping[str, Any]) -> int:
+    """Return the degrees counterclockwise by which the page was rotated."""
     # Missing if the page was not preprocessed, -1 if its orientation was not classified.
-    angle = res.get("doc_preprocessor_res", {}).get("angle", -1)
-    return (rotated(angle),) if angle > 0 else ()
+    return max(0, int(res.get("doc_preprocessor_res", {}).get("angle", -1)))
 
 
 def _with_content(

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from statistics import median
-from types import ModuleType
 from typing import Any
+
+from tesserocr import RIL
 
 from ocr_service.layout.words import Line, Word
 
@@ -16,10 +17,10 @@ _RISE, _FALL = 0.45, 0.35
 _LETTER = re.compile(r"[A-Za-zА-Яа-яЁё0-9]")  # noqa: RUF001
 
 
-def lines_of(api: Any, tesserocr: ModuleType) -> list[Line]:
+def lines_of(api: Any) -> list[Line]:
     """Return the lines of the result, in reading order."""
     position = api.GetIterator()
-    return list(_lines(position, tesserocr.RIL)) if position is not None else []
+    return list(_lines(position, RIL)) if position is not None else []
 
 
 def _lines(position: Any, level: Any) -> Iterator[Line]:

@@ -1,0 +1,116 @@
+"""Readings of one page: a first one, and others where the page shows a sign that they help."""
+
+import time
+from dataclasses import dataclass
+
+from ocr_service.core.documents import Page
+from ocr_service.core.errors import RecognitionFailed
+from ocr_service.engines.page_warnings import is_blank
+from ocr_service.engines.tesseract.instances import Instances
+from ocr_service.engines.tesseract.light import has_dark_areas, has_grain, with_even_light, without_specks
+from ocr_service.engines.tesseract.orientation import possible_turns
+from ocr_service.engines.tesseract.outline import flattened, sheet_corners
+from ocr_service.engines.tesseract.pictures import Picture
+from ocr_service.engines.tesseract.reading import Reading, recognize
+from ocr_service.engines.tesseract.resolution import estimated_resolution
+from ocr_service.engines.tesseract.slope import slope_of
+
+# Measured: pages that lie on their side or upside down had at most 0.60, upright ones at least 0.82.
+_DOUBTFUL = 0.7
+# Tesseract reads the lines of a page well up to this slope, in degrees; tables need straighter ones.
+_LEVEL = 0.3
+# A page that is straightened or turned is worth a little text: its lines make better blocks.
+_AS_GOOD = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Readings of one page.
+
+    deadline: when the page has to be read, as `time.monotonic()` says.
+    """
+
+    instances: Instances
+    lang: str
+    deadline: float
+
+    def best(self, page: Page, turn: int | None) -> Reading:
+        """Read a page.
+
+        turn: degrees counterclockwise that make the page upright; None if they are to be found.
+        Raises RecognitionFailed.
+        """
+        picture = Picture.of(page).turned(turn or 0)
+        reading = self._read(without_specks(picture) if has_grain(picture) else picture)
+        if reading is None:
+            raise RecognitionFailed(f"Tesseract could not read page {page.index}, or not in time.")
+        reading = self._of_sheet(reading)
+        if not reading.lines and is_blank(page.image):
+            return reading
+        if turn is None:
+            reading = self._upright(reading)
+        return self._in_even_light(self._straight(self._clean(reading)))
+
+    def _read(self, picture: Picture) -> Reading | None:
+        """Read a picture, at an estimated resolution if its own is unknown."""
+        milliseconds = round((self.deadline - time.monotonic()) * 1000)
+        if milliseconds <= 0:
+            return None
+        if picture.resolution is None:
+            picture = picture.at_resolution(estimated_resolution(picture))
+        return recognize(self.instances.reader(self.lang), picture, milliseconds)
+
+    def _of_sheet(self, reading: Reading) -> Reading:
+        """Read a sheet of paper in a photo alone."""
+        corners = sheet_corners(reading.picture)
+        if corners is None:
+            return reading
+        sheet = self._read(with_even_light(flattened(reading.picture, corners).at_resolution(None)))
+        if sheet is None:
+            return reading
+        if _is_doubtful(reading):
+            # Scores of text that is upside down say nothing.
+            return sheet
+        # A shadow across a page can look like the edge of a sheet.
+        whole = self._in_even_light(reading)
+        return sheet if sheet.score > whole.score * _AS_GOOD else whole
+
+    def _upright(self, reading: Reading) -> Reading:
+        """Turn a page that lies on its side or upside down."""
+        best = reading
+        for turn in self._turns(reading):
+            best = self._better(best, reading.picture.turned(turn), at_least=_AS_GOOD)
+            if not _is_doubtful(best):
+                break
+        return best
+
+    def _clean(self, reading: Reading) -> Reading:
+        """Remove specks from a page that they make unreadable."""
+        return self._better(reading, without_specks(reading.picture)) if _is_doubtful(reading) else reading
+
+    def _straight(self, reading: Reading) -> Reading:
+        """Rotate a crooked page."""
+        slope = slope_of(reading.picture) if _is_doubtful(reading) else reading.direction.slope
+        if abs(slope) < _LEVEL:
+            return reading
+        return self._better(reading, reading.picture.rotated(slope), at_least=_AS_GOOD)
+
+    def _in_even_light(self, reading: Reading) -> Reading:
+        """Brighten grey and coloured areas, and shadows."""
+        if not has_dark_areas(reading.picture):
+            return reading
+        return self._better(reading, with_even_light(reading.picture))
+
+    def _turns(self, reading: Reading) -> tuple[int, ...]:
+        if _is_doubtful(reading):
+            return possible_turns(self.instances, reading.picture)
+        return (reading.direction.turn,) if reading.direction.turn else ()
+
+    def _better(self, reading: Reading, picture: Picture, at_least: float = 1.0) -> Reading:
+        """Return the reading of the picture if its score is higher, or at least this part of the other."""
+        other = self._read(picture)
+        return other if other and other.score > reading.score * at_least else reading
+
+
+def _is_doubtful(reading: Reading) -> bool:
+    return reading.confidence is None or reading.confidence < _DOUBTFUL

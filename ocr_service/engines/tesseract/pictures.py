@@ -1,0 +1,125 @@
+"""Grey pictures for Tesseract, each with its way back to the page as decoded."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ocr_service.core.documents import Box, Page
+
+Grey = NDArray[np.uint8]
+Matrix = NDArray[np.float64]
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A page as Tesseract gets it.
+
+    pixels: a byte for each, in rows from the top. size: width and height.
+    resolution: pixels per inch; None if it is unknown.
+    page_size: width and height of the page as decoded.
+    to_page: 3 x 3 matrix from points of the picture to points of the page as decoded.
+    turn: degrees counterclockwise by which the page is turned in the picture: 0, 90, 180 or 270.
+    """
+
+    pixels: bytes
+    size: Size
+    resolution: int | None
+    page_size: Size
+    to_page: Matrix
+    turn: int = 0
+
+    @classmethod
+    def of(cls, page: Page) -> "Picture":
+        """Return a page as decoded."""
+        size = page.image.size
+        return cls(page.image.tobytes(), size, page.resolution, size, np.eye(3))
+
+    @property
+    def grey(self) -> Grey:
+        """The pixels, by row and column; read-only."""
+        width, height = self.size
+        return np.frombuffer(self.pixels, np.uint8).reshape(height, width)
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, on the same pixels."""
+        return Image.frombuffer("L", self.size, self.pixels, "raw", "L", 0, 1)
+
+    @property
+    def upright_size(self) -> Size:
+        """Width and height of the page after its turn."""
+        return _turned_size(self.page_size, self.turn)
+
+    def with_grey(self, grey: Grey) -> "Picture":
+        """Return a picture of the same shape with other pixels."""
+        return replace(self, pixels=grey.tobytes())
+
+    def at_resolution(self, resolution: int | None) -> "Picture":
+        """Return the picture with another resolution, in pixels per inch."""
+        return replace(self, resolution=resolution)
+
+    def turned(self, degrees: int) -> "Picture":
+        """Turn the picture counterclockwise by 0, 90, 180 or 270 degrees."""
+        if not degrees:
+            return self
+        back = np.linalg.inv(_turn(degrees, self.size))
+        return replace(
+            self,
+            pixels=np.rot90(self.grey, degrees // 90).tobytes(),
+            size=_turned_size(self.size, degrees),
+            to_page=self.to_page @ back,
+            turn=(self.turn + degrees) % 360,
+        )
+
+    def rotated(self, degrees: float) -> "Picture":
+        """Rotate the picture counterclockwise by a small angle, so that its corners stay in it."""
+        width, height = self.size
+        affine = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1), np.float64)
+        cosine, sine = abs(affine[0, 0]), abs(affine[0, 1])
+        new = round(width * cosine + height * sine), round(width * sine + height * cosine)
+        affine[:, 2] += (new[0] - width) / 2, (new[1] - height) / 2
+        return self.warped(np.vstack([affine, (0, 0, 1)]), new)
+
+    def warped(self, matrix: Matrix, size: Size) -> "Picture":
+        """Return the picture in another perspective; matrix: from its points to those of the new one."""
+        grey = cv2.warpPerspective(
+            self.grey, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+        return replace(self, pixels=grey.tobytes(), size=size, to_page=self.to_page @ np.linalg.inv(matrix))
+
+    def reduced(self, longest_side: int) -> tuple[Grey, int]:
+        """Return a smaller copy of at most `longest_side`, for a look at the whole; and the factor."""
+        width, height = self.size
+        factor = max(1, -(-max(self.size) // longest_side))
+        small = max(1, width // factor), max(1, height // factor)
+        return np.asarray(cv2.resize(self.grey, small, interpolation=cv2.INTER_AREA), np.uint8), factor
+
+    def on_page(self, box: Box) -> Box:
+        """Return the box of the upright page that contains a box of the picture."""
+        left, top, right, bottom = box
+        to_upright = _turn(self.turn, self.page_size) @ self.to_page
+        corners = np.array([[[left, top], [right, top], [right, bottom], [left, bottom]]], np.float64)
+        points = cv2.perspectiveTransform(corners, to_upright)[0]
+        width, height = self.upright_size
+        x, y = points[:, 0].clip(0, width).round(), points[:, 1].clip(0, height).round()
+        return int(x.min()), int(y.min()), int(x.max()), int(y.max())
+
+
+def _turned_size(size: Size, degrees: int) -> Size:
+    return size if degrees % 180 == 0 else size[::-1]
+
+
+def _turn(degrees: int, size: Size) -> Matrix:
+    """Return the matrix from points of a picture of this size to points of the turned one."""
+    width, height = size
+    rows = {
+        0: [[1, 0, 0], [0, 1, 0]],
+        90: [[0, 1, 0], [-1, 0, width]],
+        180: [[-1, 0, width], [0, -1, height]],
+        270: [[0, -1, height], [1, 0, 0]],
+    }[degrees]
+    return np.array([*rows, [0, 0, 1]], np.float64)

@@ -1,0 +1,50 @@
+"""Readings → results of pages."""
+
+from dataclasses import replace
+
+from ocr_service.core.documents import Block, Page, PageResult, PageWarning, WarningCode
+from ocr_service.core.options import Options
+from ocr_service.engines.page_warnings import no_text, rotated
+from ocr_service.engines.tesseract.drawings import draw
+from ocr_service.engines.tesseract.pictures import Picture
+from ocr_service.engines.tesseract.reading import Reading
+from ocr_service.layout.markdown import to_markdown
+from ocr_service.layout.pixels import compose_picture
+
+# Measured on 60 degraded pages: with an error in 25 characters or fewer, the confidence was at least 0.77;
+# upside down, sideways, mirrored or too blurred, at most 0.60.
+_LOW_CONFIDENCE = 0.75
+
+
+def page_result(page: Page, reading: Reading, options: Options) -> PageResult:
+    """Return the result of a page, with positions on the upright page."""
+    picture = reading.picture
+    layout = compose_picture(reading.lines, picture.image)
+    blocks = tuple(_on_page(block, picture) for block in layout.blocks)
+    width, height = picture.upright_size
+    return PageResult(
+        index=page.index,
+        width=width,
+        height=height,
+        rotation=picture.turn,
+        markdown=to_markdown(layout.blocks, options.markdown_ignore_labels),
+        text=layout.text,
+        blocks=blocks,
+        confidence=reading.confidence,
+        warnings=_warnings(page, reading),
+        drawings=draw(page.image.rotate(picture.turn, expand=True), blocks) if options.visualize else {},
+    )
+
+
+def _on_page(block: Block, picture: Picture) -> Block:
+    return replace(block, bbox=picture.on_page(block.bbox))
+
+
+def _warnings(page: Page, reading: Reading) -> tuple[PageWarning, ...]:
+    turned = (rotated(reading.picture.turn),) if reading.picture.turn else ()
+    if reading.confidence is None:
+        return (*turned, *no_text(page.image))
+    if reading.confidence >= _LOW_CONFIDENCE:
+        return turned
+    detail = "The confidence is low, in every direction and light that was tried: the text may be wrong."
+    return (*turned, PageWarning(WarningCode.LOW_CONFIDENCE, detail))
