@@ -8,7 +8,7 @@ PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test test-real-vllm test-clients lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-health bench-storage bench-cache bench-vl bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
+.PHONY: help run run-gpu test test-real-vllm test-clients lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-storage bench-cache bench-vl bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -67,6 +67,10 @@ corpus: ## build the evaluation set in .cache/corpus: 240 pages with their truth
 
 bench-accuracy: corpus ## accuracy and CPU time on the set, beside tesseract and OCRmyPDF; ARGS="--other CHECKOUT"
 	@$(PYTHON) -m benchmarks.bench_accuracy $(ARGS)
+
+bench-decoding: ## time and CPU time of decoding a page; ARGS="--other FOLDER" compares with another checkout
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.bench_decoding $(ARGS)
 
 bench-health: ## time to first answer, /health under full load, refusal of a decompression bomb
 	@scripts/setup.sh test

@@ -26,9 +26,31 @@ def _ticks(pid: int) -> list[int]:
 
 def _tree(pid: int) -> Iterator[int]:
     yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            yield from _tree(int(child))
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in _children(thread):
+            yield from _tree(child)
+
+
+def _children(thread: Path) -> list[int]:
+    try:
+        return [int(child) for child in thread.read_text().split()]
+    except OSError:
+        # The thread has ended.
+        return []
+
+
+def memory_of_tree_mib(pid: int) -> float:
+    """Memory of a process and of its descendants now, in MiB; what they share counts once."""
+    return sum(_proportional(each) for each in _tree(pid)) / 1024
+
+
+def _proportional(pid: int) -> int:
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        # It has ended.
+        return 0
+    return int(rollup.partition("Pss:")[2].split()[0])
 
 
 def rss_mib(pid: int) -> float:

@@ -327,11 +327,19 @@ def pdf_of_objects(objects: Sequence[bytes]) -> bytes:
     return body + tail.encode() + trailer.encode()
 
 
-def crowded_pdf(objects: int) -> bytes:
-    """Make a PDF of one page with `objects` overlapping fills: a small file that is slow to render."""
-    out = io.BytesIO()
-    canvas = Canvas(out, pagesize=(100, 100), pageCompression=1)
-    for _ in range(objects):
-        canvas.rect(0, 0, 100, 100, stroke=0, fill=1)
-    canvas.save()
-    return out.getvalue()
+def slow_pdf(blends: int = 99) -> bytes:
+    """Make a PDF whose page blends its whole area again and again: a small file that is drawn for minutes."""
+    state = b"<< /Type /ExtGState /BM /Luminosity /ca 0.5 >>"
+    rectangles = b"".join(
+        b"/G gs 0.%02d 0.5 0.7 rg 0 0 14400 14400 re f\n" % number for number in range(blends)
+    )
+    return pdf_of_objects(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 14400 14400] /Contents 4 0 R "
+            b"/Resources << /ExtGState << /G 5 0 R >> >> >>",
+            pdf_stream("", rectangles),
+            state,
+        ]
+    )

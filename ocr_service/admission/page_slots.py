@@ -65,7 +65,7 @@ class PageSlots:
             await waiter.granted
         except asyncio.CancelledError:
             if not waiter.granted.cancelled():
-                self._free(pixels, owner)
+                self.give_back(pixels, owner)
             else:
                 # Smaller pages may have waited behind this one.
                 self._serve()
@@ -76,7 +76,7 @@ class PageSlots:
         self.pages_done += 1
         self._speed.add_page(self._clock() - self._last_change)
         self._last_change = self._clock()
-        self._free(pixels, owner)
+        self.give_back(pixels, owner)
 
     def _grant(self, waiter: _Waiter) -> None:
         if not self.pages_taken:
@@ -87,7 +87,8 @@ class PageSlots:
         self.job_pages_taken += waiter.owner is not None
         waiter.granted.set_result(None)
 
-    def _free(self, pixels: int, owner: str | None) -> None:
+    def give_back(self, pixels: int, owner: str | None = None) -> None:
+        """Release the slot of a page that is not done and needs another one later."""
         self.pages_taken -= 1
         self.pixels_taken -= pixels
         self.job_pages_taken -= owner is not None

@@ -13,6 +13,7 @@ from ocr_service.admission.admission import ABORT_SECONDS
 from ocr_service.api.service import Service
 from ocr_service.core.engine import EngineState
 from ocr_service.core.errors import EngineUnavailable
+from ocr_service.decoding import DECODERS
 from ocr_service.runtime import connections
 from ocr_service.runtime.listen_address import listen_address
 from ocr_service.runtime.memory import trim_when_idle
@@ -33,7 +34,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     for name, work in {
         "event loop watchdog": service.watchdog.run(),
         "engine monitor": engine.watch(),
-        "memory trimming": trim_when_idle(service.admission.slots),
+        "memory trimming": trim_when_idle(service.admission.slots, DECODERS.trim),
+        "start of the decoders": asyncio.to_thread(DECODERS.start),
         "storage monitor": result_store.watch(),
         "jobs": service.jobs.run(),
         **{name: run() for name, run in service.tasks.items()},

@@ -11,10 +11,12 @@ from ocr_service import __version__
 from ocr_service.admission.admission import Admission
 from ocr_service.api.requests.upload_disk import UploadDisk
 from ocr_service.core.engine import Engine, EngineState, VlmState
+from ocr_service.decoding import DECODERS
 from ocr_service.jobs.job import JobState
 from ocr_service.jobs.jobs import Jobs
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime.open_connections import OpenConnections
+from ocr_service.runtime.processes.pool import Pool
 from ocr_service.storage.result_store import ResultStore
 from ocr_service.telemetry.gpus import Gpu
 from ocr_service.telemetry.metrics import REGISTRY
@@ -86,6 +88,10 @@ pages_in_flight = StateGauge("ocr_pages_in_flight", "Pages that are being decode
 pages_limit = StateGauge("ocr_pages_in_flight_limit", "Maximum number of pages in flight.")
 pixels_in_flight = StateGauge("ocr_pixels_in_flight", "Pixels of the pages in flight.")
 pixels_limit = StateGauge("ocr_pixels_in_flight_limit", "Maximum number of pixels in flight.")
+decoders_busy = StateGauge("ocr_decoders_busy", "Decoding processes at work, by their lane.", ("lane",))
+decoders_limit = StateGauge(
+    "ocr_decoders_limit", "Maximum number of these processes, by their lane.", ("lane",)
+)
 documents_held = StateGauge("ocr_documents_held_bytes", "Size of the received documents in memory.")
 documents_limit = StateGauge(
     "ocr_documents_held_limit_bytes", "Maximum size of the received documents in memory."
@@ -136,6 +142,7 @@ class Scrape:
             *_of_connections(connections),
             upload_disk_used.of(upload_disk.used),
             upload_disk_limit.of(upload_disk.max_bytes),
+            *_of_decoders(DECODERS),
             cache_memory.of(pipeline.cache.memory_bytes if pipeline.cache else None),
             *_of_result_store(result_store),
             *_of_jobs(jobs_of_service),
@@ -176,6 +183,12 @@ def _of_connections(connections: OpenConnections) -> Iterator[Metric]:
     yield connections_open.of(connections.count)
     yield connections_limit.of(connections.max_count)
     yield answers_unread.of(connections.unread)
+
+
+def _of_decoders(decoders: Pool) -> Iterator[Metric]:
+    lanes = {"quick": decoders.quick, "slow": decoders.slow}
+    yield decoders_busy.each({(name,): lane.taken for name, lane in lanes.items()})
+    yield decoders_limit.each({(name,): lane.places for name, lane in lanes.items()})
 
 
 def _of_result_store(result_store: ResultStore) -> Iterator[Metric]:

@@ -72,6 +72,10 @@ class FontFiles:
     def __init__(self, folders: tuple[str, ...] = _FOLDERS) -> None:
         self._folders = folders
 
+    def load(self) -> None:
+        """Look for the files now, and not when the first is needed."""
+        self._paths  # noqa: B018
+
     @property
     def missing_packages(self) -> list[str]:
         """Debian packages to install, so that Cyrillic and Greek letters can be drawn."""

@@ -1,31 +1,30 @@
 """Image files → upright pages of 8-bit grey or RGB pixels, within the pixel limit."""
 
-import asyncio
 import io
 import math
+import mmap
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pillow_heif
-from PIL import ExifTags, Image, _imaging
+from PIL import ExifTags, Image
 from PIL.GifImagePlugin import GifImageFile
 
-from ocr_service.core.documents import ImageMode, Page, PageWarning, WarningCode
+from ocr_service.core.documents import ImageMode, PageWarning, WarningCode
 from ocr_service.core.errors import BrokenDocument, OcrError, TooManyPages
 from ocr_service.decoding import truncated_webp
 from ocr_service.decoding.av1_sizes import av1_sizes
+from ocr_service.decoding.canvas import put_image
 from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.metadata import without_metadata
 from ocr_service.decoding.partial_images import decoded_part
 from ocr_service.decoding.pixels import to_plain
-from ocr_service.runtime.native_messages import silence_libtiff
-from ocr_service.runtime.threads import run_in_thread
+from ocr_service.decoding.requests import Contents, Drawn
+from ocr_service.runtime.processes.sandbox import limit_memory
 
 # Pillow has a global limit of its own; the limit of this service is a setting, checked for every frame.
 Image.MAX_IMAGE_PIXELS = None
 pillow_heif.register_heif_opener(thumbnails=False)
-silence_libtiff(_imaging)
 
 # To count the pages of a TIFF, Pillow walks its directories; a malicious file can hold millions of them.
 MAX_TIFF_PAGES = 2_000
@@ -47,39 +46,60 @@ _TRUNCATED = PageWarning(
     WarningCode.TRUNCATED_FILE, "The file is truncated or damaged: a part of the image could not be decoded."
 )
 
-_DECODERS = ThreadPoolExecutor(thread_name_prefix="images")
+_MIB = 2**20
+# Memory of an image whose pixels are not decoded: metadata take up to 30 times their size in the file.
+_TO_OPEN = 512 * _MIB
+# In addition, for each pixel of a page: some conversions have several copies at a time.
+_TO_DECODE_A_PIXEL = 32
 
 
 class ImageFile:
-    """An open image file: a page per TIFF page; one page for other images, the first frame if animated."""
+    """An open image file: a page per TIFF page; one page for other images, the first frame if animated.
 
-    def __init__(self, data: bytes, format_name: str, mode: ImageMode, limits: Limits) -> None:
+    known: what an earlier opening found.
+    """
+
+    def __init__(
+        self, data: bytes, format_name: str, mode: ImageMode, limits: Limits, known: Contents
+    ) -> None:
         self._mode = mode
         self._limits = limits
-        self._one_at_a_time = asyncio.Lock()
         self._data = data
         self._format = format_name
+        limit_memory(_TO_OPEN)
         if format_name == "AVIF":
             self._check_av1()
         image = self._opened_in_any_way()
-        self.page_count = _count_frames(image) if format_name == "TIFF" else 1
-        if self.page_count == 1:
-            self._check_size(image)
-        # A file of several pages stays open; others are opened again, so that no pixels are held.
-        self._pages = image if self.page_count > 1 else None
+        self.contents = known
+        if not known.page_count:
+            self.contents = Contents(_count_frames(image) if format_name == "TIFF" else 1)
+        # A file of several pages stays open. An image is opened again after it was decoded, so that no pixels
+        # are held.
+        self._pages = image if self.contents.page_count > 1 else None
+        self._image = image if self._pages is None else None
+        if self._image:
+            self._check_size(self._image)
 
-    async def pixels(self, index: int) -> int:
-        """Return the number of pixels of a page after decoding; raises BrokenDocument or TooManyPixels."""
-        async with self._one_at_a_time:
-            return await asyncio.to_thread(self._measure, index)
+    def measure(self, index: int) -> int:
+        """Return the number of pixels of page `index`, from 1; raises BrokenDocument or TooManyPixels."""
+        limit_memory(_TO_OPEN)
+        with _pillow_errors_translated():
+            image = self._frame(index)
+            x_dpi, y_dpi = _resolutions(image)
+            # The orientation may be stored after the pixels, and changes the rounding: take the larger size.
+            sizes = _square_size(image.size, x_dpi, y_dpi), _square_size(image.size, y_dpi, x_dpi)
+            return max(width * height for width, height in sizes)
 
-    async def page(self, index: int) -> Page:
-        """Decode page `index`, from 1; raises BrokenDocument or TooManyPixels."""
-        async with self._one_at_a_time:
-            return await run_in_thread(_DECODERS, self._decode, index)
+    def draw(self, index: int, memory: mmap.mmap) -> Drawn:
+        """Decode page `index`, from 1, into the memory; raises BrokenDocument or TooManyPixels."""
+        limit_memory(_TO_OPEN + _TO_DECODE_A_PIXEL * self._limits.max_page_pixels)
+        with _pillow_errors_translated():
+            image, resolution, is_whole = self._decode(index)
+            put_image(memory, image)
+            return Drawn(*image.size, resolution, () if is_whole else (_TRUNCATED,))
 
-    async def close(self) -> None:
-        """Do nothing: bytes and pixels are freed with the object, and pages may still use them."""
+    def close(self) -> None:
+        """Do nothing: bytes and pixels are freed with the object."""
 
     def _open(self) -> Image.Image:
         with _pillow_errors_translated():
@@ -99,32 +119,21 @@ class ImageFile:
         data, self._data = self._data, without_metadata(self._data, self._format)
         return self._data != data
 
-    def _measure(self, index: int) -> int:
-        with _pillow_errors_translated():
-            image = self._frame(index)
-            x_dpi, y_dpi = _resolutions(image)
-            # The orientation may be stored after the pixels, and changes the rounding: take the larger size.
-            sizes = _square_size(image.size, x_dpi, y_dpi), _square_size(image.size, y_dpi, x_dpi)
-            return max(width * height for width, height in sizes)
-
-    def _decode(self, index: int) -> Page:
-        with _pillow_errors_translated():
-            image = self._frame(index)
-            x_dpi, y_dpi = _resolutions(image)
-            # Pillow rotates a TIFF when it decodes it. A PNG can have its orientation behind the pixels.
-            is_rotated = self._format == "TIFF" and _is_rotated_by_a_quarter(image)
-            frame = _frame_of_gif(image)
-            image, is_whole = self._with_pixels(image, index)
-            if is_rotated or _is_rotated_by_a_quarter(image):
-                x_dpi, y_dpi = y_dpi, x_dpi
-            plain = to_plain(image, self._mode)
-            if frame:
-                plain = _white_outside(plain, frame)
-            if plain is self._pages:
-                # The next page would be decoded into the same object.
-                plain = plain.copy()
-            page = self._with_square_pixels(plain, x_dpi, y_dpi)
-            return Page(index, page, _credible(max(x_dpi, y_dpi)), () if is_whole else (_TRUNCATED,))
+    def _decode(self, index: int) -> tuple[Image.Image, int | None, bool]:
+        """Return the page, its pixels per inch if known, and whether it is whole."""
+        image = self._frame(index)
+        self._image = None
+        x_dpi, y_dpi = _resolutions(image)
+        # Pillow rotates a TIFF when it decodes it. A PNG can have its orientation behind the pixels.
+        is_rotated = self._format == "TIFF" and _is_rotated_by_a_quarter(image)
+        frame = _frame_of_gif(image)
+        image, is_whole = self._with_pixels(image, index)
+        if is_rotated or _is_rotated_by_a_quarter(image):
+            x_dpi, y_dpi = y_dpi, x_dpi
+        plain = to_plain(image, self._mode)
+        if frame:
+            plain = _white_outside(plain, frame)
+        return self._with_square_pixels(plain, x_dpi, y_dpi), _credible(max(x_dpi, y_dpi)), is_whole
 
     def _with_pixels(self, image: Image.Image, index: int) -> tuple[Image.Image, bool]:
         """Decode the image at page `index`; return it, or a part of it, and whether it is whole."""
@@ -150,11 +159,11 @@ class ImageFile:
 
     def _frame(self, index: int) -> Image.Image:
         """Return the image at page `index`, not decoded yet; raises TooManyPixels."""
-        image = self._pages or self._open()
-        if self._pages:
-            image.seek(index - 1)
-            self._check_size(image)
-        return image
+        if self._pages is None:
+            return self._image or self._open()
+        self._pages.seek(index - 1)
+        self._check_size(self._pages)
+        return self._pages
 
     def _with_square_pixels(self, image: Image.Image, x_dpi: float, y_dpi: float) -> Image.Image:
         """Resize an image whose resolutions differ, so that letters have their true proportions."""

@@ -1,6 +1,5 @@
 """Images that end early, or are damaged in the middle: the part that can be decoded, on white."""
 
-import threading
 from contextlib import suppress
 from typing import Any, cast
 
@@ -16,19 +15,6 @@ _WHITE: dict[str, Any] = {
 }
 
 
-class _Tolerance(threading.local):
-    """Stands for a global of Pillow, which asks for its truth: true only in a thread that wants it."""
-
-    wanted = False
-
-    def __bool__(self) -> bool:
-        return self.wanted
-
-
-_TOLERANCE = _Tolerance()
-ImageFile.LOAD_TRUNCATED_IMAGES = cast(bool, _TOLERANCE)
-
-
 def decoded_part(image: Image.Image) -> Image.Image | None:
     """Decode what can be decoded of an open image; None if this is nothing, or has one color only."""
     white = _lightest_color(image) if image.mode == "P" else _WHITE.get(image.mode)
@@ -38,13 +24,14 @@ def decoded_part(image: Image.Image) -> Image.Image | None:
     if not image.info.get("progressive"):
         # Otherwise Pillow adds an end marker to a JPEG, and the decoder fills the rest with grey.
         image._ended = True  # type: ignore[attr-defined]  # noqa: SLF001
-    _TOLERANCE.wanted = True
+    # A global of Pillow; a decoding process has one thread.
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
         # Some decoders fail at the damage, after they have decoded the pixels before it.
         with suppress(Exception):
             image.load()
     finally:
-        _TOLERANCE.wanted = False
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
     image.tile = []  # type: ignore[attr-defined]
     return None if _has_one_color(image) else image
 

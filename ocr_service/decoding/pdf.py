@@ -1,140 +1,97 @@
-"""PDF files → rendered pages, at the resolution of the engine and within the pixel limit.
-
-PDFium is not thread-safe, not even across documents: all calls run on the single thread of `_PDFIUM`.
-"""
+"""PDF files → drawn pages, at the resolution of the engine and within the pixel limit."""
 
 import math
-import time
-from concurrent.futures import ThreadPoolExecutor
+import mmap
 from contextlib import suppress
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from ocr_service.core.documents import ImageMode, Page
+from ocr_service.core.documents import ImageMode
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf
+from ocr_service.decoding import user_units
+from ocr_service.decoding.font_report import FontReport, report_of
 from ocr_service.decoding.fonts import FONTS
+from ocr_service.decoding.glyphs import Glyphs
 from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.open_pdf import OpenPdf
 from ocr_service.decoding.page_objects import pictures
-from ocr_service.decoding.probe import NO_PAGE, PageReport, Probe
-from ocr_service.decoding.rendering import RenderingStopped, render
-from ocr_service.runtime.threads import run_in_thread
+from ocr_service.decoding.rendering import render
+from ocr_service.decoding.requests import NO_COMMON_UNIT, Contents, Drawn
+from ocr_service.runtime.processes.sandbox import limit_memory
 
 POINTS_PER_INCH = 72
 
-# CPU time, limited because other documents wait for the thread. A scanned page takes tenths of a second, a
-# dense map seconds. The clock is no measure on a busy machine; when the request times out, the document is
-# closed.
-_MAX_RENDER_SECONDS = 60.0
+_MIB = 2**20
+# PDFium parses all contents of a page before it answers any question about the page, and parses a form as
+# often as it is used: with two kilobytes of nested forms, this would take unlimited memory.
+_TO_READ = 512 * _MIB
+# In addition, for each pixel that a picture may have: PDFium decodes a picture at its full size.
+_TO_DRAW_A_PIXEL = 16
 
-_PDFIUM = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdfium", initializer=FONTS.install)
-_PROBING = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pdf-probe")
-_PROBE = Probe()
+_GLYPHS = Glyphs(FONTS)
 
 
 class PdfFile:
-    """An open PDF; `open` creates it."""
+    """An open PDF. known: what an earlier opening found."""
 
-    def __init__(self, data: bytes, dpi: int, mode: ImageMode, limits: Limits) -> None:
-        self._data = data
+    def __init__(self, data: bytes, dpi: int, mode: ImageMode, limits: Limits, known: Contents) -> None:
         self._dpi = dpi
         self._mode = mode
         self._limits = limits
-        self._pdf: OpenPdf | None = None
-        self._is_closed = False
-        self._render_deadline = math.inf
-        # Points per unit of all pages; NO_COMMON_UNIT if the probe must be asked for each page.
-        self._common_unit = 1.0
-        self.page_count = 0
+        limit_memory(_TO_READ)
+        self._pdf = _open(data)
+        self.contents = known if known.page_count else self._find_contents(data)
 
-    @classmethod
-    async def open(cls, data: bytes, dpi: int, mode: ImageMode, limits: Limits) -> "PdfFile":
-        """Parse the file; raises EncryptedPdf or BrokenDocument."""
-        document = cls(data, dpi, mode, limits)
-        document._common_unit = (await document._probe(NO_PAGE)).user_unit
-        try:
-            await run_in_thread(_PDFIUM, document._parse)
-        except BaseException:
-            # Even if the caller is cancelled: the memory of PDFium must be freed on its own thread.
-            await document.close()
-            raise
-        return document
+    def close(self) -> None:
+        """Release the memory."""
+        self._pdf.close()
 
-    async def pixels(self, index: int) -> int:
-        """Return the number of pixels of page `index`, from 1, after rendering; raises BrokenDocument."""
-        unit = self._common_unit or (await self._probe(index)).user_unit
-        return await run_in_thread(_PDFIUM, self._measure, index, unit)
-
-    async def page(self, index: int) -> Page:
-        """Render page `index`, from 1; raises BrokenDocument or TooManyPixels."""
-        report = await self._probe(index)
-        return await run_in_thread(_PDFIUM, self._render, index, report)
-
-    async def close(self) -> None:
-        """Release the document's memory after PDFium has stopped using it."""
-        self._is_closed = True
-        # Not awaited: PDFium may render a page for minutes, and a request that timed out must answer at once.
-        _PDFIUM.submit(self._free)
-
-    async def _probe(self, index: int) -> PageReport:
-        return await run_in_thread(_PROBING, _PROBE.check, self, self._data, index)
-
-    def _parse(self) -> None:
-        try:
-            self._pdf = OpenPdf(self._data)
-        except pdfium.PdfiumError as error:
-            if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
-                raise EncryptedPdf("The PDF needs a password; send it without one.") from None
-            if error.err_code == pdfium_c.FPDF_ERR_SECURITY:
-                raise EncryptedPdf(
-                    "The PDF is encrypted by a method that is not supported; send it without encryption."
-                ) from None
-            raise BrokenDocument("The PDF is damaged: its structure cannot be read.") from error
-        self.page_count = len(self._pdf.document)
-        if not self.page_count:
-            raise BrokenDocument("The PDF has no pages.")
-
-    def _free(self) -> None:
-        if self._pdf is not None:
-            self._pdf.close()
-
-    def _measure(self, index: int, unit: float) -> int:
-        assert self._pdf is not None
+    def measure(self, index: int) -> int:
+        """Return the number of pixels of page `index`, from 1; raises BrokenDocument."""
         try:
             # Read from the page tree; the contents of the page are not parsed.
             size: tuple[float, float] = self._pdf.document.get_page_size(index - 1)
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"Page {index} of the PDF is damaged.") from error
-        width, height = size
+        (width, height), unit = size, self._unit(index)
         scale = unit * self._scale(width * unit, height * unit)
         return math.ceil(width * scale) * math.ceil(height * scale)
 
-    def _render(self, index: int, report: PageReport) -> Page:
-        assert self._pdf is not None
-        if self._is_closed:
-            # Closed while the page was probed.
-            raise BrokenDocument(f"Page {index} of the PDF is not needed any more.")
-        unit = report.user_unit
-        self._render_deadline = time.thread_time() + _MAX_RENDER_SECONDS
+    def draw(self, index: int, memory: mmap.mmap) -> Drawn:
+        """Draw page `index`, from 1; raises BrokenDocument or TooManyPixels."""
+        limit_memory(_TO_READ)
         try:
-            with self._pdf.page(index, system_fonts=report.fonts.needs_system_fonts) as page:
+            with self._pdf.page(index, system_fonts=False) as page:
                 self._check_pictures(page)
-                width, height = page.get_size()
-                scale = self._scale(width * unit, height * unit)
-                image = render(page, scale * unit, self._mode, self._should_stop)
-        except RenderingStopped:
-            raise BrokenDocument(
-                f"Page {index} of the PDF takes more than {_MAX_RENDER_SECONDS:g} s of CPU time to render."
-            ) from None
+                report = report_of(page, _GLYPHS, with_system_fonts=False)
+                if not report.needs_system_fonts:
+                    return self._drawn(page, index, memory, report)
+            with self._pdf.page(index, system_fonts=True) as page:
+                report = report_of(page, _GLYPHS, with_system_fonts=True)
+                return self._drawn(page, index, memory, report)
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"Page {index} of the PDF cannot be rendered.") from error
-        warnings = report.fonts.warnings(FONTS.files.missing_packages)
-        return Page(index, image, round(scale * POINTS_PER_INCH), warnings)
 
-    def _should_stop(self) -> bool:
-        # Called on the thread that renders, so that this is its CPU time.
-        return self._is_closed or time.thread_time() > self._render_deadline
+    def _find_contents(self, data: bytes) -> Contents:
+        may_have_units = user_units.may_be_used(data)
+        return Contents(len(self._pdf.document), NO_COMMON_UNIT if may_have_units else 1.0)
+
+    def _drawn(self, page: pdfium.PdfPage, index: int, memory: mmap.mmap, report: FontReport) -> Drawn:
+        limit_memory(_TO_READ + _TO_DRAW_A_PIXEL * self._limits.max_page_pixels)
+        unit = self._unit(index)
+        width, height = page.get_size()
+        scale = self._scale(width * unit, height * unit)
+        size = render(page, scale * unit, self._mode, memory)
+        return Drawn(*size, round(scale * POINTS_PER_INCH), report.warnings(FONTS.files.missing_packages))
+
+    def _unit(self, index: int) -> float:
+        """Return the points per unit of a page."""
+        if self.contents.common_unit != NO_COMMON_UNIT:
+            return self.contents.common_unit
+        with suppress(pdfium.PdfiumError):
+            return user_units.user_unit(self._pdf.document, index)
+        return 1.0
 
     def _scale(self, width: float, height: float) -> float:
         """Return the pixels per point for the resolution, or fewer if the page would exceed the limits."""
@@ -158,3 +115,16 @@ class PdfFile:
             # A picture that is so damaged that it has no size is not rendered.
             with suppress(pdfium.PdfiumError):
                 self._limits.check_pixels(*picture.get_px_size())
+
+
+def _open(data: bytes) -> OpenPdf:
+    try:
+        return OpenPdf(data)
+    except pdfium.PdfiumError as error:
+        if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
+            raise EncryptedPdf("The PDF needs a password; send it without one.") from None
+        if error.err_code == pdfium_c.FPDF_ERR_SECURITY:
+            raise EncryptedPdf(
+                "The PDF is encrypted by a method that is not supported; send it without encryption."
+            ) from None
+        raise BrokenDocument("The PDF is damaged: its structure cannot be read.") from error

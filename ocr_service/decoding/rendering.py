@@ -1,65 +1,43 @@
-"""One page of a PDF → an image, rendered in steps, so that a page that takes too long can be stopped.
+"""One page of a PDF → its pixels, drawn where they are needed."""
 
-PDFium calls back after every hundred objects. If each object is blended with everything below it, a hundred
-of them may take minutes: these cannot be stopped, and other PDFs wait meanwhile.
-"""
-
+import ctypes
 import math
-from collections.abc import Callable
+import mmap
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
-from PIL import Image
-from pypdfium2.internal import set_callback
 
 from ocr_service.core.documents import ImageMode
 
-_WHITE = (255, 255, 255, 255)
+_WHITE = 0xFFFFFFFF
 # Annotations are rendered; the cache of decoded images is limited, to save memory.
 _FLAGS = pdfium_c.FPDF_ANNOT | pdfium_c.FPDF_RENDER_LIMITEDIMAGECACHE
+# Bytes per pixel as `canvas.py` says.
 _PIXEL_FORMATS = {
-    "L": (pdfium_c.FPDFBitmap_Gray, pdfium_c.FPDF_GRAYSCALE),
-    "RGB": (pdfium_c.FPDFBitmap_BGR, pdfium_c.FPDF_REVERSE_BYTE_ORDER),
+    "L": (pdfium_c.FPDFBitmap_Gray, 1, pdfium_c.FPDF_GRAYSCALE),
+    "RGB": (pdfium_c.FPDFBitmap_BGRx, 4, pdfium_c.FPDF_REVERSE_BYTE_ORDER),
 }
 
 
-class RenderingStopped(Exception):
-    """The rendering of a page was stopped before its end."""
+def render(page: pdfium.PdfPage, scale: float, mode: ImageMode, memory: mmap.mmap) -> tuple[int, int]:
+    """Render a page into the memory, and return its width and height in pixels; raises PdfiumError.
 
-
-def render(
-    page: pdfium.PdfPage, scale: float, mode: ImageMode, should_stop: Callable[[], bool]
-) -> Image.Image:
-    """Render a page; raises RenderingStopped, or PdfiumError.
-
-    scale: pixels per point. should_stop: called between two steps; True stops the rendering.
+    scale: pixels per point.
     """
     width, height = (math.ceil(side * scale) for side in page.get_size())
-    pixel_format, flag = _PIXEL_FORMATS[mode]
-    bitmap = pdfium.PdfBitmap.new_native(width, height, pixel_format, rev_byteorder=mode == "RGB")
+    pixel_format, depth, flag = _PIXEL_FORMATS[mode]
+    if width * height * depth > len(memory):
+        raise pdfium.PdfiumError("the page is larger than its memory")
+    pixels = ctypes.c_ubyte.from_buffer(memory)
+    bitmap = pdfium_c.FPDFBitmap_CreateEx(width, height, pixel_format, ctypes.byref(pixels), width * depth)
+    if not bitmap:
+        raise pdfium.PdfiumError("the bitmap cannot be made")
     try:
-        bitmap.fill_rect(_WHITE, 0, 0, width, height)
-        _render_onto(bitmap, page, (0, 0, width, height, 0, _FLAGS | flag), should_stop)
-        # `convert` copies even if the mode is the same, because the bitmap's memory is freed below.
-        image: Image.Image = bitmap.to_pil().convert(mode)
-        return image
+        pdfium_c.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, _WHITE)
+        placement = (0, 0, width, height, 0, _FLAGS | flag)
+        pdfium_c.FPDF_RenderPageBitmap(bitmap, page, *placement)
+        if page.formenv:
+            pdfium_c.FPDF_FFLDraw(page.formenv, bitmap, page, *placement)
     finally:
-        bitmap.close()
-
-
-def _render_onto(
-    bitmap: pdfium.PdfBitmap,
-    page: pdfium.PdfPage,
-    placement: tuple[int, ...],
-    should_stop: Callable[[], bool],
-) -> None:
-    pause = pdfium_c.IFSDK_PAUSE(version=1)
-    set_callback(pause, "NeedToPauseNow", lambda _: should_stop())
-    status = pdfium_c.FPDF_RenderPageBitmap_Start(bitmap, page, *placement, pause)
-    pdfium_c.FPDF_RenderPage_Close(page)
-    if status == pdfium_c.FPDF_RENDER_TOBECONTINUED:
-        raise RenderingStopped
-    if status == pdfium_c.FPDF_RENDER_FAILED:
-        raise pdfium.PdfiumError("the page cannot be rendered")
-    if page.formenv:
-        pdfium_c.FPDF_FFLDraw(page.formenv, bitmap, page, *placement)
+        pdfium_c.FPDFBitmap_Destroy(bitmap)
+    return width, height

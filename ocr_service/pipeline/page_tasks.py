@@ -7,14 +7,13 @@ import traceback
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
+from typing import Protocol
 
-from ocr_service.admission.page_queue import PageQueue
-from ocr_service.core.documents import PageResult, Timings
+from ocr_service.admission.page_queue import PageQueue, PageSlot
+from ocr_service.core.documents import Page, PageResult, Timings
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import EngineError, EngineUnavailable, PageError, RecognitionFailed, bare
 from ocr_service.core.options import Options
-from ocr_service.decoding import Document
 from ocr_service.pipeline.recent_pages import RecentPages
 from ocr_service.runtime.threads import WorkTracker, work_tracker
 from ocr_service.telemetry import metrics, tracing
@@ -22,12 +21,22 @@ from ocr_service.telemetry import metrics, tracing
 log = logging.getLogger(__name__)
 
 
+class Pages(Protocol):
+    """The pages of an open document; see `decoding.Document`."""
+
+    async def pixels(self, index: int) -> int:
+        """Return the number of pixels of a page; raises PageError."""
+
+    async def page(self, index: int, slot: PageSlot) -> Page:
+        """Decode a page; raises PageError."""
+
+
 class PageTasks:
     """Decodes and recognizes the selected pages of a document; each page has a task and a slot."""
 
     def __init__(
         self,
-        document: Document,
+        document: Pages,
         pages: Sequence[int],
         options: Options,
         engine: Engine,
@@ -63,10 +72,10 @@ class PageTasks:
             for index in self._pages:
                 began = time.perf_counter()
                 pixels, error = await self._size(index)
-                await queue.acquire(pixels)
+                slot = await queue.acquire(pixels)
                 waited = Timings(queue=time.perf_counter() - began)
-                tracker = WorkTracker(partial(queue.release, pixels))
-                task = tasks.create_task(self._finish(index, waited, tracker, error))
+                tracker = WorkTracker(slot.end)
+                task = tasks.create_task(self._finish(index, slot, waited, tracker, error))
                 # A callback, because a task that is cancelled before its first step runs no code of its own.
                 task.add_done_callback(tracker.task_done)
 
@@ -78,7 +87,7 @@ class PageTasks:
             return 0, error
 
     async def _finish(
-        self, index: int, waited: Timings, tracker: WorkTracker, error: Exception | None
+        self, index: int, slot: PageSlot, waited: Timings, tracker: WorkTracker, error: Exception | None
     ) -> None:
         work_tracker.set(tracker)
         outcome = "failed"
@@ -86,7 +95,7 @@ class PageTasks:
             with tracing.span("page", {"ocr.page": index}):
                 if error is not None:
                     raise error
-                result = await self._read(index)
+                result = await self._read(index, slot)
             result = replace(result, timings=result.timings + waited)
             outcome = _count(result)
             self._finish_with(result)
@@ -109,10 +118,10 @@ class PageTasks:
         self._recent.add(result.quality)
         self._finished.put_nowait(result)
 
-    async def _read(self, index: int) -> PageResult:
+    async def _read(self, index: int, slot: PageSlot) -> PageResult:
         began = time.perf_counter()
         with tracing.span("decode"):
-            page = await self._document.page(index)
+            page = await self._document.page(index, slot)
         decode = time.perf_counter() - began
         decoded, warnings = page.image.size, page.warnings
         recognizing = self._engine.recognize(page, self._options)

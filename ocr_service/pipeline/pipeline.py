@@ -13,7 +13,7 @@ from ocr_service.core.documents import PageResult
 from ocr_service.core.engine import Engine
 from ocr_service.core.options import Options
 from ocr_service.decoding import Limits, check_images
-from ocr_service.decoding.fonts import FONTS
+from ocr_service.decoding.font_files import FontFiles
 from ocr_service.pipeline.cache import ResultCache, result_key
 from ocr_service.pipeline.caching_reader import CachingReader
 from ocr_service.pipeline.page_reader import PageReader
@@ -97,7 +97,7 @@ class Pipeline:
             return pages
         refuse_too_many(len(pages), self._max_pages)
         pictures = [picture for page in pages for picture in page.images.values()]
-        await asyncio.to_thread(check_images, pictures, self._limits)
+        await check_images(pictures, self._limits)
         await self.engine.start()
         self.engine.check(options)
         return await self.engine.restructure(pages, options)
@@ -111,4 +111,4 @@ def _sha256(data: bytes) -> str:
 def _decoders() -> list[str]:
     """Return the versions of the libraries that decode pages, and of the fonts."""
     libraries = [importlib.metadata.version(name) for name in ("pillow", "pillow-heif", "pypdfium2")]
-    return libraries + FONTS.files.versions
+    return libraries + FontFiles().versions

@@ -3,19 +3,23 @@
 import asyncio
 import ctypes
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
 # Parameters of mallopt, by their numbers in malloc.h.
+_ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1
 _SETTINGS = {
     # One arena for all threads. With several, a thread cannot reuse the memory that another one freed.
-    -8: 1,  # M_ARENA_MAX
+    _ARENA_MAX: 1,
     # Pages of a usual size are on the heap, because a new mapping for each page costs more than its decoding.
     # Pillow splits large images into blocks of 16 MiB, which are mapped and return to the system at once.
-    -3: 15 * 2**20,  # M_MMAP_THRESHOLD
-    -1: 256 * 2**20,  # M_TRIM_THRESHOLD
+    _MMAP_THRESHOLD: 15 * 2**20,
+    _TRIM_THRESHOLD: 256 * 2**20,
 }
+
+# A decoding process uses the memory of one page for the next, also of a large image.
+WORKER_SETTINGS = {_ARENA_MAX: 1, _MMAP_THRESHOLD: 31 * 2**20, _TRIM_THRESHOLD: 96 * 2**20}
 
 _PAUSE_SECONDS = 5.0
 
@@ -32,11 +36,11 @@ class PageCounts(Protocol):
         """Pages in progress."""
 
 
-def configure_malloc() -> None:
+def configure_malloc(settings: Mapping[int, int] = _SETTINGS) -> None:
     """Let all threads share freed memory. Call this before the first thread starts."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for name, value in _SETTINGS.items():
+        for name, value in settings.items():
             mallopt(name, value)
 
 
@@ -53,12 +57,22 @@ def collection_paused() -> Iterator[None]:
         gc.enable()
 
 
-async def trim_when_idle(pages: PageCounts, pause: float = _PAUSE_SECONDS) -> None:
-    """Return freed memory to the system while no page is in progress. Runs until cancelled."""
+def trim_malloc() -> None:
+    """Return freed memory to the system."""
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+async def trim_when_idle(pages: PageCounts, also: Callable[[], None], pause: float = _PAUSE_SECONDS) -> None:
+    """Return freed memory to the system while no page is in progress. Runs until cancelled.
+
+    also: does the same for other processes.
+    """
     seen = 0
-    while malloc_trim is not None:
+    while True:
         await asyncio.sleep(pause)
         if pages.pages_done != seen and not pages.pages_taken:
             seen = pages.pages_done
-            await asyncio.to_thread(malloc_trim, 0)
+            also()
+            await asyncio.to_thread(trim_malloc)

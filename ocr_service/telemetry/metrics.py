@@ -80,6 +80,13 @@ page_queue = _histogram(
     "ocr_page_queue_duration_seconds", "Time that a page waits for a slot and for the engine."
 )
 page_decode = _histogram("ocr_page_decode_duration_seconds", "Decoding time of a page.")
+decoders_lost = _counter(
+    "ocr_decoders_lost_total",
+    "Decoding processes that ended before they replied. `died`: a crash or a limit. `stopped`: nobody waited "
+    "any more, or the work starts again in the slow lane.",
+    "reason",
+    ("died", "stopped"),
+)
 page_recognition = _histogram("ocr_page_recognition_duration_seconds", "Recognition time of a page.")
 
 cache_lookups = _counter(

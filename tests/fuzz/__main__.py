@@ -1,6 +1,6 @@
 """Feeds mutated files to the decoder for some minutes: `python -m tests.fuzz --minutes 10 --seed 1`.
 
-No file may crash the decoder, make it hang, use more memory than its pages need, or raise an error other than
+No file may end the service, make it hang, use more memory than its pages need, or raise an error other than
 the documented ones. If one does, it is saved, and `python -m tests.fuzz.decoder FILE` decodes it again.
 """
 
@@ -69,14 +69,14 @@ def save(format_name: str, number: int, data: bytes, outcome: Outcome) -> None:
 
 def print_table(tallies: dict[str, Tally]) -> None:
     """Print the outcomes by format."""
-    print("\n\n| format | files | read | refused | slowest s | most MiB | findings |")
-    print("|---|---|---|---|---|---|---|")
+    print("\n\n| format | files | read | refused | died | slowest s | most MiB | findings |")
+    print("|---|---|---|---|---|---|---|---|")
     for name, tally in tallies.items():
-        files, read = tally.outcomes.total(), tally.outcomes["read"]
-        refused = files - read - tally.found.total()
+        files, read, died = tally.outcomes.total(), tally.outcomes["read"], tally.outcomes["died"]
+        refused = files - read - died - tally.found.total()
         found = ", ".join(f"{wrong}: {count}" for wrong, count in tally.found.items()) or "none"
         most = f"{tally.slowest:.1f} | {tally.most_mib:.0f}"
-        print(f"| {name} | {files} | {read} | {refused} | {most} | {found} |")
+        print(f"| {name} | {files} | {read} | {refused} | {died} | {most} | {found} |")
 
 
 def main() -> None:

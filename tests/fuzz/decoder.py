@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ocr_service.core.errors import OcrError
-from ocr_service.decoding import Limits, open_document
+from ocr_service.decoding import DECODERS, Limits, open_document
+from ocr_service.telemetry import metrics
 
 # Pages are small, so that slow or large ones stand out.
 LIMITS = Limits(max_page_pixels=4_000_000, max_page_side=20_000)
@@ -59,23 +60,37 @@ def _check_page(size: tuple[int, int], announced: int) -> None:
 
 
 async def report(data: bytes) -> dict[str, object]:
-    """Decode one file; report its outcome, duration and peak memory."""
-    _reset_peak()
-    before, began = _memory_mib("VmRSS"), time.perf_counter()
+    """Decode one file; report its outcome, duration and peak memory of the process that decodes."""
+    before = {process.pid: _reset_peak(process.pid) for process in DECODERS.idle}
+    died, began = _died(), time.perf_counter()
     try:
         outcome, trace = await pages_of(data), None
     except Exception as error:
         outcome, trace = type(error).__name__, traceback.format_exc()
     seconds = time.perf_counter() - began
-    return {"outcome": outcome, "trace": trace, "seconds": seconds, "mib": _memory_mib("VmHWM") - before}
+    if _died() > died:
+        outcome = "died"
+    grown = [
+        _memory_mib(process.pid, "VmHWM") - before[process.pid]
+        for process in DECODERS.idle
+        if process.pid in before
+    ]
+    return {"outcome": outcome, "trace": trace, "seconds": seconds, "mib": max(grown, default=0)}
 
 
-def _reset_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
+def _died() -> float:
+    """Return how many decoding processes crashed or exceeded a limit so far."""
+    return metrics.REGISTRY.get_sample_value("ocr_decoders_lost_total", {"reason": "died"}) or 0
 
 
-def _memory_mib(name: str) -> float:
-    status = Path("/proc/self/status").read_text()
+def _reset_peak(pid: int) -> float:
+    """Start the measurement of the peak anew; return the memory now."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return _memory_mib(pid, "VmRSS")
+
+
+def _memory_mib(pid: int, name: str) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition(f"{name}:")[2].split()[0]) / 1024
 
 

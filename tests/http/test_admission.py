@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-import threading
 
 import httpx
 import pytest
 
-from ocr_service.decoding.pdf import _PDFIUM
+from ocr_service.decoding import DECODERS
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.threaded_engine import ThreadedEngine
 from tests.http.serving import serving
-from tests.samples import pdf_of_text, small_png
+from tests.samples import pdf_of_text, slow_pdf, small_png
 
 pytestmark = pytest.mark.anyio
 
@@ -139,15 +138,29 @@ async def test_timeout_above_the_limit_is_refused() -> None:
     assert refused.json()["detail"] == "timeout: the limit is 60 s, the setting OCR_REQUEST_TIMEOUT."
 
 
-async def test_timeout_is_reported_while_pdfium_renders_another_document() -> None:
-    drawn = threading.Event()
-    _PDFIUM.submit(drawn.wait)
-    try:
-        async with serving(ScriptedEngine()) as client:
-            response = await reading(client, 1, timeout="1")
-    finally:
-        drawn.set()
+async def test_timeout_ends_the_decoding_of_a_page() -> None:
+    async with serving(ScriptedEngine()) as client:
+        response = await client.post("/ocr", files={"file": slow_pdf()}, data={"timeout": "2"})
     assert response.status_code == 504
+    assert DECODERS.quick.taken == DECODERS.slow.taken == 0
+
+
+async def test_documents_that_take_long_hold_no_slots() -> None:
+    """More of them than slots are decoded; another document is read meanwhile."""
+    engine = ScriptedEngine()
+    async with serving(engine) as client:
+        slow = [
+            asyncio.create_task(client.post("/ocr", files={"file": slow_pdf()}))
+            for _ in range(engine.max_pages_in_flight + 1)
+        ]
+        async with asyncio.timeout(60):
+            while not DECODERS.slow.taken:
+                await asyncio.sleep(0.01)
+        assert (await reading(client, 1)).status_code == 200
+        assert not any(request.done() for request in slow)
+        for request in slow:
+            request.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
 
 
 async def test_stream_timeout_sends_an_error_event_and_ends() -> None:

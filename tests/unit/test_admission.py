@@ -44,11 +44,11 @@ async def test_request_with_a_page_in_flight_does_not_count_as_waiting() -> None
     admission = make_admission(waiting=1)
     with admission.visit() as visit, admission.page_queue(3) as queue:
         visit.start_clock()
-        await queue.acquire(1)
+        slot = await queue.acquire(1)
         assert admission.waiting == 0
         with admission.visit() as other:
             other.start_clock()
-            queue.release(1)
+            slot.end()
             assert admission.waiting == 2
             assert admission.pages_ahead == 2
 
@@ -58,8 +58,7 @@ async def test_retry_after_is_the_expected_time_of_the_backlog() -> None:
     admission.slots._clock = iter(range(100)).__next__
     with admission.visit() as visit, admission.page_queue(41) as queue:
         visit.start_clock()
-        await queue.acquire(1)
-        queue.release(1)
+        (await queue.acquire(1)).end()
         with pytest.raises(Overloaded) as refused, admission.visit():
             pass
     speed = admission.slots.pages_a_second

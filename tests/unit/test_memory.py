@@ -27,7 +27,7 @@ async def test_free_memory_inside_the_heap_is_returned() -> None:
     del pieces[:-1]
     assert resident() > full - 50 * MIB
     work = Work()
-    trimming = asyncio.create_task(trim_when_idle(work, pause=0.001))
+    trimming = asyncio.create_task(trim_when_idle(work, lambda: None, pause=0.001))
     await asyncio.sleep(0)
     work.pages_done = 1
     while resident() > full - 150 * MIB:

@@ -1,4 +1,4 @@
-"""C libraries write nothing to standard error. A test of libtiff is in `test_damaged_images.py`."""
+"""C libraries write nothing to standard error."""
 
 import ctypes
 

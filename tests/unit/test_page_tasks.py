@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from ocr_service.admission.admission import Admission, Bounds
+from ocr_service.admission.page_queue import PageSlot
 from ocr_service.core.documents import Page, PageResult
 from ocr_service.core.errors import BrokenDocument
 from ocr_service.core.options import Options
@@ -17,8 +18,6 @@ pytestmark = pytest.mark.anyio
 class SizelessDocument:
     """A document of three pages; the size of the second cannot be determined."""
 
-    page_count = 3
-
     def __init__(self, error: Exception) -> None:
         self._error = error
 
@@ -27,11 +26,8 @@ class SizelessDocument:
             raise self._error
         return 4
 
-    async def page(self, index: int) -> Page:
+    async def page(self, index: int, slot: PageSlot) -> Page:
         return Page(index, Image.new("L", (2, 2)), None)
-
-    async def close(self) -> None:
-        pass
 
 
 @pytest.mark.parametrize(

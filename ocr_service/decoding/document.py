@@ -1,0 +1,94 @@
+"""Documents as the service sees them: worker processes open them, and their pages come in shared memory."""
+
+from ocr_service.core.documents import Page
+from ocr_service.core.errors import BrokenDocument
+from ocr_service.decoding.canvas import BYTES_PER_PIXEL, image_in
+from ocr_service.decoding.requests import Contents, Draw, Drawn, Kind, Measure, Open
+from ocr_service.decoding.signatures import PDF
+from ocr_service.runtime.cores import usable_cores
+from ocr_service.runtime.processes.fork_server import ForkServer
+from ocr_service.runtime.processes.frames import InvalidReply
+from ocr_service.runtime.processes.pool import Job, NoSlot, Outcome, Pool, Slot, Subject
+from ocr_service.runtime.processes.worker_process import WorkerEnded
+
+# CPU time for what takes milliseconds in a good file: opening it, and measuring a page.
+_OPEN_SECONDS = 10.0
+# A scanned page takes tenths of a second, a dense map seconds.
+_PAGE_SECONDS = 30.0
+
+DECODERS = Pool(
+    ForkServer("ocr_service.decoding.worker"),
+    quick=usable_cores(),
+    slow=max(1, usable_cores() // 2),
+    classes_from=("ocr_service.core.", "ocr_service.decoding.requests"),
+)
+"""The processes that decode. They start with the first document, or earlier by `start`."""
+
+
+class Document:
+    """An open document; `open_document` makes it."""
+
+    def __init__(self, data: bytes, kind: Kind) -> None:
+        self._kind = kind
+        self._subject = Subject(data)
+        self._contents = Contents()
+        self._pixels: dict[int, int] = {}
+        self._is_closed = False
+
+    @property
+    def page_count(self) -> int:
+        """Number of pages."""
+        return self._contents.page_count
+
+    async def open(self) -> None:
+        """Open the file; raises DocumentError."""
+        self._contents = (await self._ask(Open(self._kind), _OPEN_SECONDS, self._name())).reply
+
+    async def pixels(self, index: int) -> int:
+        """Return the number of pixels that page `index`, from 1, has at most; raises PageError."""
+        if index not in self._pixels:
+            request = Measure(self._kind, self._contents, index)
+            outcome = await self._ask(request, _OPEN_SECONDS, self._name(index))
+            self._pixels[index] = outcome.reply
+        return self._pixels[index]
+
+    async def page(self, index: int, slot: Slot | None = None) -> Page:
+        """Decode page `index`, from 1; raises PageError for this page alone.
+
+        slot: given back while the page takes long to decode. Others may then use it.
+        """
+        size = await self.pixels(index) * BYTES_PER_PIXEL[self._kind.mode]
+        request, name = Draw(self._kind, self._contents, index), self._name(index)
+        outcome = await self._ask(request, _PAGE_SECONDS, name, size, slot)
+        drawn: Drawn = outcome.reply
+        assert outcome.memory is not None
+        try:
+            image = await image_in(outcome.memory, (drawn.width, drawn.height), self._kind.mode)
+        except ValueError as error:
+            raise _unreadable(name) from error
+        return Page(index, image, drawn.resolution, drawn.warnings)
+
+    def close(self) -> None:
+        """Release the memory of the document in the processes."""
+        self._is_closed = True
+        DECODERS.forget(self._subject)
+
+    def _name(self, index: int = 0) -> str:
+        name = "The PDF" if self._kind.format_name == PDF else "The image"
+        return f"Page {index} of the {name[4:]}" if index else name
+
+    async def _ask(
+        self, request: object, seconds: float, name: str, memory: int = 0, slot: Slot | None = None
+    ) -> Outcome:
+        if self._is_closed:
+            raise BrokenDocument(f"{name} is not needed any more.")
+        try:
+            return await DECODERS.run(Job(self._subject, request, seconds, memory), slot or NoSlot())
+        except (WorkerEnded, InvalidReply) as error:
+            raise _unreadable(name) from error
+
+
+def _unreadable(name: str) -> BrokenDocument:
+    return BrokenDocument(
+        f"{name} cannot be read within the limits of time and memory, or it crashes the decoder."
+    )

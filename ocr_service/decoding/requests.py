@@ -1,0 +1,65 @@
+"""What the service asks a decoding process, and what that replies."""
+
+from dataclasses import dataclass
+
+from ocr_service.core.documents import ImageMode, PageWarning
+from ocr_service.decoding.limits import Limits
+
+NO_COMMON_UNIT = 0.0
+"""Points per unit of a PDF whose pages may have user units; otherwise 1 holds for all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is known about a document once it was open.
+
+    page_count: 0 for a document that was not open yet. common_unit: points per unit of its pages.
+    """
+
+    page_count: int = 0
+    common_unit: float = NO_COMMON_UNIT
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How to open a document. format_name: as `signatures.identify` returns it. dpi: for PDF pages."""
+
+    format_name: str
+    dpi: int
+    mode: ImageMode
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open the document. Reply: its `Contents`."""
+
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Reply: the number of pixels of page `index`, from 1, after drawing; at least as many as it has."""
+
+    kind: Kind
+    contents: Contents
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Draw page `index`, from 1, into the memory. Reply: `Drawn`."""
+
+    kind: Kind
+    contents: Contents
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A page in the memory: its size in pixels, its pixels per inch if known, and its warnings."""
+
+    width: int
+    height: int
+    resolution: int | None
+    warnings: tuple[PageWarning, ...] = ()

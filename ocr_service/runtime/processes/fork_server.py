@@ -1,0 +1,103 @@
+"""The fork server as the service sees it."""
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from ocr_service.runtime.processes.commands import FORK, KILL, LOWER_PRIORITY
+
+_ROOT = Path(__file__).parents[3]
+# All that Python and the C libraries need. The environment of the service has passwords.
+_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+
+
+class ForkServer:
+    """Starts the process on demand. If it dies, with all workers, the next `fork` starts another.
+
+    module: has `make_handler`, which runs once in the fork server; all workers inherit its result.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._lock = threading.Lock()
+        atexit.register(self.stop)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process runs, and with it the workers."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process number; None if it was not started."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the process if it does not run. It imports its modules while this returns already."""
+        with self._lock:
+            if not self.is_running:
+                self._stop()
+                self._start()
+
+    def fork(self) -> socket.socket:
+        """Return the connection to a new worker, which sends its process number first; blocks."""
+        self.start()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._command(FORK, [theirs.fileno()])
+        ours.setblocking(False)
+        return ours
+
+    def kill(self, pid: int) -> None:
+        """Kill a worker; nothing happens if it has ended."""
+        self._command(b"%b %d" % (KILL, pid))
+
+    def lower_priority(self, pid: int) -> None:
+        """Let a worker compute more slowly than all others, for good."""
+        self._command(b"%b %d" % (LOWER_PRIORITY, pid))
+
+    def stop(self) -> None:
+        """End the process and all workers."""
+        with self._lock:
+            self._stop()
+
+    def _command(self, command: bytes, files: "list[int] | tuple[()]" = ()) -> None:
+        # If the process has just died, the connection to the worker ends, too.
+        if self._control is not None:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                socket.send_fds(self._control, [command], files)
+
+    def _start(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    f"{__package__}.fork_server_process",
+                    self._module,
+                    str(theirs.fileno()),
+                ],
+                cwd=_ROOT,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                # Signals of the terminal do not reach it. In a session of its own, the kernel would share the
+                # CPU between sessions, whatever the priorities are.
+                process_group=0,
+            )
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None and self._control is not None:
+            self._control.close()
+            self._control = None
+            process.wait()
