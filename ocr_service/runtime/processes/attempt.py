@@ -34,11 +34,6 @@ class Attempt:
         return self._reply.done()
 
     @property
-    def has_reply(self) -> bool:
-        """Whether the process has replied and can be used again."""
-        return self._reply.done() and not self._reply.cancelled() and self._reply.exception() is None
-
-    @property
     def cpu_seconds(self) -> float:
         """CPU time since the call."""
         return self.process.cpu_seconds - self._cpu_before
@@ -56,10 +51,18 @@ class Attempt:
         """Return the reply; raises WorkerEnded or InvalidReply."""
         return await asyncio.shield(self._reply)
 
-    async def end(self) -> None:
-        """Kill the process if it has not replied, and wait until its memory is free."""
-        if not self.has_reply:
-            self.process.kill()
+    async def end(self) -> bool:
+        """Kill the process if it has not replied, and wait until its memory is free.
+
+        Return whether the process can be used again.
+        """
+        if self.has_ended and not self._reply.cancelled() and self._reply.exception() is None:
+            return True
+        self.process.kill()
+        try:
+            # It may reply before it dies.
             with suppress(Exception):
                 await asyncio.shield(self._reply)
-            self.process.close()
+        finally:
+            self._reply.cancel()
+        return False

@@ -156,13 +156,15 @@ class Pool:
         except BaseException:
             process.close()
             raise
+        can_be_used = False
         try:
             yield attempt
         finally:
-            if not attempt.has_reply:
-                metrics.decoders_lost.labels("died" if attempt.has_ended else "stopped").inc()
-            await attempt.end()
-            self._keep(attempt)
+            died = attempt.has_ended
+            try:
+                can_be_used = await attempt.end()
+            finally:
+                self._keep(process, can_be_used=can_be_used, died=died)
 
     async def _process_for(self, subject: Subject) -> WorkerProcess:
         """Return an idle process, if possible the one that has the document, or a new one."""
@@ -176,9 +178,11 @@ class Pool:
             return self.idle.pop(0)
         return await WorkerProcess.start(self._server, self._classes_from)
 
-    def _keep(self, attempt: Attempt) -> None:
-        process = attempt.process
-        if attempt.has_reply and not process.is_slowed and len(self.idle) < self.quick.places:
+    def _keep(self, process: WorkerProcess, *, can_be_used: bool, died: bool) -> None:
+        """Keep a process for the next job, if possible. died: it ended before anybody ended it."""
+        if not can_be_used:
+            metrics.decoders_lost.labels("died" if died else "stopped").inc()
+        if can_be_used and not process.is_slowed and len(self.idle) < self.quick.places:
             process.memories.trim()
             self.idle.append(process)
         else:
