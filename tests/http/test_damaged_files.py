@@ -27,7 +27,7 @@ def service() -> Iterator[RunningProgram]:
 @pytest.mark.parametrize("format_name", [name for name in CORPUS if name != "DIB"])
 def test_damaged_files_get_a_response(service: RunningProgram, format_name: str) -> None:
     outcomes = set()
-    with httpx.Client(base_url=service.url, timeout=30) as client:
+    with httpx.Client(base_url=service.url, timeout=300) as client:
 
         def send(data: bytes) -> None:
             response = client.post("/ocr", files={"file": data})
