@@ -11,7 +11,7 @@ from ocr_service.runtime.processes.frames import InvalidReply
 from ocr_service.runtime.processes.pool import Job, NoSlot, Outcome, Pool, Slot, Subject
 from ocr_service.runtime.processes.worker_process import WorkerEnded
 
-# CPU time for what takes milliseconds in a good file: opening it, and measuring a page.
+# CPU time for opening a file and for measuring a page; both take milliseconds in a good file.
 _OPEN_SECONDS = 10.0
 # A scanned page takes tenths of a second, a dense map seconds.
 _PAGE_SECONDS = 30.0

@@ -1,4 +1,4 @@
-"""What the service asks a decoding process, and what that replies."""
+"""Requests of the service to a decoding process, and its replies."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ NO_COMMON_UNIT = 0.0
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What is known about a document once it was open.
+    """Facts about a document that are known once it was open.
 
     page_count: 0 for a document that was not open yet. common_unit: points per unit of its pages.
     """

@@ -19,7 +19,7 @@ MAX_REPLY_BYTES = 64 * 2**20
 
 
 class InvalidReply(Exception):
-    """A worker sent what no worker sends: it is broken, or it runs code of its document."""
+    """A worker sent a value that no worker sends: it is broken, or it runs code of its document."""
 
 
 def send(connection: socket.socket, value: object, files: Sequence[int] = ()) -> None:

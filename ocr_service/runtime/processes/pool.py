@@ -33,7 +33,7 @@ _COPIED_AT_ONCE = 2**20
 
 
 class Slot(Protocol):
-    """What the caller holds while its job runs and others need; given back while the job takes long."""
+    """A place that the caller holds while its job runs; given back to others while the job takes long."""
 
     def give_back(self) -> None:
         """Let others have it; nothing happens if they have it already."""
@@ -233,7 +233,7 @@ async def _slowly(job: Job, attempt: Attempt, slot: Slot) -> Outcome:
 
 
 async def _outcome(attempt: Attempt) -> Outcome:
-    """Return what a worker replied; raises the error in the reply."""
+    """Return the reply of a worker; raises the error in the reply."""
     reply = await attempt.reply()
     if isinstance(reply, Unexpected):
         log.error("%s in a worker process", reply.error, extra=fields(stack="".join(reply.stack)))

@@ -44,7 +44,7 @@ class SharedMemory:
         return self._lent is None or self._lent() is None
 
     def close(self) -> None:
-        """Close the file; what is laid over the memory keeps it."""
+        """Close the file; images that are laid over the memory keep it."""
         os.close(self.file)
 
 
