@@ -5,6 +5,7 @@ Their truth is the text of pdftotext, a program independent of the service.
 
 import gzip
 import io
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ PACKAGES = {
     "en": ("debian-faq", "developers-reference", "libtasn1-doc", "gpsbabel-doc", "bash-doc"),
     "ru": ("debian-faq-ru", "developers-reference-ru", "maint-guide-ru", "instead-doc-ru"),
 }
+# PDFium writes them into each file that it saves.
+_TIME_AND_IDENTITY = re.compile(rb"(?<=\(D:)\d{14}|(?<=<)[0-9A-F]{32}(?=>)")
 _MOST_DOTS = 0.08
 _FEWEST_WORDS, _FEWEST_LETTERS = 120, 0.6
 
@@ -94,7 +97,7 @@ def _page_alone(document: pdfium.PdfDocument, index: int) -> bytes:
     file = io.BytesIO()
     single.save(file)
     single.close()
-    return file.getvalue()
+    return _TIME_AND_IDENTITY.sub(lambda found: b"1" * len(found[0]), file.getvalue())
 
 
 def _text_of(pdf: bytes) -> str:
