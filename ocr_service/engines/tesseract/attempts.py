@@ -7,6 +7,7 @@ from ocr_service.core.documents import Page
 from ocr_service.core.errors import RecognitionFailed
 from ocr_service.engines.page_warnings import is_blank
 from ocr_service.engines.tesseract.instances import Instances
+from ocr_service.engines.tesseract.inversion import with_dark_letters
 from ocr_service.engines.tesseract.light import has_dark_areas, has_grain, with_even_light, without_specks
 from ocr_service.engines.tesseract.orientation import possible_turns
 from ocr_service.engines.tesseract.outline import flattened, sheet_corners
@@ -96,10 +97,10 @@ class Attempts:
         return self._better(reading, reading.picture.rotated(slope), at_least=_AS_GOOD)
 
     def _in_even_light(self, reading: Reading) -> Reading:
-        """Brighten grey and coloured areas, and shadows."""
+        """Brighten grey and coloured areas, and shadows; invert dark areas with light letters."""
         if not has_dark_areas(reading.picture):
             return reading
-        return self._better(reading, with_even_light(reading.picture))
+        return self._better(reading, with_even_light(with_dark_letters(reading.picture)))
 
     def _turns(self, reading: Reading) -> tuple[int, ...]:
         if _is_doubtful(reading):
