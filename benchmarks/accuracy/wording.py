@@ -23,7 +23,7 @@ _BULLET = re.compile(r"^\s*[•●▪◦·*■-]\s+", re.MULTILINE)
 _BROKEN_WORD = re.compile(r"(?<=[^\W\d_])-\s*\n\s*(?=[^\W\d_])")
 _WORD = re.compile(r"[^\W_]+")
 # Cyrillic letters, each beside the Latin one that looks like it.
-_ALIKE = str.maketrans("АВЕЁКМНОРСТУХЗаеёкмнорстухг", "ABEEKMHOPCTYX3aeekmhopctyxr")
+_ALIKE = str.maketrans("АВЕКМНОРСТУХаекмнорстух", "ABEKMHOPCTYXaekmhopctyx")
 
 
 def compared(text: str) -> str:

@@ -8,6 +8,7 @@ from ocr_service.engines.page_warnings import no_text, rotated
 from ocr_service.engines.tesseract.drawings import draw
 from ocr_service.engines.tesseract.pictures import Picture
 from ocr_service.engines.tesseract.reading import Reading
+from ocr_service.engines.tesseract.scripts import with_one_script
 from ocr_service.layout.markdown import to_markdown
 from ocr_service.layout.pixels import compose_picture
 
@@ -19,7 +20,7 @@ _LOW_CONFIDENCE = 0.75
 def page_result(page: Page, reading: Reading, options: Options) -> PageResult:
     """Return the result of a page, with positions on the upright page."""
     picture = reading.picture
-    layout = compose_picture(reading.lines, picture.image)
+    layout = compose_picture(with_one_script(reading.lines), picture.image)
     blocks = tuple(_on_page(block, picture) for block in layout.blocks)
     width, height = picture.upright_size
     return PageResult(

@@ -1,0 +1,43 @@
+"""Letters that look alike: each word gets the script of its own letters, or of its line."""
+
+import pytest
+
+from ocr_service.engines.tesseract.scripts import with_one_script
+from ocr_service.layout.words import Line, Word
+
+
+def read(*lines: str) -> list[str]:
+    made = [
+        Line(tuple(Word(text, (0, 0, 9, 9), 0.9) for text in line.split()), (0, 0, 99, 9), 9, False, False)
+        for line in lines
+    ]
+    return [line.text for line in with_one_script(made)]
+
+
+# Cyrillic letters are written as escapes where they stand in Latin words, and Latin ones in Cyrillic words.
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("this is \u0430 test", "this is a test"),
+        ("until 3:42 \u0420\u041c today", "until 3:42 PM today"),
+        ("c\u043ed\u0435 of the house", "code of the house"),
+        ("договор \u004f\u004f\u004f «Ромашка»", "договор ООО «Ромашка»"),
+        ("как \x48e стать", "как Не стать"),
+        ("стр\x61ница", "страница"),
+        ("принтер HP и PC", "принтер HP и PC"),
+        ("модель А4 и С-5x", "модель А4 и С-5x"),
+        ("файл LaserJet на сервере", "файл LaserJet на сервере"),
+        ("The name is Иван", "The name is Иван"),
+        ("Web-страница", "Web-страница"),
+    ],
+)
+def test_a_line(line: str, expected: str) -> None:
+    assert read(line) == [expected]
+
+
+def test_a_line_without_other_letters_follows_the_page() -> None:
+    assert read("A HAT", "Договор подряда заключён в городе") == [
+        "А HAT",
+        "Договор подряда заключён в городе",
+    ]
+    assert read("\u0410 CAT", "Contract of the world") == ["A CAT", "Contract of the world"]
