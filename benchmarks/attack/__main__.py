@@ -77,7 +77,7 @@ def _print_row(name: str, seen: Sequence[Seen], outcomes: Outcomes, rest: float)
     quiet, during, after = seen
     latencies = " → ".join(f"{each.latency:.2f}" for each in seen)
     health = " → ".join(f"{each.health_p99 * 1e3:.0f}" for each in seen[:2])
-    counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common() if count)
     failed = len(during.failures)
     cells = (
         name,

@@ -47,6 +47,7 @@ def repeat(call: Callable[[], str], callers: int, stop: Event) -> Outcomes:
     for thread in threads:
         while thread.is_alive() and not stop.is_set():
             thread.join(0.2)
+    outcomes["not answered yet"] = sum(thread.is_alive() for thread in threads)
     return outcomes
 
 

@@ -151,6 +151,23 @@ async def test_slow_upload_within_the_limits_is_accepted() -> None:
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
 
 
+async def test_upload_that_is_not_complete_holds_disk_and_not_memory() -> None:
+    """The memory has room for 2 MiB; the uploads of more than 3 MiB leave it to another caller."""
+    async with serving(ScriptedEngine(), ocr_max_documents_mb=2) as client:
+        head = UPLOAD + b"content-length: 1000000\r\n\r\n" + PART
+        opened = []
+        for _ in range(4):
+            opened.append(await asyncio.open_connection(client.base_url.host, client.base_url.port))
+            opened[-1][1].write(head + bytes(900_000))
+        while (state := await scrape(client)).of("ocr_upload_disk_bytes")[()] < 3_000_000:
+            await asyncio.sleep(0.02)
+        assert state.of("ocr_documents_held_bytes")[()] < 2**20
+        answer = await client.post("/ocr", files={"file": small_png()})
+        assert answer.status_code == 200, answer.text
+        for _, writer in opened:
+            writer.transport.abort()
+
+
 async def test_rest_of_a_refused_body_is_read_for_a_limited_time() -> None:
     async with connected(ocr_max_upload_mb=1, ocr_upload_idle_timeout=0.3) as (reader, writer):
         writer.write(UPLOAD + b"content-length: 900000000\r\n\r\n")
