@@ -8,7 +8,7 @@ PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test test-real-vllm test-clients lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-storage bench-cache bench-vl bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
+.PHONY: help run run-gpu test test-jobs test-real-vllm test-clients lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-storage bench-cache bench-jobs bench-long-job bench-vl bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -32,6 +32,10 @@ test-clients: ## install the HTTP clients of Java, Go, PHP, Node.js and .NET (ro
 	@scripts/clients.sh
 
 # 7.6 GB and some minutes, so neither `make test` nor CI has it.
+test-jobs: ## end a process at each boundary of a job, with both databases, and print a table (10 minutes)
+	@scripts/setup.sh test
+	@$(PYTHON) -m tests.jobs.matrix
+
 test-real-vllm: export REAL_VLLM_VENV ?= $(CURDIR)/.cache/real-vllm
 test-real-vllm: ## run the tests of PaddleOCR-VL with the real vLLM, on a CPU with a tiny random model (7.6 GB)
 	@scripts/setup.sh test
@@ -83,6 +87,14 @@ bench-storage: ## time that storing in S3 on loopback adds to a request
 bench-cache: ## a repeated document: read again, from memory, from the store, as a 304
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_cache
+
+bench-jobs: ## the cost of a job beside /ocr, submits and statuses a second, with both databases
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.bench_jobs $(ARGS)
+
+bench-long-job: ## 300 pages as a job with Tesseract behind nginx, and requests of one page meanwhile
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.bench_long_job $(ARGS)
 
 bench-vl: ## pages per second of PaddleOCR-VL, compared with paddlex --serve and the VLM alone, on stand-ins
 	@scripts/setup.sh test

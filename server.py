@@ -19,6 +19,7 @@ from ocr_service.admission.admission import Admission
 from ocr_service.api import openapi
 from ocr_service.api.answers.problems import answer_error
 from ocr_service.api.job_faces import wanted_by
+from ocr_service.api.job_parts import Callbacks, ResultStoring
 from ocr_service.api.lifespan import lifespan
 from ocr_service.api.middleware.api_keys import Access
 from ocr_service.api.middleware.request_line import RequestLine
@@ -180,16 +181,29 @@ def _service(
         pdf_dpi=documents.pdf_dpi,
         cache=_cache(settings, storage),
     )
+    result_store = ResultStore(storage, _spool(settings, storage), settings.storage.store_timeout)
+    fetcher = Fetcher(settings.urls, uploads.max_bytes)
     return Service(
         pipeline,
         admission,
-        ResultStore(storage, _spool(settings, storage), settings.storage.store_timeout),
+        result_store,
         Sources(
-            Fetcher(settings.urls, uploads.max_bytes),
+            fetcher,
             storage if settings.urls.s3 else None,
             uploads.max_bytes,
         ),
-        Jobs(settings.jobs, _places(settings, storage), ServiceParts(pipeline, admission, wanted_by)),
+        Jobs(
+            settings.jobs,
+            _places(settings, storage),
+            ServiceParts(
+                pipeline,
+                admission,
+                wanted_by,
+                Callbacks(fetcher, settings.jobs.callback_key),
+                fetcher.check,
+                ResultStoring(result_store, engine) if storage else None,
+            ),
+        ),
         Gpus(),
         BackgroundTasks(),
         Watchdog(settings.lifecycle.stall_timeout),

@@ -26,7 +26,9 @@ def wanted_by(job: Job) -> Wanted:
 
 def _wanted_by_ocr(job: Job) -> Wanted:
     fields = fields_of(job)
-    return Wanted(fields.selection, fields.recognition, cached=fields.cache, shared=fields.store)
+    return Wanted(
+        fields.selection, fields.recognition, cached=fields.cache, shared=fields.store, stored=fields.store
+    )
 
 
 _FACES: Mapping[str, Callable[[Job], Wanted]] = {OCR: _wanted_by_ocr}

@@ -199,6 +199,13 @@ QUALITY_HEADERS = {
     },
 }
 
+FILES: dict[str, Any] = {
+    "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},
+    "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
+    "text/html": {"schema": {"type": "string", "examples": ["<!DOCTYPE html>"]}},
+    DOCX: {"schema": {"type": "string", "format": "binary"}},
+}
+
 OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The result, in the format that `format` or the `Accept` header chooses.",
@@ -211,10 +218,7 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
             **QUALITY_HEADERS,
         },
         "content": {
-            "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},
-            "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
-            "text/html": {"schema": {"type": "string", "examples": ["<!DOCTYPE html>"]}},
-            DOCX: {"schema": {"type": "string", "format": "binary"}},
+            **FILES,
             "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}},
         },
     },

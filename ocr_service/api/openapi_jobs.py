@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ocr_service.api.openapi import JOB_STATE, PROBLEM_RESPONSES, QUALITY_HEADERS
+from ocr_service.api.openapi import FILES, JOB_STATE, PROBLEM_RESPONSES, QUALITY_HEADERS
 
 JOB_RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {
@@ -27,11 +27,7 @@ JOB_RESULT_RESPONSES: dict[int | str, dict[str, Any]] = {
             },
             **QUALITY_HEADERS,
         },
-        "content": {
-            "text/markdown": {"schema": {"type": "string", "examples": ["# Договор № 17"]}},
-            "text/html": {"schema": {"type": "string", "examples": ["<!DOCTYPE html>"]}},
-            "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
-        },
+        "content": FILES,
     },
     **PROBLEM_RESPONSES,
 }

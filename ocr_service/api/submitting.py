@@ -41,11 +41,12 @@ async def submit(
     pages: str | None,
     options: Options,
     batch: str | None = None,
+    callback_url: str | None = None,
 ) -> Job:
     """Check a document, and accept the job to read it.
 
-    document: its bytes or its address. name: of the file, or "". face, asked, batch: see `NewJob`. pages,
-    options: for the check. Raises OcrError if the job would fail at once.
+    document: its bytes or its address. name: of the file, or "". face, asked, batch, callback_url: see
+    `NewJob`. pages, options: for the check. Raises OcrError if the job would fail at once.
     """
     service, request = admitted.service, admitted.request
     data, name = await reading.fetch(admitted, document, name)
@@ -63,6 +64,7 @@ async def submit(
         request_id=request_id.get(),
         batch=_checked_batch(batch),
         idempotency_key=_idempotency_key(request),
+        callback_url=callback_url,
     )
     return await service.jobs.submit(new, data)
 

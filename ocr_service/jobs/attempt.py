@@ -1,8 +1,9 @@
 """One attempt at a job: read the pages that are missing, and write each when it is read."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ocr_service.admission.admission import Admission
 from ocr_service.core.documents import PageResult
@@ -21,19 +22,29 @@ _OUTAGE_PAUSE, _ERROR_PAUSE = 10.0, 1.0
 
 @dataclass(frozen=True, slots=True)
 class ServiceParts:
-    """The parts of the service that read jobs. wanted_by: returns what a job wants of the pipeline."""
+    """The parts of the service that read jobs.
+
+    wanted_by: returns what a job wants of the pipeline. notify: calls the callback of a job; raises OcrError
+    if it is not accepted. check_callback: raises RequestError for a URL that cannot be called.
+    store: stores the result of a job, from its document and pages, and returns `Job.stored`; None if there is
+    no storage.
+    """
 
     pipeline: Pipeline
     admission: Admission
     wanted_by: Callable[[Job], Wanted]
+    notify: Callable[[Job], Awaitable[None]]
+    check_callback: Callable[[str], None]
+    store: Callable[[Job, bytes, Sequence[PageResult]], Awaitable[Mapping[str, Any]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The job is done, or failed if there is an error. final: see `Job`."""
+    """The job is done, or failed if there is an error. final, stored: see `Job`."""
 
     error: JobError | None = None
     final: int = 0
+    stored: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +63,8 @@ class Attempt:
 
     def __init__(self, job: Job, parts: ServiceParts, files: JobFiles) -> None:
         self.job = job
+        self._parts = parts
         self._pipeline = parts.pipeline
-        self._wanted_by = parts.wanted_by
         self._files = files
         self._done = list(job.done)
         self._failed = list(job.failed)
@@ -70,7 +81,7 @@ class Attempt:
                 JobLost(f"The service ended or failed {MAX_ATTEMPTS} times while it read the job.")
             )
         try:
-            return Ended(final=await self._read(self._wanted_by(self.job)))
+            return await self._read(self._parts.wanted_by(self.job))
         except (EngineError, StorageError) as outage:
             log.warning("job %s goes on in %g s: %s", self.job.id, _OUTAGE_PAUSE, outage.code)
             return GivenBack(_OUTAGE_PAUSE)
@@ -85,8 +96,8 @@ class Attempt:
         engine = self._pipeline.engine
         return JobEngine(engine.name, engine.version)
 
-    async def _read(self, wanted: Wanted) -> int:
-        """Read the missing pages; return the number of restructured pages."""
+    async def _read(self, wanted: Wanted) -> Ended:
+        """Read the missing pages, and finish the job."""
         document = await self._files.document(self.job.id)
         if document is None:
             raise JobLost("The document of the job is gone from the storage.")
@@ -94,7 +105,8 @@ class Attempt:
             document,
             wanted.pages,
             wanted.options,
-            cached=wanted.cached,
+            # The cache has restructured pages, and a job keeps the pages as they were read.
+            cached=wanted.cached and not wanted.options.restructure_pages,
             shared=wanted.shared,
             owner=self.job.owner,
             caller=self.job.owner,
@@ -107,7 +119,7 @@ class Attempt:
             async for page in opened.results:
                 await self._files.put_page(self.job.id, page)
                 self._add(page)
-        return await self._finish(wanted)
+        return await self._finish(wanted, reading.data)
 
     async def _find_pages(self) -> None:
         """Take over the pages of earlier attempts, also those that are not in the row yet."""
@@ -126,17 +138,20 @@ class Attempt:
             self._failed.append(page.index)
         self._done.append(page.index)
 
-    async def _finish(self, wanted: Wanted) -> int:
+    async def _finish(self, wanted: Wanted, document: bytes) -> Ended:
+        """Restructure and store the pages as far as that is wanted."""
         restructures = wanted.options.restructure_pages
-        if not restructures and len(self._failed) < len(self._done):
-            return 0
+        store = self._parts.store if wanted.stored else None
+        if not (restructures or store) and len(self._failed) < len(self._done):
+            return Ended()
         pages = await self._files.pages(self.job.id, self.job.pages)
         refuse_if_all_failed(pages)
-        if not restructures:
-            return 0
-        final = await self._pipeline.engine.restructure(pages, wanted.options)
-        await self._files.put_final(self.job.id, final)
-        return len(final)
+        final = 0
+        if restructures:
+            pages = await self._pipeline.engine.restructure(pages, wanted.options)
+            await self._files.put_final(self.job.id, pages)
+            final = len(pages)
+        return Ended(final=final, stored=await store(self.job, document, pages) if store else None)
 
 
 def _failed(error: OcrError) -> Ended:

@@ -35,7 +35,8 @@ class NewJob:
     face: API that the job came by. asked: JSON values of the request, which this API can read again.
     name: of the file, or "". sha256: digest of the document. size: of the document, in bytes.
     pages: numbers of the selected pages. request_id: of the request that submitted it.
-    batch: label that jobs share. idempotency_key: the same key gives the same job.
+    batch: label that jobs share. idempotency_key: the same key gives the same job. callback_url: is told when
+    the job is at its end.
     """
 
     id: str
@@ -49,6 +50,7 @@ class NewJob:
     request_id: str
     batch: str | None = None
     idempotency_key: str | None = None
+    callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Job(NewJob):
     done: numbers of the pages that are read, in the order in which they were. failed: those of them that have
     an error. final: number of pages of the result if they were restructured, else 0.
     token: of the attempt that reads the job; None if there is none. attempts: begun so far, without those
-    that ended in good order.
+    that ended in good order. stored: `storage` of the answer of `/ocr`, as JSON values.
     """
 
     state: JobState = JobState.ARRIVING
@@ -91,6 +93,7 @@ class Job(NewJob):
     attempts: int = 0
     engine: JobEngine | None = None
     error: JobError | None = None
+    stored: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +110,11 @@ class Wanted:
     """What a job wants of the pipeline.
 
     pages: selection such as "1-3,7"; None for all. cached: the cache may be used. shared: also its store.
+    stored: the result is to be stored as that of a request is.
     """
 
     pages: str | None
     options: Options
     cached: bool = True
     shared: bool = True
+    stored: bool = False

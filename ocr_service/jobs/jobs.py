@@ -15,6 +15,7 @@ from ocr_service.core.errors import (
     JobNotFound,
     JobsUnavailable,
     PageNotInJob,
+    RequestError,
     StorageError,
 )
 from ocr_service.jobs.attempt import ServiceParts
@@ -60,6 +61,12 @@ class Jobs:
     def check_available(self) -> None:
         """Raise JobsUnavailable if no job can be accepted or found now."""
         self._ready()
+
+    def check_callback(self, url: str) -> None:
+        """Raise RequestError if a job cannot have this callback."""
+        if self._settings.callback_secret is None:
+            raise RequestError("callback_url: set OCR_JOBS_CALLBACK_SECRET, with which the calls are signed.")
+        self._parts.check_callback(url)
 
     async def submit(self, new: NewJob, data: bytes) -> Job:
         """Accept a job: from now on it is read, whatever ends. data: the document.
@@ -134,10 +141,14 @@ class Jobs:
             raise JobLost("Pages of the job are gone from the storage.")
         return found
 
-    async def single_page(self, job: Job, number: int) -> PageResult:
-        """Return one page as it was read; raises PageNotInJob."""
+    def check_page(self, job: Job, number: int) -> None:
+        """Raise PageNotInJob if the page is not one of the job."""
         if number not in job.pages:
             raise PageNotInJob(f"The job has {len(job.pages)} pages; {number} is not among them.")
+
+    async def single_page(self, job: Job, number: int) -> PageResult:
+        """Return one page as it was read; raises PageNotInJob."""
+        self.check_page(job, number)
         if number not in job.done:
             raise PageNotInJob(f"Page {number} is not read yet.")
         found = await self._ready().files.pages(job.id, [number])
@@ -153,6 +164,7 @@ class Jobs:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(opened.runner.claim_jobs())
             tasks.create_task(opened.runner.keep_leases())
+            tasks.create_task(opened.runner.call_back())
             tasks.create_task(self._sweep(opened))
             tasks.create_task(self._watch(opened))
 

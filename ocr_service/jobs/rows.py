@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from ocr_service.jobs.job import Job, JobEngine, JobError, JobState, NewJob, Progress
 
 _LISTS = ("pages", "done", "failed")
-_ONLY_IN_ROWS = ("total", "done_count", "due", "lease")
+_ONLY_IN_ROWS = ("total", "done_count", "due", "lease", "callback_due", "callback_tries")
 
 
 def row_of(new: NewJob) -> dict[str, Any]:
@@ -27,6 +27,7 @@ def row_of(new: NewJob) -> dict[str, Any]:
         "done_count": 0,
         "final": 0,
         "attempts": 0,
+        "callback_tries": 0,
     }
 
 
@@ -53,6 +54,7 @@ def job_of(row: RowMapping | Mapping[str, Any]) -> Job:
         "asked": json.loads(values["asked"]),
         "state": JobState(values["state"]),
         "engine": JobEngine(**json.loads(values["engine"])) if values["engine"] else None,
+        "stored": json.loads(values["stored"]) if values["stored"] else None,
         "error": JobError(**json.loads(values["error"])) if values["error"] else None,
     }
     return Job(**{**values, **lists, **parsed})

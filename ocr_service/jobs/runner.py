@@ -7,10 +7,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ocr_service.core.errors import JobsUnavailable
+from ocr_service.core.errors import JobsUnavailable, OcrError
 from ocr_service.jobs.attempt import Attempt, Ended, Outcome, ServiceParts
 from ocr_service.jobs.files import JobFiles
-from ocr_service.jobs.job import Progress
+from ocr_service.jobs.job import Job, Progress
 from ocr_service.jobs.store import LEASE_SECONDS, JobStore
 from ocr_service.telemetry import metrics
 from ocr_service.telemetry.request_context import request_id
@@ -92,6 +92,18 @@ class Runner:
             except JobsUnavailable as error:
                 log.warning("the leases of the jobs could not be renewed: %s", error)
 
+    async def call_back(self) -> None:
+        """Call the callbacks of jobs at their end, until cancelled; one that fails is tried again."""
+        while True:
+            try:
+                job = await self._store.claim_callback()
+                if job is not None and await self._notified(job):
+                    await self._store.callback_done(job.id)
+            except JobsUnavailable:
+                job = None
+            if job is None:
+                await asyncio.sleep(_POLL_SECONDS)
+
     async def drain(self) -> None:
         """Give all jobs back; another process, or this one after its restart, goes on with them."""
         self._draining = True
@@ -131,6 +143,17 @@ class Runner:
         task.add_done_callback(lambda _: self._ended(job.id))
         return True
 
+    async def _notified(self, job: Job) -> bool:
+        """Call a callback; whether it was accepted."""
+        try:
+            await self._parts.notify(job)
+        except OcrError as error:
+            log.warning("the callback of job %s failed: %s", job.id, error.code)
+            metrics.job_callbacks.labels("failed").inc()
+            return False
+        metrics.job_callbacks.labels("accepted").inc()
+        return True
+
     async def _run(self, attempt: Attempt) -> None:
         job = attempt.job
         request_id.set(job.request_id)
@@ -146,7 +169,9 @@ class Runner:
 
     async def _write(self, attempt: Attempt, outcome: Outcome) -> None:
         if isinstance(outcome, Ended):
-            is_mine = await self._store.end(attempt.job, attempt.progress, outcome.error, outcome.final)
+            is_mine = await self._store.end(
+                attempt.job, attempt.progress, outcome.error, outcome.final, outcome.stored
+            )
             if is_mine:
                 metrics.jobs_ended.labels("failed" if outcome.error else "done").inc()
         else:

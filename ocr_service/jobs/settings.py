@@ -53,4 +53,13 @@ class JobSettings(SettingsGroup):
         le=10_000_000,
         description="Maximum size of the documents of one caller's jobs, in MiB, until they are deleted.",
     )
+    callback_secret: SecretStr | None = Field(
+        None,
+        description="Secret with which calls of a `callback_url` are signed. Empty: a job cannot have one.",
+    )
     max_pages: int = Field(5000, ge=1, le=100_000, description="Maximum pages of a job.")
+
+    @property
+    def callback_key(self) -> str | None:
+        """The secret of callbacks; None if jobs cannot have any."""
+        return self.callback_secret.get_secret_value() if self.callback_secret else None

@@ -1,7 +1,8 @@
 """The statements on the table of jobs, the same for SQLite and PostgreSQL. Only lazily imported."""
 
+import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -9,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    case,
     delete,
     func,
     insert,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ocr_service.core.errors import TooManyJobs
 from ocr_service.jobs.database import Database
@@ -29,6 +32,8 @@ from ocr_service.jobs.table import jobs, now
 
 # Seconds after which another process takes a job over, unless the lease is renewed.
 LEASE_SECONDS = 30.0
+# Seconds between the tries of a callback.
+CALLBACK_PAUSES = (10.0, 30.0, 90.0, 270.0, 810.0, 2430.0)
 # Seconds after which a submit that never ended is forgotten.
 _ARRIVAL_SECONDS = 3600.0
 
@@ -129,10 +134,18 @@ class JobStore:
         }
         return await self._change(job, values)
 
-    async def end(self, job: Job, progress: Progress, error: JobError | None, final: int = 0) -> bool:
-        """End a job: it is done, or failed if there is an error."""
+    async def end(
+        self,
+        job: Job,
+        progress: Progress,
+        error: JobError | None,
+        final: int = 0,
+        stored: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """End a job: it is done, or failed if there is an error. final, stored: see `Job`."""
         values = {
             **columns_of(progress),
+            "stored": json.dumps(stored) if stored else None,
             "state": JobState.FAILED if error else JobState.DONE,
             "error": error_column(error),
             "final": final,
@@ -145,6 +158,15 @@ class JobStore:
         values = {"state": JobState.CANCELLED, **self._at_its_end()}
         chosen = update(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner, jobs.c.state.in_(OPEN))
         return await self._first(chosen.values(values).returning(*jobs.c))
+
+    async def claim_callback(self) -> Job | None:
+        """Return a job at its end whose callback is due, and set the time of the next try."""
+        return await self._first(_next_callback())
+
+    async def callback_done(self, job_id: str) -> None:
+        """Record that the callback was accepted."""
+        done = update(jobs).where(jobs.c.id == job_id).values(callback_due=None)
+        await self._database.run(lambda connection: connection.execute(done))
 
     async def restart(self) -> None:
         """Let the jobs wait whose attempts ended with an earlier process. Only if there is no other one."""
@@ -193,7 +215,13 @@ class JobStore:
         connection.execute(insert(jobs).values(**values, **times))
 
     def _at_its_end(self) -> dict[str, Any]:
-        return {"ended": now(), "expires": now() + self._settings.keep, "token": None, "lease": None}
+        return {
+            "ended": now(),
+            "expires": now() + self._settings.keep,
+            "token": None,
+            "lease": None,
+            "callback_due": case((jobs.c.callback_url.is_not(None), now()), else_=None),
+        }
 
     async def _change(self, job: Job, values: dict[str, Any]) -> bool:
         """Change the row of a job if it is still that of the attempt."""
@@ -259,6 +287,21 @@ def _claim(connection: Connection, only_new_owners: bool) -> Job | None:
         .one_or_none()
     )
     return job_of(row) if row else None
+
+
+def _next_callback() -> ReturningUpdate[Any]:
+    chosen = (
+        select(jobs.c.id)
+        .where(jobs.c.callback_due <= now())
+        .order_by(jobs.c.callback_due)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    # After the last pause there is no further try: now() + NULL is NULL.
+    pause = case(dict(enumerate(CALLBACK_PAUSES)), value=jobs.c.callback_tries, else_=None)
+    values = {"callback_due": now() + pause, "callback_tries": jobs.c.callback_tries + 1}
+    return update(jobs).where(jobs.c.id == chosen).values(values).returning(*jobs.c)
 
 
 def _is_claimable() -> ColumnElement[bool]:

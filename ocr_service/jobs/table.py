@@ -38,6 +38,10 @@ jobs = Table(
     Column("attempts", Integer, nullable=False),
     Column("engine", Text),
     Column("error", Text),
+    Column("stored", Text),
+    Column("callback_url", Text),
+    Column("callback_due", Double),
+    Column("callback_tries", Integer, nullable=False),
 )
 
 

@@ -1,11 +1,13 @@
 """Reading with the engine: open the document, read its pages concurrently, put them together."""
 
+import asyncio
+import io
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 
 from ocr_service.admission.admission import Admission
-from ocr_service.core.documents import DocumentResult, PageResult, Timings
+from ocr_service.core.documents import DocumentResult, Page, PageResult, Timings
 from ocr_service.core.engine import Engine, EngineState
 from ocr_service.core.progress import Progress
 from ocr_service.decoding import Document, Limits, open_document
@@ -64,6 +66,17 @@ class PageReader:
             self._engine.check(job.options)
         return pages
 
+    async def picture(self, job: Job, number: int) -> bytes:
+        """Return a page as a JPEG file."""
+        async with self._opened(job) as document:
+            pixels = await document.pixels(number)
+            with self._admission.page_queue(1) as queue:
+                slot = await queue.acquire(pixels)
+                try:
+                    return await asyncio.to_thread(_jpeg, await document.page(number, slot))
+                finally:
+                    slot.end()
+
     async def read(self, job: Job) -> DocumentResult:
         """Read all selected pages and, if requested, restructure them."""
         return await read_whole(self.open, job, self._engine)
@@ -104,3 +117,9 @@ def _pages_of(job: Job, document: Document) -> Sequence[int]:
     pages = select_pages(job.pages, document.page_count)
     refuse_too_many(len(pages), job.max_pages)
     return pages
+
+
+def _jpeg(page: Page) -> bytes:
+    file = io.BytesIO()
+    page.image.save(file, "JPEG", quality=85)
+    return file.getvalue()

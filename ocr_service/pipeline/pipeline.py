@@ -91,6 +91,11 @@ class Pipeline:
         """Return the numbers of the pages that a job would read; raises OcrError if it cannot be read."""
         return await self._page_reader.selected_pages(job)
 
+    async def picture(self, data: bytes, number: int) -> bytes:
+        """Return a page of a document as a JPEG file; waits for a slot. Raises OcrError."""
+        job = await self.job(data, str(number), Options(), cached=False)
+        return await self._page_reader.picture(job, number)
+
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         """Restructure the pages of a document that was read before, perhaps elsewhere; raises OcrError."""
         if not pages:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from http import HTTPStatus
 
@@ -59,18 +59,35 @@ class Fetcher:
         if is_empty:
             raise EmptyFile("The file has no bytes.")
 
+    def check(self, url: str) -> None:
+        """Raise InvalidUrl or UrlNotAllowed for a URL that cannot be used, without connecting."""
+        self._check(_parsed(url))
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Send a body to an allowed address, and return the status; redirects are not followed.
+
+        Raises InvalidUrl, UrlNotAllowed or FetchFailed.
+        """
+        parsed, seconds = _parsed(url), self._settings.read_timeout
+        given = [(name.encode(), value.encode()) for name, value in headers.items()]
+        length = (b"Content-Length", str(len(body)).encode())
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._connections() as connections,
+                self._response(connections, parsed, "POST", [*given, length], body) as response,
+            ):
+                return response.status
+        except TimeoutError:
+            raise FetchFailed(f"The server did not answer within {seconds:g} s.") from None
+
     def close(self) -> None:
         """Stop the threads for name resolution."""
         self._network.close()
 
     async def _follow(self, url: httpx.URL) -> AsyncGenerator[bytes]:
         """Follow redirects, and yield the file."""
-        if self._tls is None:
-            # In a thread, because it loads all CA certificates.
-            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
-        async with httpcore.AsyncConnectionPool(
-            ssl_context=self._tls, network_backend=self._network, max_keepalive_connections=0
-        ) as connections:
+        async with self._connections() as connections:
             for _ in range(_MAX_REDIRECTS + 1):
                 async with self._response(connections, url) as response:
                     headers = httpx.Headers(response.headers)
@@ -82,8 +99,23 @@ class Fetcher:
         raise FetchFailed(f"The server redirected more than {_MAX_REDIRECTS} times.")
 
     @asynccontextmanager
+    async def _connections(self) -> AsyncIterator[httpcore.AsyncConnectionPool]:
+        if self._tls is None:
+            # In a thread, because it loads all CA certificates.
+            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+        async with httpcore.AsyncConnectionPool(
+            ssl_context=self._tls, network_backend=self._network, max_keepalive_connections=0
+        ) as connections:
+            yield connections
+
+    @asynccontextmanager
     async def _response(
-        self, connections: httpcore.AsyncConnectionPool, url: httpx.URL
+        self,
+        connections: httpcore.AsyncConnectionPool,
+        url: httpx.URL,
+        method: str = "GET",
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        body: bytes | None = None,
     ) -> AsyncIterator[httpcore.Response]:
         """Send the request if the URL is allowed; inside, network errors become FetchFailed."""
         self._check(url)
@@ -96,7 +128,11 @@ class Fetcher:
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         with _translated(settings):
             async with connections.stream(
-                "GET", target, headers=_headers(url), extensions={"timeout": timeouts}
+                method,
+                target,
+                headers=[*_headers(url), *headers],
+                content=body,
+                extensions={"timeout": timeouts},
             ) as response:
                 yield response
 

@@ -116,6 +116,10 @@ jobs_ended = _counter(
     "ocr_jobs_ended_total", "Jobs that this process brought to their end.", "outcome", ("done", "failed")
 )
 
+job_callbacks = _counter(
+    "ocr_job_callbacks_total", "Calls of the `callback_url` of jobs.", "outcome", ("accepted", "failed")
+)
+
 vlm_calls = _counter(
     "ocr_vlm_calls_total",
     "Calls to vLLM, one per block: `answered`, `cancelled` (the page was dropped) or an error code.",

@@ -1,16 +1,20 @@
 """Jobs over HTTP, with a database in a folder."""
 
 import asyncio
+import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from ocr_service.core.documents import PageResult
 from ocr_service.core.errors import BrokenDocument, EngineUnavailable
 from ocr_service.core.options import Options
+from ocr_service.storage.local import LocalStorage
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
@@ -42,6 +46,29 @@ async def test_document_is_read_in_the_background(tmp_path: Path) -> None:
         assert (await client.get(f"/jobs/{job['id']}/pages/3")).json()["text"] == "page 3"
         missing = await client.get(f"/jobs/{job['id']}/pages/1")
         assert (missing.status_code, missing.json()["code"]) == (404, "page_not_in_job")
+
+
+async def test_picture_of_a_page_is_what_the_engine_sees(tmp_path: Path) -> None:
+    async with serving(GatedEngine(), ocr_output_dir=tmp_path) as client:
+        job = await submitted(client, THREE_PAGES)
+        picture = await client.get(f"/jobs/{job}/pages/2/picture")
+        assert picture.headers["Content-Type"] == "image/jpeg"
+        assert Image.open(io.BytesIO(picture.content)).size[0] > 100
+        assert (await client.get(f"/jobs/{job}/pages/4/picture")).json()["code"] == "page_not_in_job"
+
+
+async def test_result_is_stored_as_that_of_a_request(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    async with serving(ScriptedEngine(), storage, ocr_output_dir=tmp_path) as client:
+        job = await submitted(client, THREE_PAGES, store_source="true")
+        stored = (await ended(client, job))["storage"]
+        assert stored["status"] == "stored" and job in stored["folder"]
+        files = [Path(file["key"]).name for file in stored["files"]]
+        assert files[:2] == ["result.json", "result.md"] and len(files) == 3
+        result = json.loads((tmp_path / stored["files"][0]["key"]).read_text())
+        assert result["text"] == "page 1\n\npage 2\n\npage 3"
+        not_stored = await submitted(client, THREE_PAGES, store="false")
+        assert (await ended(client, not_stored))["storage"] is None
 
 
 async def test_result_equals_that_of_ocr(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_operations_have_short_names_and_known_tags(document: dict[str, Any]) ->
         "delete_job",
         "get_result",
         "get_page",
+        "get_picture",
         "follow_job",
         "get_health",
         "get_liveness",

@@ -23,20 +23,10 @@ from ocr_service.core.options import Options
 from ocr_service.storage.local import LocalStorage
 from ocr_service.telemetry.logs import configure_logging
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.jobs.boundaries import BOUNDARIES
 
 log = logging.getLogger("ocr_service.tests")
 
-# Name of a boundary: the object at whose write, or the state at whose commit, it lies; and on which side.
-BOUNDARIES = {
-    "before the document": ("document", "before"),
-    "after the document": ("document", "after"),
-    "before the row": ("pending", "before"),
-    "after the row": ("pending", "after"),
-    "before a page": ("page-2", "before"),
-    "after a page": ("page-2", "after"),
-    "before the end": ("done", "before"),
-    "after the end": ("done", "after"),
-}
 HOW = os.environ.get("KILL_AT", "")
 PAGE = 2
 _PLACE = BOUNDARIES.get(HOW)

@@ -27,6 +27,7 @@ class Replica(RunningProgram):
             "OCR_OUTPUT_DIR": str(folder),
             "OCR_CACHE_LIFETIME": "0",
             "OCR_LOG_FORMAT": "text",
+            "OCR_JOBS_MAX": "10000",
             "READS": str(self._reads),
             **({"OCR_JOBS_URL": url} if url else {}),
             **({"KILL_AT": kill_at} if kill_at else {}),
@@ -68,6 +69,13 @@ class Replica(RunningProgram):
             if status["state"] in ("done", "failed", "cancelled"):
                 return status
             assert time.monotonic() < deadline, status
+            time.sleep(0.1)
+
+    def wait_until_answered(self, path: str) -> None:
+        """Return when a path is answered; fail if that takes too long."""
+        deadline = time.monotonic() + PATIENCE
+        while self.client.get(path).status_code != 200:
+            assert time.monotonic() < deadline
             time.sleep(0.1)
 
     def jobs(self) -> list[str]:

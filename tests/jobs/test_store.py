@@ -181,6 +181,32 @@ async def test_newest_jobs_and_a_batch(store: JobStore) -> None:
     assert [job.id for job in await store.page("me", 9, None, JobState.DONE)] == []
 
 
+async def make_callbacks_due(database: Database) -> None:
+    due = update(jobs).where(jobs.c.callback_due.is_not(None)).values(callback_due=0)
+    await database.run(lambda connection: connection.execute(due))
+
+
+async def test_callback_is_due_at_the_end_and_again_after_a_pause(
+    opened: tuple[Database, OpenStore],
+) -> None:
+    database, store = opened[0], await opened[1](JobSettings())
+    await accepted(store, "a", callback_url="https://example.com/")
+    assert await store.claim_callback() is None
+    await store.cancel("a", "")
+    tries = 0
+    while (job := await store.claim_callback()) and tries < 20:
+        assert job.id == "a" and await store.claim_callback() is None
+        tries += 1
+        await make_callbacks_due(database)
+    assert tries == 7
+    await accepted(store, "b", callback_url="https://example.com/")
+    await store.cancel("b", "")
+    assert await store.claim_callback()
+    await store.callback_done("b")
+    await make_callbacks_due(database)
+    assert await store.claim_callback() is None
+
+
 async def test_position_and_figures(store: JobStore) -> None:
     first, second = [await accepted(store, name) for name in ("a", "b")]
     assert (await store.ahead(first), await store.ahead(second)) == ((0, 0), (1, 3))

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ocr_service.api.answers.document import EXAMPLE_ENGINE, EngineAnswer
 from ocr_service.api.answers.model import EXAMPLE_ID, Answer
+from ocr_service.api.answers.storage import EXAMPLE_STORAGE, StorageAnswer
 from ocr_service.jobs.job import Job, JobError, JobState
 
 _EXAMPLE_TIME = "2026-03-15T09:41:07Z"
@@ -62,6 +63,10 @@ class JobAnswer(Answer):
     )
     error: JobErrorAnswer | None = Field(
         description="Reason if the job failed, else null.", examples=[_EXAMPLE_ERROR]
+    )
+    storage: StorageAnswer | None = Field(
+        description="The stored files of the result, as in the answer of `/ocr`; null if it is not stored.",
+        examples=[EXAMPLE_STORAGE],
     )
 
     @classmethod
@@ -126,6 +131,7 @@ def _values(job: Job) -> dict[str, object]:
         "attempts": job.attempts,
         "engine": EngineAnswer.of(job.engine) if job.engine else None,
         "error": JobErrorAnswer.of(job.error) if job.error else None,
+        "storage": job.stored,
     }
 
 

@@ -33,6 +33,7 @@ from ocr_service.jobs.job import Job, JobError, JobState
 router = APIRouter(tags=[openapi.JOBS])
 
 _MAX_LISTED = 100
+_CALLBACK = "callback_url"
 
 States = Literal["pending", "running", "done", "failed", "cancelled"]
 
@@ -45,16 +46,17 @@ States = Literal["pending", "running", "done", "failed", "cancelled"]
     responses=JOB_RESPONSES,
     openapi_extra=openapi.OCR_REQUEST,
 )
-async def submit_job(request: Request) -> Response:
+async def submit_job(request: Request, callback_url: str | None = None) -> Response:
     """Send a document and its fields as to `POST /ocr`; it is read in the background.
 
     The header `Location` of the answer is the address of the job. A repeated submit with the same header
-    `Idempotency-Key` answers with the same job. `POST /ocr` with the header `Prefer: respond-async` does the
-    same as this path.
+    `Idempotency-Key` answers with the same job. The URL `callback_url`, in the query, gets a POST with the
+    job when that is at its end. `POST /ocr` with the header `Prefer: respond-async` does the same as this
+    path.
     """
     check_jobs(request)
     async with reading.admit(request, waits=False) as admitted:
-        job = await _submitted(admitted)
+        job = await _submitted(admitted, callback_url or None)
         status = await _status_of(admitted.service, job)
     location = f"{request.scope.get('root_path', '')}/jobs/{job.id}"
     return Response(status.model_dump_json(), 202, {"Location": location}, "application/json")
@@ -127,6 +129,24 @@ async def get_result(
 
 
 @router.get(
+    "/jobs/{job_id}/pages/{number}/picture",
+    summary="Fetch the picture of a page of a job",
+    response_class=Response,
+    responses={
+        **openapi.PROBLEM_RESPONSES,
+        200: {"description": "A JPEG file.", "content": {"image/jpeg": {}}},
+    },
+)
+async def get_picture(request: Request, job_id: str, number: int) -> Response:
+    """Return a page as the engine sees it."""
+    service = service_of(request)
+    job = await service.jobs.get(job_id, owner(request.scope))
+    service.jobs.check_page(job, number)
+    document = await service.jobs.document(job)
+    return Response(await service.pipeline.picture(document, number), media_type="image/jpeg")
+
+
+@router.get(
     "/jobs/{job_id}/pages/{number}",
     summary="Fetch a page of a job",
     response_model=PageAnswer,
@@ -139,13 +159,26 @@ async def get_page(request: Request, job_id: str, number: int, images: bool = Tr
     return await asyncio.to_thread(PageAnswer.of, page, images)
 
 
-async def _submitted(admitted: Admitted) -> Job:
+async def _submitted(admitted: Admitted, callback_url: str | None) -> Job:
+    query = unique_fields(admitted.request.query_params.multi_items())
+    if callback_url is not None:
+        del query[_CALLBACK]
+        admitted.service.jobs.check_callback(callback_url)
     body = await read_body(admitted.body, check_names)
-    fields = read_fields(unique_fields(admitted.request.query_params.multi_items()), body.fields)
+    fields = read_fields(query, body.fields)
     if fields.timeout is not None:
         raise RequestError("timeout: a job has none; it is read to its end, or until it is cancelled.")
     asked = asked_of(fields)
-    return await submit(admitted, body.document, body.name, OCR, asked, fields.selection, fields.recognition)
+    return await submit(
+        admitted,
+        body.document,
+        body.name,
+        OCR,
+        asked,
+        fields.selection,
+        fields.recognition,
+        callback_url=callback_url,
+    )
 
 
 async def _status_of(service: Service, job: Job) -> JobStatusAnswer:

@@ -41,11 +41,16 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("engine", sa.Text),
         sa.Column("error", sa.Text),
+        sa.Column("stored", sa.Text),
+        sa.Column("callback_url", sa.Text),
+        sa.Column("callback_due", sa.Double),
+        sa.Column("callback_tries", sa.Integer, nullable=False),
     )
     op.create_index("jobs_by_state", "jobs", ["state", "due"])
     op.create_index("jobs_by_owner", "jobs", ["owner", "created"])
     op.create_index("jobs_by_batch", "jobs", ["owner", "batch"])
     op.create_index("jobs_by_key", "jobs", ["owner", "idempotency_key"], unique=True)
+    op.create_index("jobs_by_callback", "jobs", ["callback_due"])
     op.create_index("jobs_by_expiry", "jobs", ["expires"])
 
 

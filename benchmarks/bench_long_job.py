@@ -1,0 +1,106 @@
+"""A long PDF as a job with Tesseract behind nginx with its default timeouts, and other requests meanwhile.
+
+Prints the p95 of the requests without and with the job, and the time of the job.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.running import ROOT, RunningProgram, RunningService, free_port
+from tests.samples import pdf_of_text
+
+SCAN = (ROOT / "examples/scan.jpg").read_bytes()
+UNPACKED = ROOT / ".cache/nginx/usr/sbin"
+_PROXY = """
+{user}
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr notice;
+events {{}}
+http {{
+    access_log off;
+    client_max_body_size 50m;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ proxy_pass {service}; }}
+    }}
+}}
+"""
+
+
+class Proxy(RunningProgram):
+    """nginx in front of a service, with its default timeouts of 60 s."""
+
+    listening = re.compile(r"(start worker process \d+)")
+
+    def __init__(self, folder: Path, service: str) -> None:
+        program = shutil.which("nginx") or shutil.which("nginx", path=str(UNPACKED))
+        assert program, "nginx is missing: scripts/setup.sh test"
+        self.port = free_port()
+        # If nginx starts as root, its workers are another user, who cannot write into the folder.
+        user = "user root;" if os.geteuid() == 0 else ""
+        text = _PROXY.format(user=user, folder=folder, port=self.port, service=service)
+        (folder / "nginx.conf").write_text(text)
+        super().__init__([program, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", "stderr"])
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pages", type=int, default=300)
+    parser.add_argument("--requests", type=int, default=40)
+    chosen = parser.parse_args()
+    document = pdf_of_text([f"Страница {number} договора" for number in range(1, chosen.pages + 1)])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with (
+            RunningService(OCR_OUTPUT_DIR=str(folder / "output")) as service,
+            Proxy(folder, service.url) as proxy,
+        ):
+            measure(f"http://127.0.0.1:{proxy.port}", document, chosen.requests)
+
+
+def measure(url: str, document: bytes, count: int) -> None:
+    """Measure requests without a job and beside one, and the job."""
+    with httpx.Client(base_url=url, timeout=120) as client:
+        alone = [request(client) for _ in range(count)]
+        began = time.perf_counter()
+        submitted = client.post("/jobs", files={"file": document}, data={"store": "false"})
+        job = submitted.raise_for_status().json()["id"]
+        beside = [request(client) for _ in range(count)]
+        state = client.get(f"/jobs/{job}").json()
+        print(f"requests alone: p95 {p95(alone):.2f} s; beside the job: p95 {p95(beside):.2f} s, ", end="")
+        print(f"{p95(beside) / p95(alone):.2f} times; then {state['pages_done']} pages were read", flush=True)
+        with client.stream("GET", f"/jobs/{job}/events") as events:
+            last = [line for line in events.iter_lines() if line.startswith("event: ")][-1]
+        status = client.get(f"/jobs/{job}").json()
+        print(f"job: {last}, {status['pages_done']} pages, {time.perf_counter() - began:.0f} s")
+
+
+def request(client: httpx.Client) -> float:
+    """Read one page, and return the seconds."""
+    began = time.perf_counter()
+    client.post("/ocr", files={"file": SCAN}, data={"store": "false"}).raise_for_status()
+    return time.perf_counter() - began
+
+
+def p95(seconds: list[float]) -> float:
+    """Return the 95th percentile."""
+    return statistics.quantiles(seconds, n=20)[-1]
+
+
+if __name__ == "__main__":
+    main()

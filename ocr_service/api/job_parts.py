@@ -1,0 +1,79 @@
+"""The parts of a job that belong to the API: how its result is stored, and how its caller is told."""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ocr_service.api.answers.document import ResultAnswer
+from ocr_service.api.answers.job import JobAnswer
+from ocr_service.api.answers.storage import StorageAnswer
+from ocr_service.api.job_faces import fields_of
+from ocr_service.core.documents import DocumentResult, PageResult, Timings
+from ocr_service.core.engine import Engine
+from ocr_service.core.errors import FetchFailed
+from ocr_service.jobs.job import Job
+from ocr_service.sources.fetching import Fetcher
+from ocr_service.storage.bundles import Bundle
+from ocr_service.storage.packing import folder_of, metadata_of, pack, source_file
+from ocr_service.storage.result_store import ResultStore
+
+_ACCEPTED = range(200, 300)
+
+
+class ResultStoring:
+    """Stores the result of a job as that of a request is."""
+
+    def __init__(self, result_store: ResultStore, engine: Engine) -> None:
+        self._result_store = result_store
+        self._engine = engine
+
+    async def __call__(self, job: Job, document: bytes, pages: Sequence[PageResult]) -> Mapping[str, Any]:
+        """Store the result, or spool it; return `storage` of the answer."""
+        bundle = await asyncio.to_thread(self._packed, job, document, pages)
+        return StorageAnswer.of(await self._result_store.store(bundle)).model_dump(mode="json")
+
+    def _packed(self, job: Job, document: bytes, pages: Sequence[PageResult]) -> Bundle:
+        fields, storage = fields_of(job), self._result_store.storage
+        assert storage is not None
+        timings = sum((page.timings for page in pages), start=Timings())
+        result = DocumentResult(tuple(pages), timings, total=0.0)
+        answer = ResultAnswer.of(result, self._engine, job.request_id, fields.images)
+        return pack(
+            folder_of(storage.prefix, job.id),
+            answer.model_dump_json(),
+            pages,
+            [],
+            source_file(document, job.name) if fields.store_source else None,
+            metadata_of(job.sha256, self._engine, job.request_id),
+        )
+
+
+class Callbacks:
+    """Tells callers about the ends of their jobs, signed as Standard Webhooks describe it."""
+
+    def __init__(self, fetcher: Fetcher, secret: str | None) -> None:
+        self._fetcher = fetcher
+        self._secret = (secret or "").encode()
+
+    async def __call__(self, job: Job) -> None:
+        """Send the job to its `callback_url`; raises OcrError if it is not accepted."""
+        assert job.callback_url is not None
+        body = JobAnswer.of(job).model_dump_json().encode()
+        sent = str(int(time.time()))
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": job.id,
+            "webhook-timestamp": sent,
+            "webhook-signature": f"v1,{self._signature(job.id, sent, body)}",
+        }
+        status = await self._fetcher.post(job.callback_url, headers, body)
+        if status not in _ACCEPTED:
+            raise FetchFailed(f"The server answered {status}.")
+
+    def _signature(self, message_id: str, sent: str, body: bytes) -> str:
+        signed = f"{message_id}.{sent}.".encode() + body
+        return b64encode(hmac.new(self._secret, signed, hashlib.sha256).digest()).decode()
