@@ -135,6 +135,8 @@ class PaddleOcrVlEngine:
             raise OptionNotSupported(
                 "PaddleOCR-VL does not have rotate; it has use_doc_orientation_classify."
             )
+        if options.words:
+            raise OptionNotSupported("PaddleOCR-VL does not have words; Tesseract does.")
         loaded = self._settings.use_doc_orientation_classify, self._settings.use_doc_unwarping
         check_options(PaddleOcrVlOptions.of(options), *loaded, max_new_tokens(self.vlm.max_length))
 

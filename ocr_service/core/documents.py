@@ -113,6 +113,7 @@ class Block:
     order: position in reading order, from 1.
     confidence: 0 to 1; None if the engine gives none.
     failure: error of a block without text or with a part of it, or None.
+    words: in reading order, if the request wants them.
     """
 
     label: str
@@ -121,6 +122,7 @@ class Block:
     order: int
     confidence: float | None = None
     failure: OcrError | None = None
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class Options:
 
     lang: language names joined by "+"; None for the engine's default.
     rotate: degrees counterclockwise that make the pages upright: 0, 90, 180 or 270; None to find them.
+    words: return the words of each block: `Block.words`.
     visualize: draw the detected blocks into `PageResult.drawings`.
     word_documents: make a Word document of each page: `PageResult.docx`.
     restructure_pages: join tables and adjust title levels across pages, after all pages are read.
@@ -36,6 +37,7 @@ class Options:
 
     lang: str | None = None
     rotate: int | None = None
+    words: bool = False
     visualize: bool = False
     word_documents: bool = False
     restructure_pages: bool = False

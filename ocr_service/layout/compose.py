@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from ocr_service.core.documents import Block
+from ocr_service.core.options import Options
 from ocr_service.layout.grids import find_grids
 from ocr_service.layout.headings import Body, heading_label
 from ocr_service.layout.labels import LIST, TABLE, TEXT
@@ -20,13 +21,17 @@ from ocr_service.layout.words import Line, enclosing, mean_confidence
 class PageLayout:
     """The layout of a page.
 
-    blocks: in reading order.
+    blocks: in reading order, with their words.
     text: the page as plain text, line by line, with empty lines between paragraphs, and tabs between the
     cells of a table.
     """
 
     blocks: tuple[Block, ...]
     text: str
+
+    def blocks_for(self, options: Options) -> tuple[Block, ...]:
+        """Return the blocks, with their words only if the options ask for them."""
+        return self.blocks if options.words else tuple(replace(block, words=()) for block in self.blocks)
 
 
 def compose(lines: Sequence[Line], size: tuple[int, int], rulings: Rulings = NO_RULINGS) -> PageLayout:
@@ -91,7 +96,9 @@ def _block_of_paragraphs(
 
 
 def _block(label: str, lines: Sequence[Line], content: str) -> Block:
-    return Block(label, enclosing(line.bbox for line in lines), content, 0, mean_confidence(lines))
+    words = tuple(word for line in lines for word in line.words)
+    box = enclosing(line.bbox for line in lines)
+    return Block(label, box, content, 0, mean_confidence(lines), words=words)
 
 
 def _plain_text(flow: Iterable[Line | Table]) -> str:

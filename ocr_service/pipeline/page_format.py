@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from ocr_service.core.documents import Block, PageResult, PageWarning, Timings, WarningCode
+from ocr_service.core.documents import Block, PageResult, PageWarning, Timings, WarningCode, Word
 from ocr_service.core.errors import OcrError, PageError, error_kinds
 
 # Text shrinks to a third. A higher level gains little and takes many times as long.
@@ -71,7 +71,8 @@ def page_from_bytes(data: bytes) -> PageResult:
 
 def _block(content: Mapping[str, Any]) -> Block:
     failure = _failure_from_json(content["failure"])
-    return Block(**{**content, "bbox": tuple(content["bbox"]), "failure": failure})
+    words = tuple(Word(**{**word, "bbox": tuple(word["bbox"])}) for word in content["words"])
+    return Block(**{**content, "bbox": tuple(content["bbox"]), "failure": failure, "words": words})
 
 
 def _failure_to_json(failure: OcrError | None) -> _Failure:

@@ -34,7 +34,18 @@ def test_request_is_described(document: dict[str, Any]) -> None:
     operation = document["paths"]["/ocr"]["post"]
     forms = {name: form["schema"] for name, form in operation["requestBody"]["content"].items()}
     assert forms.pop("application/octet-stream")["format"] == "binary"
-    common = {"pages", "lang", "format", "images", "cache", "store", "store_source", "timeout"}
+    common = {
+        "pages",
+        "lang",
+        "rotate",
+        "format",
+        "images",
+        "words",
+        "cache",
+        "store",
+        "store_source",
+        "timeout",
+    }
     named = common | {"restructure_pages"} | {field.name for field in fields(PaddleOcrVlOptions)}
     assert {name: set(form["properties"]) for name, form in forms.items()} == {
         "multipart/form-data": {"file", "image_url"} | named,
@@ -108,7 +119,7 @@ async def test_examples_of_the_request_are_accepted_for_any_document(document: d
     assert all(examples.values())
     shown = {name: some[0] for name, some in examples.items() if some[0] != "" and name != "file"}
     # The format stays empty, so that the choice of a media type, which sets `Accept`, has an effect.
-    assert set(shown) == {"pages", "lang", "images", "cache", "store", "store_source"}
+    assert set(shown) == {"pages", "lang", "rotate", "images", "words", "cache", "store", "store_source"}
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files={"file": small_png()}, data=shown)
     assert response.status_code == 200, response.text

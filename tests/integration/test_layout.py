@@ -1,6 +1,9 @@
 """The layout of typeset pages, read by the real Tesseract through the whole service."""
 
+import json
+
 import httpx
+import pytest
 
 from tests.samples import encoded
 from tests.typesetting import Sheet
@@ -38,3 +41,19 @@ def test_rows_without_lines_stay_rows(service: httpx.Client) -> None:
         "| Картридж лазерный | 2800,00 |",
         "| Степлер настольный | 640,00 |",
     ]
+
+
+def test_words_of_blocks_on_request(service: httpx.Client) -> None:
+    sheet = Sheet((1654, 500))
+    sheet.write("Договор поставки оборудования", 150, 200)
+    file = {"file": encoded(sheet.image, "PNG", dpi=(200, 200))}
+    [plain] = service.post("/ocr", files=file).json()["pages"][0]["blocks"]
+    assert "words" not in plain
+    [block] = service.post("/ocr", files=file, data={"words": "true"}).json()["pages"][0]["blocks"]
+    assert [word["text"] for word in block["words"]] == ["Договор", "поставки", "оборудования"]
+    for word, drawn in zip(block["words"], sheet.lines[0].words, strict=True):
+        assert word["bbox"] == pytest.approx(drawn.bbox, abs=6)
+        assert 0.8 < word["confidence"] <= 1
+    ndjson = {"Accept": "application/x-ndjson"}
+    stream = service.post("/ocr", files=file, data={"words": "true"}, headers=ndjson).text.splitlines()
+    assert json.loads(stream[1])["page"]["blocks"][0]["words"] == block["words"]

@@ -17,7 +17,7 @@ from PIL import Image
 from ocr_engine import PaddleOcrVlEngine
 from ocr_service.core.documents import Page
 from ocr_service.core.engine import EngineState
-from ocr_service.core.errors import ModelNotLoaded, OcrError, RequestError, VlmUnavailable
+from ocr_service.core.errors import ModelNotLoaded, OcrError, OptionNotSupported, RequestError, VlmUnavailable
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
@@ -185,6 +185,13 @@ async def test_new_model_name_is_used_after_a_vllm_restart(
 
 def with_own(**options: Any) -> Options:
     return Options(engine=PaddleOcrVlOptions(**options))
+
+
+async def test_words_are_refused() -> None:
+    engine = PaddleOcrVlEngine(PaddleOcrVlSettings(), VlmSettings())
+    with pytest.raises(OptionNotSupported, match="does not have words"):
+        engine.check(Options(words=True))
+    await engine.close()
 
 
 async def test_contradictory_pixel_limits_are_refused() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ocr_service.core.documents import Block, DocumentResult, PageResult, Timings
+from ocr_service.core.documents import Block, DocumentResult, PageResult, Timings, Word
 from ocr_service.core.errors import BrokenDocument, RecognitionFailed, StorageOutage
 from ocr_service.pipeline.cache import ResultCache, result_key
 from ocr_service.pipeline.cache_format import from_bytes, to_bytes
@@ -16,7 +16,8 @@ from tests.fakes.memory_storage import MemoryStorage
 pytestmark = pytest.mark.anyio
 
 HOUR = 3600.0
-BLOCK = Block("text", (1, 2, 3, 4), "Договор № 17", order=1, confidence=0.5)
+WORD = Word("Договор", (1, 2, 3, 4), 0.5, bold=True)
+BLOCK = Block("text", (1, 2, 3, 4), "Договор № 17", order=1, confidence=0.5, words=(WORD,))
 PAGE = PageResult(
     index=3,
     width=10,

@@ -5,7 +5,7 @@ The models are also the documentation of the API: each field has a description a
 
 from base64 import b64encode
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ocr_service.api.answers.model import EXAMPLE_ID, Answer
 from ocr_service.api.answers.storage import EXAMPLE_STORAGE, StorageAnswer
@@ -15,7 +15,15 @@ from ocr_service.api.answers.warnings import (
     DocumentWarningAnswer,
     WarningAnswer,
 )
-from ocr_service.core.documents import Block, DocumentResult, PageResult, Timings, whole_markdown, whole_text
+from ocr_service.core.documents import (
+    Block,
+    DocumentResult,
+    PageResult,
+    Timings,
+    Word,
+    whole_markdown,
+    whole_text,
+)
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import OcrError, PartlyRecognized
 from ocr_service.core.quality import mean_confidence
@@ -32,6 +40,7 @@ _EXAMPLE_BLOCK = {
     "confidence": 0.957,
     "error": None,
 }
+_EXAMPLE_WORD = {"text": "договор", "bbox": [412, 507, 618, 552], "confidence": 0.961}
 EXAMPLE_PAGE = {
     "index": 1,
     "width": 2480,
@@ -102,8 +111,29 @@ class ErrorAnswer(Answer):
         return cls(code=error.code, detail=error.detail) if error else None
 
 
+class WordAnswer(Answer):
+    """A word of a block."""
+
+    text: str = Field(description="The word.", examples=["договор"])
+    bbox: tuple[int, int, int, int] = Field(
+        description="Left, top, right and bottom edge, in pixels of the decoded page.",
+        examples=[[412, 507, 618, 552]],
+    )
+    confidence: float | None = Field(
+        description="Confidence of the engine, 0 to 1; null for text of the file itself.", examples=[0.961]
+    )
+
+    @classmethod
+    def of(cls, word: Word) -> "WordAnswer":
+        confidence = None if word.confidence is None else round(word.confidence, 3)
+        return cls(text=word.text, bbox=word.bbox, confidence=confidence)
+
+
 class BlockAnswer(Answer):
     """A block of a page's layout."""
+
+    # `words` can be missing.
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     label: str = Field(
         description="Type of the block: `doc_title`, `paragraph_title`, `text`, `list`, `table`, `header`, "
@@ -128,6 +158,12 @@ class BlockAnswer(Answer):
         "Other blocks are not affected.",
         examples=[None],
     )
+    words: list[WordAnswer] | None = Field(
+        None,
+        description="Words in reading order; only if the request has `words=true`.",
+        examples=[[_EXAMPLE_WORD]],
+        exclude_if=lambda words: words is None,
+    )
 
     @classmethod
     def of(cls, block: Block) -> "BlockAnswer":
@@ -138,6 +174,7 @@ class BlockAnswer(Answer):
             order=block.order,
             confidence=block.confidence,
             error=ErrorAnswer.of(block.failure),
+            words=[WordAnswer.of(word) for word in block.words] if block.words else None,
         )
 
 

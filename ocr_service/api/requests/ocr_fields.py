@@ -51,6 +51,12 @@ class OcrFields(RecognitionFields):
         description="Whether a JSON answer contains the images of the Markdown.",
         examples=[True],
     )
+    words: bool = Field(
+        False,
+        description="Whether each block of a JSON answer or of a stream has its words, with their boxes and "
+        "confidence. PaddleOCR-VL has no words, and refuses the option.",
+        examples=[False],
+    )
     cache: bool = Field(
         True,
         description="Whether the cache is used: for an earlier result, and to keep this one.",
@@ -85,7 +91,7 @@ class OcrFields(RecognitionFields):
     def recognition(self) -> Options:
         """The options for the engine."""
         turn = None if self.rotate == "auto" else int(self.rotate)
-        return replace(self.options(self.lang or None), rotate=turn)
+        return replace(self.options(self.lang or None), rotate=turn, words=self.words)
 
 
 def read_fields(query: dict[str, str], body: dict[str, str]) -> OcrFields:

@@ -21,7 +21,7 @@ def page_result(page: Page, reading: Reading, options: Options) -> PageResult:
     """Return the result of a page, with positions on the upright page."""
     picture = reading.picture
     layout = compose_picture(with_one_script(reading.lines), picture.image)
-    blocks = tuple(_on_page(block, picture) for block in layout.blocks)
+    blocks = tuple(_on_page(block, picture) for block in layout.blocks_for(options))
     width, height = picture.upright_size
     return PageResult(
         index=page.index,
@@ -38,7 +38,8 @@ def page_result(page: Page, reading: Reading, options: Options) -> PageResult:
 
 
 def _on_page(block: Block, picture: Picture) -> Block:
-    return replace(block, bbox=picture.on_page(block.bbox))
+    words = tuple(replace(word, bbox=picture.on_page(word.bbox)) for word in block.words)
+    return replace(block, bbox=picture.on_page(block.bbox), words=words)
 
 
 def _warnings(page: Page, reading: Reading) -> tuple[PageWarning, ...]:
