@@ -93,7 +93,10 @@ def _probe(address: Address, page: bytes, stop: Event) -> Seen:
     seen = Seen()
     prober = threading.Thread(target=_probe_health, args=(address, seen, stop))
     prober.start()
-    while not stop.is_set():
+    # At least one request, although the time may be over before this process is ready.
+    is_over = False
+    while not is_over:
+        is_over = stop.is_set()
         spent = _request(address, "POST", "/ocr", page, seen)
         if spent is not None:
             seen.honest.append(spent)
