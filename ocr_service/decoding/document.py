@@ -63,7 +63,7 @@ class Document:
         drawn: Drawn = outcome.reply
         assert outcome.memory is not None
         try:
-            image = await image_in(outcome.memory, (drawn.width, drawn.height), self._kind.mode)
+            image = image_in(outcome.memory, (drawn.width, drawn.height), self._kind.mode)
         except ValueError as error:
             raise _unreadable(name) from error
         return Page(index, image, drawn.resolution, drawn.warnings)

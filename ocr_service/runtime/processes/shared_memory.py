@@ -20,7 +20,10 @@ _numbers = itertools.count(1)
 
 
 class SharedMemory:
-    """A file in memory, mapped for reading. number: its name in calls. file: descriptor for the worker."""
+    """A file in memory, mapped so that the service would write into a copy.
+
+    number: its name in calls. file: descriptor for the worker.
+    """
 
     def __init__(self, size: int) -> None:
         self.number = next(_numbers)
@@ -29,7 +32,7 @@ class SharedMemory:
         os.ftruncate(self.file, self.size)
         # If the worker made the file shorter, reading it would end the service.
         fcntl.fcntl(self.file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-        self._mapping = mmap.mmap(self.file, self.size, prot=mmap.PROT_READ)
+        self._mapping = mmap.mmap(self.file, self.size, flags=mmap.MAP_PRIVATE)
         self._lent: weakref.ref[memoryview] | None = None
 
     def lend(self) -> memoryview:
