@@ -1,7 +1,7 @@
 """Readings of one page: a first one, and others where the page shows a sign that they help."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocr_service.core.documents import Page
 from ocr_service.core.errors import RecognitionFailed
@@ -14,6 +14,7 @@ from ocr_service.engines.tesseract.outline import flattened, sheet_corners
 from ocr_service.engines.tesseract.pictures import Picture
 from ocr_service.engines.tesseract.reading import Reading, recognize
 from ocr_service.engines.tesseract.resolution import estimated_resolution
+from ocr_service.engines.tesseract.second_language import with_latin_words
 from ocr_service.engines.tesseract.slope import slope_of
 
 # Measured: pages that lie on their side or upside down had at most 0.60, upright ones at least 0.82.
@@ -50,7 +51,9 @@ class Attempts:
             return reading
         if turn is None:
             reading = self._upright(reading)
-        return self._in_even_light(self._straight(self._clean(reading)))
+        reading = self._in_even_light(self._straight(self._clean(reading)))
+        lines = with_latin_words(self.instances, self.lang, reading.picture, reading.lines)
+        return replace(reading, lines=lines)
 
     def _read(self, picture: Picture) -> Reading | None:
         """Read a picture, at an estimated resolution if its own is unknown."""

@@ -36,6 +36,13 @@ class Instances:
             self._local.lang = lang
         return self._local.reader
 
+    def word_reader(self, lang: str) -> Any:
+        """Return an instance that reads pictures of one word; it stays loaded."""
+        readers: dict[str, Any] = self._local.__dict__.setdefault("word_readers", {})
+        if lang not in readers:
+            readers[lang] = self._load(lang, tesserocr.PSM.SINGLE_WORD)
+        return readers[lang]
+
     def orientation(self) -> Any:
         """Return an instance that detects how a page lies; it needs the data `osd`."""
         if getattr(self._local, "orientation", None) is None:
