@@ -26,7 +26,7 @@ from ocr_service.core.errors import (
     VlmTimeout,
     VlmUnavailable,
 )
-from ocr_service.core.options import Options
+from ocr_service.core.options import Options, TextLayerUse
 from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.engines.lazy_start import LazyStart
 from ocr_service.engines.paddleocr_vl.drawings import draw
@@ -65,6 +65,9 @@ class PaddleOcrVlEngine:
     # The limit of JPEG, in which crops are sent to the VLM.
     max_page_side = 65_500
     starts_early = False
+    # The VLM reads formulas and tables too; the text layer shows if it left text out or made some up.
+    default_text_layer = TextLayerUse.NEVER
+    checks_text_layer = True
     # Enough blocks to fill the batch of vLLM, while other pages are prepared or assembled.
     max_pages_in_flight = 48
     # A quarter of the batch: the blocks of a request are a small part of it, but hardly slower.

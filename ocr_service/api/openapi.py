@@ -17,6 +17,7 @@ from ocr_service.api.paths import OpenPaths
 from ocr_service.api.requests.body import DOCUMENT
 from ocr_service.api.requests.ocr_fields import OcrFields
 from ocr_service.api.requests.recognition_fields import RecognitionFields
+from ocr_service.api.requests.text_layer_field import TextLayerField
 from ocr_service.core.errors import Unauthorized, error_kinds
 
 # They replace `storage` in answers that have no such field.
@@ -41,6 +42,7 @@ TAGS = [
 
 _REFERENCE = "#/components/schemas/{model}"
 _STREAM_EVENTS = (StartEvent, PageEvent, EndEvent, ErrorEvent)
+_PDF_FIELDS = {name for field in TextLayerField.model_fields for name in (field, to_camel(field))}
 _ENGINE_OPTIONS = {name for field in RecognitionFields.model_fields for name in (field, to_camel(field))}
 _EXTRA_MODELS: tuple[type[BaseModel], ...] = (*_STREAM_EVENTS, Problem)
 
@@ -51,8 +53,12 @@ def operation_id(route: APIRoute) -> str:
 
 
 def _common_first(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the fields of a request before the options of the engine."""
-    return dict(sorted(properties.items(), key=lambda field: field[0] in _ENGINE_OPTIONS))
+    """Put the fields of a request before those of PDFs and the options of the engine."""
+    return dict(sorted(properties.items(), key=_kind))
+
+
+def _kind(field: tuple[str, Any]) -> tuple[bool, bool]:
+    return field[0] in _ENGINE_OPTIONS, field[0] in _PDF_FIELDS
 
 
 def _form_field(schema: dict[str, Any]) -> dict[str, Any]:

@@ -32,11 +32,21 @@ class WarningCode(StrEnum):
     REPETITION = "repetition"
     LOW_CONFIDENCE = "low_confidence"
     NO_TEXT = "no_text"
+    TEXT_LAYER_DOUBTFUL = "text_layer_doubtful"
+    TEXT_LAYER_DIFFERS = "text_layer_differs"
+    PICTURES_NOT_READ = "pictures_not_read"
 
     @property
     def is_notice(self) -> bool:
         """Whether the warning only says how the page was read; its text is as good as that of other pages."""
         return self in (WarningCode.ROTATED, WarningCode.FONTS_SUBSTITUTED)
+
+
+class TextSource(StrEnum):
+    """Source of the text of a page, with the values of the answers."""
+
+    OCR = "ocr"
+    TEXT_LAYER = "text_layer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +162,7 @@ class PageResult:
     drawings: the page as "input_img", and other names for drawings of the results; JPEG files.
     docx: the page as a Word document, if the request wants one.
     raw: the complete output of the engine as JSON values; None if the engine has none.
+    source: of the text; the text of pictures on the page is always recognized.
     """
 
     index: int
@@ -170,6 +181,7 @@ class PageResult:
     drawings: Mapping[str, bytes] = field(default_factory=dict)
     docx: bytes | None = None
     raw: Mapping[str, Any] | None = None
+    source: TextSource = TextSource.OCR
 
     @property
     def failed_blocks(self) -> Sequence[Block]:

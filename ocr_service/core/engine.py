@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from ocr_service.core.documents import ImageMode, Page, PageResult
-from ocr_service.core.options import Options
+from ocr_service.core.options import Options, TextLayerUse
 
 
 class EngineState(StrEnum):
@@ -82,6 +82,14 @@ class Engine(Protocol):
     @property
     def job_pages(self) -> int:
         """How many of these may be pages of jobs while requests are read, so that requests hardly notice."""
+
+    @property
+    def default_text_layer(self) -> TextLayerUse:
+        """Use of the text layer of PDFs if a request does not say it."""
+
+    @property
+    def checks_text_layer(self) -> bool:
+        """Compare recognized pages with a good text layer, because the engine may invent text."""
 
     @property
     def fingerprint(self) -> Mapping[str, object] | None:

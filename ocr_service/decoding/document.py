@@ -3,8 +3,9 @@
 from ocr_service.core.documents import Page
 from ocr_service.core.errors import BrokenDocument
 from ocr_service.decoding.canvas import BYTES_PER_PIXEL, image_in
-from ocr_service.decoding.requests import Contents, Draw, Drawn, Kind, Measure, Open
+from ocr_service.decoding.requests import Contents, Draw, Drawn, Kind, Measure, Open, ReadText
 from ocr_service.decoding.signatures import PDF
+from ocr_service.decoding.text_layer.values import TextLayer
 from ocr_service.runtime.cores import usable_cores
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.frames import InvalidReply
@@ -20,7 +21,11 @@ DECODERS = Pool(
     ForkServer("ocr_service.decoding.worker"),
     quick=usable_cores(),
     slow=max(1, usable_cores() // 2),
-    classes_from=("ocr_service.core.", "ocr_service.decoding.requests"),
+    classes_from=(
+        "ocr_service.core.",
+        "ocr_service.decoding.requests",
+        "ocr_service.decoding.text_layer.values",
+    ),
 )
 """The processes that decode. They start with the first document, or earlier by `start`."""
 
@@ -67,6 +72,17 @@ class Document:
         except ValueError as error:
             raise _unreadable(name) from error
         return Page(index, image, drawn.resolution, drawn.warnings)
+
+    async def text_layer(self, index: int) -> TextLayer | None:
+        """Return the text that the file itself holds for page `index`, from 1; raises PageError.
+
+        None if its format holds no text.
+        """
+        if self._kind.format_name != PDF:
+            return None
+        request, name = ReadText(self._kind, self._contents, index), self._name(index)
+        layer: TextLayer = (await self._ask(request, _OPEN_SECONDS, name)).reply
+        return layer
 
     def close(self) -> None:
         """Release the memory of the document in the processes."""

@@ -98,6 +98,9 @@ class ImageFile:
             put_image(memory, image)
             return Drawn(*image.size, resolution, () if is_whole else (_TRUNCATED,))
 
+    def text_layer(self, index: int) -> None:
+        """Return None: an image holds no text."""
+
     def close(self) -> None:
         """Do nothing: bytes and pixels are freed with the object."""
 

@@ -18,6 +18,7 @@ from ocr_service.decoding.open_pdf import OpenPdf
 from ocr_service.decoding.page_objects import pictures
 from ocr_service.decoding.rendering import render
 from ocr_service.decoding.requests import NO_COMMON_UNIT, Contents, Drawn
+from ocr_service.decoding.text_layer import TextLayer, read_text_layer
 from ocr_service.runtime.processes.sandbox import limit_memory
 
 POINTS_PER_INCH = 72
@@ -73,17 +74,29 @@ class PdfFile:
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"Page {index} of the PDF cannot be rendered.") from error
 
+    def text_layer(self, index: int) -> TextLayer:
+        """Read the text of page `index`, from 1, without drawing it; raises BrokenDocument."""
+        limit_memory(_TO_READ)
+        try:
+            with self._pdf.page(index, system_fonts=False) as page:
+                return read_text_layer(page, self._pixels_per_unit(page, index))
+        except pdfium.PdfiumError as error:
+            raise BrokenDocument(f"The text of page {index} of the PDF cannot be read.") from error
+
     def _find_contents(self, data: bytes) -> Contents:
         may_have_units = user_units.may_be_used(data)
         return Contents(len(self._pdf.document), NO_COMMON_UNIT if may_have_units else 1.0)
 
     def _drawn(self, page: pdfium.PdfPage, index: int, memory: mmap.mmap, report: FontReport) -> Drawn:
         limit_memory(_TO_READ + _TO_DRAW_A_PIXEL * self._limits.max_page_pixels)
+        size = render(page, self._pixels_per_unit(page, index), self._mode, memory)
+        scale = self._pixels_per_unit(page, index) / self._unit(index)
+        return Drawn(*size, round(scale * POINTS_PER_INCH), report.warnings(FONTS.files.missing_packages))
+
+    def _pixels_per_unit(self, page: pdfium.PdfPage, index: int) -> float:
         unit = self._unit(index)
         width, height = page.get_size()
-        scale = self._scale(width * unit, height * unit)
-        size = render(page, scale * unit, self._mode, memory)
-        return Drawn(*size, round(scale * POINTS_PER_INCH), report.warnings(FONTS.files.missing_packages))
+        return self._scale(width * unit, height * unit) * unit
 
     def _unit(self, index: int) -> float:
         """Return the points per unit of a page."""

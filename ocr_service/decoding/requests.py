@@ -56,6 +56,15 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadText:
+    """Read the text that the file itself holds for page `index`, from 1. Reply: `TextLayer`, or None."""
+
+    kind: Kind
+    contents: Contents
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """A page in the memory: its size in pixels, its pixels per inch if known, and its warnings."""
 

@@ -8,8 +8,9 @@ from PIL import Image
 from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.images import ImageFile
 from ocr_service.decoding.pdf import PdfFile
-from ocr_service.decoding.requests import Contents, Draw, Drawn, Kind, Measure, Open
+from ocr_service.decoding.requests import Contents, Draw, Drawn, Kind, Measure, Open, ReadText
 from ocr_service.decoding.signatures import PDF
+from ocr_service.decoding.text_layer.values import TextLayer
 
 
 class _OpenFile(Protocol):
@@ -21,6 +22,8 @@ class _OpenFile(Protocol):
     def measure(self, index: int) -> int: ...
 
     def draw(self, index: int, memory: mmap.mmap) -> Drawn: ...
+
+    def text_layer(self, index: int) -> TextLayer | None: ...
 
     def close(self) -> None: ...
 
@@ -37,12 +40,14 @@ class Decoder:
             self._file.close()
         self._file, self._data = None, document
 
-    def answer(self, request: Open | Measure | Draw, memory: mmap.mmap | None) -> object:
+    def answer(self, request: Open | Measure | Draw | ReadText, memory: mmap.mmap | None) -> object:
         if isinstance(request, Open):
             return self._opened(request.kind, Contents()).contents
         file = self._opened(request.kind, request.contents)
         if isinstance(request, Measure):
             return file.measure(request.index)
+        if isinstance(request, ReadText):
+            return file.text_layer(request.index)
         assert memory is not None
         return file.draw(request.index, memory)
 

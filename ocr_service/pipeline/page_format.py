@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from ocr_service.core.documents import Block, PageResult, PageWarning, Timings, WarningCode, Word
+from ocr_service.core.documents import Block, PageResult, PageWarning, TextSource, Timings, WarningCode, Word
 from ocr_service.core.errors import OcrError, PageError, error_kinds
 
 # Text shrinks to a third. A higher level gains little and takes many times as long.
@@ -47,6 +47,7 @@ def page_from_json(content: Mapping[str, Any]) -> PageResult:
             PageWarning(WarningCode(each["code"]), each["detail"]) for each in content["warnings"]
         ),
         "decoded": tuple(content["decoded"]),
+        "source": TextSource(content["source"]),
         "timings": Timings(**content["timings"]),
         "failure": failure,
         "images": _from_text(content["images"]),

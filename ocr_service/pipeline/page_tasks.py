@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Protocol
 
 from ocr_service.admission.page_queue import PageQueue, PageSlot
-from ocr_service.core.documents import Page, PageResult, Timings
+from ocr_service.core.documents import PageResult, Timings
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import EngineError, EngineUnavailable, PageError, RecognitionFailed, bare
 from ocr_service.core.options import Options
+from ocr_service.pipeline.page_reading import PageReading, ReadablePages
 from ocr_service.pipeline.recent_pages import RecentPages
 from ocr_service.runtime.threads import WorkTracker, work_tracker
 from ocr_service.telemetry import metrics, tracing
@@ -21,14 +22,11 @@ from ocr_service.telemetry import metrics, tracing
 log = logging.getLogger(__name__)
 
 
-class Pages(Protocol):
+class Pages(ReadablePages, Protocol):
     """The pages of an open document; see `decoding.Document`."""
 
     async def pixels(self, index: int) -> int:
         """Return the number of pixels of a page; raises PageError."""
-
-    async def page(self, index: int, slot: PageSlot) -> Page:
-        """Decode a page; raises PageError."""
 
 
 class PageTasks:
@@ -45,8 +43,7 @@ class PageTasks:
     ) -> None:
         self._document = document
         self._pages = pages
-        self._options = options
-        self._engine = engine
+        self._reading = PageReading(document, options, engine)
         self._queue = queue
         self._recent = recent
         self._finished: asyncio.Queue[PageResult | Exception] = asyncio.Queue()
@@ -95,7 +92,7 @@ class PageTasks:
             with tracing.span("page", {"ocr.page": index}):
                 if error is not None:
                     raise error
-                result = await self._read(index, slot)
+                result = await self._reading.read(index, slot)
             result = replace(result, timings=result.timings + waited)
             outcome = _count(result)
             self._finish_with(result)
@@ -117,24 +114,6 @@ class PageTasks:
     def _finish_with(self, result: PageResult) -> None:
         self._recent.add(result.quality)
         self._finished.put_nowait(result)
-
-    async def _read(self, index: int, slot: PageSlot) -> PageResult:
-        began = time.perf_counter()
-        with tracing.span("decode"):
-            page = await self._document.page(index, slot)
-        decode = time.perf_counter() - began
-        decoded, warnings = page.image.size, page.warnings
-        recognizing = self._engine.recognize(page, self._options)
-        # The engine may release the image long before it has the text.
-        del page
-        with tracing.span("recognize"):
-            result = await recognizing
-        return replace(
-            result,
-            decoded=decoded,
-            warnings=(*warnings, *result.warnings),
-            timings=result.timings + Timings(decode=decode),
-        )
 
 
 def _count(page: PageResult) -> str:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from ocr_service.core.documents import Block, ImageMode, Page, PageResult
 from ocr_service.core.engine import EngineState, VlmStatus
 from ocr_service.core.errors import LanguageNotInstalled
-from ocr_service.core.options import Options
+from ocr_service.core.options import Options, TextLayerUse
 
 
 class ScriptedEngine:
@@ -20,6 +20,8 @@ class ScriptedEngine:
     max_pages_in_flight = 4
     job_pages = 2
     starts_early = False
+    default_text_layer = TextLayerUse.NEVER
+    checks_text_layer = False
     fingerprint: Mapping[str, object] | None = MappingProxyType({"script": 1})
 
     def __init__(self) -> None:

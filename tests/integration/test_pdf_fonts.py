@@ -12,13 +12,14 @@ PDF = pdf_of_lines(["ArialMT"], TEXT, by_differences)
 
 def test_text_of_a_font_that_is_not_embedded_is_read(running: RunningService) -> None:
     def read(wanted: str) -> str:
-        answer = running.client.post("/ocr", files={"file": PDF}, headers={"Accept": wanted})
+        fields = {"text_layer": "never"}
+        answer = running.client.post("/ocr", files={"file": PDF}, data=fields, headers={"Accept": wanted})
         return answer.raise_for_status().text
 
     assert json.loads(read("application/json"))["text"] == TEXT
     assert read("text/markdown") == TEXT
     lines = [json.loads(line) for line in read("application/x-ndjson").splitlines()]
     assert [line["page"]["text"] for line in lines if line["event"] == "page"] == [TEXT]
-    body = {"file": b64encode(PDF).decode(), "fileType": 0, "visualize": False}
+    body = {"file": b64encode(PDF).decode(), "fileType": 0, "visualize": False, "textLayer": "never"}
     result = running.client.post("/layout-parsing", json=body).raise_for_status().json()["result"]
     assert [page["markdown"]["text"] for page in result["layoutParsingResults"]] == [TEXT]

@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exports": {"core"},
     "jobs": {"admission", "core", "pipeline", "runtime", "telemetry"},
     "storage": {"core", "decoding", "ocr_service", "runtime", "telemetry"},
-    "pipeline": {"admission", "core", "decoding", "ocr_service", "runtime", "telemetry"},
+    "pipeline": {"admission", "core", "decoding", "layout", "ocr_service", "runtime", "telemetry"},
     "ocr_engine": {"core", "engines", "runtime"},
     "s3_storage": {"core", "runtime"},
     "engines": {"core", "layout", "runtime", "telemetry"},

@@ -29,6 +29,9 @@ class SizelessDocument:
     async def page(self, index: int, slot: PageSlot) -> Page:
         return Page(index, Image.new("L", (2, 2)), None)
 
+    async def text_layer(self, index: int) -> None:
+        pass
+
 
 @pytest.mark.parametrize(
     ("error", "code"),

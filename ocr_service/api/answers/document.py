@@ -19,6 +19,7 @@ from ocr_service.core.documents import (
     Block,
     DocumentResult,
     PageResult,
+    TextSource,
     Timings,
     Word,
     whole_markdown,
@@ -50,6 +51,7 @@ EXAMPLE_PAGE = {
     "text": "Договор поставки № 17",
     "blocks": [_EXAMPLE_BLOCK],
     "images": {},
+    "source": "ocr",
     "confidence": 0.957,
     "warnings": [],
     "error": None,
@@ -212,6 +214,11 @@ class PageAnswer(Answer):
         "Empty with `images=false`.",
         examples=[{"imgs/img_in_image_box_131_519_1050_891.jpg": "/9j/4AAQ…"}],
     )
+    source: TextSource = Field(
+        description="Source of the text: `ocr`, or `text_layer` if the PDF itself holds it; the text of "
+        "pictures on the page is recognized in both cases.",
+        examples=["ocr"],
+    )
     confidence: float | None = Field(
         description="Mean confidence of the characters, 0 to 1; null if the engine has none, or if there is "
         "no text.",
@@ -237,6 +244,7 @@ class PageAnswer(Answer):
             text=page.text,
             blocks=[BlockAnswer.of(block) for block in page.blocks],
             images={path: b64encode(file).decode() for path, file in page.images.items()} if images else {},
+            source=page.source,
             confidence=page.confidence,
             warnings=[WarningAnswer.of(warning) for warning in page.warnings],
             error=ErrorAnswer.of(page_error(page)),

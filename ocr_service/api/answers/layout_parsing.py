@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from ocr_service.api.answers.document import ErrorAnswer, page_error
 from ocr_service.api.answers.model import EXAMPLE_ID, Answer
 from ocr_service.api.answers.warnings import WarningAnswer
-from ocr_service.core.documents import Block, DocumentResult, PageResult, PageWarning, WarningCode
+from ocr_service.core.documents import Block, DocumentResult, PageResult, PageWarning, TextSource, WarningCode
 from ocr_service.decoding.signatures import PDF, identify
 
 _NOT_IN_ANSWERS = {"input_path", "page_index"}
@@ -85,7 +85,8 @@ class LayoutParsingResult(CamelAnswer):
         description="All results of the engine for the page; `parsing_res_list` has its blocks. If the page "
         "or a part of it could not be read, `error` has `code` and `detail`, and `errors` has the errors of "
         "single blocks, by `block_id`. `confidence`, 0 to 1, is missing if the engine has none; `warnings` "
-        "lists reasons to check the text, each with `code` and `detail`, and is missing if there are none.",
+        "lists reasons to check the text, each with `code` and `detail`, and is missing if there are none. "
+        "`source` is `text_layer` if the text is that of the PDF itself.",
         examples=[_EXAMPLE_PRUNED],
     )
     markdown: MarkdownData = Field(description="The page as Markdown.", examples=[_EXAMPLE_MARKDOWN])
@@ -232,6 +233,8 @@ def pruned_result(page: PageResult) -> dict[str, Any]:
     pruned: dict[str, Any] = _without(page.raw, _NOT_IN_ANSWERS) if page.raw else _as_paddlex(page)
     if page.confidence is not None:
         pruned["confidence"] = page.confidence
+    if page.source is not TextSource.OCR:
+        pruned["source"] = page.source
     if page.warnings:
         pruned["warnings"] = [WarningAnswer.of(warning).model_dump() for warning in page.warnings]
     if error := ErrorAnswer.of(page_error(page)):

@@ -7,6 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from ocr_service.api.requests.body import DOCUMENT
 from ocr_service.api.requests.recognition_fields import Factor, Pair, Pixels, RecognitionFields, Share
+from ocr_service.api.requests.text_layer_field import TextLayerField
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import MergeMode, PaddleOcrVlOptions, ShapeMode
 
@@ -34,7 +35,7 @@ def _refuse_many(value: Any, maximum: int = _MAX_ENTRIES) -> Any:
     return value
 
 
-class LayoutParsingRequest(RecognitionFields):
+class LayoutParsingRequest(RecognitionFields, TextLayerField):
     """The request of `POST /layout-parsing`; unknown fields are ignored, as with PaddleX."""
 
     model_config = _CAMEL
@@ -99,6 +100,7 @@ class LayoutParsingRequest(RecognitionFields):
             visualize=self.visualize is not False,
             word_documents=bool(self.output_formats),
             restructure_pages=chosen.pop("restructure_pages", False),
+            text_layer=self.text_layer_use,
             engine=PaddleOcrVlOptions(**chosen),
         )
 

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from ocr_service.api.requests.body import URL_FIELD, URL_FIELDS
 from ocr_service.api.requests.multipart import FILE_FIELD
 from ocr_service.api.requests.recognition_fields import RecognitionFields
+from ocr_service.api.requests.text_layer_field import TextLayerField
 from ocr_service.core.errors import RequestError
 from ocr_service.core.options import Options
 
@@ -18,7 +19,7 @@ _LANGUAGE = "language"
 _MAX_NAME = 64
 
 
-class OcrFields(RecognitionFields):
+class OcrFields(RecognitionFields, TextLayerField):
     """The fields beside the document. Empty values, which browsers send, are ignored."""
 
     pages: str = Field(
@@ -91,7 +92,8 @@ class OcrFields(RecognitionFields):
     def recognition(self) -> Options:
         """The options for the engine."""
         turn = None if self.rotate == "auto" else int(self.rotate)
-        return replace(self.options(self.lang or None), rotate=turn, words=self.words)
+        own = self.options(self.lang or None)
+        return replace(own, rotate=turn, words=self.words, text_layer=self.text_layer_use)
 
 
 def read_fields(query: dict[str, str], body: dict[str, str]) -> OcrFields:

@@ -24,6 +24,7 @@ OcrError                        500 internal_error
 │   └── PageError               fails one page of a document
 │       ├── BrokenDocument      422 broken_document
 │       ├── TooManyPixels       422 too_many_pixels
+│       ├── NoTextLayer         422 no_text_layer
 │       ├── RecognitionFailed   500 recognition_failed
 │       ├── PartlyRecognized    500 partly_recognized, with the blocks that were read
 │       ├── IncompleteText      of one block, which keeps a part of its text
@@ -65,6 +66,7 @@ from ocr_service.core.errors.documents import (
     EncryptedPdf,
     IncompleteText,
     NotADocument,
+    NoTextLayer,
     PageError,
     PartlyRecognized,
     RecognitionFailed,
@@ -141,6 +143,7 @@ __all__ = [
     "MediaTypeNotSupported",
     "ModelNotLoaded",
     "NoFile",
+    "NoTextLayer",
     "NotADocument",
     "NotAdmitted",
     "OcrError",

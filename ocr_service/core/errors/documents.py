@@ -44,6 +44,11 @@ class TooManyPixels(PageError):
     title = "The image has too many pixels"
 
 
+class NoTextLayer(PageError):
+    code = "no_text_layer"
+    title = "The page has no text layer"
+
+
 class RecognitionFailed(PageError):
     status = 500
     code = "recognition_failed"

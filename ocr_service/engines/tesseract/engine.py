@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ocr_service.core.documents import ImageMode, Page, PageResult, Timings
 from ocr_service.core.engine import EngineState, VlmStatus
 from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, OptionNotSupported
-from ocr_service.core.options import Options
+from ocr_service.core.options import Options, TextLayerUse
 from ocr_service.core.quality import with_joint_quality
 from ocr_service.engines import TESSERACT
 from ocr_service.engines.lazy_start import LazyStart
@@ -49,6 +49,8 @@ class TesseractEngine:
     # Tesseract holds coordinates in 16 bits.
     max_page_side = 32_767
     starts_early = True
+    default_text_layer = TextLayerUse.AUTO
+    checks_text_layer = False
 
     def __init__(self, settings: TesseractSettings, page_seconds: float) -> None:
         self._default_lang = settings.lang

@@ -5,10 +5,10 @@ from dataclasses import replace
 from ocr_service.core.documents import Block, Page, PageResult, PageWarning, WarningCode
 from ocr_service.core.options import Options
 from ocr_service.engines.page_warnings import no_text, rotated
-from ocr_service.engines.tesseract.drawings import draw
 from ocr_service.engines.tesseract.pictures import Picture
 from ocr_service.engines.tesseract.reading import Reading
 from ocr_service.engines.tesseract.scripts import with_one_script
+from ocr_service.layout.drawings import draw
 from ocr_service.layout.markdown import to_markdown
 from ocr_service.layout.pixels import compose_picture
 
