@@ -16,8 +16,8 @@ from ocr_service.api.middleware.api_keys import API_KEY_HEADER
 from ocr_service.api.paths import OpenPaths
 from ocr_service.api.requests.body import DOCUMENT
 from ocr_service.api.requests.ocr_fields import OcrFields
+from ocr_service.api.requests.pdf_fields import PdfFields
 from ocr_service.api.requests.recognition_fields import RecognitionFields
-from ocr_service.api.requests.text_layer_field import TextLayerField
 from ocr_service.core.errors import Unauthorized, error_kinds
 
 # They replace `storage` in answers that have no such field.
@@ -42,7 +42,7 @@ TAGS = [
 
 _REFERENCE = "#/components/schemas/{model}"
 _STREAM_EVENTS = (StartEvent, PageEvent, EndEvent, ErrorEvent)
-_PDF_FIELDS = {name for field in TextLayerField.model_fields for name in (field, to_camel(field))}
+_PDF_FIELDS = {name for field in PdfFields.model_fields for name in (field, to_camel(field))}
 _ENGINE_OPTIONS = {name for field in RecognitionFields.model_fields for name in (field, to_camel(field))}
 _EXTRA_MODELS: tuple[type[BaseModel], ...] = (*_STREAM_EVENTS, Problem)
 

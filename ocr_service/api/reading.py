@@ -115,6 +115,7 @@ async def receive(
         cached=fields.cache,
         shared=fields.store,
         caller=owner(admitted.request.scope),
+        password=fields.pdf_password,
     )
     visit.progress = job.progress
     return Received(admitted, fields, job, name)

@@ -14,13 +14,15 @@ __all__ = ["DECODERS", "Document", "Limits", "check_images", "open_document"]
 
 
 @asynccontextmanager
-async def open_document(data: bytes, *, dpi: int, mode: ImageMode, limits: Limits) -> AsyncIterator[Document]:
+async def open_document(
+    data: bytes, *, dpi: int, mode: ImageMode, limits: Limits, password: str | None = None
+) -> AsyncIterator[Document]:
     """Open a document of any supported type, and close it at the end.
 
-    dpi: pixels per inch for PDF pages.
+    dpi: pixels per inch for PDF pages. password: of a PDF.
     Raises DocumentError if the document is not supported, damaged or larger than the limits.
     """
-    document = Document(data, Kind(identify(data), dpi, mode, limits))
+    document = Document(data, Kind(identify(data), dpi, mode, limits, password))
     try:
         await document.open()
         yield document

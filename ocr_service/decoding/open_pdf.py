@@ -15,9 +15,10 @@ class OpenPdf:
     PDFium keeps each font that it has loaded until the document is closed. Raises PdfiumError.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, password: str | None = None) -> None:
         self._data = data
-        self._documents = {False: _open(data)}
+        self._password = password
+        self._documents = {False: _open(data, password)}
 
     @property
     def document(self) -> pdfium.PdfDocument:
@@ -29,7 +30,7 @@ class OpenPdf:
         """Load page `index`, from 1, to read and draw it with the fonts of the machine or without them."""
         with FONTS.used(system_fonts):
             if system_fonts not in self._documents:
-                self._documents[system_fonts] = _open(self._data)
+                self._documents[system_fonts] = _open(self._data, self._password)
             page = self._documents[system_fonts][index - 1]
             try:
                 yield page
@@ -42,8 +43,8 @@ class OpenPdf:
             document.close()
 
 
-def _open(data: bytes) -> pdfium.PdfDocument:
-    document = pdfium.PdfDocument(data)
+def _open(data: bytes, password: str | None) -> pdfium.PdfDocument:
+    document = pdfium.PdfDocument(data, password)
     # PDFium draws form fields only in a form environment. `init_forms` makes none if the PDF lists no fields,
     # but the pages can have some.
     config = pdfium_c.FPDF_FORMFILLINFO(version=2)

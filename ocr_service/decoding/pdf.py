@@ -7,17 +7,15 @@ from contextlib import suppress
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from ocr_service.core.documents import ImageMode
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf
 from ocr_service.decoding import user_units
 from ocr_service.decoding.font_report import FontReport, report_of
 from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.glyphs import Glyphs
-from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.open_pdf import OpenPdf
 from ocr_service.decoding.page_objects import pictures
 from ocr_service.decoding.rendering import render
-from ocr_service.decoding.requests import NO_COMMON_UNIT, Contents, Drawn
+from ocr_service.decoding.requests import NO_COMMON_UNIT, Contents, Drawn, Kind
 from ocr_service.decoding.text_layer import TextLayer, read_text_layer
 from ocr_service.runtime.processes.sandbox import limit_memory
 
@@ -32,16 +30,19 @@ _TO_DRAW_A_PIXEL = 16
 
 _GLYPHS = Glyphs(FONTS)
 
+_NO_PASSWORD = "The PDF needs a password; send it in the field `password`."
+_WRONG_PASSWORD = "The password of the PDF is wrong."
+
 
 class PdfFile:
     """An open PDF. known: what an earlier opening found."""
 
-    def __init__(self, data: bytes, dpi: int, mode: ImageMode, limits: Limits, known: Contents) -> None:
-        self._dpi = dpi
-        self._mode = mode
-        self._limits = limits
+    def __init__(self, data: bytes, kind: Kind, known: Contents) -> None:
+        self._dpi = kind.dpi
+        self._mode = kind.mode
+        self._limits = kind.limits
         limit_memory(_TO_READ)
-        self._pdf = _open(data)
+        self._pdf = _open(data, kind.password)
         self.contents = known if known.page_count else self._find_contents(data)
 
     def close(self) -> None:
@@ -130,12 +131,12 @@ class PdfFile:
                 self._limits.check_pixels(*picture.get_px_size())
 
 
-def _open(data: bytes) -> OpenPdf:
+def _open(data: bytes, password: str | None) -> OpenPdf:
     try:
-        return OpenPdf(data)
+        return OpenPdf(data, password)
     except pdfium.PdfiumError as error:
         if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
-            raise EncryptedPdf("The PDF needs a password; send it without one.") from None
+            raise EncryptedPdf(_WRONG_PASSWORD if password else _NO_PASSWORD) from None
         if error.err_code == pdfium_c.FPDF_ERR_SECURITY:
             raise EncryptedPdf(
                 "The PDF is encrypted by a method that is not supported; send it without encryption."

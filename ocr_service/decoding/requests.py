@@ -1,6 +1,6 @@
 """Requests of the service to a decoding process, and its replies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ocr_service.core.documents import ImageMode, PageWarning
 from ocr_service.decoding.limits import Limits
@@ -22,12 +22,16 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How to open a document. format_name: as `signatures.identify` returns it. dpi: for PDF pages."""
+    """How to open a document.
+
+    format_name: as `signatures.identify` returns it. dpi: for PDF pages. password: of a PDF.
+    """
 
     format_name: str
     dpi: int
     mode: ImageMode
     limits: Limits
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

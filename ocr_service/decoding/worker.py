@@ -55,7 +55,7 @@ class Decoder:
         if self._file is None:
             assert self._data is not None
             if kind.format_name == PDF:
-                self._file = PdfFile(self._data, kind.dpi, kind.mode, kind.limits, known)
+                self._file = PdfFile(self._data, kind, known)
             else:
                 self._file = ImageFile(self._data, kind.format_name, kind.mode, kind.limits, known)
         return self._file

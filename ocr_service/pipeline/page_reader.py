@@ -82,8 +82,13 @@ class PageReader:
         return await read_whole(self.open, job, self._engine)
 
     def _opened(self, job: Job) -> AbstractAsyncContextManager[Document]:
-        mode = self._engine.image_mode
-        return open_document(job.data, dpi=self._dpi, mode=mode, limits=self._limits)
+        return open_document(
+            job.data,
+            dpi=self._dpi,
+            mode=self._engine.image_mode,
+            limits=self._limits,
+            password=job.password,
+        )
 
 
 async def read_whole(open_job: OpenJob, job: Job, engine: Engine) -> DocumentResult:

@@ -61,16 +61,17 @@ class Pipeline:
         shared: bool = True,
         owner: str | None = None,
         caller: str = "",
+        password: str | None = None,
     ) -> Job:
         """Return a job; if its result can be cached, with its keys.
 
         Equal requests for equal documents have the same key until the service, the engine, the models or the
         settings change. cached: False for a job without keys. owner: of a job in the background.
-        caller: whose results the job may use, unless all callers share theirs.
+        caller: whose results the job may use, unless all callers share theirs. password: of a PDF.
         """
         sha256 = await asyncio.to_thread(_sha256, data)
         max_pages = self._max_pages if owner is None else self._max_job_pages
-        job = Job(data, sha256, pages, options, max_pages, shared=shared, owner=owner)
+        job = Job(data, sha256, pages, options, max_pages, shared=shared, owner=owner, password=password)
         fingerprint = self.engine.fingerprint
         if not cached or self.cache is None or fingerprint is None or not options.repeatable:
             return job
@@ -78,7 +79,7 @@ class Pipeline:
             "service": __version__,
             "engine": [self.engine.name, fingerprint],
             "decoding": [self._dpi, self._limits, self._max_pages, _decoders()],
-            "request": options,
+            "request": [options, password],
             "caller": "" if self.cache.shared else caller,
         }
         return replace(

@@ -20,6 +20,7 @@ class Job:
     pages_key: key of its pages in the cache, whichever are selected; None as for `key`.
     shared: cache the result in the store too, not only in the memory of this process.
     max_pages: page limit.
+    password: of a PDF.
     owner: of the document, if it is read in the background, behind requests; None for a request.
     done: selected pages that are not read, because they were read before.
     progress: of the reading, kept up to date by it.
@@ -34,6 +35,7 @@ class Job:
     pages_key: str | None = None
     shared: bool = True
     owner: str | None = None
+    password: str | None = field(default=None, repr=False)
     done: frozenset[int] = frozenset()
     progress: Progress = field(default_factory=Progress, compare=False)
 

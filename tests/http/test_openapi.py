@@ -7,8 +7,8 @@ import pytest
 from pydantic.alias_generators import to_camel
 
 from ocr_service.api.answers.rendered import DOCX
+from ocr_service.api.requests.pdf_fields import PdfFields
 from ocr_service.api.requests.recognition_fields import RecognitionFields
-from ocr_service.api.requests.text_layer_field import TextLayerField
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from server import create_app
 from tests.fakes.scripted_engine import ScriptedEngine
@@ -47,7 +47,7 @@ def test_request_is_described(document: dict[str, Any]) -> None:
         "store_source",
         "timeout",
     }
-    common |= set(TextLayerField.model_fields)
+    common |= set(PdfFields.model_fields)
     named = common | {"restructure_pages"} | {field.name for field in fields(PaddleOcrVlOptions)}
     assert {name: set(form["properties"]) for name, form in forms.items()} == {
         "multipart/form-data": {"file", "image_url"} | named,

@@ -6,8 +6,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, fi
 from pydantic.alias_generators import to_camel
 
 from ocr_service.api.requests.body import DOCUMENT
+from ocr_service.api.requests.pdf_fields import PdfFields
 from ocr_service.api.requests.recognition_fields import Factor, Pair, Pixels, RecognitionFields, Share
-from ocr_service.api.requests.text_layer_field import TextLayerField
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import MergeMode, PaddleOcrVlOptions, ShapeMode
 
@@ -35,7 +35,7 @@ def _refuse_many(value: Any, maximum: int = _MAX_ENTRIES) -> Any:
     return value
 
 
-class LayoutParsingRequest(RecognitionFields, TextLayerField):
+class LayoutParsingRequest(RecognitionFields, PdfFields):
     """The request of `POST /layout-parsing`; unknown fields are ignored, as with PaddleX."""
 
     model_config = _CAMEL

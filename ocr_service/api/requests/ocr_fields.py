@@ -8,8 +8,8 @@ from pydantic import Field, ValidationError
 
 from ocr_service.api.requests.body import URL_FIELD, URL_FIELDS
 from ocr_service.api.requests.multipart import FILE_FIELD
+from ocr_service.api.requests.pdf_fields import PdfFields
 from ocr_service.api.requests.recognition_fields import RecognitionFields
-from ocr_service.api.requests.text_layer_field import TextLayerField
 from ocr_service.core.errors import RequestError
 from ocr_service.core.options import Options
 
@@ -19,7 +19,7 @@ _LANGUAGE = "language"
 _MAX_NAME = 64
 
 
-class OcrFields(RecognitionFields, TextLayerField):
+class OcrFields(RecognitionFields, PdfFields):
     """The fields beside the document. Empty values, which browsers send, are ignored."""
 
     pages: str = Field(
@@ -99,6 +99,8 @@ class OcrFields(RecognitionFields, TextLayerField):
 def read_fields(query: dict[str, str], body: dict[str, str]) -> OcrFields:
     """Validate the fields; the body has precedence. Raises RequestError that names the field."""
     check_names(query)
+    if "password" in query:
+        raise RequestError("password: send it in the body; addresses are logged on their way.")
     given = {**_without_alias(query), **_without_alias(body)}
     if query.keys() & body.keys():
         # An invalid value in the query is refused, even if the body has precedence.

@@ -168,6 +168,8 @@ async def _submitted(admitted: Admitted, callback_url: str | None) -> Job:
     fields = read_fields(query, body.fields)
     if fields.timeout is not None:
         raise RequestError("timeout: a job has none; it is read to its end, or until it is cancelled.")
+    if fields.password is not None:
+        raise RequestError("password: a job has none, because its fields are stored; use /ocr.")
     asked = asked_of(fields)
     return await submit(
         admitted,

@@ -128,7 +128,7 @@ async def _receive(admitted: Admitted) -> tuple[LayoutParsingRequest, Received]:
     document = await asyncio.to_thread(decode_document, strings.content(sent.file), max_bytes)
     # Free a body of many megabytes, which is not needed while the document is read.
     del strings
-    received = await reading.receive(admitted, document, OcrFields(), sent.recognition)
+    received = await reading.receive(admitted, document, OcrFields(password=sent.password), sent.recognition)
     _check_type(sent, received.job.data)
     return sent, received
 
