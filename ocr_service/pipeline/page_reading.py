@@ -110,7 +110,7 @@ class PageReading:
         return replace(result, timings=result.timings + spent)
 
     async def _result(self, index: int, layer: TextLayer) -> PageResult:
-        return await asyncio.to_thread(result_of, index, layer, self._options.markdown_ignore_labels)
+        return await asyncio.to_thread(result_of, index, layer, self._options)
 
     async def _drawn(self, result: PageResult, slot: PageSlot) -> PageResult:
         """Draw the blocks, if the request wants this."""

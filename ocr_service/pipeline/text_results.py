@@ -1,25 +1,24 @@
 """The text layer of a page → its result. Pure functions."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 
 from ocr_service.core.documents import PageResult, PageWarning, TextSource, WarningCode
+from ocr_service.core.options import Options
 from ocr_service.decoding.text_layer import TextLayer
 from ocr_service.layout.markdown import to_markdown
 
 
-def result_of(index: int, layer: TextLayer, ignore_labels: Collection[str] | None) -> PageResult:
-    """Return the result of page `index`; its warnings say what is doubtful about the layer.
-
-    ignore_labels: as for `to_markdown`.
-    """
+def result_of(index: int, layer: TextLayer, options: Options) -> PageResult:
+    """Return the result of page `index`; its warnings say what is doubtful about the layer."""
     width, height = layer.size
     return PageResult(
         index=index,
         width=width,
         height=height,
-        markdown=to_markdown(layer.blocks, ignore_labels),
+        markdown=to_markdown(layer.blocks, options.markdown_ignore_labels),
         text=layer.text,
-        blocks=layer.blocks,
+        blocks=layer.blocks if options.words else tuple(replace(block, words=()) for block in layer.blocks),
         warnings=tuple(_warnings(layer)),
         decoded=(height, width) if layer.turned in (90, 270) else layer.size,
         rotation=-layer.turned % 360,

@@ -53,6 +53,14 @@ def test_text_is_taken_as_it_is(running: RunningService) -> None:
     assert parsed["outputImages"]
 
 
+def test_words_come_if_they_are_wanted(service: httpx.Client) -> None:
+    pdf = pdf_of(letter)
+    [page] = pages_of(service, pdf, words="true")
+    words = [word["text"] for block in page["blocks"] for word in block["words"]]
+    assert words == " ".join(TEXT).split()
+    assert "words" not in pages_of(service, pdf)[0]["blocks"][0]
+
+
 def test_option_is_a_part_of_the_cache_key(service: httpx.Client) -> None:
     pdf = pdf_of(letter)
     assert [pages_of(service, pdf, text_layer=use)[0]["source"] for use in ("auto", "never", "only")] == [
