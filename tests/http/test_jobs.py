@@ -194,6 +194,20 @@ async def test_equal_submits_at_once_with_one_key_give_one_job(tmp_path: Path) -
         assert len((await client.get("/jobs")).json()["jobs"]) == 1
 
 
+async def test_events_go_on_after_the_last_one_that_the_client_has(tmp_path: Path) -> None:
+    async with serving(ScriptedEngine(), ocr_output_dir=tmp_path) as client:
+        job = await submitted(client, THREE_PAGES)
+        await ended(client, job)
+        all_events = await client.get(f"/jobs/{job}/events")
+        later = await client.get(f"/jobs/{job}/events", headers={"Last-Event-ID": "2"})
+    assert all_events.headers["Content-Type"].startswith("text/event-stream")
+    assert all_events.headers["X-Accel-Buffering"] == "no"
+    ids = [line for line in all_events.text.splitlines() if line.startswith("id: ")]
+    assert ids == ["id: 1", "id: 2", "id: 3"]
+    assert [line for line in later.text.splitlines() if line.startswith("id: ")] == ["id: 3"]
+    assert all_events.text.count("event: end") == later.text.count("event: end") == 1
+
+
 async def test_jobs_are_listed_in_pages(tmp_path: Path) -> None:
     async with serving(GatedEngine(), ocr_output_dir=tmp_path) as client:
         ids = [await submitted(client, small_png()) for _ in range(3)]

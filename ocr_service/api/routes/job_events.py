@@ -19,8 +19,10 @@ router = APIRouter(tags=[openapi.JOBS])
 MEDIA_TYPE = "text/event-stream"
 # Proxies such as nginx would hold small events back.
 _HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
-# Seconds between looks at the job, and after which a comment keeps the connection of a proxy open.
-_LOOK_SECONDS, _COMMENT_SECONDS = 0.5, 15.0
+# Seconds between looks at the job: at first, so that a short job is hardly late, and at most.
+_FIRST_PAUSE, _LAST_PAUSE = 0.05, 1.0
+# Seconds after which a comment keeps the connection of a proxy open.
+_COMMENT_SECONDS = 15.0
 # Milliseconds after which a client connects again.
 _RETRY = "retry: 2000\n\n"
 
@@ -49,7 +51,7 @@ async def _events(service: Service, job: Job, seen: int) -> AsyncGenerator[str]:
     """Yield the events; while the service stops, the known ones. seen: pages that the client has."""
     yield _RETRY
     state: JobState | None = None
-    sent = time.monotonic()
+    sent, pause = time.monotonic(), _FIRST_PAUSE
     while True:
         news = _news(job, seen, state)
         for event in news:
@@ -62,7 +64,8 @@ async def _events(service: Service, job: Job, seen: int) -> AsyncGenerator[str]:
         elif time.monotonic() - sent >= _COMMENT_SECONDS:
             yield ": the job goes on\n\n"
             sent = time.monotonic()
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(1.5 * pause, _LAST_PAUSE)
         job = await service.jobs.get(job.id, job.owner)
 
 
