@@ -46,7 +46,8 @@ def print_report(results: Results) -> None:
     _print_by_kind("CPU seconds a page", names, results, lambda n, k: results.seconds[n][k], 2)
     _print_wrong_script(results)
     _print_layer_errors(results)
-    _print_worse(results)
+    if results.others:
+        _print_worse(results)
 
 
 def _print_by_kind(
