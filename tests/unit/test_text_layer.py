@@ -91,6 +91,24 @@ def test_columns_are_read_one_after_the_other(shift: int) -> None:
     assert places == sorted(places)
 
 
+def test_addresses_of_a_letter_are_read_from_top_to_bottom() -> None:
+    sender, receiver = (
+        ["Wexford Paper Co.", "3 Queen's Road", "Norwich"],
+        ["Oliver Kent", "51 Castle Gate", "Leeds"],
+    )
+
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, sender, x=400, y=780)
+        lines(canvas, receiver, y=720)
+        lines(canvas, ["18 July 2023"], x=400, y=660)
+        lines(canvas, ["Order 71222", "Dear Oliver Kent,"], y=630)
+        lines(canvas, wrap(ENGLISH[0], 80), y=590)
+
+    text = drawn(draw).text
+    places = [text.index(part) for part in (*sender, *receiver, "18 July", "Order", "Dear", "The harbour")]
+    assert places == sorted(places)
+
+
 def test_rows_of_a_price_list_stay_rows() -> None:
     def draw(canvas: Canvas) -> None:
         for number, (name, price) in enumerate(

@@ -1,8 +1,8 @@
 """Rows → the columns of a page, in reading order.
 
 A gutter is a free vertical strip between text on both sides, over several rows. It separates columns if the
-text on both sides is prose, or if the sides do not share rows. Otherwise it belongs to a table or a form,
-whose rows stay together. Ruling lines that cross it make it a part of a table.
+text on both sides is prose, or if the sides stand beside each other without common rows. Otherwise it belongs
+to a table or a form, whose rows stay together. Ruling lines that cross it make it a part of a table.
 """
 
 import statistics
@@ -21,6 +21,8 @@ _PROSE_LENGTH = 18
 _PROSE_FILL = 0.6
 # Share of the rows of the emptier side that have text on the other side too, in a table.
 _SHARED_ROWS = 0.75
+# Share of the rows of the emptier side that stand between or in rows of the other side.
+_BESIDE = 0.5
 # Ruling lines that cross a gutter of a table.
 _TABLE_RULES = 3
 
@@ -143,8 +145,22 @@ def _separates_columns(rows: Sequence[Row], gutter: _Gutter, rules: Sequence[Rul
         return False
     shared = len(left) + len(right) - len(between)
     if shared < _SHARED_ROWS * min(len(left), len(right)):
-        return True
+        return _are_beside(between, gutter)
     return _is_prose(left) and _is_prose(right)
+
+
+def _are_beside(rows: Sequence[Row], gutter: _Gutter) -> bool:
+    """Return whether the rows of the sides alternate; the addresses of a letter stand one below the other."""
+    sides = [{gutter.is_left(segment) for segment in row.segments} for row in rows]
+    fewer = min((True, False), key=lambda side: sum(side in each for each in sides))
+    other = not fewer
+    around = [{True, False}, *sides, {True, False}]
+    beside = [
+        other in own or (other in above and other in below)
+        for above, own, below in zip(around, sides, around[2:], strict=False)
+        if fewer in own
+    ]
+    return sum(beside) >= _BESIDE * len(beside)
 
 
 def _crosses(rule: Rule, gutter: _Gutter, rows: Sequence[Row]) -> bool:
