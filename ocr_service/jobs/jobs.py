@@ -13,6 +13,7 @@ from ocr_service.core.errors import (
     IdempotencyKeyReused,
     JobLost,
     JobNotFound,
+    JobsNotConfigured,
     JobsUnavailable,
     PageNotInJob,
     RequestError,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ID = re.compile(r"[0-9a-f]{32}")
+# Retry-After while the database is being opened, in seconds.
+_SOON = 1
 _OPENING_PAUSE = 1.0
 # Seconds between deletions of old jobs, and between the figures of the metrics.
 _SWEEP_SECONDS, _STATE_SECONDS = 10.0, 5.0
@@ -46,6 +49,7 @@ class Jobs:
         self._parts = parts
         self._opened: Opened | None = None
         self._reason = "The service is starting."
+        self._missing = places.missing(settings)
         self._draining = False
 
     @property
@@ -59,7 +63,7 @@ class Jobs:
         return uuid.uuid4().hex
 
     def check_available(self) -> None:
-        """Raise JobsUnavailable if no job can be accepted or found now."""
+        """Raise JobsUnavailable or JobsNotConfigured if no job can be accepted or found now."""
         self._ready()
 
     def check_callback(self, url: str) -> None:
@@ -182,8 +186,10 @@ class Jobs:
             await self._places.local.close()
 
     def _ready(self) -> "Opened":
+        if self._missing:
+            raise JobsNotConfigured(self._missing)
         if self._opened is None:
-            raise JobsUnavailable(self._reason)
+            raise JobsUnavailable(self._reason, _SOON)
         return self._opened
 
     async def _forget(self, opened: "Opened", job_id: str) -> None:
@@ -202,9 +208,8 @@ class Jobs:
 
     async def _open(self) -> "Opened | None":
         """Open the database; wait for one that cannot be reached yet. None if the settings name none."""
-        if reason := self._places.missing(self._settings):
-            self._reason = reason
-            log.info("jobs: none. %s", reason)
+        if self._missing:
+            log.info("jobs: none. %s", self._missing)
             return None
         while not self._draining:
             try:

@@ -260,14 +260,14 @@ async def test_job_that_would_fail_is_refused(
 async def test_service_without_a_place_for_jobs_says_so() -> None:
     async with serving(ScriptedEngine()) as client:
         refused = await client.post("/jobs", files={"file": small_png()})
-        assert (refused.status_code, refused.json()["code"]) == (503, "jobs_unavailable")
+        assert (refused.status_code, refused.json()["code"]) == (503, "jobs_not_configured")
         assert "OCR_OUTPUT_DIR" in refused.json()["detail"]
 
 
 async def test_replicas_without_a_common_database_have_no_jobs(tmp_path: Path) -> None:
     async with serving(ScriptedEngine(), ocr_output_dir=tmp_path, ocr_jobs_replicated=True) as client:
         refused = await client.get("/jobs")
-        assert (refused.status_code, refused.json()["code"]) == (503, "jobs_unavailable")
+        assert (refused.status_code, refused.json()["code"]) == (503, "jobs_not_configured")
         assert "OCR_JOBS_URL" in refused.json()["detail"]
 
 

@@ -47,6 +47,7 @@ OcrError                        500 internal_error
 │   ├── IdempotencyKeyReused    422 idempotency_key_reused
 │   ├── TooManyJobs             429 too_many_jobs, with Retry-After
 │   ├── JobLost                 500 job_lost
+│   ├── JobsNotConfigured       503 jobs_not_configured
 │   └── JobsUnavailable         503 jobs_unavailable, with Retry-After
 └── StorageError                in the field `storage` of the answer, never the answer itself
     ├── StorageOutage           temporary
@@ -84,6 +85,7 @@ from ocr_service.core.errors.jobs import (
     JobLost,
     JobNotDone,
     JobNotFound,
+    JobsNotConfigured,
     JobsUnavailable,
     PageNotInJob,
     TooManyJobs,
@@ -137,6 +139,7 @@ __all__ = [
     "JobLost",
     "JobNotDone",
     "JobNotFound",
+    "JobsNotConfigured",
     "JobsUnavailable",
     "LanguageNotInstalled",
     "MalformedBody",

@@ -45,6 +45,12 @@ class JobsUnavailable(JobError):
     retry_after = 10
 
 
+class JobsNotConfigured(JobError):
+    status = 503
+    code = "jobs_not_configured"
+    title = "The service has no jobs"
+
+
 class JobLost(JobError):
     code = "job_lost"
     title = "The job could not be finished"

@@ -1,0 +1,127 @@
+"""The command `ocr`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from ocr_client.client import Client
+from ocr_client.errors import OcrError, ServiceUnreachable
+from ocr_client.results import Document, Job
+
+ALL_READ, NOT_ALL_READ, NO_SERVICE = 0, 1, 2
+# Suffix of a file → format of the service.
+FORMATS = {"md": "markdown", "txt": "text", "json": "json", "html": "html", "docx": "docx"}
+_BAR_WIDTH = 30
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the documents; return the exit code."""
+    options = _options(arguments)
+    outcome = ALL_READ
+    with Client(options.url, options.key, options.patience) as client:
+        for source in options.sources:
+            try:
+                is_complete = _read(client, source, options)
+            except ServiceUnreachable as error:
+                print(f"ocr: {error}", file=sys.stderr)
+                return NO_SERVICE
+            except (OcrError, OSError) as error:
+                print(f"ocr: {source}: {error}", file=sys.stderr)
+                is_complete = False
+            outcome = outcome if is_complete else NOT_ALL_READ
+    return outcome
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="ocr",
+        description="Read documents with the OCR service.",
+        epilog="Exit codes: 0, all documents are read; 1, a document or a part of it is not; 2, wrong usage, "
+        "or no service.",
+    )
+    add = parser.add_argument
+    add("sources", nargs="+", metavar="FILE", help="a file, an address, or - for the standard input")
+    add("-o", "--output", type=Path, metavar="DIR", help="folder for the results; default: standard output")
+    add("-f", "--format", default="md", help=f"some of {', '.join(FORMATS)}, joined by commas; default: md")
+    add("--pages", help='such as "1-3,7"')
+    add("--lang", help='such as "rus+eng"')
+    add("--url", default=os.environ.get("OCR_URL", "http://localhost:8081"), help="default: OCR_URL")
+    add("--key", default=os.environ.get("OCR_API_KEY"), help="default: OCR_API_KEY, hidden from other users")
+    add("--patience", type=float, default=120.0, help="seconds to wait for a service that is away")
+    options = parser.parse_args(arguments)
+    options.formats = [part.strip() for part in options.format.split(",")]
+    if unknown := [each for each in options.formats if each not in FORMATS]:
+        parser.error(f"unknown format: {', '.join(unknown)}")
+    if options.output is None and (len(options.sources) > 1 or len(options.formats) > 1):
+        parser.error("several files or formats need -o DIR")
+    return options
+
+
+def _read(client: Client, source: str, options: argparse.Namespace) -> bool:
+    """Read one document and write its results; return whether no text is missing."""
+    fields = {name: value for name in ("pages", "lang") if (value := getattr(options, name))}
+    document = client.read(_source(source), _progress(source), **fields)
+    for suffix in options.formats:
+        content = _content(client, source, document, suffix, fields)
+        if options.output is None:
+            sys.stdout.buffer.write(content)
+        else:
+            options.output.mkdir(parents=True, exist_ok=True)
+            (options.output / f"{_stem(source)}.{suffix}").write_bytes(content)
+    for page in document.pages:
+        problems = [page.error, *(block.error for block in page.blocks)]
+        details = [*(each.detail for each in problems if each), *(each.detail for each in page.warnings)]
+        for detail in details:
+            print(f"ocr: {source}: page {page.index}: {detail}", file=sys.stderr)
+    return document.is_complete
+
+
+_stdin: list[bytes] = []
+
+
+def _source(source: str) -> str | bytes:
+    if source != "-":
+        return source
+    if not _stdin:
+        stream: BinaryIO = sys.stdin.buffer
+        _stdin.append(stream.read())
+    return _stdin[0]
+
+
+def _content(client: Client, source: str, document: Document, suffix: str, fields: dict[str, str]) -> bytes:
+    """Return a result; a format that is not in the answer comes from the service, which has it cached."""
+    if suffix == "json":
+        return json.dumps(document.raw, ensure_ascii=False, indent=2).encode()
+    if suffix in ("md", "txt"):
+        text = document.markdown if suffix == "md" else document.text
+        return (text + "\n").encode()
+    return client.export(_source(source), FORMATS[suffix], None, **fields)
+
+
+def _stem(source: str) -> str:
+    name = source.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
+    return Path(name).stem if name not in ("", "-") else "stdin"
+
+
+def _progress(source: str) -> Callable[[Job], None] | None:
+    """Return a function that draws a bar, if somebody looks."""
+    if not sys.stderr.isatty():
+        return None
+
+    def draw(job: Job) -> None:
+        filled = _BAR_WIDTH * job.pages_done // max(1, job.pages_total)
+        bar = "#" * filled + "." * (_BAR_WIDTH - filled)
+        end = "\r" if job.is_open else "\n"
+        print(f"{source} [{bar}] {job.pages_done}/{job.pages_total}", end=end, file=sys.stderr, flush=True)
+
+    return draw
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""The clients: they carry out the steps of the protocol with httpx."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import httpx
+
+from ocr_client.results import Document, Job, Page
+from ocr_client.sources import Source, upload_of
+from ocr_client.steps import Answer, Call, Pause, Protocol, Step, Steps
+
+T = TypeVar("T")
+Field = str | int | float | bool
+OnProgress = Callable[[Job], None]
+
+# Sending a document and reading a page can take minutes.
+_TIMEOUT = httpx.Timeout(600, connect=10)
+_PATIENCE = 120.0
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    return {"X-API-Key": key} if key else {}
+
+
+def _texts(fields: Mapping[str, Field]) -> dict[str, str]:
+    """Return the fields as a form has them."""
+    texts = {name: str(value) for name, value in fields.items()}
+    return {name: text.lower() if text in ("True", "False") else text for name, text in texts.items()}
+
+
+def _sent(http: Any, call: Call) -> Any:
+    body = {"data": call.data or None, "files": call.files or None}
+    return http.request(call.method, call.path, params=call.params, headers=call.headers, **body)
+
+
+class Client:
+    """A synchronous client.
+
+    url: of the service. key: an API key, if the service asks for one. patience: seconds for which a
+    service that is away, starts or is full is asked again. The fields of the methods are those of `POST
+    /ocr`, such as `pages` and `lang`.
+    """
+
+    def __init__(self, url: str, key: str | None = None, patience: float = _PATIENCE) -> None:
+        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=_TIMEOUT)
+        self._protocol = Protocol(patience)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def read(self, source: Source, on_progress: OnProgress | None = None, **fields: Field) -> Document:
+        """Read a document: a path, an address, bytes or an open file. Raises OcrError."""
+        return self._run(self._protocol.read(upload_of(source), _texts(fields)), on_progress)
+
+    def export(
+        self, source: Source, form: str, on_progress: OnProgress | None = None, **fields: Field
+    ) -> bytes:
+        """Read a document; return it as a file, such as "markdown", "html" or "docx"."""
+        return self._run(self._protocol.export(upload_of(source), _texts(fields), form), on_progress).content
+
+    def pages(self, source: Source, **fields: Field) -> Iterator[Page]:
+        """Yield each page as soon as it is read, not always in order."""
+        steps = self._protocol.pages(upload_of(source), _texts(fields))
+        answer: Answer = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration:
+                return
+            if isinstance(step, Page):
+                yield step
+            answer = self._take(step, None)
+
+    def submit(self, source: Source, **fields: Field) -> Job:
+        """Submit a document as a job."""
+        return self._run(self._protocol.submit(upload_of(source), _texts(fields)))
+
+    def job(self, job_id: str) -> Job:
+        """Return the present state of a job."""
+        return self._run(self._protocol.job(job_id))
+
+    def wait(self, job: Job, on_progress: OnProgress | None = None) -> Job:
+        """Wait until a job is done; raises OcrError if it fails."""
+        return self._run(self._protocol.finished(job), on_progress)
+
+    def result(self, job_id: str, form: str = "json") -> bytes:
+        """Return the result of a job that is done."""
+        return self._run(self._protocol.result(job_id, form)).content
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel an open job, or delete one that has ended."""
+        self._run(self._protocol.cancel(job_id))
+
+    def _run(self, steps: Steps[T], on_progress: OnProgress | None = None) -> T:
+        answer: Answer = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            answer = self._take(step, on_progress)
+
+    def _take(self, step: Step, on_progress: OnProgress | None) -> Answer:
+        if isinstance(step, Call):
+            try:
+                response: httpx.Response = _sent(self._http, step)
+                return response
+            except httpx.TransportError as error:
+                return error
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+        elif isinstance(step, Job) and on_progress:
+            on_progress(step)
+        return None
+
+
+class AsyncClient:
+    """An asynchronous client; see `Client`."""
+
+    def __init__(self, url: str, key: str | None = None, patience: float = _PATIENCE) -> None:
+        self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=_TIMEOUT)
+        self._protocol = Protocol(patience)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def read(self, source: Source, on_progress: OnProgress | None = None, **fields: Field) -> Document:
+        """See `Client.read`."""
+        upload = await asyncio.to_thread(upload_of, source)
+        return await self._run(self._protocol.read(upload, _texts(fields)), on_progress)
+
+    async def export(
+        self, source: Source, form: str, on_progress: OnProgress | None = None, **fields: Field
+    ) -> bytes:
+        """See `Client.export`."""
+        upload = await asyncio.to_thread(upload_of, source)
+        return (await self._run(self._protocol.export(upload, _texts(fields), form), on_progress)).content
+
+    async def pages(self, source: Source, **fields: Field) -> AsyncIterator[Page]:
+        """See `Client.pages`."""
+        upload = await asyncio.to_thread(upload_of, source)
+        steps = self._protocol.pages(upload, _texts(fields))
+        answer: Answer = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration:
+                return
+            if isinstance(step, Page):
+                yield step
+            answer = await self._take(step, None)
+
+    async def submit(self, source: Source, **fields: Field) -> Job:
+        """See `Client.submit`."""
+        upload = await asyncio.to_thread(upload_of, source)
+        return await self._run(self._protocol.submit(upload, _texts(fields)))
+
+    async def job(self, job_id: str) -> Job:
+        """See `Client.job`."""
+        return await self._run(self._protocol.job(job_id))
+
+    async def wait(self, job: Job, on_progress: OnProgress | None = None) -> Job:
+        """See `Client.wait`."""
+        return await self._run(self._protocol.finished(job), on_progress)
+
+    async def result(self, job_id: str, form: str = "json") -> bytes:
+        """See `Client.result`."""
+        return (await self._run(self._protocol.result(job_id, form))).content
+
+    async def cancel(self, job_id: str) -> None:
+        """See `Client.cancel`."""
+        await self._run(self._protocol.cancel(job_id))
+
+    async def _run(self, steps: Steps[T], on_progress: OnProgress | None = None) -> T:
+        answer: Answer = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            answer = await self._take(step, on_progress)
+
+    async def _take(self, step: Step, on_progress: OnProgress | None) -> Answer:
+        if isinstance(step, Call):
+            try:
+                response: httpx.Response = await _sent(self._http, step)
+                return response
+            except httpx.TransportError as error:
+                return error
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+        elif isinstance(step, Job) and on_progress:
+            on_progress(step)
+        return None

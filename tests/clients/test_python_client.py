@@ -1,0 +1,203 @@
+"""The Python client and the command `ocr`, against the service on a real socket."""
+
+import asyncio
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ocr_client import AsyncClient, Client, Job, OcrError, ServiceUnreachable
+
+from ocr_service.core.errors import RecognitionFailed
+from tests.fakes.faulty_engine import FaultyEngine
+from tests.fakes.gated_engine import GatedEngine
+from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.serving import serving
+from tests.running import ROOT, RunningProgram
+from tests.samples import pdf_of_text, small_png
+
+pytestmark = pytest.mark.anyio
+
+PACKAGE = ROOT / "clients" / "python"
+KEY = "a-key-for-the-tests"
+
+
+def service(engine: Any, folder: Path, **settings: Any) -> Any:
+    return serving(engine, ocr_output_dir=folder, **settings)
+
+
+def client_of(served: Any, **options: Any) -> AsyncClient:
+    return AsyncClient(str(served.base_url), **options)
+
+
+async def test_image_is_answered_at_once_and_a_pdf_becomes_a_job(tmp_path: Path) -> None:
+    async with service(ScriptedEngine(), tmp_path) as served, client_of(served) as client:
+        image = await client.read(small_png())
+        states: list[Job] = []
+        document = await client.read(pdf_of_text(["a"] * 3), on_progress=states.append, pages="2-3")
+        listed = (await served.get("/jobs")).json()["jobs"]
+    assert (image.text, image.is_complete) == ("page 1", True)
+    assert [page.text for page in document.pages] == ["page 2", "page 3"]
+    assert document.pages[0].blocks[0].bbox == (1, 2, 3, 4)
+    assert len(listed) == 1 and states[-1].state == "done" and states[-1].pages_done == 2
+
+
+async def test_service_without_jobs_reads_long_documents_at_once() -> None:
+    async with serving(ScriptedEngine()) as served, client_of(served) as client:
+        document = await client.read(pdf_of_text(["a"] * 2))
+        pages = [page async for page in client.pages(pdf_of_text(["a"] * 2))]
+    assert [page.text for page in document.pages] == [page.text for page in pages] == ["page 1", "page 2"]
+
+
+async def test_pages_come_as_they_are_read(tmp_path: Path) -> None:
+    engine = GatedEngine()
+    engine.open(2)
+    async with service(engine, tmp_path) as served, client_of(served) as client:
+        pages = client.pages(pdf_of_text(["a"] * 3))
+        assert (await anext(pages)).index == 2
+        for index in (1, 3):
+            engine.open(index)
+        assert sorted([page.index async for page in pages]) == [1, 3]
+
+
+async def test_paths_files_and_addresses_are_sources(tmp_path: Path) -> None:
+    scan = tmp_path / "scan.png"
+    scan.write_bytes(small_png())
+    async with service(ScriptedEngine(), tmp_path / "out") as served, client_of(served) as client:
+        assert (await client.read(scan)).text == (await client.read(str(scan))).text == "page 1"
+        with scan.open("rb") as file:
+            assert (await client.read(file)).text == "page 1"
+        with pytest.raises(OcrError) as refused:
+            await client.read("http://127.0.0.1/scan.png")
+    assert refused.value.code == "url_not_allowed"
+
+
+async def test_exports_and_cancelled_jobs(tmp_path: Path) -> None:
+    engine = GatedEngine()
+    async with service(engine, tmp_path) as served, client_of(served) as client:
+        job = await client.submit(pdf_of_text(["a"]))
+        await engine.entered.get()
+        await client.cancel(job.id)
+        with pytest.raises(OcrError, match="cancelled"):
+            await client.wait(job)
+        engine.open(1)
+        assert (await client.export(pdf_of_text(["a"]), "html")).startswith(b"<!DOCTYPE html>")
+
+
+async def test_errors_of_pages_are_seen(tmp_path: Path) -> None:
+    engine = FaultyEngine({2: RecognitionFailed("Page 2 failed.")})
+    async with service(engine, tmp_path) as served, client_of(served) as client:
+        document = await client.read(pdf_of_text(["a"] * 2))
+    error = document.pages[1].error
+    assert error is not None and error.detail == "Page 2 failed." and not document.is_complete
+
+
+async def test_refusals_have_the_code_of_the_service(tmp_path: Path) -> None:
+    async with service(ScriptedEngine(), tmp_path, ocr_api_keys=KEY) as served:
+        async with client_of(served) as client:
+            with pytest.raises(OcrError) as refused:
+                await client.read(small_png())
+        async with client_of(served, key=KEY) as client:
+            with pytest.raises(OcrError) as damaged:
+                await client.read(b"%PDF-1.7 nothing")
+            assert (await client.read(small_png())).text == "page 1"
+    assert (refused.value.status, damaged.value.code) == (401, "broken_document")
+
+
+async def test_waiting_goes_on_when_the_service_is_away_for_a_while(tmp_path: Path) -> None:
+    engine = GatedEngine()
+    async with service(engine, tmp_path) as served:
+        port = served.base_url.port
+        async with client_of(served) as client:
+            job = await client.submit(pdf_of_text(["a"]))
+            await engine.entered.get()
+    engine.open(1)
+    async with AsyncClient(f"http://127.0.0.1:{port}") as client:
+        waiting = asyncio.create_task(client.wait(job))
+        command = [sys.executable, "-m", "uvicorn", "tests.fakes.scripted_service:app", "--port", str(port)]
+        program = await asyncio.to_thread(RunningProgram(command, OCR_OUTPUT_DIR=str(tmp_path)).__enter__)
+        try:
+            assert (await waiting).state == "done"
+            assert (await client.result(job.id, "text")).decode() == "page 1"
+        finally:
+            await asyncio.to_thread(program.__exit__, None, None, None)
+
+
+async def test_absent_service_is_reported_after_the_patience() -> None:
+    async with AsyncClient("http://127.0.0.1:9", patience=0) as client:
+        with pytest.raises(ServiceUnreachable):
+            await client.read(small_png())
+
+
+async def test_synchronous_client_does_the_same(tmp_path: Path) -> None:
+    def use(url: str) -> list[str]:
+        with Client(url) as client:
+            document = client.read(pdf_of_text(["a"] * 2))
+            pages = client.pages(pdf_of_text(["a"]))
+            return [*(page.text for page in document.pages), *(page.text for page in pages)]
+
+    async with service(ScriptedEngine(), tmp_path) as served:
+        assert await asyncio.to_thread(use, str(served.base_url)) == ["page 1", "page 2", "page 1"]
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The client, built as a wheel and installed into a folder."""
+    folder = tmp_path_factory.mktemp("client")
+    uv = ROOT / ".cache" / "uv" / "bin" / "uv"
+    build = [str(uv), "build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable]
+    subprocess.run([*build, str(PACKAGE), "--out-dir", str(folder)], check=True)
+    [wheel] = folder.glob("*.whl")
+    target = folder / "installed"
+    install = [str(uv), "pip", "install", "--quiet", "--no-deps", "--offline", "--python", sys.executable]
+    subprocess.run([*install, "--target", str(target), str(wheel)], check=True)
+    return target
+
+
+async def run_ocr(
+    installed: Path, url: str, *arguments: str, given: bytes = b""
+) -> "subprocess.CompletedProcess[bytes]":
+    command = [sys.executable, str(installed / "bin" / "ocr"), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(installed), "OCR_URL": url}
+
+    def run() -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(command, input=given, capture_output=True, env=environment, cwd=installed)
+
+    return await asyncio.to_thread(run)
+
+
+async def test_command_writes_a_file_for_each_document_and_format(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf_of_text(["a"] * 2))
+    (tmp_path / "b.png").write_bytes(small_png())
+    out = tmp_path / "results"
+    async with service(ScriptedEngine(), tmp_path / "data") as served:
+        sources = [str(tmp_path / name) for name in ("a.pdf", "b.png")]
+        done = await run_ocr(installed, str(served.base_url), *sources, "-o", str(out), "-f", "md,json,html")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["a.html", "a.json", "a.md", "b.html", "b.json", "b.md"]
+    assert (out / "a.md").read_text() == "**page 1**\n\n**page 2**\n"
+
+
+async def test_command_reads_the_standard_input(installed: Path, tmp_path: Path) -> None:
+    async with service(ScriptedEngine(), tmp_path) as served:
+        done = await run_ocr(installed, str(served.base_url), "-", "-f", "txt", given=small_png())
+    assert (done.returncode, done.stdout) == (0, b"page 1\n")
+
+
+async def test_exit_codes_of_the_command(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf_of_text(["a"] * 2))
+    engine = FaultyEngine({2: RecognitionFailed("Page 2 failed.")})
+    async with service(engine, tmp_path / "data") as served:
+        url = str(served.base_url)
+        partly = await run_ocr(installed, url, str(tmp_path / "a.pdf"))
+        missing = await run_ocr(installed, url, str(tmp_path / "none.pdf"))
+        wrong = await run_ocr(installed, url, str(tmp_path / "a.pdf"), "-f", "odt")
+    away = await run_ocr(installed, "http://127.0.0.1:9", str(tmp_path / "a.pdf"), "--patience", "0")
+    assert (partly.returncode, partly.stdout) == (1, b"**page 1**\n")
+    assert b"page 2: Page 2 failed." in partly.stderr
+    assert [done.returncode for done in (missing, wrong, away)] == [1, 2, 2]
+    assert io.BytesIO(missing.stderr).readline().startswith(b"ocr: ")
