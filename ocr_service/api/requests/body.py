@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from ocr_service.api.requests.body_buffer import BodyBuffer
 from ocr_service.api.requests.body_stream import ENVELOPE, BodyStream
 from ocr_service.api.requests.json_outline import DEFAULT, JsonLimits, Outline
-from ocr_service.api.requests.long_strings import LongStrings, decode_document, extract_long_strings
+from ocr_service.api.requests.long_strings import LongStrings, extract_long_strings
 from ocr_service.api.requests.multipart import FILE_FIELD, MAX_FIELD_BYTES, Part, read_multipart
 from ocr_service.core.errors import (
     EmptyFile,
@@ -242,7 +242,7 @@ async def _json_body(stream: BodyStream, check_names: CheckNames) -> Body:
         raise TooManyBytes(_FIELD_TOO_LONG)
     if address:
         return Body(address, _as_form_fields(fields))
-    document = await asyncio.to_thread(decode_document, strings.content(file), stream.limits.max_bytes)
+    document = await asyncio.to_thread(strings.document, file, stream.limits.max_bytes)
     return Body(document, _as_form_fields(fields))
 
 

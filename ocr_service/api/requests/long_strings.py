@@ -51,6 +51,13 @@ class LongStrings:
         # Some encoders escape every slash, or write line ends as escapes.
         return raw if raw.obj.find(b"\\") < 0 else _unescaped(raw)  # type: ignore[attr-defined]
 
+    def document(self, text: str, max_bytes: int) -> bytes | str:
+        """Return the document or the address in a string; raises as `content` and `decode_document`.
+
+        Not for the event loop: escapes and base64 of a long document take a while.
+        """
+        return decode_document(self.content(text), max_bytes)
+
     def restore(self, value: Any) -> Any:
         """Return a JSON value with the original strings for the placeholders."""
         if isinstance(value, dict):

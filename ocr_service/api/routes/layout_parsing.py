@@ -26,7 +26,7 @@ from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.body import read_json
 from ocr_service.api.requests.json_outline import DEFAULT, JsonLimits
 from ocr_service.api.requests.layout_fields import LayoutParsingRequest, RestructurePagesRequest, SentPage
-from ocr_service.api.requests.long_strings import LongStrings, decode_base64, decode_document
+from ocr_service.api.requests.long_strings import LongStrings, decode_base64
 from ocr_service.api.requests.ocr_fields import OcrFields
 from ocr_service.core.documents import Block, PageResult
 from ocr_service.core.errors import RecognitionFailed, RequestError
@@ -125,7 +125,7 @@ ERROR_BODIES = dict.fromkeys((_PATH, _RESTRUCTURE_PATH), error_body)
 async def _receive(admitted: Admitted) -> tuple[LayoutParsingRequest, Received]:
     sent, strings = await _read_fields(admitted, LayoutParsingRequest)
     max_bytes = admitted.service.uploads.max_bytes
-    document = await asyncio.to_thread(decode_document, strings.content(sent.file), max_bytes)
+    document = await asyncio.to_thread(strings.document, sent.file, max_bytes)
     # Free a body of many megabytes, which is not needed while the document is read.
     del strings
     received = await reading.receive(admitted, document, OcrFields(password=sent.password), sent.recognition)
