@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import importlib.metadata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
@@ -11,6 +12,7 @@ from ocr_service import __version__
 from ocr_service.admission.admission import Admission
 from ocr_service.core.documents import PageResult
 from ocr_service.core.engine import Engine
+from ocr_service.core.errors import EngineError
 from ocr_service.core.options import Options
 from ocr_service.decoding import Limits, check_images
 from ocr_service.decoding.font_files import FontFiles
@@ -72,6 +74,10 @@ class Pipeline:
         sha256 = await asyncio.to_thread(_sha256, data)
         max_pages = self._max_pages if owner is None else self._max_job_pages
         job = Job(data, sha256, pages, options, max_pages, shared=shared, owner=owner, password=password)
+        if self.engine.starts_early:
+            # Its fingerprint is not known before, and the first results would not be cached.
+            with suppress(EngineError):
+                await self.engine.start()
         fingerprint = self.engine.fingerprint
         if not cached or self.cache is None or fingerprint is None or not options.repeatable:
             return job

@@ -48,6 +48,7 @@ async def test_json_response_has_all_documented_fields() -> None:
                     }
                 ],
                 "images": {},
+                "source": "ocr",
                 "confidence": None,
                 "warnings": [],
                 "error": None,
