@@ -18,6 +18,10 @@ _PAPER_PERCENTILE = 90
 _CONTRAST = 30
 # Share of a dark area that light letters cover at least.
 _LETTERED = 0.02
+# Share of its convex hull that a band or a cell covers at least, between its letters.
+_SOLID = 0.6
+# A band is taller than a large letter, in pixels of the copy; in lower ones, letters leave no gaps.
+_TALL = 45
 
 
 def with_dark_letters(picture: Picture) -> Picture:
@@ -44,4 +48,15 @@ def _dark_areas_with_letters(small: Grey) -> npt.NDArray[np.bool_]:
     letters = np.bincount(areas[lettered], minlength=count)
     chosen = letters > _LETTERED * sizes
     chosen[0] = False  # all that is not dark
-    return np.asarray(chosen[areas], np.bool_)
+    return _filled(np.asarray(chosen[areas], np.uint8))
+
+
+def _filled(areas: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Fill the gaps that large letters leave in a band or a cell, whose outline has no notches."""
+    outlines, _ = cv2.findContours(areas, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    for outline in outlines:
+        hull = cv2.convexHull(outline)
+        _, sides, _ = cv2.minAreaRect(hull)
+        if min(sides) > _TALL and cv2.contourArea(outline) > _SOLID * cv2.contourArea(hull):
+            cv2.fillConvexPoly(areas, hull, (1,))
+    return areas > 0
