@@ -122,38 +122,48 @@ _ENCODED = {
 _FILE_OR_URL = [{"required": ["file"]}, {"required": ["image_url"]}]
 _URL_EXAMPLE = {"image_url": "https://example.com/scan.jpg"}
 
-OCR_REQUEST: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "oneOf": _FILE_OR_URL,
-                    "properties": {"file": _FILE, "image_url": _EMPTY | _URL, **_FORM_FIELDS},
-                }
-            },
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image_url"],
-                    "properties": {"image_url": _URL, **_FORM_FIELDS},
-                },
-                "example": _URL_EXAMPLE,
-            },
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "oneOf": _FILE_OR_URL,
-                    "properties": {"file": _ENCODED, "image_url": _URL, **_JSON_FIELDS},
-                },
-                "example": _URL_EXAMPLE,
-            },
-            # The fields are in the query. Any other media type that is not one of these works too.
-            _BYTES: {"schema": _WHOLE_BODY},
+# A job has no deadline, and its fields are stored.
+_NOT_OF_JOBS = {"timeout", "password"}
+
+
+def _document_request(form_fields: dict[str, Any], json_fields: dict[str, Any]) -> dict[str, Any]:
+    """Describe a request that sends a document, or its address, and fields."""
+    content = {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "oneOf": _FILE_OR_URL,
+                "properties": {"file": _FILE, "image_url": _EMPTY | _URL, **form_fields},
+            }
         },
-    },
-}
+        "application/x-www-form-urlencoded": {
+            "schema": {
+                "type": "object",
+                "required": ["image_url"],
+                "properties": {"image_url": _URL, **form_fields},
+            },
+            "example": _URL_EXAMPLE,
+        },
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "oneOf": _FILE_OR_URL,
+                "properties": {"file": _ENCODED, "image_url": _URL, **json_fields},
+            },
+            "example": _URL_EXAMPLE,
+        },
+        # The fields are in the query. Any other media type that is not one of these works too.
+        _BYTES: {"schema": _WHOLE_BODY},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _of_jobs(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: field for name, field in fields.items() if name not in _NOT_OF_JOBS}
+
+
+OCR_REQUEST = _document_request(_FORM_FIELDS, _JSON_FIELDS)
+JOB_REQUEST = _document_request(_of_jobs(_FORM_FIELDS), _of_jobs(_JSON_FIELDS))
 
 
 def _ref(model: type[BaseModel]) -> dict[str, str]:

@@ -48,7 +48,8 @@ class Collector:
         """Wait for spans with exactly these names, and return them."""
         with self._one_more:
             self._one_more.wait_for(lambda: len(self.spans) >= len(names), timeout)
-        assert sorted(span.name for span in self.spans) == sorted(names)
+        found = sorted(span.name for span in self.spans)
+        assert found == sorted(names), found
         return self.spans
 
     def _receive(self, path: str, body: bytes) -> int:

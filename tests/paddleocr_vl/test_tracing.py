@@ -9,7 +9,7 @@ from tests.fakes.collector import Collector, attributes
 from tests.running import RunningService, RunningVllm
 from tests.stand_ins.pages import Box, draw_page
 
-OF_A_PAGE = ["page", "decode", "recognize", "chat", "chat"]
+OF_A_PAGE = ["page", "text_layer", "decode", "recognize", "chat", "chat"]
 BLOCKS = [Box("text", 5, 8, 58, 20), Box("text", 5, 30, 58, 45)]
 
 

@@ -44,9 +44,11 @@ States = Literal["pending", "running", "done", "failed", "cancelled"]
     summary="Submit a document",
     response_model=JobStatusAnswer,
     responses=JOB_RESPONSES,
-    openapi_extra=openapi.OCR_REQUEST,
+    openapi_extra=openapi.JOB_REQUEST,
 )
-async def submit_job(request: Request, callback_url: str | None = None) -> Response:
+async def submit_job(
+    request: Request, callback_url: Annotated[str | None, Query(json_schema_extra={"format": "uri"})] = None
+) -> Response:
     """Send a document and its fields as to `POST /ocr`; it is read in the background.
 
     The header `Location` of the answer is the address of the job. A repeated submit with the same header
