@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ocr_service.core.documents import PageResult
 from ocr_service.core.errors import (
     IdempotencyKeyReused,
+    JobCancelled,
     JobLost,
     JobNotFound,
     JobsNotConfigured,
@@ -127,7 +128,9 @@ class Jobs:
         return job
 
     async def document(self, job: Job) -> bytes:
-        """Return the document of a job; raises JobsUnavailable or JobLost."""
+        """Return the document of a job; raises JobCancelled, JobsUnavailable or JobLost."""
+        if job.state is JobState.CANCELLED:
+            raise JobCancelled("The job was cancelled, and its document is deleted.")
         try:
             data = await self._ready().files.document(job.id)
         except StorageError as error:

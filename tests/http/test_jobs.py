@@ -154,8 +154,9 @@ async def test_cancelled_job_stops_its_pages_and_loses_its_files(tmp_path: Path)
         assert cancelled["state"] == "cancelled"
         async with asyncio.timeout(30):
             await engine.cancelled.get()
-        result = await client.get(f"/jobs/{job}/result")
-        assert (result.status_code, result.json()["code"]) == (409, "job_cancelled")
+        for path in ("result", "pages/1/picture"):
+            answer = await client.get(f"/jobs/{job}/{path}")
+            assert (answer.status_code, answer.json()["code"]) == (409, "job_cancelled")
         assert not (tmp_path / "jobs" / job).exists()
 
 
