@@ -58,8 +58,8 @@ async def test_pages_of_concurrent_requests_alternate() -> None:
         answers = await asyncio.gather(first, second)
         order += [engine.entered.get_nowait() for _ in range(5)]
     assert {answer.status_code for answer in answers} == {200}
-    # Pages of both documents alternate: 1, 1, 2, 2, 3, 3. A page may be queued before the second request.
-    assert order in ([1, 2, 1, 3, 2, 3], [1, 1, 2, 2, 3, 3])
+    # Pages of both documents alternate: 1, 1, 2, 2, 3, 3. A page may be queued before that of the other document.
+    assert order.index(1, 1) <= 2 and order.index(2, order.index(2) + 1) <= 4, order
 
 
 async def test_page_beyond_the_pixel_budget_waits() -> None:

@@ -161,7 +161,8 @@ async def test_pages_of_concurrent_requests_alternate() -> None:
     async with serving(engine) as client:
         long = asyncio.create_task(client.post("/ocr", files={"file": pdf_of_text(["a"] * 30)}))
         begun = [await engine.entered.get() for _ in range(engine.max_pages_in_flight)]
-        assert begun == [1, 2, 3, 4]
+        # They are decoded in processes, side by side.
+        assert sorted(begun) == [1, 2, 3, 4]
         await engine.accepted.get()
         short = asyncio.create_task(client.post("/ocr", files={"file": small_png()}))
         await engine.accepted.get()
