@@ -15,7 +15,8 @@ def upload(document: bytes) -> bytes:
     part = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n'
     body = part + document + b"\r\n--b--\r\n"
     head = (
-        "POST /ocr?cache=false&text_layer=never HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\n"
+        "POST /ocr?cache=false&text_layer=never HTTP/1.1\r\nhost: x\r\n"
+        "content-type: multipart/form-data; boundary=b\r\n"
         f"content-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
