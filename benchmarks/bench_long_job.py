@@ -4,9 +4,6 @@ Prints the p95 of the requests without and with the job, and the time of the job
 """
 
 import argparse
-import os
-import re
-import shutil
 import statistics
 import tempfile
 import time
@@ -14,47 +11,19 @@ from pathlib import Path
 
 import httpx
 
-from tests.running import ROOT, RunningProgram, RunningService, free_port
+from tests.nginx import RunningNginx
+from tests.running import ROOT, RunningService
 from tests.samples import pdf_of_text
 
 SCAN = (ROOT / "examples/scan.jpg").read_bytes()
-UNPACKED = ROOT / ".cache/nginx/usr/sbin"
-_PROXY = """
-{user}
-daemon off;
-pid {folder}/nginx.pid;
-error_log stderr notice;
-events {{}}
-http {{
-    access_log off;
-    client_max_body_size 50m;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{ proxy_pass {service}; }}
-    }}
-}}
+# The timeouts are those of nginx by default, 60 s.
+_SERVER = """
+    server {
+        listen 80;
+        client_max_body_size 50m;
+        location / { proxy_pass http://127.0.0.1:8081; }
+    }
 """
-
-
-class Proxy(RunningProgram):
-    """nginx in front of a service, with its default timeouts of 60 s."""
-
-    listening = re.compile(r"(start worker process \d+)")
-
-    def __init__(self, folder: Path, service: str) -> None:
-        program = shutil.which("nginx") or shutil.which("nginx", path=str(UNPACKED))
-        assert program, "nginx is missing: scripts/setup.sh test"
-        self.port = free_port()
-        # If nginx starts as root, its workers are another user, who cannot write into the folder.
-        user = "user root;" if os.geteuid() == 0 else ""
-        text = _PROXY.format(user=user, folder=folder, port=self.port, service=service)
-        (folder / "nginx.conf").write_text(text)
-        super().__init__([program, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", "stderr"])
 
 
 def main() -> None:
@@ -68,7 +37,7 @@ def main() -> None:
         folder = Path(name)
         with (
             RunningService(OCR_OUTPUT_DIR=str(folder / "output")) as service,
-            Proxy(folder, service.url) as proxy,
+            RunningNginx(folder, _SERVER, service.url) as proxy,
         ):
             measure(f"http://127.0.0.1:{proxy.port}", document, chosen.requests)
 

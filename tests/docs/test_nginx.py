@@ -1,9 +1,7 @@
 """The documented nginx configuration, tested with a real nginx in front of the real service."""
 
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -11,49 +9,16 @@ import pytest
 from ocr_service.config import variables
 from scripts.settings_tables import shown
 from tests.docs.pages import DOCS, Page
-from tests.running import NO_CERTIFICATES, ROOT, RunningProgram, RunningService, free_port
+from tests.nginx import RunningNginx
+from tests.running import NO_CERTIFICATES, RunningService
 from tests.samples import pdf_of_images, printed_page, small_png
 
-# Debian's package, unpacked by scripts/setup.sh.
-UNPACKED = ROOT / ".cache/nginx/usr/sbin"
 DEFAULTS = {
     name: shown(field.default).strip("`") for group in variables().values() for name, field in group.items()
 }
 MIB = 2**20
 
 [SNIPPET] = [block.text for block in Page(DOCS / "operations.md").blocks if block.language == "nginx"]
-
-# By default nginx writes below /var and runs as root.
-CONFIGURATION = """
-daemon off;
-pid {folder}/nginx.pid;
-error_log stderr notice;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    {snippet}
-}}
-"""
-
-
-class RunningNginx(RunningProgram):
-    """Runs nginx with the documented server in front of a service."""
-
-    listening = re.compile(r"(start worker process \d+)")
-
-    def __init__(self, folder: Path, service: str) -> None:
-        program = shutil.which("nginx") or shutil.which("nginx", path=str(UNPACKED))
-        assert program, "nginx is missing: scripts/setup.sh test"
-        self.port = free_port()
-        snippet = SNIPPET.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
-        snippet = snippet.replace("http://127.0.0.1:8081", service)
-        (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, snippet=snippet))
-        super().__init__([program, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", "stderr"])
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +30,7 @@ def service() -> Iterator[RunningService]:
 @pytest.fixture(scope="module")
 def client(service: RunningService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     with (
-        RunningNginx(tmp_path_factory.mktemp("nginx"), service.url) as nginx,
+        RunningNginx(tmp_path_factory.mktemp("nginx"), SNIPPET, service.url) as nginx,
         httpx.Client(
             base_url=f"http://127.0.0.1:{nginx.port}", timeout=120, verify=NO_CERTIFICATES
         ) as client,
