@@ -1,23 +1,18 @@
-"""The OpenAPI document: tags, names of operations, and the parts of `/ocr` that FastAPI cannot derive."""
+"""The OpenAPI document: tags, names of operations, answers of `/ocr`, and the API keys."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from pydantic.alias_generators import to_camel
 
 from ocr_service.api.answers.problems import MEDIA_TYPE as PROBLEM
 from ocr_service.api.answers.problems import Problem
 from ocr_service.api.answers.rendered import DOCX
 from ocr_service.api.answers.stream_events import EndEvent, ErrorEvent, PageEvent, StartEvent
 from ocr_service.api.middleware.api_keys import API_KEY_HEADER
+from ocr_service.api.openapi_requests import BYTES, WHOLE_BODY
 from ocr_service.api.paths import OpenPaths
-from ocr_service.api.requests.body import DOCUMENT
-from ocr_service.api.requests.ocr_fields import OcrFields
-from ocr_service.api.requests.pdf_fields import PdfFields
-from ocr_service.api.requests.recognition_fields import RecognitionFields
 from ocr_service.core.errors import Unauthorized, error_kinds
 
 # They replace `storage` in answers that have no such field.
@@ -42,128 +37,12 @@ TAGS = [
 
 _REFERENCE = "#/components/schemas/{model}"
 _STREAM_EVENTS = (StartEvent, PageEvent, EndEvent, ErrorEvent)
-_PDF_FIELDS = {name for field in PdfFields.model_fields for name in (field, to_camel(field))}
-_ENGINE_OPTIONS = {name for field in RecognitionFields.model_fields for name in (field, to_camel(field))}
 _EXTRA_MODELS: tuple[type[BaseModel], ...] = (*_STREAM_EVENTS, Problem)
 
 
 def operation_id(route: APIRoute) -> str:
     """Name an operation after its function, so that generated clients have short method names."""
     return route.name
-
-
-def _common_first(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the fields of a request before those of PDFs and the options of the engine."""
-    return dict(sorted(properties.items(), key=_kind))
-
-
-def _kind(field: tuple[str, Any]) -> tuple[bool, bool]:
-    return field[0] in _ENGINE_OPTIONS, field[0] in _PDF_FIELDS
-
-
-def _form_field(schema: dict[str, Any]) -> dict[str, Any]:
-    """Remove null from a schema: a form cannot send it, but Swagger UI would offer it."""
-    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
-    rest = {key: value for key, value in schema.items() if key != "anyOf" and value is not None}
-    return {**rest, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})}
-
-
-_PROPERTIES = _common_first(OcrFields.model_json_schema()["properties"])
-_FIELDS = {name: _form_field(schema) for name, schema in _PROPERTIES.items()}
-
-
-def _json_field(schema: dict[str, Any]) -> dict[str, Any]:
-    """Add the values that JSON has beside the text of a form: null, objects and lists."""
-    rest = {key: value for key, value in schema.items() if key in ("title", "description", "examples")}
-    kinds = schema.get("anyOf") or [{key: value for key, value in schema.items() if key not in rest}]
-    parsed = [kind["contentSchema"] for kind in kinds if "contentSchema" in kind]
-    as_numbers = [{"enum": [0, 1]}] if any(kind.get("type") == "boolean" for kind in kinds) else []
-    as_text = [{"type": "string"}] if all(kind["type"] != "string" for kind in kinds) else []
-    return {**rest, "anyOf": [*kinds, *parsed, *as_numbers, *as_text, {"type": "null"}]}
-
-
-def _without_content(schema: Any) -> Any:
-    """Remove the schema of JSON inside a text: Swagger UI would make an object of it and send nothing."""
-    if isinstance(schema, dict):
-        return {
-            key: _without_content(value) for key, value in schema.items() if not key.startswith("content")
-        }
-    return [_without_content(part) for part in schema] if isinstance(schema, list) else schema
-
-
-# Swagger UI invents a value for a field without an example. An empty field is ignored.
-_EMPTY = {"examples": [""]}
-_FORM_FIELDS = {name: _EMPTY | _without_content(schema) for name, schema in _FIELDS.items()}
-_JSON_FIELDS = {name: _json_field(schema) for name, schema in _FIELDS.items()}
-_JSON_FIELDS["pages"]["anyOf"].append({"type": "integer", "minimum": 1})
-# A form has them as text, with commas.
-_JSON_FIELDS["markdown_ignore_labels"]["anyOf"].append({"type": "array", "items": {"type": "string"}})
-
-_FILE = {
-    "type": "string",
-    "format": "binary",
-    "description": "The document: PDF, PNG, JPEG, TIFF, WebP, BMP, GIF, HEIC, AVIF or JPEG 2000.",
-    "examples": ["@scan.jpg"],
-}
-
-_BYTES = "application/octet-stream"
-_WHOLE_BODY = {"type": "string", "format": "binary", "description": "The document itself, by POST or PUT."}
-
-_URL = {
-    "type": "string",
-    "format": "uri",
-    "description": "URL of the document, instead of a file.",
-}
-_ENCODED = {
-    "type": "string",
-    "format": DOCUMENT,
-    "description": "The document in base64, or its URL, instead of `image_url`.",
-}
-_FILE_OR_URL = [{"required": ["file"]}, {"required": ["image_url"]}]
-_URL_EXAMPLE = {"image_url": "https://example.com/scan.jpg"}
-
-# A job has no deadline, and its fields are stored.
-_NOT_OF_JOBS = {"timeout", "password"}
-
-
-def _document_request(form_fields: dict[str, Any], json_fields: dict[str, Any]) -> dict[str, Any]:
-    """Describe a request that sends a document, or its address, and fields."""
-    content = {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "oneOf": _FILE_OR_URL,
-                "properties": {"file": _FILE, "image_url": _EMPTY | _URL, **form_fields},
-            }
-        },
-        "application/x-www-form-urlencoded": {
-            "schema": {
-                "type": "object",
-                "required": ["image_url"],
-                "properties": {"image_url": _URL, **form_fields},
-            },
-            "example": _URL_EXAMPLE,
-        },
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "oneOf": _FILE_OR_URL,
-                "properties": {"file": _ENCODED, "image_url": _URL, **json_fields},
-            },
-            "example": _URL_EXAMPLE,
-        },
-        # The fields are in the query. Any other media type that is not one of these works too.
-        _BYTES: {"schema": _WHOLE_BODY},
-    }
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def _of_jobs(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: field for name, field in fields.items() if name not in _NOT_OF_JOBS}
-
-
-OCR_REQUEST = _document_request(_FORM_FIELDS, _JSON_FIELDS)
-JOB_REQUEST = _document_request(_of_jobs(_FORM_FIELDS), _of_jobs(_JSON_FIELDS))
 
 
 def _ref(model: type[BaseModel]) -> dict[str, str]:
@@ -245,22 +124,6 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def json_request(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
-    """Describe a request of one JSON object, without references."""
-    schema = model.model_json_schema()
-    parts = schema.pop("$defs", {})
-    schema["properties"] = _common_first(schema["properties"])
-
-    def inlined(node: Any) -> Any:
-        if isinstance(node, dict):
-            part = parts.get(str(node.get("$ref")).rpartition("/")[2])
-            return inlined(part) if part else {name: inlined(value) for name, value in node.items()}
-        return [inlined(item) for item in node] if isinstance(node, list) else node
-
-    content = {"application/json": {"schema": inlined(schema), "example": example}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
 def responses_with(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """Describe the answers of a route that has its own model for errors."""
     return {
@@ -308,7 +171,7 @@ def _put(post: dict[str, Any]) -> dict[str, Any]:
         "summary": "Read a document that is the body",
         "description": "The answer is that of POST. The fields are in the query.",
         "operationId": "put_document",
-        "requestBody": {"required": True, "content": {_BYTES: {"schema": _WHOLE_BODY}}},
+        "requestBody": {"required": True, "content": {BYTES: {"schema": WHOLE_BODY}}},
     }
 
 

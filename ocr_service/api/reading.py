@@ -20,7 +20,7 @@ from ocr_service.api.service import Service, service_of
 from ocr_service.core.documents import DocumentResult, PageQuality, Timings
 from ocr_service.core.options import Options
 from ocr_service.core.quality import mean_confidence
-from ocr_service.pipeline.reading import Job
+from ocr_service.pipeline.reading import ReadRequest
 from ocr_service.sources.source import file_name
 from ocr_service.storage.bundles import DISABLED, Bundle, FileToStore, StorageOutcome
 from ocr_service.storage.packing import folder_of, metadata_of, pack, source_file
@@ -65,12 +65,12 @@ class Admitted:
 class Received:
     """A request whose document has arrived.
 
-    fields: as sent. job: the document and the options for it. file_name: of the document, or "".
+    fields: as sent. wanted: the document and how to read it. file_name: of the document, or "".
     """
 
     admitted: Admitted
     fields: OcrFields
-    job: Job
+    wanted: ReadRequest
     file_name: str
 
     @property
@@ -108,7 +108,7 @@ async def receive(
     service, visit = admitted.service, admitted.visit
     data, name = await fetch(admitted, document, name)
     visit.start_clock(fields.timeout)
-    job = await service.pipeline.job(
+    wanted = await service.pipeline.request(
         data,
         fields.selection,
         options,
@@ -117,8 +117,8 @@ async def receive(
         caller=owner(admitted.request.scope),
         password=fields.pdf_password,
     )
-    visit.progress = job.progress
-    return Received(admitted, fields, job, name)
+    visit.progress = wanted.progress
+    return Received(admitted, fields, wanted, name)
 
 
 async def fetch(admitted: Admitted, document: bytes | str, name: str) -> tuple[bytes, str]:
@@ -133,7 +133,9 @@ async def fetch(admitted: Admitted, document: bytes | str, name: str) -> tuple[b
 
 async def read(received: Received) -> DocumentResult:
     """Read the document, or take its result from the cache; stop if the client disconnects."""
-    result = await received.admitted.unless_disconnected(received.service.pipeline.reader.read(received.job))
+    result = await received.admitted.unless_disconnected(
+        received.service.pipeline.reader.read(received.wanted)
+    )
     record_pages(result.quality, result.timings, result.cached)
     return result
 
@@ -191,15 +193,15 @@ def record_pages(pages: Sequence[PageQuality], timings: Timings, cached: bool) -
 def _packed(
     received: Received, result: DocumentResult, result_json: Callable[[], str], rendered: FileToStore | None
 ) -> Bundle:
-    job, storage = received.job, received.service.result_store.storage
+    wanted, storage = received.wanted, received.service.result_store.storage
     assert storage is not None
     return pack(
         folder_of(storage.prefix, unique_id.get()),
         result_json(),
         result.pages,
         [rendered] if rendered else [],
-        source_file(job.data, received.file_name) if received.fields.store_source else None,
-        metadata_of(job.sha256, received.service.pipeline.engine, request_id.get()),
+        source_file(wanted.data, received.file_name) if received.fields.store_source else None,
+        metadata_of(wanted.sha256, received.service.pipeline.engine, request_id.get()),
     )
 
 

@@ -50,15 +50,15 @@ async def submit(
     """
     service, request = admitted.service, admitted.request
     data, name = await reading.fetch(admitted, document, name)
-    job = await service.pipeline.job(data, pages, options, cached=False, owner=owner(request.scope))
-    selected = await admitted.unless_disconnected(service.pipeline.selected_pages(job))
+    wanted = await service.pipeline.request(data, pages, options, cached=False, owner=owner(request.scope))
+    selected = await admitted.unless_disconnected(service.pipeline.selected_pages(wanted))
     new = NewJob(
         id=service.jobs.new_id(),
         owner=owner(request.scope),
         face=face,
         asked=asked,
         name=_stored_name(name),
-        sha256=job.sha256,
+        sha256=wanted.sha256,
         size=len(data),
         pages=selected,
         request_id=request_id.get(),

@@ -101,7 +101,7 @@ class Attempt:
         document = await self._files.document(self.job.id)
         if document is None:
             raise JobLost("The document of the job is gone from the storage.")
-        reading = await self._pipeline.job(
+        request = await self._pipeline.request(
             document,
             wanted.pages,
             wanted.options,
@@ -114,12 +114,12 @@ class Attempt:
         del document
         if self.job.attempts > 1 or self._done:
             await self._find_pages()
-            reading = replace(reading, done=frozenset(self._done), key=None, pages_key=None)
-        async with self._pipeline.reader.open(reading) as opened:
+            request = replace(request, done=frozenset(self._done), key=None, pages_key=None)
+        async with self._pipeline.reader.open(request) as opened:
             async for page in opened.results:
                 await self._files.put_page(self.job.id, page)
                 self._add(page)
-        return await self._finish(wanted, reading.data)
+        return await self._finish(wanted, request.data)
 
     async def _find_pages(self) -> None:
         """Take over the pages of earlier attempts, also those that are not in the row yet."""

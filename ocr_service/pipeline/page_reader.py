@@ -13,11 +13,11 @@ from ocr_service.core.progress import Progress
 from ocr_service.decoding import Document, Limits, open_document
 from ocr_service.pipeline.page_selection import refuse_too_many, select_pages
 from ocr_service.pipeline.page_tasks import PageTasks
-from ocr_service.pipeline.reading import Job, Reading
+from ocr_service.pipeline.reading import Reading, ReadRequest
 from ocr_service.pipeline.recent_pages import RecentPages
 from ocr_service.telemetry import tracing
 
-OpenJob = Callable[[Job], AbstractAsyncContextManager[Reading]]
+OpenReading = Callable[[ReadRequest], AbstractAsyncContextManager[Reading]]
 
 
 class PageReader:
@@ -41,34 +41,34 @@ class PageReader:
         self._recent = recent
 
     @asynccontextmanager
-    async def open(self, job: Job) -> AsyncIterator[Reading]:
+    async def open(self, request: ReadRequest) -> AsyncIterator[Reading]:
         """Open the document, check the request and start the engine."""
         began = time.perf_counter()
         async with AsyncExitStack() as stack:
             with tracing.span("open"):
-                document = await stack.enter_async_context(self._opened(job))
+                document = await stack.enter_async_context(self._opened(request))
             decode = time.perf_counter() - began
-            pages = _pages_of(job, document)
+            pages = _pages_of(request, document)
             await self._engine.start()
-            self._engine.check(job.options)
-            left = [page for page in pages if page not in job.done]
-            job.progress.total = len(pages)
-            queue = self._admission.page_queue(len(left), job.owner)
-            tasks = PageTasks(document, left, job.options, self._engine, queue, self._recent)
-            results = await stack.enter_async_context(aclosing(_counted(tasks.results(), job.progress)))
+            self._engine.check(request.options)
+            left = [page for page in pages if page not in request.done]
+            request.progress.total = len(pages)
+            queue = self._admission.page_queue(len(left), request.owner)
+            tasks = PageTasks(document, left, request.options, self._engine, queue, self._recent)
+            results = await stack.enter_async_context(aclosing(_counted(tasks.results(), request.progress)))
             yield Reading(pages, decode, cached=False, results=results)
 
-    async def selected_pages(self, job: Job) -> Sequence[int]:
+    async def selected_pages(self, request: ReadRequest) -> Sequence[int]:
         """Return the selected pages, without reading them; options are checked if the engine is ready."""
-        async with self._opened(job) as document:
-            pages = _pages_of(job, document)
+        async with self._opened(request) as document:
+            pages = _pages_of(request, document)
         if self._engine.state is EngineState.READY:
-            self._engine.check(job.options)
+            self._engine.check(request.options)
         return pages
 
-    async def picture(self, job: Job, number: int) -> bytes:
+    async def picture(self, request: ReadRequest, number: int) -> bytes:
         """Return a page as a JPEG file."""
-        async with self._opened(job) as document:
+        async with self._opened(request) as document:
             pixels = await document.pixels(number)
             with self._admission.page_queue(1) as queue:
                 slot = await queue.acquire(pixels)
@@ -77,29 +77,29 @@ class PageReader:
                 finally:
                     slot.end()
 
-    async def read(self, job: Job) -> DocumentResult:
+    async def read(self, request: ReadRequest) -> DocumentResult:
         """Read all selected pages and, if requested, restructure them."""
-        return await read_whole(self.open, job, self._engine)
+        return await read_whole(self.open, request, self._engine)
 
-    def _opened(self, job: Job) -> AbstractAsyncContextManager[Document]:
+    def _opened(self, request: ReadRequest) -> AbstractAsyncContextManager[Document]:
         return open_document(
-            job.data,
+            request.data,
             dpi=self._dpi,
             mode=self._engine.image_mode,
             limits=self._limits,
-            password=job.password,
+            password=request.password,
         )
 
 
-async def read_whole(open_job: OpenJob, job: Job, engine: Engine) -> DocumentResult:
+async def read_whole(open_reading: OpenReading, request: ReadRequest, engine: Engine) -> DocumentResult:
     """Read all selected pages with a reader and put them together; see `Reader.read`."""
     began = time.perf_counter()
-    async with open_job(job) as reading:
+    async with open_reading(request) as reading:
         pages = [page async for page in reading.results]
     pages.sort(key=lambda page: page.index)
     refuse_if_all_failed(pages)
-    if job.options.restructure_pages:
-        pages = list(await engine.restructure(pages, job.options))
+    if request.options.restructure_pages:
+        pages = list(await engine.restructure(pages, request.options))
     timings = sum((page.timings for page in pages), start=Timings(decode=reading.decode))
     return DocumentResult(tuple(pages), timings, time.perf_counter() - began)
 
@@ -118,9 +118,9 @@ async def _counted(results: AsyncGenerator[PageResult], progress: Progress) -> A
             yield page
 
 
-def _pages_of(job: Job, document: Document) -> Sequence[int]:
-    pages = select_pages(job.pages, document.page_count)
-    refuse_too_many(len(pages), job.max_pages)
+def _pages_of(request: ReadRequest, document: Document) -> Sequence[int]:
+    pages = select_pages(request.pages, document.page_count)
+    refuse_too_many(len(pages), request.max_pages)
     return pages
 
 

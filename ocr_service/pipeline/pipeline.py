@@ -1,4 +1,4 @@
-"""The pipeline: it makes jobs and has the reader for them."""
+"""The pipeline: it makes the requests of its reader."""
 
 import asyncio
 import hashlib
@@ -20,7 +20,7 @@ from ocr_service.pipeline.cache import ResultCache, result_key
 from ocr_service.pipeline.caching_reader import CachingReader
 from ocr_service.pipeline.page_reader import PageReader
 from ocr_service.pipeline.page_selection import refuse_too_many
-from ocr_service.pipeline.reading import Job, Reader
+from ocr_service.pipeline.reading import Reader, ReadRequest
 from ocr_service.pipeline.recent_pages import RecentPages
 from ocr_service.pipeline.resuming_reader import ResumingReader
 
@@ -54,7 +54,7 @@ class Pipeline:
         if cache:
             self.reader = CachingReader(ResumingReader(self._page_reader, cache, engine), cache)
 
-    async def job(
+    async def request(
         self,
         data: bytes,
         pages: str | None,
@@ -64,23 +64,25 @@ class Pipeline:
         owner: str | None = None,
         caller: str = "",
         password: str | None = None,
-    ) -> Job:
-        """Return a job; if its result can be cached, with its keys.
+    ) -> ReadRequest:
+        """Return the request to read a document; if its result can be cached, with its keys.
 
         Equal requests for equal documents have the same key until the service, the engine, the models or the
-        settings change. cached: False for a job without keys. owner: of a job in the background.
-        caller: whose results the job may use, unless all callers share theirs. password: of a PDF.
+        settings change. cached: False for a request without keys. owner: of a job in the background.
+        caller: whose results it may use, unless all callers share theirs. password: of a PDF.
         """
         sha256 = await asyncio.to_thread(_sha256, data)
         max_pages = self._max_pages if owner is None else self._max_job_pages
-        job = Job(data, sha256, pages, options, max_pages, shared=shared, owner=owner, password=password)
+        request = ReadRequest(
+            data, sha256, pages, options, max_pages, shared=shared, owner=owner, password=password
+        )
         if self.engine.starts_early:
             # Its fingerprint is not known before, and the first results would not be cached.
             with suppress(EngineError):
                 await self.engine.start()
         fingerprint = self.engine.fingerprint
         if not cached or self.cache is None or fingerprint is None or not options.repeatable:
-            return job
+            return request
         depends_on = {
             "service": __version__,
             "engine": [self.engine.name, fingerprint],
@@ -89,19 +91,19 @@ class Pipeline:
             "caller": "" if self.cache.shared else caller,
         }
         return replace(
-            job,
+            request,
             key=result_key(sha256, {**depends_on, "pages": pages}),
             pages_key=result_key(sha256, depends_on),
         )
 
-    async def selected_pages(self, job: Job) -> Sequence[int]:
-        """Return the numbers of the pages that a job would read; raises OcrError if it cannot be read."""
-        return await self._page_reader.selected_pages(job)
+    async def selected_pages(self, request: ReadRequest) -> Sequence[int]:
+        """Return the numbers of the pages that would be read; raises OcrError if they cannot be."""
+        return await self._page_reader.selected_pages(request)
 
     async def picture(self, data: bytes, number: int) -> bytes:
         """Return a page of a document as a JPEG file; waits for a slot. Raises OcrError."""
-        job = await self.job(data, str(number), Options(), cached=False)
-        return await self._page_reader.picture(job, number)
+        request = await self.request(data, str(number), Options(), cached=False)
+        return await self._page_reader.picture(request, number)
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         """Restructure the pages of a document that was read before, perhaps elsewhere; raises OcrError."""

@@ -1,4 +1,4 @@
-"""Values of reading a document: the job, the reading under way, and the interface of a reader."""
+"""Values of reading a document: the request, the reading under way, and the interface of a reader."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -11,12 +11,12 @@ from ocr_service.core.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ReadRequest:
     """A document and how to read it.
 
     sha256: digest of the data, in hex.
     pages: a selection such as "1-3,7"; None for all pages.
-    key: key of the result in the cache; None if the result is not cached. See `Pipeline.job`.
+    key: key of the result in the cache; None if the result is not cached. See `Pipeline.request`.
     pages_key: key of its pages in the cache, whichever are selected; None as for `key`.
     shared: cache the result in the store too, not only in the memory of this process.
     max_pages: page limit.
@@ -60,8 +60,8 @@ class Reading:
 class Reader(Protocol):
     """Reads documents, page by page or whole."""
 
-    def open(self, job: Job) -> AbstractAsyncContextManager[Reading]:
+    def open(self, request: ReadRequest) -> AbstractAsyncContextManager[Reading]:
         """Open a document and start the engine; an error here comes before any page is read."""
 
-    async def read(self, job: Job) -> DocumentResult:
+    async def read(self, request: ReadRequest) -> DocumentResult:
         """Read all selected pages; if every page failed, raise the error of the first."""

@@ -8,7 +8,7 @@ from ocr_service.core.documents import DocumentResult, PageResult
 from ocr_service.core.engine import Engine
 from ocr_service.pipeline.cache import ResultCache
 from ocr_service.pipeline.page_reader import read_whole
-from ocr_service.pipeline.reading import Job, Reader, Reading
+from ocr_service.pipeline.reading import Reader, Reading, ReadRequest
 
 
 class ResumingReader:
@@ -23,27 +23,27 @@ class ResumingReader:
         self._engine = engine
 
     @asynccontextmanager
-    async def open(self, job: Job) -> AsyncIterator[Reading]:
+    async def open(self, request: ReadRequest) -> AsyncIterator[Reading]:
         """Open the document; the pages from the cache come first."""
-        if job.pages_key is None:
-            async with self._reader.open(job) as reading:
+        if request.pages_key is None:
+            async with self._reader.open(request) as reading:
                 yield reading
             return
-        known = await self._cache.pages(job.pages_key)
-        async with self._reader.open(replace(job, done=frozenset(known))) as reading:
+        known = await self._cache.pages(request.pages_key)
+        async with self._reader.open(replace(request, done=frozenset(known))) as reading:
             selected = [known[index] for index in reading.pages if index in known]
-            job.progress.done += len(selected)
+            request.progress.done += len(selected)
             read: list[PageResult] = []
             try:
                 async with aclosing(_first_then(selected, reading.results, read)) as results:
                     yield replace(reading, results=results)
             finally:
                 if read and len(selected) + len(read) < len(reading.pages):
-                    self._cache.put_pages_later(job.pages_key, [*known.values(), *read], job.shared)
+                    self._cache.put_pages_later(request.pages_key, [*known.values(), *read], request.shared)
 
-    async def read(self, job: Job) -> DocumentResult:
+    async def read(self, request: ReadRequest) -> DocumentResult:
         """Read the pages that the cache does not have, and put the document together."""
-        return await read_whole(self.open, job, self._engine)
+        return await read_whole(self.open, request, self._engine)
 
 
 async def _first_then(

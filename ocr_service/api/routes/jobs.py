@@ -13,6 +13,7 @@ from ocr_service.api.answers.rendered import rendered
 from ocr_service.api.job_faces import OCR, asked_of
 from ocr_service.api.middleware.api_keys import owner
 from ocr_service.api.openapi_jobs import JOB_RESPONSES, JOB_RESULT_RESPONSES
+from ocr_service.api.openapi_requests import JOB_REQUEST
 from ocr_service.api.reading import Admitted
 from ocr_service.api.requests.accept import Form, answer_form
 from ocr_service.api.requests.body import read_body, unique_fields
@@ -44,7 +45,7 @@ States = Literal["pending", "running", "done", "failed", "cancelled"]
     summary="Submit a document",
     response_model=JobStatusAnswer,
     responses=JOB_RESPONSES,
-    openapi_extra=openapi.JOB_REQUEST,
+    openapi_extra=JOB_REQUEST,
 )
 async def submit_job(
     request: Request, callback_url: Annotated[str | None, Query(json_schema_extra={"format": "uri"})] = None

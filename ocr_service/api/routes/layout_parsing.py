@@ -22,6 +22,7 @@ from ocr_service.api.answers.layout_parsing import (
     restored_page,
 )
 from ocr_service.api.answers.problems import Problem
+from ocr_service.api.openapi_requests import json_request
 from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.body import read_json
 from ocr_service.api.requests.json_outline import DEFAULT, JsonLimits
@@ -65,7 +66,7 @@ _NAME = re.compile(rf"\b({'|'.join(_NAMES)})\b")
     summary="Read a document",
     response_model=LayoutParsingAnswer,
     responses=openapi.responses_with(LayoutParsingError),
-    openapi_extra=openapi.json_request(LayoutParsingRequest, {"file": _EXAMPLE, "visualize": False}),
+    openapi_extra=json_request(LayoutParsingRequest, {"file": _EXAMPLE, "visualize": False}),
 )
 async def parse_layout(request: Request) -> Response:
     """Send a document as `file`: in base64, or as its address.
@@ -77,7 +78,7 @@ async def parse_layout(request: Request) -> Response:
             sent, received = await _receive(admitted)
             result = await reading.read(received)
         stored = await reading.store(received, result, received.json_of(result))
-        answer = partial(LayoutParsingAnswer.of, _log_id(request.scope), result, received.job.data)
+        answer = partial(LayoutParsingAnswer.of, _log_id(request.scope), result, received.wanted.data)
         images = sent.return_markdown_images
         body = await asyncio.to_thread(lambda: answer(images).model_dump_json(exclude_none=True))
         return Response(body, 200, reading.storage_headers(stored), _JSON)
@@ -88,7 +89,7 @@ async def parse_layout(request: Request) -> Response:
     summary="Restructure the pages of a document",
     response_model=RestructurePagesAnswer,
     responses=openapi.responses_with(LayoutParsingError),
-    openapi_extra=openapi.json_request(RestructurePagesRequest, {"pages": []}),
+    openapi_extra=json_request(RestructurePagesRequest, {"pages": []}),
 )
 async def restructure_pages(request: Request) -> Response:
     """Send the pages of one document, from the answer of `/layout-parsing`.
@@ -129,7 +130,7 @@ async def _receive(admitted: Admitted) -> tuple[LayoutParsingRequest, Received]:
     # Free a body of many megabytes, which is not needed while the document is read.
     del strings
     received = await reading.receive(admitted, document, OcrFields(password=sent.password), sent.recognition)
-    _check_type(sent, received.job.data)
+    _check_type(sent, received.wanted.data)
     return sent, received
 
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from ocr_service.api import openapi, reading
 from ocr_service.api.answers.liteparse import LiteParseAnswer
+from ocr_service.api.openapi_requests import OCR_REQUEST
 from ocr_service.api.routes.ocr import receive
 from ocr_service.core.documents import DocumentResult, PageResult
 from ocr_service.core.errors import RequestError
@@ -16,7 +17,7 @@ router = APIRouter(tags=[openapi.LITEPARSE])
     summary="Read a page",
     response_model=LiteParseAnswer,
     responses=openapi.PROBLEM_RESPONSES,
-    openapi_extra=openapi.OCR_REQUEST,
+    openapi_extra=OCR_REQUEST,
 )
 async def read_liteparse_page(request: Request) -> Response:
     """Send the image of a page as multipart `file`, and its `language`. The fields are those of `/ocr`.

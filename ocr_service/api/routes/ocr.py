@@ -9,6 +9,7 @@ from ocr_service.api import openapi, reading
 from ocr_service.api.answers.document import DocumentAnswer, with_storage
 from ocr_service.api.answers.etags import etag, is_known
 from ocr_service.api.answers.rendered import rendered
+from ocr_service.api.openapi_requests import OCR_REQUEST
 from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.accept import Form, answer_form
 from ocr_service.api.requests.body import read_body, unique_fields
@@ -29,7 +30,7 @@ _VARY = {"Vary": "Accept"}
     summary="Read a document",
     response_model=DocumentAnswer,
     responses=openapi.OCR_RESPONSES,
-    openapi_extra=openapi.OCR_REQUEST,
+    openapi_extra=OCR_REQUEST,
 )
 async def read_document(request: Request) -> Response:
     """Send one document as multipart `file`, as the whole body, or its address as `image_url`.
@@ -55,7 +56,7 @@ async def read_document(request: Request) -> Response:
             form = answer_form(received.fields.format, request.headers.getlist("accept"))
             if form == "stream":
                 return await open_stream(received, _VARY, stack)
-            tag = etag(received.job.key, form, received.fields.images)
+            tag = etag(received.wanted.key, form, received.fields.images)
             if tag and is_known(tag, request.headers.getlist("if-none-match")):
                 return Response(status_code=304, headers=_VARY | {"ETag": tag})
             result = await reading.read(received)

@@ -49,7 +49,7 @@ async def open_stream(received: Received, headers: Mapping[str, str], owned: Asy
             "restructure_pages needs all pages at once, so it cannot be streamed. Accept JSON instead."
         )
     began = time.perf_counter()
-    reading = await owned.enter_async_context(received.service.pipeline.reader.open(received.job))
+    reading = await owned.enter_async_context(received.service.pipeline.reader.open(received.wanted))
     lines = _Stream(received, reading, began).lines()
     await owned.enter_async_context(aclosing(lines))
     return _OwningStream(lines, headers, owned.pop_all())
