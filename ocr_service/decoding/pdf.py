@@ -14,12 +14,11 @@ from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.glyphs import Glyphs
 from ocr_service.decoding.open_pdf import OpenPdf
 from ocr_service.decoding.page_objects import pictures
+from ocr_service.decoding.page_scale import POINTS_PER_INCH, PageScale, is_tiny
 from ocr_service.decoding.rendering import render
 from ocr_service.decoding.requests import NO_COMMON_UNIT, Contents, Drawn, Kind
 from ocr_service.decoding.text_layer import TextLayer, read_text_layer
 from ocr_service.runtime.processes.sandbox import limit_memory
-
-POINTS_PER_INCH = 72
 
 _MIB = 2**20
 # PDFium parses all contents of a page before it answers any question about the page, and parses a form as
@@ -38,7 +37,7 @@ class PdfFile:
     """An open PDF. known: what an earlier opening found."""
 
     def __init__(self, data: bytes, kind: Kind, known: Contents) -> None:
-        self._dpi = kind.dpi
+        self._scale = PageScale(kind.dpi, kind.limits)
         self._mode = kind.mode
         self._limits = kind.limits
         limit_memory(_TO_READ)
@@ -50,14 +49,15 @@ class PdfFile:
         self._pdf.close()
 
     def measure(self, index: int) -> int:
-        """Return the number of pixels of page `index`, from 1; raises BrokenDocument."""
+        """Return the number of pixels that page `index`, from 1, has at most; raises BrokenDocument."""
         try:
             # Read from the page tree; the contents of the page are not parsed.
             size: tuple[float, float] = self._pdf.document.get_page_size(index - 1)
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"Page {index} of the PDF is damaged.") from error
         (width, height), unit = size, self._unit(index)
-        scale = unit * self._scale(width * unit, height * unit)
+        # The contents of the page are not known here.
+        scale = unit * self._scale.of(width * unit, height * unit, picture=math.inf)
         return math.ceil(width * scale) * math.ceil(height * scale)
 
     def draw(self, index: int, memory: mmap.mmap) -> Drawn:
@@ -90,14 +90,18 @@ class PdfFile:
 
     def _drawn(self, page: pdfium.PdfPage, index: int, memory: mmap.mmap, report: FontReport) -> Drawn:
         limit_memory(_TO_READ + _TO_DRAW_A_PIXEL * self._limits.max_page_pixels)
-        size = render(page, self._pixels_per_unit(page, index), self._mode, memory)
-        scale = self._pixels_per_unit(page, index) / self._unit(index)
-        return Drawn(*size, round(scale * POINTS_PER_INCH), report.warnings(FONTS.files.missing_packages))
+        scale = self._pixels_per_unit(page, index)
+        size = render(page, scale, self._mode, memory)
+        resolution = round(scale / self._unit(index) * POINTS_PER_INCH)
+        # A page at the pixels of its scan has a wrong size, and so no resolution.
+        known = resolution if resolution <= self._scale.dpi else None
+        return Drawn(*size, known, report.warnings(FONTS.files.missing_packages))
 
     def _pixels_per_unit(self, page: pdfium.PdfPage, index: int) -> float:
         unit = self._unit(index)
-        width, height = page.get_size()
-        return self._scale(width * unit, height * unit) * unit
+        width, height = (side * unit for side in page.get_size())
+        picture = _scan_scale(page) / unit if is_tiny(width, height) else 0.0
+        return self._scale.of(width, height, picture) * unit
 
     def _unit(self, index: int) -> float:
         """Return the points per unit of a page."""
@@ -106,19 +110,6 @@ class PdfFile:
         with suppress(pdfium.PdfiumError):
             return user_units.user_unit(self._pdf.document, index)
         return 1.0
-
-    def _scale(self, width: float, height: float) -> float:
-        """Return the pixels per point for the resolution, or fewer if the page would exceed the limits."""
-        if not (width > 0 and height > 0 and math.isfinite(width * height)):
-            raise BrokenDocument("The page of the PDF has no area.")
-        return min(self._dpi / POINTS_PER_INCH, self._largest_scale(width, height))
-
-    def _largest_scale(self, width: float, height: float) -> float:
-        """Solve (width * s + 1) * (height * s + 1) = limit, because sides are rounded up to whole pixels."""
-        area, sides = width * height, width + height
-        discriminant = sides**2 + 4 * area * (self._limits.max_page_pixels - 1)
-        by_pixels = (math.sqrt(discriminant) - sides) / (2 * area)
-        return min(by_pixels, (self._limits.max_page_side - 1) / max(width, height))
 
     def _check_pictures(self, page: pdfium.PdfPage) -> None:
         """Apply the limits to embedded pictures, which PDFium decodes at full size even if they appear small.
@@ -129,6 +120,19 @@ class PdfFile:
             # A picture that is so damaged that it has no size is not rendered.
             with suppress(pdfium.PdfiumError):
                 self._limits.check_pixels(*picture.get_px_size())
+
+
+def _scan_scale(page: pdfium.PdfPage) -> float:
+    """Return the pixels per unit of the largest picture that covers at least half of the page, or 0."""
+    width, height = page.get_size()
+    scales = [0.0]
+    for picture in pictures(page):
+        with suppress(pdfium.PdfiumError):
+            left, bottom, right, top = picture.get_bounds()
+            area, (columns, rows) = (right - left) * (top - bottom), picture.get_px_size()
+            if area >= width * height / 2:
+                scales.append(math.sqrt(columns * rows / area))
+    return max(scales)
 
 
 def _open(data: bytes, password: str | None) -> OpenPdf:
