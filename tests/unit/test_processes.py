@@ -169,6 +169,13 @@ async def test_memory_is_used_again_once_nothing_is_laid_over_it(pool: Pool) -> 
     assert len(process.memories.numbers) == 2
 
 
+async def test_pages_that_stay_in_use_do_not_exhaust_the_open_files_of_a_worker(pool: Pool) -> None:
+    job = Job(Subject(b""), "paint", LONG, memory=1000)
+    in_use = [await pool.run(job, NoSlot()) for _ in range(70)]
+    assert len({outcome.reply for outcome in in_use}) == 1, "the worker was replaced"
+    assert all(outcome.memory and bytes(outcome.memory[:4]) == b"ink!" for outcome in in_use)
+
+
 @pytest.mark.parametrize(
     "action", ["connect", "run_a_program", "fork", "write_a_file", "open_many_files", "read_a_secret"]
 )

@@ -15,6 +15,8 @@ from collections.abc import Iterable
 _STEP = 2**20
 # Memory that a process keeps for later work: for some grey pages of A4 at 300 dpi, or two in color.
 _MAX_KEPT_BYTES = 80 * 2**20
+# Each is an open file in the worker, which may have few. An engine can hold small pages of many requests.
+_MAX_KEPT = 24
 
 _numbers = itertools.count(1)
 
@@ -72,8 +74,8 @@ class SharedMemories:
         return tuple(memory.number for memory in self._kept)
 
     def trim(self, most: int = _MAX_KEPT_BYTES) -> None:
-        """Drop the oldest ones beyond so many bytes."""
-        while self._kept and sum(memory.size for memory in self._kept) > most:
+        """Drop the oldest ones beyond so many bytes, or beyond their number."""
+        while len(self._kept) > _MAX_KEPT or sum(memory.size for memory in self._kept) > most:
             self._kept.pop(0).close()
 
 
