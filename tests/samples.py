@@ -212,6 +212,34 @@ def pdf_in_user_units(unit: float, size: tuple[float, float] = (100, 100), packe
     return pdf_of_objects([*(text.encode() for text in objects), square])
 
 
+def pdf_with_layers(text: str, states: str, in_form: bool = False) -> bytes:
+    """Make a PDF of a page with a line of text, and the same text in a layer; page 2 has no layer.
+
+    states: entries of the default configuration of the layers; object 8 is the layer.
+    in_form: the layer is that of a form, and not of a part of the contents.
+    """
+    line = f"BT /F1 12 Tf 20 {{}} Td ({text}) Tj ET"
+    shown, hidden = line.format(60), line.format(20)
+    layered = "/Fm0 Do" if in_form else f"/OC /L BDC {hidden} EMC"
+    fonts = "/Font << /F1 7 0 R >>"
+    page = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 100] /Contents"
+    form = f"/Type /XObject /Subtype /Form /BBox [0 0 400 100] /Resources << {fonts} >> /OC 8 0 R"
+    properties = "/Properties << /L 8 0 R >> /XObject << /Fm0 9 0 R >>"
+    return pdf_of_objects(
+        [
+            f"<< /Type /Catalog /Pages 2 0 R /OCProperties << /OCGs [8 0 R] /D << {states} >> >> >>".encode(),
+            b"<< /Type /Pages /Kids [3 0 R 4 0 R] /Count 2 >>",
+            f"{page} 5 0 R /Resources << {fonts} {properties} >> >>".encode(),
+            f"{page} 6 0 R /Resources << {fonts} >> >>".encode(),
+            pdf_stream("", f"{shown} {layered}".encode()),
+            pdf_stream("", shown.encode()),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            b"<< /Type /OCG /Name (Draft) >>",
+            pdf_stream(form, hidden.encode()),
+        ]
+    )
+
+
 def pdf_of_packed_objects() -> bytes:
     """Make a PDF of an empty page with object streams and a cross-reference stream, as in PDF 1.5."""
     return _packed_pdf(

@@ -25,12 +25,14 @@ class WarningCode(StrEnum):
     """Kind of a warning, with the values of the answers."""
 
     ROTATED = "rotated"
+    CORRECTED = "corrected"
     FONTS_SUBSTITUTED = "fonts_substituted"
     MISSING_CHARACTERS = "missing_characters"
     TRUNCATED_FILE = "truncated_file"
     TRUNCATED = "truncated"
     REPETITION = "repetition"
     LOW_CONFIDENCE = "low_confidence"
+    READINGS_DIFFER = "readings_differ"
     NO_TEXT = "no_text"
     TEXT_LAYER_DOUBTFUL = "text_layer_doubtful"
     TEXT_LAYER_DIFFERS = "text_layer_differs"
@@ -39,7 +41,7 @@ class WarningCode(StrEnum):
     @property
     def is_notice(self) -> bool:
         """Whether the warning only says how the page was read; its text is as good as that of other pages."""
-        return self in (WarningCode.ROTATED, WarningCode.FONTS_SUBSTITUTED)
+        return self in (WarningCode.ROTATED, WarningCode.CORRECTED, WarningCode.FONTS_SUBSTITUTED)
 
 
 class TextSource(StrEnum):

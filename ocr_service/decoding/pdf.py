@@ -3,12 +3,13 @@
 import math
 import mmap
 from contextlib import suppress
+from dataclasses import replace
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf
-from ocr_service.decoding import user_units
+from ocr_service.decoding import hidden_layers, user_units
 from ocr_service.decoding.font_report import FontReport, report_of
 from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.glyphs import Glyphs
@@ -80,13 +81,19 @@ class PdfFile:
         limit_memory(_TO_READ)
         try:
             with self._pdf.page(index, system_fonts=False) as page:
-                return read_text_layer(page, self._pixels_per_unit(page, index))
+                layer = read_text_layer(page, self._pixels_per_unit(page, index))
+                return replace(layer, flaw=layer.flaw or self._layers_flaw(index))
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"The text of page {index} of the PDF cannot be read.") from error
 
     def _find_contents(self, data: bytes) -> Contents:
-        may_have_units = user_units.may_be_used(data)
-        return Contents(len(self._pdf.document), NO_COMMON_UNIT if may_have_units else 1.0)
+        common_unit = NO_COMMON_UNIT if user_units.may_be_used(data) else 1.0
+        return Contents(len(self._pdf.document), common_unit, hidden_layers.may_be_used(data))
+
+    def _layers_flaw(self, index: int) -> str | None:
+        if self.contents.may_hide_layers and hidden_layers.has_layers(self._pdf.document, index):
+            return "Parts of the text are perhaps in layers that are not shown."
+        return None
 
     def _drawn(self, page: pdfium.PdfPage, index: int, memory: mmap.mmap, report: FontReport) -> Drawn:
         limit_memory(_TO_READ + _TO_DRAW_A_PIXEL * self._limits.max_page_pixels)

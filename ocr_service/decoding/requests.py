@@ -14,10 +14,12 @@ class Contents:
     """Facts about a document that are known once it was open.
 
     page_count: 0 for a document that was not open yet. common_unit: points per unit of its pages.
+    may_hide_layers: whether layers of its pages may not be shown.
     """
 
     page_count: int = 0
     common_unit: float = NO_COMMON_UNIT
+    may_hide_layers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

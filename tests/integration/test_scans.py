@@ -67,30 +67,40 @@ def test_request_can_say_how_a_page_lies(service: httpx.Client) -> None:
     right = read(service, lying, rotate="270")
     assert (right["rotation"], right["text"].split()[:3]) == (270, original.text.split()[:3])
     as_it_is = read(service, lying, rotate="0")
-    assert (as_it_is["rotation"], codes(as_it_is)) == (0, ["low_confidence"])
+    assert (as_it_is["rotation"], codes(as_it_is)[-1]) == (0, "low_confidence")
     refused = service.post("/ocr", files={"file": lying}, data={"rotate": "45"})
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize(
-    ("degrade", "language"),
+    ("degrade", "language", "correction"),
     [
-        (partial(degrading.skewed, 4), "rus"),
-        (partial(degrading.skewed, 9), "eng"),
-        (degrading.photo, "rus"),
-        (degrading.photo, "eng"),
-        (degrading.shadowed, "rus"),
-        (degrading.coloured, "rus"),
-        (degrading.faded, "rus"),
-        (degrading.low_resolution, "rus"),
+        (partial(degrading.skewed, 4), "rus", "straightened"),
+        (partial(degrading.skewed, 9), "eng", "straightened"),
+        (degrading.photo, "rus", "cut to the sheet"),
+        (degrading.photo, "eng", "cut to the sheet"),
+        (degrading.shadowed, "rus", "lightened"),
+        (degrading.coloured, "rus", "lightened"),
+        (degrading.faded, "rus", None),
+        (degrading.low_resolution, "rus", None),
     ],
     ids=["skewed", "very skewed", "photo", "English photo", "shadow", "colours", "faded", "100 dpi"],
 )
-def test_page_is_read_whole(service: httpx.Client, degrade: degrading.Degrade, language: str) -> None:
+def test_page_is_read_whole(
+    service: httpx.Client, degrade: degrading.Degrade, language: str, correction: str | None
+) -> None:
     original = printed(language)
     page = read(service, degraded(original.image, degrade))
     assert character_error(page["text"], original.text) <= MOST_WRONG
-    assert (page["rotation"], codes(page)) == (0, [])
+    assert (page["rotation"], codes(page)) == (0, ["corrected"] if correction else [])
+    assert all(str(correction) in warning["detail"] for warning in page["warnings"])
+
+
+def test_resolution_that_is_far_too_high_is_not_believed(service: httpx.Client) -> None:
+    original = printed("rus")
+    small = original.image.resize((SIZE[0] // 3, SIZE[1] // 3), Image.Resampling.LANCZOS)
+    page = read(service, encoded(small, "PNG", dpi=(600, 600)))
+    assert character_error(page["text"], original.text) <= MOST_WRONG
 
 
 def grain(pixels: Pixels) -> Pixels:

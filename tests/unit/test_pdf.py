@@ -17,6 +17,7 @@ from tests.samples import (
     pdf_with_broken_page,
     pdf_with_filled_form,
     pdf_with_huge_picture,
+    pdf_with_layers,
     pdf_with_stamp,
     slow_pdf,
 )
@@ -288,3 +289,24 @@ async def test_page_beyond_the_time_limit_fails_alone(monkeypatch: pytest.Monkey
         with pytest.raises(BrokenDocument, match="cannot be read within the limits of time and memory"):
             await document.page(1)
         assert await document.pixels(1) > 0
+
+
+@pytest.mark.parametrize("in_form", [False, True])
+@pytest.mark.parametrize("off", ["/OFF [8 0 R]", "/BaseState /OFF /ON []"])
+async def test_text_of_a_layer_that_is_off_is_not_taken(off: str, in_form: bool) -> None:
+    pdf = pdf_with_layers("Ten boxes of paper were delivered.", off, in_form)
+    async with open_document(pdf, dpi=72, mode="L", limits=ROOMY) as document:
+        layered, plain = await document.text_layer(1), await document.text_layer(2)
+        drawn = np.asarray((await document.page(1)).image)
+    assert layered is not None and plain is not None
+    assert layered.flaw is not None and "layers that are not shown" in layered.flaw
+    assert plain.flaw is None
+    assert drawn[:60].min() < 128 < drawn[60:].min()
+
+
+async def test_text_of_a_layer_that_is_on_is_taken() -> None:
+    pdf = pdf_with_layers("Ten boxes of paper were delivered.", "/OFF [ ]")
+    async with open_document(pdf, dpi=72, mode="L", limits=ROOMY) as document:
+        layer = await document.text_layer(1)
+    assert layer is not None
+    assert (layer.flaw, layer.text.count("Ten boxes")) == (None, 2)

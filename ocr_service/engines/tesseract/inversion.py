@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ocr_service.engines.tesseract.pictures import Grey, Picture
+from ocr_service.engines.tesseract.pictures import Correction, Grey, Picture
 
 # In a copy of this size, letters are smaller than this window, and the median of the smooth window is that of
 # the paper or of the band.
@@ -32,7 +32,7 @@ def with_dark_letters(picture: Picture) -> Picture:
         return picture
     inverted = cv2.resize(areas.astype(np.uint8), picture.size, interpolation=cv2.INTER_NEAREST) > 0
     grey = picture.grey
-    return picture.with_grey(np.where(inverted, 255 - grey, grey))
+    return picture.with_grey(np.where(inverted, 255 - grey, grey), Correction.LIGHTENED)
 
 
 def _dark_areas_with_letters(small: Grey) -> npt.NDArray[np.bool_]:

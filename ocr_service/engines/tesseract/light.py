@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from ocr_service.engines.tesseract.pictures import Grey, Picture
+from ocr_service.engines.tesseract.pictures import Correction, Grey, Picture
 
 # The background is looked at in a small copy, where letters vanish under a window of this size.
 _LONGEST_SIDE = 1000
@@ -37,7 +37,8 @@ def with_even_light(picture: Picture) -> Picture:
     """
     small, _ = picture.reduced(_LONGEST_SIDE)
     light = cv2.medianBlur(cv2.dilate(small, _LETTERS), _SMOOTH)
-    return picture.with_grey(_divided(picture.grey, cv2.resize(light, picture.size)))
+    even = _divided(picture.grey, cv2.resize(light, picture.size))
+    return picture.with_grey(even, Correction.LIGHTENED)
 
 
 def has_grain(picture: Picture) -> bool:
@@ -50,7 +51,8 @@ def has_grain(picture: Picture) -> bool:
 
 def without_specks(picture: Picture) -> Picture:
     """Return the picture with each pixel as most of its neighbours."""
-    return picture.with_grey(np.asarray(cv2.medianBlur(picture.grey, 3), np.uint8))
+    smooth = np.asarray(cv2.medianBlur(picture.grey, 3), np.uint8)
+    return picture.with_grey(smooth, Correction.SMOOTHED)
 
 
 def _divided(grey: Grey, light: cv2.typing.MatLike) -> Grey:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_service.engines.tesseract.pictures import Picture
+from ocr_service.engines.tesseract.pictures import Correction, Picture
 
 Corners = NDArray[np.float32]
 
@@ -44,7 +44,8 @@ def flattened(picture: Picture, corners: Corners) -> Picture:
     top, right, bottom, left = (float(np.linalg.norm(corners[i] - corners[(i + 1) % 4])) for i in range(4))
     size = round(max(top, bottom)), round(max(right, left))
     target = np.array([(0, 0), (size[0], 0), size, (0, size[1])], np.float32)
-    return picture.warped(np.asarray(cv2.getPerspectiveTransform(corners, target), np.float64), size)
+    matrix = np.asarray(cv2.getPerspectiveTransform(corners, target), np.float64)
+    return picture.warped(matrix, size, Correction.CUT)
 
 
 def _quadrangle(bright: NDArray[np.bool_]) -> tuple[float, Corners | None]:

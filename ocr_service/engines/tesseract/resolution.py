@@ -1,4 +1,4 @@
-"""The resolution of a picture whose file names none."""
+"""The resolution of a picture, as its letters show it."""
 
 import cv2
 import numpy as np
@@ -9,11 +9,26 @@ from ocr_service.engines.tesseract.pictures import Picture
 _DPI_PER_PIXEL = 12
 _CREDIBLE = range(70, 601)
 _FEWEST_LETTERS = 20
+# Tesseract takes small letters for dirt if the resolution is stated far too high: at twice the true one it
+# reads all, at four times it loses half of a page. A resolution that is too low costs nothing.
+_MOST_ABOVE = 1.8
+_LOW = 150
 
-_LONGEST_SIDE = 3500
+_LONGEST_SIDE = 2400
 _SMALLEST_LETTER = 5
 _LARGEST_LETTER = 0.1
 _MOST_ELONGATED = 8
+
+
+def credible_resolution(picture: Picture) -> int | None:
+    """Return the pixels per inch that the file names, or an estimate if it names none or far too many."""
+    stated = picture.resolution
+    if stated is not None and stated <= _LOW:
+        return stated
+    estimate = estimated_resolution(picture)
+    if stated is None or (estimate is not None and stated > estimate * _MOST_ABOVE):
+        return estimate
+    return stated
 
 
 def estimated_resolution(picture: Picture) -> int | None:

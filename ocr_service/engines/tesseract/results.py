@@ -1,5 +1,6 @@
 """Readings → results of pages."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ocr_service.core.documents import Block, Page, PageResult, PageWarning, WarningCode
@@ -32,7 +33,7 @@ def page_result(page: Page, reading: Reading, options: Options) -> PageResult:
         text=layout.text,
         blocks=blocks,
         confidence=reading.confidence,
-        warnings=_warnings(page, reading),
+        warnings=(*_notices(picture), *_doubts(page, reading)),
         drawings=draw(page.image.rotate(picture.turn, expand=True), blocks) if options.visualize else {},
     )
 
@@ -42,11 +43,21 @@ def _on_page(block: Block, picture: Picture) -> Block:
     return replace(block, bbox=picture.on_page(block.bbox), words=words)
 
 
-def _warnings(page: Page, reading: Reading) -> tuple[PageWarning, ...]:
-    turned = (rotated(reading.picture.turn),) if reading.picture.turn else ()
+def _notices(picture: Picture) -> Iterator[PageWarning]:
+    if picture.turn:
+        yield rotated(picture.turn)
+    if picture.corrections:
+        changes = dict.fromkeys(correction.value for correction in picture.corrections)
+        detail = f"Before it was read, the page was {' and '.join(changes)}."
+        yield PageWarning(WarningCode.CORRECTED, detail)
+
+
+def _doubts(page: Page, reading: Reading) -> Iterator[PageWarning]:
+    if len(reading.missing):
+        detail = "Another reading of the page found words at places where the text has none."
+        yield PageWarning(WarningCode.READINGS_DIFFER, detail)
     if reading.confidence is None:
-        return (*turned, *no_text(page.image))
-    if reading.confidence >= _LOW_CONFIDENCE:
-        return turned
-    detail = "The confidence is low, in every direction and light that was tried: the text may be wrong."
-    return (*turned, PageWarning(WarningCode.LOW_CONFIDENCE, detail))
+        yield from no_text(page.image)
+    elif reading.confidence < _LOW_CONFIDENCE:
+        detail = "The confidence is low, in every direction and light that was tried: the text may be wrong."
+        yield PageWarning(WarningCode.LOW_CONFIDENCE, detail)

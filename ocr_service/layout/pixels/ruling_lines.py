@@ -5,6 +5,7 @@ import numpy as np
 from cv2.typing import MatLike
 from PIL import Image
 
+from ocr_service.layout.pixels.shrinking import shrunk
 from ocr_service.layout.rulings import Rulings, Segment
 
 # The page is searched at about this length of its longer side, 150 dpi for A4; a smaller one at its own.
@@ -21,7 +22,6 @@ _SHORTEST_SHARE = 0.02
 
 def find_rulings(image: Image.Image) -> Rulings:
     """Return the ruling lines of a page that lies straight, to about 1 degree; image: mode L or RGB."""
-    # OpenCV shrinks by whole numbers several times as fast.
     scale = max(1, round(max(image.size) / _SIDE))
     ink = _ink(np.asarray(image), scale)
     return Rulings(_segments(ink, scale), _segments(np.ascontiguousarray(ink.T), scale))
@@ -29,8 +29,7 @@ def find_rulings(image: Image.Image) -> Rulings:
 
 def _ink(pixels: MatLike, scale: int) -> MatLike:
     """Return the page, smaller: 255 for the places that are darker than their neighbourhood, 0 elsewhere."""
-    height, width = (max(1, length // scale) for length in pixels.shape[:2])
-    small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    small = shrunk(pixels, scale)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small
     method, kind = cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV
     return cv2.adaptiveThreshold(grey, 255, method, kind, _NEIGHBOURHOOD, _CONTRAST)
