@@ -201,7 +201,7 @@ def _service(
                 wanted_by,
                 Callbacks(fetcher, settings.jobs.callback_key),
                 fetcher.check,
-                ResultStoring(result_store, engine) if storage else None,
+                ResultStoring(result_store, pipeline) if storage else None,
             ),
         ),
         Gpus(),

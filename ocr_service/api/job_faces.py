@@ -27,7 +27,11 @@ def wanted_by(job: Job) -> Wanted:
 def _wanted_by_ocr(job: Job) -> Wanted:
     fields = fields_of(job)
     return Wanted(
-        fields.selection, fields.recognition, cached=fields.cache, shared=fields.store, stored=fields.store
+        fields.selection,
+        fields.recognition(fields.format),
+        cached=fields.cache,
+        shared=fields.store,
+        stored=fields.store,
     )
 
 

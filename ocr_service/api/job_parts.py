@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import logging
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -10,16 +11,20 @@ from typing import Any
 
 from ocr_service.api.answers.document import ResultAnswer
 from ocr_service.api.answers.job import JobAnswer
+from ocr_service.api.answers.rendered import rendered
 from ocr_service.api.answers.storage import StorageAnswer
 from ocr_service.api.job_faces import fields_of
 from ocr_service.core.documents import DocumentResult, PageResult, Timings
-from ocr_service.core.engine import Engine
-from ocr_service.core.errors import FetchFailed
+from ocr_service.core.errors import DocumentError, FetchFailed
+from ocr_service.exports.pdf.writing import Original
 from ocr_service.jobs.job import Job
+from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.sources.fetching import Fetcher
-from ocr_service.storage.bundles import Bundle
+from ocr_service.storage.bundles import Bundle, FileToStore
 from ocr_service.storage.packing import folder_of, metadata_of, pack, source_file
 from ocr_service.storage.result_store import ResultStore
+
+log = logging.getLogger(__name__)
 
 _ACCEPTED = range(200, 300)
 
@@ -27,26 +32,43 @@ _ACCEPTED = range(200, 300)
 class ResultStoring:
     """Stores the result of a job as that of a request is."""
 
-    def __init__(self, result_store: ResultStore, engine: Engine) -> None:
+    def __init__(self, result_store: ResultStore, pipeline: Pipeline) -> None:
         self._result_store = result_store
-        self._engine = engine
+        self._engine = pipeline.engine
+        self._limits = pipeline.limits
 
     async def __call__(self, job: Job, document: bytes, pages: Sequence[PageResult]) -> Mapping[str, Any]:
         """Store the result, or spool it; return `storage` of the answer."""
-        bundle = await asyncio.to_thread(self._packed, job, document, pages)
-        return StorageAnswer.of(await self._result_store.store(bundle)).model_dump(mode="json")
-
-    def _packed(self, job: Job, document: bytes, pages: Sequence[PageResult]) -> Bundle:
-        fields, storage = fields_of(job), self._result_store.storage
-        assert storage is not None
         timings = sum((page.timings for page in pages), start=Timings())
         result = DocumentResult(tuple(pages), timings, total=0.0)
+        files = await self._rendered(job, document, result)
+        bundle = await asyncio.to_thread(self._packed, job, document, result, files)
+        return StorageAnswer.of(await self._result_store.store(bundle)).model_dump(mode="json")
+
+    async def _rendered(self, job: Job, document: bytes, result: DocumentResult) -> Sequence[FileToStore]:
+        """Return the file of the form that the job wants."""
+        form = fields_of(job).format
+        if form is None or form == "json":
+            return ()
+        try:
+            original = Original(document, self._limits)
+            return [(await rendered(result, form, self._engine.name, job.name, original)).file]
+        except DocumentError as error:
+            # The text is there, and the answer with the file says the same.
+            log.warning("the result of job %s is stored without its file: %s", job.id, error.code)
+            return ()
+
+    def _packed(
+        self, job: Job, document: bytes, result: DocumentResult, files: Sequence[FileToStore]
+    ) -> Bundle:
+        fields, storage = fields_of(job), self._result_store.storage
+        assert storage is not None
         answer = ResultAnswer.of(result, self._engine, job.request_id, fields.images)
         return pack(
             folder_of(storage.prefix, job.id),
             answer.model_dump_json(),
-            pages,
-            [],
+            result.pages,
+            files,
             source_file(document, job.name) if fields.store_source else None,
             metadata_of(job.sha256, self._engine, job.request_id),
         )

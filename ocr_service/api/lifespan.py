@@ -14,6 +14,7 @@ from ocr_service.api.service import Service
 from ocr_service.core.engine import EngineState
 from ocr_service.core.errors import EngineUnavailable
 from ocr_service.decoding import DECODERS
+from ocr_service.exports.pdf.writing import WRITERS
 from ocr_service.runtime import connections
 from ocr_service.runtime.listen_address import listen_address
 from ocr_service.runtime.memory import trim_when_idle
@@ -34,7 +35,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     for name, work in {
         "event loop watchdog": service.watchdog.run(),
         "engine monitor": engine.watch(),
-        "memory trimming": trim_when_idle(service.admission.slots, DECODERS.trim),
+        "memory trimming": trim_when_idle(service.admission.slots, _trim),
         "start of the decoders": asyncio.to_thread(DECODERS.start),
         "storage monitor": result_store.watch(),
         "jobs": service.jobs.run(),
@@ -60,6 +61,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         service.upload_disk.close()
         await engine.close()
         await tracing.disable()
+
+
+def _trim() -> None:
+    DECODERS.trim()
+    WRITERS.trim()
 
 
 async def _start_engine(

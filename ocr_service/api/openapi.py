@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from ocr_service.api.answers.problems import MEDIA_TYPE as PROBLEM
 from ocr_service.api.answers.problems import Problem
-from ocr_service.api.answers.rendered import DOCX
+from ocr_service.api.answers.rendered import DOCX, PDF
 from ocr_service.api.answers.stream_events import EndEvent, ErrorEvent, PageEvent, StartEvent
 from ocr_service.api.middleware.api_keys import API_KEY_HEADER
 from ocr_service.api.openapi_requests import BYTES, WHOLE_BODY
@@ -99,6 +99,7 @@ FILES: dict[str, Any] = {
     "text/plain": {"schema": {"type": "string", "examples": ["Договор № 17"]}},
     "text/html": {"schema": {"type": "string", "examples": ["<!DOCTYPE html>"]}},
     DOCX: {"schema": {"type": "string", "format": "binary"}},
+    PDF: {"schema": {"type": "string", "format": "binary"}},
 }
 
 OCR_RESPONSES: dict[int | str, dict[str, Any]] = {

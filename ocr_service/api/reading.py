@@ -20,6 +20,7 @@ from ocr_service.api.service import Service, service_of
 from ocr_service.core.documents import DocumentResult, PageQuality, Timings
 from ocr_service.core.options import Options
 from ocr_service.core.quality import mean_confidence
+from ocr_service.exports.pdf.writing import Original
 from ocr_service.pipeline.reading import ReadRequest
 from ocr_service.sources.source import file_name
 from ocr_service.storage.bundles import DISABLED, Bundle, FileToStore, StorageOutcome
@@ -77,6 +78,11 @@ class Received:
     def service(self) -> Service:
         """The service that admitted the request."""
         return self.admitted.service
+
+    @property
+    def original(self) -> Original:
+        """The document, for a PDF of its pages."""
+        return Original(self.wanted.data, self.service.pipeline.limits, self.wanted.password)
 
     @property
     def is_stored(self) -> bool:
@@ -165,17 +171,17 @@ def storage_headers(stored: StorageOutcome) -> dict[str, str]:
     return headers if stored.folder is None else {**headers, STORAGE_FOLDER: stored.folder}
 
 
-def quality_headers(result: DocumentResult) -> dict[str, str]:
+def quality_headers(result: DocumentResult, more: Sequence[str] = ()) -> dict[str, str]:
     """Return the headers that replace `confidence`, `warnings` and `error` in an answer that is not JSON.
 
-    They name codes, not pages: the length of a header is limited.
+    They name codes, not pages: the length of a header is limited. more: further codes of warnings.
     """
     confidence = mean_confidence(result.quality)
     warnings = {warning.code: None for page in result.pages for warning in page.warnings}
     errors = {error.code: None for page in result.pages if (error := page_error(page))}
     headers = {
         CONFIDENCE: "" if confidence is None else str(confidence),
-        WARNINGS: ", ".join(warnings),
+        WARNINGS: ", ".join((*warnings, *more)),
         ERRORS: ", ".join(errors),
     }
     return {name: value for name, value in headers.items() if value}

@@ -98,6 +98,13 @@ class ImageFile:
             put_image(memory, image)
             return Drawn(*image.size, resolution, () if is_whole else (_TRUNCATED,))
 
+    def decoded(self, index: int) -> tuple[Image.Image, int | None]:
+        """Return page `index`, from 1, and its pixels per inch if known; raises as `draw`."""
+        limit_memory(_TO_OPEN + _TO_DECODE_A_PIXEL * self._limits.max_page_pixels)
+        with _pillow_errors_translated():
+            image, resolution, _ = self._decode(index)
+            return image, resolution
+
     def text_layer(self, index: int) -> None:
         """Return None: an image holds no text."""
 

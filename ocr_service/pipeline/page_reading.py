@@ -41,7 +41,8 @@ class PageReading:
         self._document = document
         self._options = options
         self._engine = engine
-        self._use = options.text_layer or engine.default_text_layer
+        default = TextLayerUse.AUTO if options.searchable else engine.default_text_layer
+        self._use = options.text_layer or default
 
     async def read(self, index: int, slot: PageSlot) -> PageResult:
         """Read page `index`, from 1; raises PageError or EngineError.

@@ -30,7 +30,7 @@ class Pipeline:
 
     admission: hands out the page slots. max_pages, max_job_pages: page limits of a request and of a job.
     pdf_dpi: resolution for PDF pages; None for the resolution that the engine prefers.
-    cache: None if results are not cached.
+    cache: None if results are not cached. limits: of a page.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Pipeline:
         self.engine = engine
         self.cache = cache
         self.recent = RecentPages()
-        self._limits = limits
+        self.limits = limits
         self._max_pages, self._max_job_pages = max_pages, max_job_pages
         self._dpi = pdf_dpi or engine.resolution
         self._page_reader = PageReader(engine, admission, limits, self._dpi, self.recent)
@@ -86,7 +86,7 @@ class Pipeline:
         depends_on = {
             "service": __version__,
             "engine": [self.engine.name, fingerprint],
-            "decoding": [self._dpi, self._limits, self._max_pages, _decoders()],
+            "decoding": [self._dpi, self.limits, self._max_pages, _decoders()],
             "request": [options, password],
             "caller": "" if self.cache.shared else caller,
         }
@@ -111,7 +111,7 @@ class Pipeline:
             return pages
         refuse_too_many(len(pages), self._max_pages)
         pictures = [picture for page in pages for picture in page.images.values()]
-        await check_images(pictures, self._limits)
+        await check_images(pictures, self.limits)
         await self.engine.start()
         self.engine.check(options)
         return await self.engine.restructure(pages, options)

@@ -18,7 +18,9 @@ def result_of(index: int, layer: TextLayer, options: Options) -> PageResult:
         height=height,
         markdown=to_markdown(layer.blocks, options.markdown_ignore_labels),
         text=layer.text,
-        blocks=layer.blocks if options.words else tuple(replace(block, words=()) for block in layer.blocks),
+        blocks=layer.blocks
+        if options.with_words
+        else tuple(replace(block, words=()) for block in layer.blocks),
         warnings=tuple(_warnings(layer)),
         decoded=(height, width) if layer.turned in (90, 270) else layer.size,
         rotation=-layer.turned % 360,

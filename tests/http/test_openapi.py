@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic.alias_generators import to_camel
 
-from ocr_service.api.answers.rendered import DOCX
+from ocr_service.api.answers.rendered import DOCX, PDF
 from ocr_service.api.requests.pdf_fields import PdfFields
 from ocr_service.api.requests.recognition_fields import RecognitionFields
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
@@ -138,6 +138,7 @@ def test_responses_are_described(document: dict[str, Any]) -> None:
         "text/plain",
         "text/html",
         DOCX,
+        PDF,
     }
 
 

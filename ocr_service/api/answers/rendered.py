@@ -1,23 +1,48 @@
-"""A result as one file: Markdown, text, HTML, a Word document."""
+"""A result as one file: Markdown, text, HTML, a Word document, a searchable PDF."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from ocr_service.api.requests.accept import Form
+from ocr_service.api.requests.accept import PDF_FORMS, Form
 from ocr_service.core.documents import DocumentResult, whole_markdown, whole_text
 from ocr_service.engines import PADDLEOCR_VL
+from ocr_service.exports.pdf.writing import Original, searchable_pdf
 from ocr_service.storage.bundles import FileToStore
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PDF = "application/pdf"
+SIGNATURE_REMOVED = "signature_removed"
+"""Code beside those of the pages' warnings, for a PDF that had a digital signature."""
+
 # Title of a document that was sent without a name.
 _UNTITLED = "Document"
 
 
-def rendered(result: DocumentResult, form: Form, engine: str, name: str) -> FileToStore:
-    """Return the file of a result; slow for a long document, so not for the event loop.
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A file, and codes of warnings about it beside those of the pages."""
 
-    form: not "json" and not "stream". engine: name of the engine. name: of the document, or "".
+    file: FileToStore
+    warnings: Sequence[str] = ()
+
+
+async def rendered(
+    result: DocumentResult, form: Form, engine: str, name: str, original: Original | None
+) -> Rendered:
+    """Return the file of a result; raises DocumentError if the document cannot become such a file.
+
+    form: not "json" and not "stream". engine: name of the engine. name: of the document, or "". original: the
+    document itself, for a PDF.
     """
-    return _RENDERERS[form](result, engine, name)
+    if form in PDF_FORMS:
+        assert original is not None
+        pdf = await searchable_pdf(original, result, archival=form == "pdfa")
+        return Rendered(
+            FileToStore("result.pdf", pdf.data, PDF), (SIGNATURE_REMOVED,) if pdf.was_signed else ()
+        )
+    # In a thread, because a long document takes a while and must not delay the probes.
+    return Rendered(await asyncio.to_thread(_RENDERERS[form], result, engine, name))
 
 
 def _markdown(result: DocumentResult, engine: str, name: str) -> FileToStore:

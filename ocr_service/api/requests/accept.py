@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-Form = Literal["json", "markdown", "text", "html", "docx", "stream"]
+File = Literal["markdown", "text", "html", "docx", "pdf", "pdfa"]
+Form = Literal["json", "stream"] | File
 
 NDJSON = "application/x-ndjson"
 # Without HTML: some clients accept it by default and expect JSON, as URLConnection of Java.
@@ -12,7 +13,10 @@ _MEDIA_TYPES: dict[Form, str] = {
     "json": "application/json",
     "markdown": "text/markdown",
     "text": "text/plain",
+    "pdf": "application/pdf",
 }
+# Both are searchable PDFs.
+PDF_FORMS = ("pdf", "pdfa")
 _QUALITY = re.compile(r"q=(\d*\.?\d*)")
 # Some clients, such as the one of Java, write the second for the first.
 _ANYTHING = ("*/*", "*")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from ocr_service.api.requests.accept import PDF_FORMS, File, Form
 from ocr_service.api.requests.body import URL_FIELD, URL_FIELDS
 from ocr_service.api.requests.multipart import FILE_FIELD
 from ocr_service.api.requests.pdf_fields import PdfFields
@@ -42,10 +43,11 @@ class OcrFields(RecognitionFields, PdfFields):
         "Tesseract only.",
         examples=["auto"],
     )
-    format: Literal["json", "markdown", "text", "html", "docx"] | None = Field(
+    format: Literal["json"] | File | None = Field(
         None,
         description="Format of the answer: `json` with all results, or one of `markdown`, `text`, `html`, "
-        "`docx`. Default: the `Accept` header decides; without it, `json`.",
+        "`docx`, `pdf` (searchable) or `pdfa` (the same as PDF/A-2b). Default: the `Accept` header decides; "
+        "without it, `json`.",
     )
     images: bool = Field(
         True,
@@ -88,12 +90,14 @@ class OcrFields(RecognitionFields, PdfFields):
         """The selected pages, or None for all."""
         return self.pages or None
 
-    @property
-    def recognition(self) -> Options:
-        """The options for the engine."""
+    def recognition(self, form: Form | None) -> Options:
+        """Return the options for the engine. form: of the answer."""
         turn = None if self.rotate == "auto" else int(self.rotate)
         own = self.options(self.lang or None)
-        return replace(own, rotate=turn, words=self.words, text_layer=self.text_layer_use)
+        searchable = form in PDF_FORMS
+        return replace(
+            own, rotate=turn, words=self.words, searchable=searchable, text_layer=self.text_layer_use
+        )
 
 
 def read_fields(query: dict[str, str], body: dict[str, str]) -> OcrFields:

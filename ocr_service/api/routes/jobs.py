@@ -15,7 +15,7 @@ from ocr_service.api.middleware.api_keys import owner
 from ocr_service.api.openapi_jobs import JOB_RESPONSES, JOB_RESULT_RESPONSES
 from ocr_service.api.openapi_requests import JOB_REQUEST
 from ocr_service.api.reading import Admitted
-from ocr_service.api.requests.accept import Form, answer_form
+from ocr_service.api.requests.accept import PDF_FORMS, File, Form, answer_form
 from ocr_service.api.requests.body import read_body, unique_fields
 from ocr_service.api.requests.ocr_fields import check_names, read_fields
 from ocr_service.api.service import Service, service_of
@@ -29,6 +29,7 @@ from ocr_service.core.errors import (
     RequestError,
     error_kinds,
 )
+from ocr_service.exports.pdf.writing import Original
 from ocr_service.jobs.job import Job, JobError, JobState
 
 router = APIRouter(tags=[openapi.JOBS])
@@ -112,7 +113,7 @@ async def delete_job(request: Request, job_id: str) -> JobAnswer:
 async def get_result(
     request: Request,
     job_id: str,
-    format: Literal["json", "markdown", "text", "html", "docx"] | None = None,  # noqa: A002 - the name of the field of /ocr
+    format: Literal["json"] | File | None = None,  # noqa: A002 - the name of the field of /ocr
     images: bool = True,
     partial: bool = False,
 ) -> Response:
@@ -181,7 +182,7 @@ async def _submitted(admitted: Admitted, callback_url: str | None) -> Job:
         OCR,
         asked,
         fields.selection,
-        fields.recognition,
+        fields.recognition(fields.format),
         callback_url=callback_url,
     )
 
@@ -223,6 +224,13 @@ async def _answer(
         make = ResultAnswer.of
         body = await asyncio.to_thread(lambda: make(result, engine, job.request_id, images).model_dump_json())
         return Response(body, 200, headers, "application/json")
-    file = await asyncio.to_thread(rendered, result, form, engine.name, job.name)
-    headers = headers | reading.quality_headers(result)
-    return Response(file.body, 200, headers, file.content_type)
+    original = await _original(service, job) if form in PDF_FORMS else None
+    made = await rendered(result, form, engine.name, job.name, original)
+    headers = headers | reading.quality_headers(result, made.warnings)
+    return Response(made.file.body, 200, headers, made.file.content_type)
+
+
+async def _original(service: Service, job: Job) -> Original:
+    if not job.done:
+        raise JobNotDone("No page is read yet, and a PDF without pages is none.")
+    return Original(await service.jobs.document(job), service.pipeline.limits)

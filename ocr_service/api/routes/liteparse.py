@@ -27,7 +27,7 @@ async def read_liteparse_page(request: Request) -> Response:
     """
     async with reading.admit(request) as admitted:
         async with admitted.visit.in_time():
-            received = await receive(admitted)
+            received, _ = await receive(admitted)
             result = await reading.read(received)
         page = _only_page(result)
         stored = await reading.store(received, result, received.json_of(result))

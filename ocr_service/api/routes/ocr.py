@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from ocr_service.api import openapi, reading
 from ocr_service.api.answers.document import DocumentAnswer, with_storage
 from ocr_service.api.answers.etags import etag, is_known
-from ocr_service.api.answers.rendered import rendered
+from ocr_service.api.answers.rendered import Rendered, rendered
 from ocr_service.api.openapi_requests import OCR_REQUEST
 from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.accept import Form, answer_form
@@ -52,36 +52,45 @@ async def read_document(request: Request) -> Response:
     async with AsyncExitStack() as stack:
         admitted = await stack.enter_async_context(reading.admit(request))
         async with admitted.visit.in_time():
-            received = await receive(admitted)
-            form = answer_form(received.fields.format, request.headers.getlist("accept"))
+            received, form = await receive(admitted)
             if form == "stream":
                 return await open_stream(received, _VARY, stack)
             tag = etag(received.wanted.key, form, received.fields.images)
             if tag and is_known(tag, request.headers.getlist("if-none-match")):
                 return Response(status_code=304, headers=_VARY | {"ETag": tag})
             result = await reading.read(received)
+            made = None if form == "json" else await _rendered(received, result, form)
         headers = _VARY | {"ETag": tag} if tag and is_complete(result) else _VARY
-        return await _answer(received, result, form, headers)
+        return await _answer(received, result, made, headers)
 
 
-async def receive(admitted: Admitted) -> Received:
-    """Read the body and the fields of a request, and fetch the document if it is an address."""
+async def receive(admitted: Admitted) -> tuple[Received, Form]:
+    """Read the body and the fields of a request, and fetch the document if it is an address.
+
+    Return the form of the answer too.
+    """
     body = await read_body(admitted.body, check_names)
     fields = read_fields(unique_fields(admitted.request.query_params.multi_items()), body.fields)
-    return await reading.receive(admitted, body.document, fields, fields.recognition, body.name)
+    form = answer_form(fields.format, admitted.request.headers.getlist("accept"))
+    options = fields.recognition(form)
+    return await reading.receive(admitted, body.document, fields, options, body.name), form
+
+
+async def _rendered(received: Received, result: DocumentResult, form: Form) -> Rendered:
+    engine = received.service.pipeline.engine.name
+    making = rendered(result, form, engine, received.file_name, received.original)
+    return await received.admitted.unless_disconnected(making)
 
 
 async def _answer(
-    received: Received, result: DocumentResult, form: Form, headers: dict[str, str]
+    received: Received, result: DocumentResult, made: Rendered | None, headers: dict[str, str]
 ) -> Response:
     result_json = received.json_of(result)
-    # In threads, because a long document takes a while to write and must not delay the probes.
-    if form == "json":
+    if made is None:
         stored = await reading.store(received, result, result_json)
+        # In a thread, because a long document takes a while to write and must not delay the probes.
         body = await asyncio.to_thread(lambda: with_storage(result_json(), stored))
         return Response(body, 200, headers, "application/json")
-    engine = received.service.pipeline.engine.name
-    file = await asyncio.to_thread(rendered, result, form, engine, received.file_name)
-    stored = await reading.store(received, result, result_json, file)
-    headers = headers | reading.storage_headers(stored) | reading.quality_headers(result)
-    return Response(file.body, 200, headers, file.content_type)
+    stored = await reading.store(received, result, result_json, made.file)
+    headers = headers | reading.storage_headers(stored) | reading.quality_headers(result, made.warnings)
+    return Response(made.file.body, 200, headers, made.file.content_type)

@@ -44,7 +44,7 @@ async def open_stream(received: Received, headers: Mapping[str, str], owned: Asy
 
     owned: closed at the end of the answer, or when the client disconnects.
     """
-    if received.fields.recognition.restructure_pages:
+    if received.fields.restructure_pages:
         raise RequestError(
             "restructure_pages needs all pages at once, so it cannot be streamed. Accept JSON instead."
         )

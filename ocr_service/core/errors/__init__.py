@@ -21,6 +21,8 @@ OcrError                        500 internal_error
 │   ├── TypeNotSupported        415 type_not_supported
 │   ├── TooManyPages            422 too_many_pages
 │   ├── EncryptedPdf            422 encrypted_pdf
+│   ├── NotArchivable           422 not_archivable
+│   ├── TooLargePdf             422 too_large_pdf
 │   └── PageError               fails one page of a document
 │       ├── BrokenDocument      422 broken_document
 │       ├── TooManyPixels       422 too_many_pixels
@@ -67,11 +69,13 @@ from ocr_service.core.errors.documents import (
     EncryptedPdf,
     IncompleteText,
     NotADocument,
+    NotArchivable,
     NoTextLayer,
     PageError,
     PartlyRecognized,
     RecognitionFailed,
     Repetition,
+    TooLargePdf,
     TooManyPages,
     TooManyPixels,
     Truncated,
@@ -149,6 +153,7 @@ __all__ = [
     "NoTextLayer",
     "NotADocument",
     "NotAdmitted",
+    "NotArchivable",
     "OcrError",
     "OptionNotSupported",
     "Overloaded",
@@ -163,6 +168,7 @@ __all__ = [
     "StorageError",
     "StorageOutage",
     "StorageRefusal",
+    "TooLargePdf",
     "TooManyBytes",
     "TooManyJobs",
     "TooManyPages",

@@ -30,6 +30,16 @@ class EncryptedPdf(DocumentError):
     title = "The PDF is encrypted"
 
 
+class NotArchivable(DocumentError):
+    code = "not_archivable"
+    title = "The document cannot become a PDF/A file"
+
+
+class TooLargePdf(DocumentError):
+    code = "too_large_pdf"
+    title = "The searchable PDF would be too large"
+
+
 class PageError(DocumentError):
     """An error of one page; the other pages of the document are still read."""
 
