@@ -21,7 +21,8 @@ RUN apt-get update \
     && groupadd --gid 10001 ocr \
     && useradd --uid 10001 --gid ocr --home-dir /tmp --no-create-home --shell /usr/sbin/nologin ocr \
     && install -d /app \
-    && install -d -o ocr -g root -m 775 /app/output /models
+    && install -d -o ocr -g root -m 775 /app/output /models \
+    && ln -s /app/ocr-bulk /usr/local/bin/ocr-bulk
 # OpenShift runs an image with any user id, in group 0, so this group can write to the two folders.
 # The root file system may be read-only, so all files except results and models are written to /tmp.
 ENV PATH=/opt/service/bin:$PATH \
@@ -41,11 +42,11 @@ LABEL org.opencontainers.image.title="paddleocr-vl-service" \
 
 # The code. It is compiled here because the file system is read-only later. File modes do not depend on the checkout.
 FROM ${BASE_IMAGE} AS code
-COPY start.sh *.py /app/
+COPY start.sh ocr-bulk *.py /app/
 COPY ocr_service /app/ocr_service
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app \
     && chmod -R u=rwX,go=rX /app \
-    && chmod 755 /app/start.sh
+    && chmod 755 /app/start.sh /app/ocr-bulk
 
 
 # uv installs the packages of each environment. It is not part of the image.

@@ -8,7 +8,7 @@ deletes in batches.
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property, partial
 from io import BytesIO
@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from ocr_service.core.errors import StorageError, StorageOutage, StorageRefusal, TooManyBytes
 from ocr_service.core.settings import SettingsGroup, env_prefix, http_url
-from ocr_service.core.storage import StorageKind
+from ocr_service.core.storage import StorageKind, StoredObject
 from ocr_service.runtime.threads import Workers
 
 if TYPE_CHECKING:
@@ -148,6 +148,19 @@ class S3Storage:
         read = partial(_read, bucket=self.bucket, key=key, max_bytes=max_bytes)
         return await self._readers.run(self._translated, read)
 
+    async def metadata(self, key: str) -> Mapping[str, str] | None:
+        """Return the metadata of an object, or None if it does not exist."""
+        return await self._readers.run(self._translated, partial(_metadata, bucket=self.bucket, key=key))
+
+    async def page(self, prefix: str, after: str = "") -> Sequence[StoredObject]:
+        """Return up to a thousand objects below a prefix, in the order of their keys.
+
+        after: key before the first one. An empty page is the end.
+        """
+        return await self._readers.run(
+            self._translated, partial(_page, bucket=self.bucket, prefix=prefix, after=after)
+        )
+
     async def delete(self, key: str) -> None:
         """Delete an object."""
         await self._call(lambda client: client.delete_object(Bucket=self.bucket, Key=key))
@@ -246,6 +259,26 @@ def _read(client: "S3Client", bucket: str, key: str, max_bytes: int | None) -> b
         if error.response.get("Error", {}).get("Code") in _NOT_FOUND:
             return None
         raise
+
+
+def _metadata(client: "S3Client", bucket: str, key: str) -> Mapping[str, str] | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        found = client.head_object(Bucket=bucket, Key=key)["Metadata"]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _NOT_FOUND:
+            return None
+        raise
+    # S3 does not keep the case of the names.
+    return {name.lower(): value for name, value in found.items()}
+
+
+def _page(client: "S3Client", bucket: str, prefix: str, after: str) -> Sequence[StoredObject]:
+    page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=after)
+    return [
+        StoredObject(each["Key"], each["ETag"].strip('"'), each["Size"]) for each in page.get("Contents", [])
+    ]
 
 
 def _delete_below(client: "S3Client", bucket: str, prefix: str) -> None:

@@ -22,6 +22,7 @@ main() {
     run)
         install_packages
         if has_paddleocr .venv; then install .venv; else install .venv --extra tesseract; fi
+        link_commands .venv
         ;;
     run-gpu)
         packages="$packages $opencv $compilers"
@@ -29,6 +30,7 @@ main() {
         install .venv --extra paddleocr
         install_paddle .venv
         install_list .cache/vllm requirements/vllm.txt
+        link_commands .venv
         ;;
     test)
         packages="$packages $opencv $fonts poppler-utils poppler-data curl procps wget"
@@ -65,6 +67,9 @@ main() {
 
 # has_paddleocr ENVIRONMENT: then it has the OpenCV of PaddleOCR, which must not be overwritten.
 has_paddleocr() { "$1/bin/python" -c 'import importlib.util as util, sys; sys.exit(not util.find_spec("paddleocr"))' 2>/dev/null; }
+
+# link_commands ENVIRONMENT
+link_commands() { ln -sf "$PWD/ocr-bulk" "$1/bin/ocr-bulk"; }
 
 say() { echo "setup: $*" >&2; }
 

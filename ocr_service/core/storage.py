@@ -1,9 +1,19 @@
 """The interface of a storage."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 StorageKind = Literal["s3", "local"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as a listing shows it. etag: changes with the content. size: in bytes."""
+
+    key: str
+    etag: str
+    size: int
 
 
 class Storage(Protocol):

@@ -17,6 +17,7 @@ PACKAGE = "ocr_service"
 # Sorted from top to bottom: a place imports only places below it, and only the ones in its row.
 # `server` is the wiring and may import everything; `ocr_service` holds the version.
 MAY_IMPORT: dict[str, set[str]] = {
+    "bulk": {"core", "s3_storage", "storage"},
     "config": {
         "admission",
         "api",

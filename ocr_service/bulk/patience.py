@@ -1,0 +1,39 @@
+"""Repeats calls that fail for a while."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ocr_service.bulk.errors import Away, CannotRun
+from ocr_service.core.errors import StorageOutage, StorageRefusal
+
+T = TypeVar("T")
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """seconds: for which a service or a storage that is away is tried again; a busy one is waited for."""
+
+    seconds: float
+
+    async def __call__(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call until that succeeds; raises CannotRun when the time is over."""
+        clock = asyncio.get_running_loop().time
+        deadline, pause = clock() + self.seconds, _FIRST_PAUSE
+        while True:
+            try:
+                return await call()
+            except StorageRefusal as error:
+                raise CannotRun(error.detail) from None
+            except (Away, StorageOutage) as error:
+                is_busy = isinstance(error, Away) and error.is_busy
+                deadline = clock() + self.seconds if is_busy else deadline
+                wait = max(pause, error.retry_after if isinstance(error, Away) else 0.0)
+                if clock() + wait > deadline:
+                    raise CannotRun(str(error)) from None
+            await asyncio.sleep(wait * random.uniform(1, 1.5))
+            pause = min(2 * pause, _LONGEST_PAUSE)

@@ -1,0 +1,180 @@
+"""A running service, or several behind one address, as a client sees it."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from ocr_service.bulk.errors import Away, CannotRun, DocumentFailed, JobGone
+from ocr_service.bulk.patience import Patience
+from ocr_service.bulk.values import Reading, Wanted
+
+# Sending a document can take minutes.
+_TIMEOUT = httpx.Timeout(600, connect=10)
+_TEMPORARY = frozenset((429, 502, 503, 504, 507))
+# The service is there and has no room: others are served meanwhile.
+_BUSY = frozenset(("overloaded", "too_many_jobs", "insufficient_storage", "draining"))
+# Each document would have the same answer.
+_FATAL = frozenset(
+    (
+        "unauthorized",
+        "invalid_request",
+        "jobs_not_configured",
+        "language_not_installed",
+        "model_not_loaded",
+        "option_not_supported",
+        "url_not_allowed",
+    )
+)
+# Another run has deleted the job, or is deleting it.
+_GONE = frozenset(("job_not_found", "job_lost"))
+# The bucket may be away for the service. Tries before the document fails.
+_FETCH_FAILED, _FETCHES = "fetch_failed", 4
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineName:
+    """The engine of a service; its version is "" before its start."""
+
+    name: str
+    version: str
+
+
+class Replica(AbstractAsyncContextManager["Replica"]):
+    """Reads documents as jobs; belongs to one event loop.
+
+    url: of the service. key: an API key, if the service asks for one.
+    """
+
+    def __init__(self, url: str, key: str | None, patience: Patience) -> None:
+        headers = {"X-API-Key": key} if key else {}
+        # Each job in flight can have a request under way.
+        limits = httpx.Limits(max_connections=None)
+        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT, limits=limits)
+        self._patience = patience
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def engine(self) -> EngineName:
+        """Return the engine; waits until the service can read. Raises CannotRun."""
+        await self._asked("GET", "/health/ready")
+        health = (await self._asked("GET", "/health")).json()
+        return EngineName(health["engine"], health["engine_version"] or "")
+
+    async def read(
+        self, address: str, name: str, content: bytes | None, wanted: Wanted, idempotency_key: str
+    ) -> Reading:
+        """Read a document; the job stays until `forget`, for a run that was killed and begins again.
+
+        address: that the service fetches if there is no content. name: of the file. Raises DocumentFailed,
+        JobGone if another run has deleted the job, or CannotRun.
+        """
+        job = await self._submitted(address, name, content, wanted, idempotency_key)
+        status = await self._ended(job)
+        if status["state"] != "done":
+            error = status["error"] or {"code": "cancelled", "detail": "The job was cancelled."}
+            raise DocumentFailed(error["code"], error["detail"], job)
+        files = {form: await self._file(job, form) for form in wanted.formats}
+        engine = status["engine"]
+        return Reading(
+            job,
+            engine["name"],
+            engine["version"] or "",
+            status["pages_total"],
+            len(status["failed_pages"]),
+            files,
+        )
+
+    async def forget(self, job: str) -> None:
+        """Delete a job whose result is stored elsewhere."""
+        try:
+            await self._asked("DELETE", f"/jobs/{job}")
+        except JobGone:
+            return
+
+    async def _submitted(
+        self, address: str, name: str, content: bytes | None, wanted: Wanted, idempotency_key: str
+    ) -> str:
+        """Submit a job, or find the one with this key; return its id."""
+        # This command stores the results, with the record that it needs to go on.
+        fields = {**wanted.fields, "store": "false"}
+        headers = {"Idempotency-Key": idempotency_key}
+        body: dict[str, Any] = (
+            {"data": {**fields, "image_url": address}}
+            if content is None
+            else {"data": fields, "files": {"file": (_file_name(name), content)}}
+        )
+        for left in reversed(range(_FETCHES)):
+            try:
+                answer = await self._asked("POST", "/jobs", headers=headers, **body)
+                return str(answer.json()["id"])
+            except DocumentFailed as error:
+                if error.code != _FETCH_FAILED or not left:
+                    raise
+            await asyncio.sleep(_LONGEST_PAUSE / (1 + left))
+        raise AssertionError("the last try returns or raises")
+
+    async def _ended(self, job: str) -> Mapping[str, Any]:
+        """Return the job when it is at its end."""
+        pause = _FIRST_PAUSE
+        while True:
+            status: Mapping[str, Any] = (await self._asked("GET", f"/jobs/{job}")).json()
+            if status["state"] not in ("pending", "running"):
+                return status
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.3, _LONGEST_PAUSE)
+
+    async def _file(self, job: str, form: str) -> bytes:
+        return (await self._asked("GET", f"/jobs/{job}/result", params={"format": form})).content
+
+    async def _asked(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Return a good answer; a missing or temporary one is asked for again."""
+
+        async def ask() -> httpx.Response:
+            try:
+                answer = await self._http.request(method, path, **request)
+            except httpx.TransportError as error:
+                raise Away(f"The service cannot be reached: {error or type(error).__name__}") from None
+            if not answer.is_success:
+                raise _error(answer)
+            return answer
+
+        return await self._patience(ask)
+
+
+def _file_name(name: str) -> str:
+    # Names of files can be invalid as text.
+    return name.rpartition("/")[2].encode(errors="replace").decode()
+
+
+def _error(answer: httpx.Response) -> Exception:
+    problem = _problem(answer)
+    code = str(problem.get("code", answer.status_code))
+    detail = str(problem.get("detail", f"The service answered {answer.status_code}."))
+    if code in _FATAL:
+        return CannotRun(f"{detail} ({code})")
+    if code in _GONE:
+        return JobGone(detail)
+    if answer.status_code in _TEMPORARY:
+        after = answer.headers.get("Retry-After", "")
+        return Away(detail, float(after) if after.isdecimal() else 0.0, code in _BUSY)
+    return DocumentFailed(code, detail)
+
+
+def _problem(answer: httpx.Response) -> Mapping[str, Any]:
+    try:
+        problem = answer.json()
+    except ValueError:
+        return {}
+    return problem if isinstance(problem, dict) else {}

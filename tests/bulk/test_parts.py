@@ -1,0 +1,108 @@
+"""Parts of `ocr-bulk`: the lazy listing, the tries, and the texts of options."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from ocr_service.bulk.cli import main
+from ocr_service.bulk.errors import Away, CannotRun
+from ocr_service.bulk.patience import Patience
+from ocr_service.bulk.run import in_flight
+from ocr_service.bulk.shards import Shard
+from ocr_service.bulk.sources import BucketSource
+from ocr_service.core.errors import StorageOutage, StorageRefusal
+from ocr_service.core.storage import StoredObject
+
+pytestmark = pytest.mark.anyio
+
+PAGE = 1000
+
+
+class LargeBucket:
+    """Stands in for a bucket with very many objects: it makes each page when it is asked for it."""
+
+    bucket = "large"
+
+    def __init__(self, objects: int) -> None:
+        self._objects = objects
+        self.pages = 0
+
+    async def page(self, prefix: str, after: str) -> Sequence[StoredObject]:
+        first = int(after.removeprefix(prefix) or -1) + 1
+        self.pages += 1
+        numbers = range(first, min(first + PAGE, self._objects))
+        return [StoredObject(f"{prefix}{number:09}", "etag", 1) for number in numbers]
+
+
+async def test_many_keys_are_listed_page_by_page() -> None:
+    bucket = LargeBucket(100_000)
+    count = ahead = 0
+    async for _ in BucketSource(cast("Any", bucket), "in/", Patience(0)).documents():
+        count += 1
+        ahead = max(ahead, bucket.pages * PAGE - count)
+    assert count == 100_000
+    # Only the page that is being read is in memory.
+    assert ahead < PAGE
+
+
+async def test_no_more_items_are_taken_than_are_in_flight() -> None:
+    taken = 0
+
+    async def numbers() -> Any:
+        nonlocal taken
+        for taken in range(1, 101):
+            yield taken
+
+    async def work(number: int) -> int:
+        return number
+
+    seen: list[int] = []
+    async for number in in_flight(numbers(), work, 4):
+        seen.append(number)
+        assert taken <= len(seen) + 4
+    assert sorted(seen) == list(range(1, 101))
+
+
+async def test_busy_service_is_waited_for_beyond_the_patience() -> None:
+    tries = iter((Away("full", is_busy=True), Away("full", is_busy=True)))
+
+    async def call() -> str:
+        for error in tries:
+            raise error
+        return "done"
+
+    assert await Patience(0.5)(call) == "done"
+
+
+@pytest.mark.parametrize(
+    "error", [Away("no answer"), StorageOutage("away"), StorageRefusal("wrong key")], ids=str
+)
+async def test_tries_end(error: Exception) -> None:
+    async def call() -> None:
+        raise error
+
+    with pytest.raises(CannotRun, match=str(error)):
+        await Patience(0.1)(call)
+
+
+def test_shard_depends_on_the_name_alone() -> None:
+    # The parts of a run that was begun by an earlier release must stay the same.
+    names = ["a.pdf", "b/скан.png", "c"]
+    assert [next(index for index in range(7) if Shard(index, 7).has(name)) for name in names] == [2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--shard", "3/3"], ["--shard", "1"], ["--format", "doc"], ["--option", "x"], ["--limit", "0"]],
+)
+def test_wrong_usage(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["in", "out", *options], {})
+    assert ended.value.code == 2
+    assert options[0] in capsys.readouterr().err
+
+
+def test_bucket_without_keys_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["s3://scans/in", "out"], {"CLOUDRU_S3_ENDPOINT": "http://127.0.0.1:1"}) == 1
+    assert "CLOUDRU_S3_ACCESS_KEY" in capsys.readouterr().err
