@@ -68,6 +68,7 @@ class PaddleOcrVlEngine:
     # The VLM reads formulas and tables too; the text layer shows if it left text out or made some up.
     default_text_layer = TextLayerUse.NEVER
     checks_text_layer = True
+    finds_words = False
     # Enough blocks to fill the batch of vLLM, while other pages are prepared or assembled.
     max_pages_in_flight = 48
     # A quarter of the batch: the blocks of a request are a small part of it, but hardly slower.

@@ -36,6 +36,7 @@ from ocr_service.api.routes import (
     liteparse,
     metrics,
     ocr,
+    paddle_jobs,
 )
 from ocr_service.api.service import Service
 from ocr_service.config import ConfigurationError, Settings, load_settings
@@ -150,10 +151,10 @@ def create_app(settings: Settings, engine: Engine, storage: Storage | None = Non
         settings.connections, settings.uploads.idle_timeout, connections
     )
     app.state.greeting = partial(greeting, page=settings.access.docs, key=bool(settings.access.keys))
-    app.state.error_bodies = layout_parsing.ERROR_BODIES
-    for module in (ocr, jobs, job_events, layout_parsing, liteparse, health, metrics):
+    app.state.error_bodies = {**layout_parsing.ERROR_BODIES, **paddle_jobs.ERROR_BODIES}
+    for module in (ocr, jobs, job_events, paddle_jobs, layout_parsing, liteparse, health, metrics):
         app.include_router(module.router)
-    for module in (ocr, jobs, layout_parsing, liteparse):
+    for module in (ocr, jobs, paddle_jobs, layout_parsing, liteparse):
         metrics.create_series(module.router, engine)
     for kind in (OcrError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer_error)
@@ -198,7 +199,7 @@ def _service(
             ServiceParts(
                 pipeline,
                 admission,
-                wanted_by,
+                partial(wanted_by, engine=engine),
                 Callbacks(fetcher, settings.jobs.callback_key),
                 fetcher.check,
                 ResultStoring(result_store, pipeline) if storage else None,
@@ -216,6 +217,7 @@ def _service(
         s3_missing=settings.s3.missing,
         preload=settings.engine.preload,
         drain_seconds=settings.lifecycle.drain_timeout,
+        public_url=settings.access.public_url,
         started_at=time.monotonic(),
     )
 

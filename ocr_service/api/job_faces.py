@@ -4,14 +4,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ocr_service.api.requests.ocr_fields import OcrFields
+from ocr_service.api.requests.paddle_jobs import PaddleJobFields
+from ocr_service.core.engine import Engine
 from ocr_service.jobs.job import Job, Wanted
 
-OCR = "ocr"
+OCR, PADDLE = "ocr", "paddle"
 
 
 def fields_of(job: Job) -> OcrFields:
-    """Return the fields of a job that came by `/jobs` or `/ocr`."""
-    return OcrFields.model_validate(job.asked)
+    """Return the fields of a job as `/ocr` has them; the other APIs do not have those about storing."""
+    return OcrFields.model_validate(job.asked) if job.face == OCR else OcrFields()
+
+
+def paddle_fields_of(job: Job) -> PaddleJobFields | None:
+    """Return the fields of a job that came by PaddleOCR's API; None if it came by another one."""
+    return PaddleJobFields.model_validate(job.asked) if job.face == PADDLE else None
 
 
 def asked_of(fields: OcrFields) -> Mapping[str, Any]:
@@ -19,12 +26,12 @@ def asked_of(fields: OcrFields) -> Mapping[str, Any]:
     return fields.model_dump(mode="json", round_trip=True, exclude_unset=True)
 
 
-def wanted_by(job: Job) -> Wanted:
+def wanted_by(job: Job, engine: Engine) -> Wanted:
     """Return what a job wants of the pipeline."""
-    return _FACES[job.face](job)
+    return _FACES[job.face](job, engine)
 
 
-def _wanted_by_ocr(job: Job) -> Wanted:
+def _wanted_by_ocr(job: Job, _: Engine) -> Wanted:
     fields = fields_of(job)
     return Wanted(
         fields.selection,
@@ -35,4 +42,9 @@ def _wanted_by_ocr(job: Job) -> Wanted:
     )
 
 
-_FACES: Mapping[str, Callable[[Job], Wanted]] = {OCR: _wanted_by_ocr}
+def _wanted_by_paddle(job: Job, engine: Engine) -> Wanted:
+    fields = PaddleJobFields.model_validate(job.asked)
+    return Wanted(fields.page_ranges or None, fields.recognition(engine.finds_words), stored=True)
+
+
+_FACES: Mapping[str, Callable[[Job, Engine], Wanted]] = {OCR: _wanted_by_ocr, PADDLE: _wanted_by_paddle}

@@ -25,12 +25,13 @@ ERRORS = "X-OCR-Errors"
 # The state of a job whose result is answered.
 JOB_STATE = "X-Job-State"
 
-DOCUMENTS, JOBS, PADDLEX = "Documents", "Jobs", "PaddleX API"
+DOCUMENTS, JOBS, PADDLEX, PADDLEOCR = "Documents", "Jobs", "PaddleX API", "PaddleOCR jobs API"
 LITEPARSE, SERVICE = "LiteParse API", "Service"
 TAGS = [
     {"name": DOCUMENTS, "description": "Read a document."},
     {"name": JOBS, "description": "Have a document read in the background, and fetch the result later."},
     {"name": PADDLEX, "description": "The API of `paddlex --serve` for PaddleOCR-VL, for its clients."},
+    {"name": PADDLEOCR, "description": "The jobs API of PaddleOCR's cloud service, for its clients."},
     {"name": LITEPARSE, "description": "The API of the OCR servers of LiteParse, for its program `lit`."},
     {"name": SERVICE, "description": "Health and version; no API key is needed."},
 ]
@@ -74,7 +75,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: _problems(status) for status in sorted({e.status for e in error_kinds()})
 }
 # Only jobs have these.
-_OF_JOBS = {404, 409, 429}
+_OF_JOBS = {403, 404, 409, 429}
 _DOCUMENT_PROBLEMS = {status: each for status, each in PROBLEM_RESPONSES.items() if status not in _OF_JOBS}
 
 QUALITY_HEADERS = {

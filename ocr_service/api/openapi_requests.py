@@ -62,7 +62,7 @@ _JSON_FIELDS["pages"]["anyOf"].append({"type": "integer", "minimum": 1})
 # A form has them as text, with commas.
 _JSON_FIELDS["markdown_ignore_labels"]["anyOf"].append({"type": "array", "items": {"type": "string"}})
 
-_FILE = {
+FILE = {
     "type": "string",
     "format": "binary",
     "description": "The document: PDF, PNG, JPEG, TIFF, WebP, BMP, GIF, HEIC, AVIF or JPEG 2000.",
@@ -96,7 +96,7 @@ def _document_request(form_fields: dict[str, Any], json_fields: dict[str, Any]) 
             "schema": {
                 "type": "object",
                 "oneOf": _FILE_OR_URL,
-                "properties": {"file": _FILE, "image_url": _EMPTY | _URL, **form_fields},
+                "properties": {"file": FILE, "image_url": _EMPTY | _URL, **form_fields},
             }
         },
         "application/x-www-form-urlencoded": {
@@ -131,15 +131,22 @@ JOB_REQUEST = _document_request(_of_jobs(_FORM_FIELDS), _of_jobs(_JSON_FIELDS))
 
 def json_request(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     """Describe a request of one JSON object, without references."""
+    schema = inlined(model)
+    schema["properties"] = _common_first(schema["properties"])
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def inlined(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of a model without references."""
     schema = model.model_json_schema()
     parts = schema.pop("$defs", {})
-    schema["properties"] = _common_first(schema["properties"])
 
-    def inlined(node: Any) -> Any:
+    def replaced(node: Any) -> Any:
         if isinstance(node, dict):
             part = parts.get(str(node.get("$ref")).rpartition("/")[2])
-            return inlined(part) if part else {name: inlined(value) for name, value in node.items()}
-        return [inlined(item) for item in node] if isinstance(node, list) else node
+            return replaced(part) if part else {name: replaced(value) for name, value in node.items()}
+        return [replaced(item) for item in node] if isinstance(node, list) else node
 
-    content = {"application/json": {"schema": inlined(schema), "example": example}}
-    return {"requestBody": {"required": True, "content": content}}
+    whole: dict[str, Any] = replaced(schema)
+    return whole

@@ -26,8 +26,9 @@ class Service:
 
     large_bodies: parses large JSON bodies, one at a time. tasks: further background tasks. s3_missing:
     variables of the object storage that are not set although others are. preload: start the engine
-    together with the service. drain_seconds: time for running requests after SIGTERM. started_at: on the
-    clock of time.monotonic.
+    together with the service. drain_seconds: time for running requests after SIGTERM. public_url: address
+    of the service as its clients see it; None for that of the request. started_at: on the clock of
+    time.monotonic.
     """
 
     pipeline: Pipeline
@@ -47,6 +48,7 @@ class Service:
     s3_missing: Sequence[str]
     preload: bool
     drain_seconds: float
+    public_url: str | None
     started_at: float
 
     @property

@@ -92,6 +92,10 @@ class Engine(Protocol):
         """Compare recognized pages with a good text layer, because the engine may invent text."""
 
     @property
+    def finds_words(self) -> bool:
+        """Whether blocks have words if the options ask for them; if not, these options are refused."""
+
+    @property
     def fingerprint(self) -> Mapping[str, object] | None:
         """Everything that a result depends on besides the page and the options: models, versions, defaults.
 

@@ -41,9 +41,9 @@ class JobFiles:
         """Return pages, without those that are not there or damaged; raises JobsUnavailable."""
         return await self._get_all([self._key(job_id, f"page-{number}") for number in numbers])
 
-    async def final(self, job_id: str, count: int) -> Sequence[PageResult]:
-        """Return the pages of a restructured document; raises JobsUnavailable."""
-        return await self._get_all([self._key(job_id, f"final-{number}") for number in range(count)])
+    async def final(self, job_id: str, positions: Sequence[int]) -> Sequence[PageResult]:
+        """Return pages of a restructured document, counted from 0; raises JobsUnavailable."""
+        return await self._get_all([self._key(job_id, f"final-{position}") for position in positions])
 
     async def delete(self, job_id: str) -> None:
         """Delete all files of a job; raises StorageError."""

@@ -95,6 +95,11 @@ class Job(NewJob):
     error: JobError | None = None
     stored: Mapping[str, Any] | None = None
 
+    @property
+    def result_pages(self) -> Sequence[int]:
+        """Numbers of the pages that are read, in order; positions from 0 if they were restructured."""
+        return range(self.final) if self.final else sorted(self.done)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,8 @@ _OPENING_PAUSE = 1.0
 # Seconds between deletions of old jobs, and between the figures of the metrics.
 _SWEEP_SECONDS, _STATE_SECONDS = 10.0, 5.0
 _SWEEP_LIMIT = 100
+# Pages in memory while a result is answered page by page.
+_PAGES_AT_ONCE = 8
 
 
 class Jobs:
@@ -95,9 +97,7 @@ class Jobs:
         """Return a job; raises JobNotFound."""
         store = self._ready().store
         job = await store.get(job_id, owner) if _ID.fullmatch(job_id) else None
-        if job is None:
-            raise JobNotFound("There is no job with this id, or its result was kept for long enough.")
-        return job
+        return _found(job)
 
     async def newest(
         self, owner: str, limit: int, before: str | None = None, state: JobState | None = None
@@ -141,12 +141,31 @@ class Jobs:
 
     async def pages(self, job: Job) -> Sequence[PageResult]:
         """Return the pages that are there, in order; of a job that is done, those of its result."""
-        files = self._ready().files
-        numbers = sorted(job.done)
-        found = await (files.final(job.id, job.final) if job.final else files.pages(job.id, numbers))
-        if len(found) != (job.final or len(numbers)):
-            raise JobLost("Pages of the job are gone from the storage.")
-        return found
+        return await self._pages(job, job.result_pages)
+
+    async def each_page(self, job: Job) -> AsyncGenerator[PageResult]:
+        """Yield the pages of a job that is done, in order, with few of them in memory; raises JobLost."""
+        numbers = job.result_pages
+        for start in range(0, len(numbers), _PAGES_AT_ONCE):
+            for page in await self._pages(job, numbers[start : start + _PAGES_AT_ONCE]):
+                yield page
+
+    async def result_page(self, job: Job, position: int) -> PageResult:
+        """Return a page of the result, counted from 1; raises PageNotInJob."""
+        numbers = job.result_pages[max(0, position - 1) : max(0, position)]
+        if not numbers:
+            raise PageNotInJob(f"The result has {len(job.result_pages)} pages; {position} is not among them.")
+        return (await self._pages(job, numbers))[0]
+
+    def signed(self, path: str) -> str:
+        """Return a path with a signature: whoever has it needs no API key."""
+        return self._ready().links.signed(path)
+
+    async def linked(self, job_id: str, path: str, end: int, signature: str) -> Job:
+        """Return the job of a signed path; raises InvalidLink or JobNotFound."""
+        opened = self._ready()
+        opened.links.check(path, end, signature)
+        return _found(await opened.store.find(job_id))
 
     def check_page(self, job: Job, number: int) -> None:
         """Raise PageNotInJob if the page is not one of the job."""
@@ -200,6 +219,14 @@ class Jobs:
             await opened.files.delete(job_id)
         await opened.store.forget([job_id])
 
+    async def _pages(self, job: Job, numbers: Sequence[int]) -> Sequence[PageResult]:
+        """Return pages of `Job.result_pages`."""
+        files = self._ready().files
+        found = await (files.final if job.final else files.pages)(job.id, numbers)
+        if len(found) != len(numbers):
+            raise JobLost("Pages of the job are gone from the storage.")
+        return found
+
     async def _earlier(self, opened: "Opened", new: NewJob) -> Job | None:
         """Return the job that the idempotency key has, if it is the same request."""
         if new.idempotency_key is None:
@@ -250,6 +277,12 @@ class Jobs:
             except JobsUnavailable:
                 self.queue_state = None
             await asyncio.sleep(_STATE_SECONDS)
+
+
+def _found(job: Job | None) -> Job:
+    if job is None:
+        raise JobNotFound("There is no job with this id, or its result was kept for long enough.")
+    return job
 
 
 def _load() -> "Callable[[JobSettings, Places, ServiceParts], Awaitable[Opened]]":

@@ -10,6 +10,7 @@ from ocr_service.core.storage import Storage
 from ocr_service.jobs.attempt import ServiceParts
 from ocr_service.jobs.database import Database
 from ocr_service.jobs.files import JobFiles
+from ocr_service.jobs.links import Links
 from ocr_service.jobs.places import Places
 from ocr_service.jobs.runner import Runner
 from ocr_service.jobs.settings import JobSettings
@@ -25,6 +26,7 @@ class Opened:
 
     store: JobStore
     files: JobFiles
+    links: Links
     runner: Runner
 
 
@@ -36,11 +38,12 @@ async def open_jobs(settings: JobSettings, places: Places, parts: ServiceParts) 
         await database.migrate()
         if not settings.url:
             await store.restart()
+        key = await store.link_key()
     except BaseException:
         await database.close()
         raise
     files = JobFiles(storage)
-    return Opened(store, files, Runner(store, files, parts, settings.at_once))
+    return Opened(store, files, Links(key), Runner(store, files, parts, settings.at_once))
 
 
 async def _database(settings: JobSettings, places: Places) -> tuple[Database, Storage]:

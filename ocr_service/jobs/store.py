@@ -28,7 +28,7 @@ from ocr_service.jobs.job import OPEN, Job, JobError, JobState, NewJob, Progress
 from ocr_service.jobs.queue_state import QueueState
 from ocr_service.jobs.rows import columns_of, error_column, job_of, row_of
 from ocr_service.jobs.settings import JobSettings
-from ocr_service.jobs.table import jobs, now
+from ocr_service.jobs.table import jobs, link_key, now
 
 # Seconds after which another process takes a job over, unless the lease is renewed.
 LEASE_SECONDS = 30.0
@@ -67,6 +67,10 @@ class JobStore:
     async def get(self, job_id: str, owner: str) -> Job | None:
         """Return a job of this owner."""
         return await self._first(_of_owner(owner).where(jobs.c.id == job_id))
+
+    async def find(self, job_id: str) -> Job | None:
+        """Return a job of any owner."""
+        return await self._first(_accepted().where(jobs.c.id == job_id))
 
     async def by_key(self, owner: str, key: str) -> Job | None:
         """Return the job that an idempotency key of the owner has."""
@@ -188,6 +192,11 @@ class JobStore:
         """Return the figures of all jobs."""
         return await self._database.run(_queue_state)
 
+    async def link_key(self) -> str:
+        """Return the key of signed addresses."""
+        chosen = select(link_key.c.value)
+        return await self._database.run(lambda connection: connection.execute(chosen).scalar_one())
+
     async def close(self) -> None:
         """Close the database."""
         await self._database.close()
@@ -243,7 +252,11 @@ class JobStore:
 
 
 def _of_owner(owner: str) -> Select[Any]:
-    return select(jobs).where(jobs.c.owner == owner, jobs.c.state != JobState.ARRIVING)
+    return _accepted().where(jobs.c.owner == owner)
+
+
+def _accepted() -> Select[Any]:
+    return select(jobs).where(jobs.c.state != JobState.ARRIVING)
 
 
 def _accept(connection: Connection, new: NewJob) -> Job | None:

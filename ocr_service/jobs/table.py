@@ -44,6 +44,9 @@ jobs = Table(
     Column("callback_tries", Integer, nullable=False),
 )
 
+# One row: the key of signed addresses.
+link_key = Table("link_key", metadata, Column("value", String(64), nullable=False))
+
 
 class now(FunctionElement[float]):  # noqa: N801 - named like the functions of SQL
     """The clock of the database, in seconds since 1970: the replicas' own clocks may differ."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from ocr_service.core.settings import SettingsGroup, env_prefix
+from ocr_service.core.settings import SettingsGroup, env_prefix, http_url
 from ocr_service.security.api_keys import ApiKeys, parse_keys, parse_origins, read_keys
 
 
@@ -20,7 +20,7 @@ def _file_with_keys(path: Path | None) -> Path | None:
 
 
 class AccessSettings(SettingsGroup):
-    """API keys, the paths that need none, and the origins of web pages."""
+    """API keys, the paths that need none, the origins of web pages, and the address of the service."""
 
     model_config = env_prefix("OCR_")
 
@@ -38,6 +38,12 @@ class AccessSettings(SettingsGroup):
         (),
         description="Origins whose web pages may call the service, such as `https://app.example.com`, "
         "separated by commas; `*` for all. Empty: none.",
+    )
+
+    public_url: Annotated[str | None, AfterValidator(http_url)] = Field(
+        None,
+        description="Address of the service as clients see it, such as `https://ocr.example.com`; answers to "
+        "PaddleOCR's clients contain it. Empty: the address of the request.",
     )
 
     @property

@@ -22,6 +22,7 @@ class ScriptedEngine:
     starts_early = False
     default_text_layer = TextLayerUse.NEVER
     checks_text_layer = False
+    finds_words = True
     fingerprint: Mapping[str, object] | None = MappingProxyType({"script": 1})
 
     def __init__(self) -> None:

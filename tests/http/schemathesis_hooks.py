@@ -35,6 +35,8 @@ _ENCODED = [b64encode(file).decode() for file in [*_WHOLE, b"", b"text"]]
 _ADDRESSES = [SCAN_URL] * 5 * len(_ENCODED) + ["http://10.0.0.1/", "?"]
 schemathesis.openapi.format("base64-or-uri", st.sampled_from(_ADDRESSES + _ENCODED))
 
+schemathesis.openapi.format("json-text", st.sampled_from(['{"visualize": false}', '{"topP": 1}', "[]"]))
+
 _accepted = cycle((_NDJSON, "*/*", "text/markdown", "*/*", "text/plain", "application/json"))
 _answers: Counter[str] = Counter()
 

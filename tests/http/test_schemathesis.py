@@ -93,6 +93,9 @@ def test_protected_service_matches_the_openapi_document(tmp_path: Path) -> None:
     # Documents must have been read in every format, or the check would be empty.
     assert {f"POST /ocr {answer}" for answer in ANSWERS} <= set(reached), reached
     assert {"POST /jobs 202 application/json", "GET /jobs 200 application/json"} <= set(reached), reached
+    assert {f"POST /api/v2/ocr/jobs {status} application/json" for status in (200, 400)} <= set(reached), (
+        reached
+    )
     for path in ("/layout-parsing", "/restructure-pages"):
         assert {f"POST {path} {status} application/json" for status in (200, 422)} <= set(reached), reached
 

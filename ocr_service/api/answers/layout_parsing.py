@@ -17,6 +17,8 @@ from ocr_service.api.answers.warnings import WarningAnswer
 from ocr_service.core.documents import Block, DocumentResult, PageResult, PageWarning, TextSource, WarningCode
 from ocr_service.decoding.signatures import PDF, identify
 
+# The picture of the page itself, among its drawings.
+_INPUT = "input_img"
 _NOT_IN_ANSWERS = {"input_path", "page_index"}
 # For pages of other engines, which have no `layout_det_res` and no `doc_preprocessor_res`.
 _SETTINGS = {"use_doc_preprocessor": False, "use_layout_detection": False}
@@ -108,13 +110,15 @@ class LayoutParsingResult(CamelAnswer):
     )
 
     @classmethod
-    def of(cls, page: PageResult, images: Mapping[str, str] | None) -> "LayoutParsingResult":
-        drawings = _in_base64(page.drawings)
+    def of(
+        cls, page: PageResult, images: Mapping[str, str] | None, drawings: Mapping[str, str]
+    ) -> "LayoutParsingResult":
+        """Make a page. images, drawings: those of the page, in base64 or as addresses."""
         return cls(
             pruned_result=pruned_result(page),
             markdown=MarkdownData(text=page.markdown, images=None if images is None else dict(images)),
-            input_image=drawings.pop("input_img", None),
-            output_images=drawings if page.drawings else None,
+            input_image=drawings.get(_INPUT),
+            output_images={name: drawing for name, drawing in drawings.items() if name != _INPUT} or None,
             exports=_exports(page),
         )
 
@@ -184,7 +188,8 @@ class LayoutParsingAnswer(_Success):
         cls, log_id: str, result: DocumentResult, data: bytes, images: bool = True
     ) -> "LayoutParsingAnswer":
         pages = [
-            LayoutParsingResult.of(page, _in_base64(page.images) if images else None) for page in result.pages
+            LayoutParsingResult.of(page, in_base64(page.images) if images else None, in_base64(page.drawings))
+            for page in result.pages
         ]
         info = data_info(data, result.pages)
         return cls(log_id=log_id, result=InferResult(layout_parsing_results=pages, data_info=info))
@@ -231,18 +236,25 @@ def data_info(data: bytes, pages: Sequence[PageResult]) -> ImageInfo | PagesInfo
 def pruned_result(page: PageResult) -> dict[str, Any]:
     """Return the results of the engine for a page, without the path of its file."""
     pruned: dict[str, Any] = _without(page.raw, _NOT_IN_ANSWERS) if page.raw else _as_paddlex(page)
-    if page.confidence is not None:
-        pruned["confidence"] = page.confidence
-    if page.source is not TextSource.OCR:
-        pruned["source"] = page.source
-    if page.warnings:
-        pruned["warnings"] = [WarningAnswer.of(warning).model_dump() for warning in page.warnings]
-    if error := ErrorAnswer.of(page_error(page)):
-        pruned["error"] = error.model_dump()
+    pruned |= quality_of(page)
     blocks = {str(number): ErrorAnswer.of(block.failure) for number, block in enumerate(page.blocks)}
     if errors := {number: error.model_dump() for number, error in blocks.items() if error}:
         pruned["errors"] = errors
     return pruned
+
+
+def quality_of(page: PageResult) -> dict[str, Any]:
+    """Return how well a page was read, and whether text of it is missing; what is unknown is left out."""
+    quality: dict[str, Any] = {}
+    if page.confidence is not None:
+        quality["confidence"] = page.confidence
+    if page.source is not TextSource.OCR:
+        quality["source"] = page.source
+    if page.warnings:
+        quality["warnings"] = [WarningAnswer.of(warning).model_dump() for warning in page.warnings]
+    if error := ErrorAnswer.of(page_error(page)):
+        quality["error"] = error.model_dump()
+    return quality
 
 
 def restored_page(
@@ -304,5 +316,6 @@ def _exports(page: PageResult) -> DocumentExports | None:
     return DocumentExports(docx=ExportContent(content=content, file_name=f"page_{page.index}.docx"))
 
 
-def _in_base64(files: Mapping[str, bytes]) -> dict[str, str]:
+def in_base64(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return files by their names, in base64."""
     return {name: b64encode(file).decode("ascii") for name, file in files.items()}

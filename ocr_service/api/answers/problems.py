@@ -1,5 +1,6 @@
 """Errors → `application/problem+json` answers (RFC 9457)."""
 
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from fastapi import Request, Response
@@ -100,8 +101,12 @@ def _detail(request: Request, status: HTTPStatus, allowed: str | None) -> str:
     return f"{detail} The page {page} describes all paths." if page else detail
 
 
+ErrorBody = Callable[[Scope, Problem], tuple[int, str]]
+"""Returns the status and the JSON body of a problem in the format of another API."""
+
+
 class _ErrorResponse(Response):
-    """A problem. The paths in `app.state.error_bodies` have their own format of errors."""
+    """A problem. The paths in `app.state.error_bodies`, and those below them, have their own `ErrorBody`."""
 
     def __init__(self, problem: Problem, headers: dict[str, str]) -> None:
         super().__init__(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
@@ -109,11 +114,16 @@ class _ErrorResponse(Response):
         self._error_headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        error_body = scope["app"].state.error_bodies.get(path)
+        error_body = _own_format(scope)
         if error_body is None:
             await super().__call__(scope, receive, send)
         else:
-            body = error_body(scope, self._problem)
-            response = Response(body, self.status_code, self._error_headers, "application/json")
+            status, body = error_body(scope, self._problem)
+            response = Response(body, status, self._error_headers, "application/json")
             await response(scope, receive, send)
+
+
+def _own_format(scope: Scope) -> ErrorBody | None:
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    formats: Mapping[str, ErrorBody] = scope["app"].state.error_bodies
+    return next((made for prefix, made in formats.items() if f"{path}/".startswith(f"{prefix}/")), None)

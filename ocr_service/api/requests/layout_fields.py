@@ -1,5 +1,6 @@
 """The requests of the serving API of PaddleX, with its names, defaults and checks, and our limits."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, field_validator
@@ -35,18 +36,11 @@ def _refuse_many(value: Any, maximum: int = _MAX_ENTRIES) -> Any:
     return value
 
 
-class LayoutParsingRequest(RecognitionFields, PdfFields):
-    """The request of `POST /layout-parsing`; unknown fields are ignored, as with PaddleX."""
+class LayoutOptions(RecognitionFields, PdfFields):
+    """The options of PaddleX; unknown ones are ignored, as with PaddleX."""
 
     model_config = _CAMEL
 
-    file: str = Field(
-        description="The document in base64, or its address.", json_schema_extra={"format": DOCUMENT}
-    )
-    file_type: Literal[0, 1] | None = Field(
-        None,
-        description="Type of the document: 0 for a PDF, 1 for an image. Default: detected from its bytes.",
-    )
     # These are JSON values here, not JSON in a text.
     layout_threshold: Share | dict[int, Share] | None = Field(
         None, description="Minimum score of a block: a number, or numbers by label number. Default: 0.3."
@@ -81,7 +75,6 @@ class LayoutParsingRequest(RecognitionFields, PdfFields):
         description="Whether the answer contains images of the page and of its elements. Default: true.",
     )
     output_formats: OutputFormats | None = Field(None, description=_FORMATS)
-    log_id: str | None = Field(None, description=_LOG_ID)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -103,6 +96,21 @@ class LayoutParsingRequest(RecognitionFields, PdfFields):
             text_layer=self.text_layer_use,
             engine=PaddleOcrVlOptions(**chosen),
         )
+
+
+class _SentFile(BaseModel):
+    file: str = Field(
+        description="The document in base64, or its address.", json_schema_extra={"format": DOCUMENT}
+    )
+    file_type: Literal[0, 1] | None = Field(
+        None,
+        description="Type of the document: 0 for a PDF, 1 for an image. Default: detected from its bytes.",
+    )
+    log_id: str | None = Field(None, description=_LOG_ID)
+
+
+class LayoutParsingRequest(LayoutOptions, _SentFile):
+    """The request of `POST /layout-parsing`."""
 
 
 class SentBlock(BaseModel):
@@ -167,3 +175,17 @@ class RestructurePagesRequest(BaseModel):
     @classmethod
     def _has_few_formats(cls, value: Any) -> Any:
         return _refuse_many(value)
+
+
+# From the names of fields and options in error messages to their names in this API.
+_NAMES = {
+    **{name: to_camel(name) for name in LayoutParsingRequest.model_fields},
+    **{name: to_camel(name) for name in RestructurePagesRequest.model_fields},
+    "word_documents": "outputFormats",
+}
+_NAME = re.compile(rf"\b({'|'.join(_NAMES)})\b")
+
+
+def with_paddlex_names(message: str) -> str:
+    """Return an error message with the names of PaddleX for fields and options."""
+    return _NAME.sub(lambda name: _NAMES[name[1]], message)

@@ -1,14 +1,12 @@
 """`POST /layout-parsing` and `POST /restructure-pages`: the serving API of PaddleX, for its clients."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ValidationError
-from pydantic.alias_generators import to_camel
 from starlette.types import Scope
 
 from ocr_service.api import openapi, reading
@@ -19,6 +17,7 @@ from ocr_service.api.answers.layout_parsing import (
     RestructurePagesAnswer,
     RestructureResult,
     document_kind,
+    in_base64,
     restored_page,
 )
 from ocr_service.api.answers.problems import Problem
@@ -26,7 +25,12 @@ from ocr_service.api.openapi_requests import json_request
 from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.body import read_json
 from ocr_service.api.requests.json_outline import DEFAULT, JsonLimits
-from ocr_service.api.requests.layout_fields import LayoutParsingRequest, RestructurePagesRequest, SentPage
+from ocr_service.api.requests.layout_fields import (
+    LayoutParsingRequest,
+    RestructurePagesRequest,
+    SentPage,
+    with_paddlex_names,
+)
 from ocr_service.api.requests.long_strings import LongStrings, decode_base64
 from ocr_service.api.requests.ocr_fields import OcrFields
 from ocr_service.core.documents import Block, PageResult
@@ -51,14 +55,6 @@ _EXAMPLE = (
 # Maximum size of the pages without their images; a block has about 40 values.
 _MAX_PAGES_BYTES = 16 * 2**20
 _MAX_PAGES_VALUES = 500_000
-
-# From the names of fields and options in error messages to their names in this API.
-_NAMES = {
-    **{name: to_camel(name) for name in LayoutParsingRequest.model_fields},
-    **{name: to_camel(name) for name in RestructurePagesRequest.model_fields},
-    "word_documents": "outputFormats",
-}
-_NAME = re.compile(rf"\b({'|'.join(_NAMES)})\b")
 
 
 @router.post(
@@ -112,12 +108,11 @@ async def restructure_pages(request: Request) -> Response:
         return Response(body, 200, media_type=_JSON)
 
 
-def error_body(scope: Scope, problem: Problem) -> str:
+def error_body(scope: Scope, problem: Problem) -> tuple[int, str]:
     """Return an error in the format of PaddleX, with its names of the options."""
-    message = _NAME.sub(lambda name: _NAMES[name[1]], problem.detail)
-    return LayoutParsingError(
-        log_id=_log_id(scope), error_code=problem.status, error_msg=message
-    ).model_dump_json()
+    message = with_paddlex_names(problem.detail)
+    error = LayoutParsingError(log_id=_log_id(scope), error_code=problem.status, error_msg=message)
+    return problem.status, error.model_dump_json()
 
 
 ERROR_BODIES = dict.fromkeys((_PATH, _RESTRUCTURE_PATH), error_body)
@@ -217,7 +212,9 @@ def _restructured(
     if sent.concatenate_pages and pages:
         sent_images = [{path: image for images in sent_images for path, image in images.items()}]
     results = [
-        LayoutParsingResult.of(page, images if sent.return_markdown_images else None)
+        LayoutParsingResult.of(
+            page, images if sent.return_markdown_images else None, in_base64(page.drawings)
+        )
         for page, images in zip(pages, sent_images, strict=True)
     ]
     answer = RestructurePagesAnswer(log_id=log_id, result=RestructureResult(layout_parsing_results=results))

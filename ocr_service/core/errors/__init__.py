@@ -49,6 +49,7 @@ OcrError                        500 internal_error
 │   ├── IdempotencyKeyReused    422 idempotency_key_reused
 │   ├── TooManyJobs             429 too_many_jobs, with Retry-After
 │   ├── JobLost                 500 job_lost
+│   ├── InvalidLink             403 invalid_link
 │   ├── JobsNotConfigured       503 jobs_not_configured
 │   └── JobsUnavailable         503 jobs_unavailable, with Retry-After
 └── StorageError                in the field `storage` of the answer, never the answer itself
@@ -84,6 +85,7 @@ from ocr_service.core.errors.documents import (
 )
 from ocr_service.core.errors.jobs import (
     IdempotencyKeyReused,
+    InvalidLink,
     JobCancelled,
     JobError,
     JobLost,
@@ -137,6 +139,7 @@ __all__ = [
     "IdempotencyKeyReused",
     "IncompleteText",
     "InsufficientStorage",
+    "InvalidLink",
     "InvalidUrl",
     "JobCancelled",
     "JobError",

@@ -60,3 +60,9 @@ class JobCancelled(JobError):
     status = 409
     code = "job_cancelled"
     title = "The job was cancelled"
+
+
+class InvalidLink(JobError):
+    status = 403
+    code = "invalid_link"
+    title = "The address is not valid, or no longer valid"

@@ -3,12 +3,12 @@
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import groupby
 from typing import Any
 
 from ocr_service.core.documents import Block, PageResult, PageWarning, WarningCode
 from ocr_service.core.errors import IncompleteText, OcrError, Repetition, Truncated
+from ocr_service.core.html_text import plain_text
 from ocr_service.core.options import Options
 from ocr_service.core.quality import with_joint_quality
 from ocr_service.engines.paddleocr_vl.block_texts import remove_marks
@@ -97,16 +97,6 @@ def _with_restructured(page: PageResult, result: Any, options: Options) -> PageR
     return replace(restructured, docx=docx)
 
 
-def plain_text(content: str) -> str:
-    """Return the content of a block without HTML: table cells end with tabs, rows with line breaks."""
-    if "<" not in content:
-        return content
-    parser = _PlainText()
-    parser.feed(content)
-    parser.close()
-    return parser.text()
-
-
 def _to_markdown(result: Any, options: Options) -> dict[str, Any]:
     own = PaddleOcrVlOptions.of(options)
     # The official server calls this method, too, because the public property takes no options.
@@ -178,28 +168,3 @@ def _for_restructuring(page: PageResult, options: Options) -> dict[str, Any]:
         if path in page.images:
             block["image"] = {"path": path, "img": None}
     return res
-
-
-class _PlainText(HTMLParser):
-    """Collects the text between tags."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._parts: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "br":
-            self._parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th"):
-            self._parts.append("\t")
-        elif tag in ("tr", "p", "div"):
-            self._parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        self._parts.append(data)
-
-    def text(self) -> str:
-        lines = "".join(self._parts).split("\n")
-        return "\n".join(line.rstrip() for line in lines).strip()

@@ -51,6 +51,7 @@ class TesseractEngine:
     starts_early = True
     default_text_layer = TextLayerUse.AUTO
     checks_text_layer = False
+    finds_words = True
 
     def __init__(self, settings: TesseractSettings, page_seconds: float) -> None:
         self._default_lang = settings.lang
