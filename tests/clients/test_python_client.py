@@ -182,6 +182,16 @@ async def test_command_writes_a_file_for_each_document_and_format(installed: Pat
     assert (out / "a.md").read_text() == "**page 1**\n\n**page 2**\n"
 
 
+async def test_command_reads_a_document_once_for_a_pdf_and_its_text(installed: Path, tmp_path: Path) -> None:
+    out, pdf = tmp_path / "results", pdf_of_text(["Its own text is good."])
+    async with service(ScriptedEngine(), tmp_path / "data") as served:
+        done = await run_ocr(installed, str(served.base_url), "-", "-o", str(out), "-f", "pdf,txt", given=pdf)
+        jobs = (await served.get("/jobs")).json()["jobs"]
+    assert (done.returncode, len(jobs)) == (0, 1)
+    assert (out / "stdin.pdf").read_bytes() == pdf
+    assert (out / "stdin.txt").read_text() == "Its own text is good.\n"
+
+
 async def test_command_reads_the_standard_input(installed: Path, tmp_path: Path) -> None:
     async with service(ScriptedEngine(), tmp_path) as served:
         done = await run_ocr(installed, str(served.base_url), "-", "-f", "txt", given=small_png())

@@ -16,7 +16,9 @@ from ocr_client.results import Document, Job
 
 ALL_READ, NOT_ALL_READ, NO_SERVICE = 0, 1, 2
 # Suffix of a file → format of the service.
-FORMATS = {"md": "markdown", "txt": "text", "json": "json", "html": "html", "docx": "docx"}
+FORMATS = {"md": "markdown", "txt": "text", "json": "json", "html": "html", "docx": "docx", "pdf": "pdf"}
+# They are made of the JSON answer.
+_OF_DOCUMENT = frozenset(("md", "txt", "json"))
 _BAR_WIDTH = 30
 
 
@@ -66,9 +68,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _read(client: Client, source: str, options: argparse.Namespace) -> bool:
     """Read one document and write its results; return whether no text is missing."""
     fields = {name: value for name in ("pages", "lang") if (value := getattr(options, name))}
-    document = client.read(_source(source), _progress(source), **fields)
+    forms = ["json", *(FORMATS[suffix] for suffix in options.formats if suffix not in _OF_DOCUMENT)]
+    files = client.exports(_source(source), forms, _progress(source), **fields)
+    document = Document.of(json.loads(files["json"]))
     for suffix in options.formats:
-        content = _content(client, source, document, suffix, fields)
+        content = _content(document, suffix) if suffix in _OF_DOCUMENT else files[FORMATS[suffix]]
         if options.output is None:
             sys.stdout.buffer.write(content)
         else:
@@ -94,14 +98,12 @@ def _source(source: str) -> str | bytes:
     return _stdin[0]
 
 
-def _content(client: Client, source: str, document: Document, suffix: str, fields: dict[str, str]) -> bytes:
-    """Return a result; a format that is not in the answer comes from the service, which has it cached."""
+def _content(document: Document, suffix: str) -> bytes:
+    """Return a format that the JSON answer has."""
     if suffix == "json":
         return json.dumps(document.raw, ensure_ascii=False, indent=2).encode()
-    if suffix in ("md", "txt"):
-        text = document.markdown if suffix == "md" else document.text
-        return (text + "\n").encode()
-    return client.export(_source(source), FORMATS[suffix], None, **fields)
+    text = document.markdown if suffix == "md" else document.text
+    return (text + "\n").encode()
 
 
 def _stem(source: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -66,8 +66,18 @@ class Client:
     def export(
         self, source: Source, form: str, on_progress: OnProgress | None = None, **fields: Field
     ) -> bytes:
-        """Read a document; return it as a file, such as "markdown", "html" or "docx"."""
-        return self._run(self._protocol.export(upload_of(source), _texts(fields), form), on_progress).content
+        """Read a document; return it as a file, such as "markdown", "html", "docx" or "pdf"."""
+        return self.exports(source, [form], on_progress, **fields)[form]
+
+    def exports(
+        self,
+        source: Source,
+        forms: Sequence[str],
+        on_progress: OnProgress | None = None,
+        **fields: Field,
+    ) -> dict[str, bytes]:
+        """Read a document; return it as several files, by their formats."""
+        return self._run(self._protocol.exports(upload_of(source), _texts(fields), forms), on_progress)
 
     def pages(self, source: Source, **fields: Field) -> Iterator[Page]:
         """Yield each page as soon as it is read, not always in order."""
@@ -152,8 +162,18 @@ class AsyncClient:
         self, source: Source, form: str, on_progress: OnProgress | None = None, **fields: Field
     ) -> bytes:
         """See `Client.export`."""
+        return (await self.exports(source, [form], on_progress, **fields))[form]
+
+    async def exports(
+        self,
+        source: Source,
+        forms: Sequence[str],
+        on_progress: OnProgress | None = None,
+        **fields: Field,
+    ) -> dict[str, bytes]:
+        """See `Client.exports`."""
         upload = await asyncio.to_thread(upload_of, source)
-        return (await self._run(self._protocol.export(upload, _texts(fields), form), on_progress)).content
+        return await self._run(self._protocol.exports(upload, _texts(fields), forms), on_progress)
 
     async def pages(self, source: Source, **fields: Field) -> AsyncIterator[Page]:
         """See `Client.pages`."""

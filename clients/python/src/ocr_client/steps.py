@@ -5,8 +5,9 @@ The same steps serve the synchronous and the asynchronous client.
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -57,16 +58,26 @@ class Protocol:
 
     def read(self, upload: Upload, fields: Mapping[str, str]) -> Steps[Document]:
         """Read a document: a long one as a job, another one at once."""
-        answer = yield from self.export(upload, fields, "json")
-        return Document.of(answer.json())
+        files = yield from self.exports(upload, fields, ["json"])
+        return Document.of(json.loads(files["json"]))
 
-    def export(self, upload: Upload, fields: Mapping[str, str], form: str) -> Steps[httpx.Response]:
-        """Read a document; return the answer in a format of the service."""
-        job = (yield from self.submitted_if_long(upload, fields)) if upload.may_be_long else None
-        if job is None:
-            return (yield from self._answer(_request("/ocr", upload, {**fields, "format": form})))
-        yield from self.finished(job)
-        return (yield from self.result(job.id, form))
+    def exports(
+        self, upload: Upload, fields: Mapping[str, str], forms: Sequence[str]
+    ) -> Steps[dict[str, bytes]]:
+        """Read a document; return it in formats of the service. A job reads it once for all of them."""
+        # A job that is to become a PDF keeps more than others, and so has every format.
+        most = {**fields, "format": "pdf" if "pdf" in forms else forms[0]}
+        job = (yield from self.submitted_if_long(upload, most)) if upload.may_be_long else None
+        if job is not None:
+            yield from self.finished(job)
+        files = {}
+        for form in forms:
+            if job is not None:
+                answer = yield from self.result(job.id, form)
+            else:
+                answer = yield from self._answer(_request("/ocr", upload, {**fields, "format": form}))
+            files[form] = answer.content
+        return files
 
     def pages(self, upload: Upload, fields: Mapping[str, str]) -> Steps[None]:
         """Yield each page as soon as it is read; among them the requests."""
