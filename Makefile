@@ -8,7 +8,7 @@ PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test test-jobs test-real-vllm test-clients check-docx lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-storage bench-cache bench-jobs bench-long-job bench-vl bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
+.PHONY: help run run-gpu test test-jobs test-real-vllm test-clients check-docx lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-storage bench-cache bench-jobs bench-long-job bench-vl bench-vlms bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -104,6 +104,10 @@ bench-long-job: ## 300 pages as a job with Tesseract behind nginx, and requests 
 bench-vl: ## pages per second of PaddleOCR-VL, compared with paddlex --serve and the VLM alone, on stand-ins
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_vl
+
+bench-vlms: ## one service on three vLLM servers of different speed, one of them killed, on stand-ins
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.bench_vlms $(ARGS)
 
 bench-vl-health: ## /health during the start of PaddleOCR-VL and during the reading of many pages
 	@scripts/setup.sh test

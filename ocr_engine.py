@@ -12,7 +12,6 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from PIL import Image
@@ -41,16 +40,19 @@ from ocr_service.engines.paddleocr_vl.page_calls import CallOptions, PageCalls, 
 from ocr_service.engines.paddleocr_vl.pipeline_builder import BuiltPipeline, build, installed_versions
 from ocr_service.engines.paddleocr_vl.results import page_result, restructure
 from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
-from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
-from ocr_service.engines.paddleocr_vl.vlm_watch import VlmWatch
+from ocr_service.engines.paddleocr_vl.vlm_pool import VlmPool
 from ocr_service.engines.paddleocr_vl.word_documents import word_document
 from ocr_service.engines.page_warnings import no_text
 from ocr_service.runtime.cores import usable_cores
-from ocr_service.runtime.signals import request_restart
 from ocr_service.runtime.threads import Workers
 
 # If all blocks of a page failed, the most general of their errors becomes the error of the page.
 _MOST_GENERAL_FIRST = (VlmUnavailable, VlmTimeout, RecognitionFailed)
+
+# Enough blocks to fill the batch of a vLLM server, while other pages are prepared or assembled.
+_PAGES_PER_SERVER = 48
+# A quarter of the batch: the blocks of a request are a small part of it, but hardly slower.
+_JOB_PAGES_PER_SERVER = 12
 
 log = logging.getLogger(__name__)
 
@@ -69,26 +71,13 @@ class PaddleOcrVlEngine:
     default_text_layer = TextLayerUse.NEVER
     checks_text_layer = True
     finds_words = False
-    # Enough blocks to fill the batch of vLLM, while other pages are prepared or assembled.
-    max_pages_in_flight = 48
-    # A quarter of the batch: the blocks of a request are a small part of it, but hardly slower.
-    job_pages = 12
 
     def __init__(self, settings: PaddleOcrVlSettings, vlm: VlmSettings) -> None:
         self._settings = settings
         self._vlm_settings = vlm
-        self._client = VlmClient(
-            VlmAddress(vlm.api_url, vlm.api_key.get_secret_value() if vlm.api_key else None),
-            vlm.timeout,
-            vlm.max_concurrency,
-        )
-        self._watch = VlmWatch(
-            self._client,
-            hung_after=vlm.hang_timeout,
-            restart_after=vlm.restart_timeout,
-            restart=partial(request_restart, vlm.supervisor),
-            not_started=vlm.reason_not_started,
-        )
+        self._vlm = VlmPool(vlm)
+        self.max_pages_in_flight = _PAGES_PER_SERVER * len(vlm.api_urls)
+        self.job_pages = _JOB_PAGES_PER_SERVER * len(vlm.api_urls)
         self._lazy_start = LazyStart(self.title, self._start)
         self._threads = Workers(self.max_pages_in_flight, self.name)
         self._models: ModelThread | None = None
@@ -115,10 +104,10 @@ class PaddleOcrVlEngine:
 
     @property
     def vlm(self) -> VlmStatus:
-        return self._watch.status
+        return self._vlm.status
 
     async def watch(self) -> None:
-        await self._watch.run()
+        await self._vlm.run()
 
     async def start(self) -> None:
         await self._lazy_start.ensure()
@@ -130,8 +119,7 @@ class PaddleOcrVlEngine:
         self._threads.close()
         if self._models is not None:
             self._models.close()
-        await self._watch.close()
-        await self._client.close()
+        await self._vlm.close()
 
     def check(self, options: Options) -> None:
         """Raise ModelNotLoaded or RequestError; `lang` is ignored, as the model detects the language."""
@@ -147,10 +135,10 @@ class PaddleOcrVlEngine:
     async def recognize(self, page: Page, options: Options) -> PageResult:
         """Read one page; cancellation ends its calls to vLLM at once, and its thread at the next step."""
         queued_at = time.perf_counter()
-        await self._watch.ensure_ready()
+        await self._vlm.ensure_ready()
         assert self._pipeline is not None and self.vlm.model is not None
         calls = PageCalls(
-            self._client,
+            self._vlm,
             asyncio.get_running_loop(),
             self._pipeline.encode_crop,
             CallOptions(
@@ -171,8 +159,6 @@ class PaddleOcrVlEngine:
         finally:
             self._reading.discard(calls)
             calls.cancel()
-            if any(isinstance(error, VlmUnavailable) for error in calls.failures.values()):
-                self._watch.report_failure()
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         assert self._pipeline is not None

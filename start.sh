@@ -72,7 +72,7 @@ main() {
     [[ $VLLM_ENABLED =~ ^(auto|true|false)$ ]] || fail "VLLM_ENABLED must be auto, true or false"
     [[ $VLLM_STOP_TIMEOUT =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] || fail "VLLM_STOP_TIMEOUT must be a number of seconds"
     [[ $VLLM_HANG_TIMEOUT =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] || fail "VLLM_HANG_TIMEOUT must be a number of seconds"
-    [ -z "$MODELS_DIR" ] || link_models
+    link_models
     local vllm=() reason
     reason=$(reason_against_vllm)
     if [ -n "$reason" ]; then
@@ -93,6 +93,7 @@ main() {
 
 # PaddleX also writes to the folder of its models, which may be read-only. So that folder is only linked.
 link_models() {
+    [ -n "$MODELS_DIR" ] || return 0
     local link=$PADDLE_PDX_CACHE_HOME/official_models
     [ -d "$MODELS_DIR" ] || fail "MODELS_DIR: there is no folder $MODELS_DIR"
     mkdir -p "$PADDLE_PDX_CACHE_HOME"
@@ -228,7 +229,7 @@ exec_vllm_serve() {
 
 MODE=${1-}
 case $MODE in
-vllm) exec_vllm ;;
+vllm) link_models && exec_vllm ;;
 vllm-command) print_vllm_command ;;
 preflight) exec python3 -m ocr_service.preflight "${@:2}" ;;
 *) main ;;

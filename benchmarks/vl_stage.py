@@ -23,10 +23,11 @@ def models_and_vllm(*pace: str) -> Iterator[tuple[dict[str, str], RunningVllm]]:
         yield make_model_cache(Path(folder)), vllm
 
 
-def service_on(models: dict[str, str], vllm: RunningVllm) -> RunningService:
-    """Prepare the service with PaddleOCR-VL."""
+def service_on(models: dict[str, str], *servers: RunningVllm) -> RunningService:
+    """Prepare the service with PaddleOCR-VL on one or several vLLM servers."""
+    url = ",".join(server.api for server in servers)
     return RunningService(
-        OCR_ENGINE="paddleocr-vl", OCR_LAYOUT_ENGINE="onnxruntime", OCR_VLM_URL=vllm.api, **models
+        OCR_ENGINE="paddleocr-vl", OCR_LAYOUT_ENGINE="onnxruntime", OCR_VLM_URL=url, **models
     )
 
 

@@ -70,8 +70,14 @@ build_info = StateGauge(
 engine_state = StateGauge(
     "ocr_engine_state", "1 for the current state of the engine, 0 for the others.", ("state",)
 )
-vlm_up = StateGauge("ocr_vlm_up", "1 if vLLM is ready, else 0; no sample if the engine does not use it.")
-vlm_state = StateGauge("ocr_vlm_state", "1 for the current state of vLLM, 0 for the others.", ("state",))
+vlm_up = StateGauge(
+    "ocr_vlm_up",
+    "1 if the vLLM server is ready, else 0; no sample if the engine does not use it.",
+    ("server",),
+)
+vlm_state = StateGauge(
+    "ocr_vlm_state", "1 for the current state of a vLLM server, 0 for the others.", ("server", "state")
+)
 requests_in_flight = StateGauge("ocr_requests_in_flight", "Requests for documents that are not answered yet.")
 requests_waiting = StateGauge(
     "ocr_requests_waiting",
@@ -159,9 +165,11 @@ def _of_engine(engine: Engine) -> Iterator[Metric]:
     versions = (__version__, engine.name, engine.version or "", platform.python_version())
     yield build_info.each({versions: 1})
     yield engine_state.one_of(EngineState, engine.state)
-    state = engine.vlm.state
-    yield vlm_up.of(None if state is VlmState.DISABLED else float(state is VlmState.READY))
-    yield vlm_state.one_of(VlmState, state)
+    servers = engine.vlm.servers
+    yield vlm_up.each({(server.url or "",): float(server.state is VlmState.READY) for server in servers})
+    yield vlm_state.each(
+        {(server.url or "", state): float(server.state is state) for server in servers for state in VlmState}
+    )
 
 
 def _of_admission(admission: Admission) -> Iterator[Metric]:

@@ -29,11 +29,11 @@ class VlmState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VlmStatus:
-    """Result of the last check of the vLLM server.
+    """Result of the last check of a vLLM server, or of the best of several.
 
     url: without credentials. model: name of the served model. max_length: its tokens for a block, image and
     text together; None if unknown. latency: seconds of the last successful check. error: last error, until a
-    check succeeds.
+    check succeeds. servers: the statuses of all servers, if the engine sends its calls to several.
     """
 
     state: VlmState = VlmState.DISABLED
@@ -42,6 +42,7 @@ class VlmStatus:
     max_length: int | None = None
     latency: float | None = None
     error: str | None = None
+    servers: tuple["VlmStatus", ...] = ()
 
 
 class Engine(Protocol):

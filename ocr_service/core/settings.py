@@ -36,3 +36,19 @@ def http_url(url: str | None) -> str | None:
         if parts.scheme not in ("http", "https") or not name or parts.port == 0:
             raise ValueError("it must be a URL such as http://127.0.0.1:8080/v1")
     return url
+
+
+def split_urls(urls: str) -> list[str]:
+    """Split a list of URLs at its commas."""
+    return [url for part in urls.split(",") if (url := part.strip())]
+
+
+def http_urls(urls: str | None) -> str | None:
+    """Validate a setting that lists the URLs of servers of one kind."""
+    if urls is not None:
+        listed = [http_url(url) or "" for url in split_urls(urls)]
+        if not listed:
+            raise ValueError("it must be a URL such as http://127.0.0.1:8080/v1")
+        if len({without_credentials(url).rstrip("/") for url in listed}) < len(listed):
+            raise ValueError("it names a server twice")
+    return urls

@@ -17,7 +17,7 @@ from ocr_service.preflight.gpu import check_gpu
 from ocr_service.preflight.machine import check_machine
 from ocr_service.preflight.models import check_models
 from ocr_service.preflight.reading import check_page
-from ocr_service.preflight.server import check_server
+from ocr_service.preflight.server import check_servers
 from ocr_service.preflight.vllm_command import VllmCommand, check_arguments, vllm_command
 
 
@@ -40,8 +40,8 @@ def _check_vllm(command: VllmCommand, environment: Mapping[str, str]) -> Iterato
     if command.words:
         yield from check_models(command, environment)
         yield check_arguments(command)
-    elif url := environment.get("OCR_VLM_URL"):
-        yield check_server(url, environment)
+    elif urls := environment.get("OCR_VLM_URL"):
+        yield from check_servers(urls, environment)
 
 
 def main() -> None:

@@ -120,28 +120,59 @@ job_callbacks = _counter(
     "ocr_job_callbacks_total", "Calls of the `callback_url` of jobs.", "outcome", ("accepted", "failed")
 )
 
-vlm_calls = _counter(
-    "ocr_vlm_calls_total",
-    "Calls to vLLM, one per block: `answered`, `cancelled` (the page was dropped) or an error code.",
-    "outcome",
-    (
-        "answered",
-        "cancelled",
-        "recognition_failed",
-        "repetition",
-        "truncated",
-        "vlm_timeout",
-        "vlm_unavailable",
-    ),
+_VLM_OUTCOMES = (
+    "answered",
+    "cancelled",
+    "recognition_failed",
+    "repetition",
+    "truncated",
+    "vlm_timeout",
+    "vlm_unavailable",
 )
-vlm_call_duration = _histogram("ocr_vlm_call_duration_seconds", "Time of a call to vLLM, with any outcome.")
+vlm_calls = Counter(
+    "ocr_vlm_calls_total",
+    "Calls to a vLLM server, one per block: `answered`, `cancelled` (the page was dropped) or an error code.",
+    ["server", "outcome"],
+    registry=REGISTRY,
+)
+vlm_call_duration = _histogram(
+    "ocr_vlm_call_duration_seconds", "Time of a call to a vLLM server, with any outcome.", ["server"]
+)
 vlm_retries = _counter(
-    "ocr_vlm_retries_total", "Calls that were repeated because vLLM had closed the connection."
+    "ocr_vlm_retries_total", "Calls that were repeated because vLLM had closed the connection.", "server"
+)
+vlm_failovers = _counter(
+    "ocr_vlm_failovers_total", "Calls that failed at this server and were sent to another one.", "server"
 )
 vlm_hangs = _counter(
-    "ocr_vlm_hangs_total", "Times that vLLM had calls and generated nothing for `OCR_VLM_HANG_TIMEOUT`."
+    "ocr_vlm_hangs_total",
+    "Times that vLLM had calls and generated nothing for `OCR_VLM_HANG_TIMEOUT`.",
+    "server",
 )
-vlm_calls_in_flight = Gauge("ocr_vlm_calls_in_flight", "Calls to vLLM in progress.", registry=REGISTRY)
+vlm_calls_in_flight = Gauge(
+    "ocr_vlm_calls_in_flight", "Calls to a vLLM server in progress.", ["server"], registry=REGISTRY
+)
+
+
+class VlmMetrics:
+    """The series of one vLLM server, all of which are 0 before its first call.
+
+    server: its URL without credentials.
+    """
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self.in_flight = vlm_calls_in_flight.labels(server)
+        self.duration = vlm_call_duration.labels(server)
+        self.retries = vlm_retries.labels(server)
+        self.failovers = vlm_failovers.labels(server)
+        self.hangs = vlm_hangs.labels(server)
+        for outcome in _VLM_OUTCOMES:
+            self.calls(outcome)
+
+    def calls(self, outcome: str) -> Counter:
+        """Return the counter of the calls with this outcome."""
+        return vlm_calls.labels(self._server, outcome)
 
 
 def create_series(routes: Iterable[str], statuses: Sequence[int], engine: str) -> None:

@@ -46,7 +46,7 @@ async def test_series_of_the_alerts_exist_before_the_first_request() -> None:
     assert {route for route, _ in counts} == reading
     assert {status for _, status in counts} > {"200", "304", "499", "500", "503", "504"}
     assert set(counts.values()) == {0}
-    for name in ("pages", "blocks", "cache_lookups", "documents_stored", "vlm_calls", "vlm_retries"):
+    for name in ("pages", "blocks", "cache_lookups", "documents_stored"):
         assert seen.of(f"ocr_{name}_total")
     assert seen.of("ocr_request_duration_seconds_count")
 
@@ -202,20 +202,28 @@ async def test_stored_documents_are_counted_by_status(tmp_path: Path) -> None:
 async def test_absent_parts_have_no_values() -> None:
     async with serving(ScriptedEngine()) as client:
         seen = await scrape(client)
-    for name in ("storage_up", "spool_documents", "vlm_up", "cache_memory_bytes", "gpu_utilization_ratio"):
+    for name in (
+        "storage_up",
+        "spool_documents",
+        "vlm_up",
+        "vlm_state",
+        "cache_memory_bytes",
+        "gpu_utilization_ratio",
+    ):
         assert f"# TYPE ocr_{name} gauge" in seen.text
         assert not seen.of(f"ocr_{name}")
-    assert seen.of("ocr_vlm_state")[("disabled",)] == 1
 
 
 @pytest.mark.parametrize("state", [VlmState.READY, VlmState.STARTING, VlmState.UNAVAILABLE])
 async def test_vlm_state_is_exported(state: VlmState) -> None:
     engine = ScriptedEngine()
-    engine.vlm = VlmStatus(state)
+    servers = VlmStatus(state, "http://a/v1"), VlmStatus(VlmState.READY, "http://b/v1")
+    engine.vlm = VlmStatus(VlmState.READY, "http://b/v1", servers=servers)
     async with serving(engine) as client:
         seen = await scrape(client)
-    assert seen.of("ocr_vlm_up") == {(): float(state is VlmState.READY)}
-    assert {series for series, value in seen.of("ocr_vlm_state").items() if value} == {(state,)}
+    assert seen.of("ocr_vlm_up") == {("http://a/v1",): float(state is VlmState.READY), ("http://b/v1",): 1}
+    current = {tuple(series) for series, value in seen.of("ocr_vlm_state").items() if value}
+    assert current == {("http://a/v1", state), ("http://b/v1", "ready")}
 
 
 async def test_engine_and_version_are_exported() -> None:

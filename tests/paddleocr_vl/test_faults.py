@@ -48,6 +48,7 @@ async def test_page_is_read_when_vllm_is_healthy(vllm: Vllm, start_engine: Start
         detail = await client.get("/health/vllm")
         assert detail.status_code == 200
         seen = detail.json()
+        assert seen.pop("servers") == [seen]
         assert seen.pop("latency_ms") > 0
         assert seen == {
             "status": "ready",
@@ -137,7 +138,7 @@ async def test_hung_engine_ends_its_calls_and_readiness(vllm: RunningVllm, start
         await until(vllm, lambda stats: stats["calls"] == before + BLOCKS)
         while not request.done():
             # The watch does this every 3 seconds.
-            await engine._watch.check()
+            await engine._vlm.check()
             await asyncio.sleep(0)
         answer = await request
         assert (answer.status_code, answer.json()["code"]) == (503, "vlm_unavailable")

@@ -9,18 +9,19 @@ import pytest
 
 from ocr_service.core.errors import RecognitionFailed, VlmTimeout
 from ocr_service.engines.paddleocr_vl.page_calls import CallOptions, Crop, PageCalls
-from ocr_service.engines.paddleocr_vl.vlm_client import Completion, VlmClient
+from ocr_service.engines.paddleocr_vl.vlm_client import Completion
+from ocr_service.engines.paddleocr_vl.vlm_pool import VlmPool
 
 pytestmark = pytest.mark.anyio
 
 
 class Client:
-    """Stands in for `VlmClient`: returns or raises the given outcomes in order."""
+    """Stands in for `VlmPool`: returns or raises the given outcomes in order."""
 
     def __init__(self, *outcomes: str | Exception) -> None:
         self._outcomes = list(outcomes)
 
-    async def complete(self, body: bytes) -> Completion:
+    async def complete(self, _: str, body: bytes) -> Completion:
         outcome = self._outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
@@ -35,7 +36,7 @@ def encode(pixels: object) -> Crop:
 
 def page_calls(*outcomes: str | Exception) -> tuple[PageCalls, threading.Semaphore]:
     cores = threading.Semaphore(1)
-    client = cast(VlmClient, Client(*outcomes))
+    client = cast(VlmPool, Client(*outcomes))
     return PageCalls(client, asyncio.get_running_loop(), encode, CallOptions("model"), cores), cores
 
 

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ocr_service.core.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
-from ocr_service.engines.paddleocr_vl.vlm_client import Completion, VlmAddress, VlmClient
+from ocr_service.engines.paddleocr_vl.vlm_address import VlmAddress
+from ocr_service.engines.paddleocr_vl.vlm_client import Completion, VlmClient
 
 pytestmark = pytest.mark.anyio
 

@@ -13,11 +13,12 @@ import httpx
 import pytest
 
 from ocr_service.core.engine import VlmState
-from ocr_service.core.errors import RecognitionFailed, VlmUnavailable
-from ocr_service.engines.paddleocr_vl.vlm_client import VlmAddress, VlmClient
+from ocr_service.core.errors import RecognitionFailed
+from ocr_service.engines.paddleocr_vl.vlm_address import VlmAddress
+from ocr_service.engines.paddleocr_vl.vlm_client import VlmClient
 from ocr_service.engines.paddleocr_vl.vlm_watch import VlmWatch
 from ocr_service.preflight.findings import Outcome
-from ocr_service.preflight.server import check_server
+from ocr_service.preflight.server import check_servers
 from ocr_service.preflight.vllm_command import check_arguments, vllm_command
 from tests.real_vllm.requests import REQUESTS, Request, completion, picture
 from tests.real_vllm.running import VENV, RunningRealVllm, engine_of
@@ -82,7 +83,7 @@ def test_arguments_of_start_sh_are_accepted(real: RunningRealVllm) -> None:
 
 @pytest.mark.parametrize(("key", "outcome"), [(KEY, Outcome.PASS), ("wrong", Outcome.FAIL)])
 def test_preflight_checks_the_server(real: RunningRealVllm, key: str, outcome: Outcome) -> None:
-    finding = check_server(real.api, {"OCR_VLM_API_KEY": key})
+    [finding] = check_servers(real.api, {"OCR_VLM_API_KEY": key})
     assert finding.outcome is outcome, finding
 
 
@@ -93,8 +94,8 @@ async def state_of(watch: VlmWatch) -> VlmState:
 async def test_wrong_key_is_reported_at_once(real: RunningRealVllm) -> None:
     client = VlmClient(VlmAddress(real.api, "wrong"), 300, 8)
     watch = VlmWatch(client)
-    with pytest.raises(VlmUnavailable, match=r"unavailable.*401; OCR_VLM_API_KEY must be its key"):
-        await watch.ensure_ready()
+    await watch.check()
+    assert watch.status.error is not None and "401; OCR_VLM_API_KEY must be its key" in watch.status.error
     assert watch.status.state is VlmState.UNAVAILABLE
     await watch.close()
     await client.close()
@@ -123,7 +124,7 @@ async def test_stopped_engine_is_noticed(real: RunningRealVllm) -> None:
     watch = VlmWatch(client, interval=0.5, hung_after=3)
     checking = asyncio.create_task(watch.run())
     try:
-        await watch.ensure_ready()
+        await watch.check()
         assert watch.status.max_length == 16_384
         engine = engine_of(real.process.pid)
         os.kill(engine, signal.SIGSTOP)

@@ -223,6 +223,15 @@ def test_invalid_custom_command_starts_nothing(venv: Path) -> None:
     assert run.returncode != 0 and run.stdout == ""
 
 
+def test_vllm_without_the_service_finds_the_models(venv: Path) -> None:
+    weights = venv / "models/PaddleOCR-VL-1.6"
+    weights.mkdir(parents=True)
+    cache = venv / "cache"
+    command = launched(venv, MODELS_DIR=str(weights.parent), PADDLE_PDX_CACHE_HOME=str(cache))
+    assert command[:3] == ["vllm", "serve", f"{cache}/official_models/PaddleOCR-VL-1.6"]
+    assert "there is no folder" in run_start_vllm(venv, MODELS_DIR=str(venv / "nowhere")).stderr
+
+
 def test_invalid_models_dir_stops_the_start(venv: Path) -> None:
     models, cache = venv / "models", venv / "cache"
     assert "there is no folder" in refused(MODELS_DIR=str(models), PADDLE_PDX_CACHE_HOME=str(cache))

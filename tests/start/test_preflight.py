@@ -17,7 +17,7 @@ from ocr_service.preflight.findings import Finding, Outcome
 from ocr_service.preflight.gpu import check_gpu
 from ocr_service.preflight.machine import check_machine
 from ocr_service.preflight.models import SUMS, check_models, layout_model
-from ocr_service.preflight.server import check_server
+from ocr_service.preflight.server import check_servers
 from ocr_service.preflight.vllm_command import VllmCommand, check_arguments
 from tests.running import FAST, ROOT, RunningVllm, free_port, start_environment
 from tests.stand_ins.nvml import StandInGpu, StandInNvml
@@ -216,14 +216,28 @@ def test_arguments_of_vllm(tmp_path: Path, script: str | None, outcome: Outcome,
 
 def test_vllm_server_elsewhere() -> None:
     with RunningVllm(*FAST, "--api-key", "right") as vllm:
-        finding = check_server(vllm.api, {"OCR_VLM_API_KEY": "right"})
-        assert finding.outcome is Outcome.PASS
+        [finding] = check_servers(vllm.api, {"OCR_VLM_API_KEY": "right"})
+        assert (finding.outcome, finding.check) == (Outcome.PASS, "vLLM server")
         assert finding.detail == f"{vllm.api} serves PaddleOCR-VL-1.6-0.9B, with 16384 tokens a block"
-        finding = check_server(vllm.api, {"OCR_VLM_API_KEY": "wrong"})
+        [finding] = check_servers(vllm.api, {"OCR_VLM_API_KEY": "wrong"})
         assert finding.detail.endswith("answers 401") and "OCR_VLM_API_KEY" in str(finding.action)
         vllm.serve_as("another-model")
-        assert "serves no PaddleOCR-VL" in check_server(vllm.api, {"OCR_VLM_API_KEY": "right"}).detail
-    assert "refused" in check_server(f"http://127.0.0.1:{free_port()}/v1", {}).detail
+        [finding] = check_servers(vllm.api, {"OCR_VLM_API_KEY": "right"})
+        assert "serves no PaddleOCR-VL" in finding.detail
+    [finding] = check_servers(f"http://127.0.0.1:{free_port()}/v1", {})
+    assert "refused" in finding.detail
+
+
+def test_several_vllm_servers_elsewhere() -> None:
+    with RunningVllm(*FAST) as first, RunningVllm(*FAST) as second:
+        absent = f"http://me:secret@127.0.0.1:{free_port()}/v1"
+        findings = list(check_servers(f"{first.api}, {second.api},{absent}", {}))
+        assert [finding.outcome for finding in findings] == [Outcome.PASS, Outcome.PASS, Outcome.FAIL]
+        assert findings[2].check == "vLLM server 3" and "secret" not in str(findings[2])
+        second.serve_as("PaddleOCR-VL-0.9B")
+        *_, last = check_servers(f"{first.api},{second.api}", {})
+        assert last.outcome is Outcome.FAIL
+        assert last.detail == "they serve PaddleOCR-VL-0.9B, PaddleOCR-VL-1.6-0.9B"
 
 
 def preflight(*options: str, prefix: tuple[str, ...] = (), **settings: str) -> tuple[int, dict[str, Any]]:

@@ -161,6 +161,8 @@ def test_secrets_are_hidden_in_repr() -> None:
         "http://host:port/v1",
         "http://[bad/v1",
         "http://a..b/v1",
+        "http://a/v1,ftp://b/v1",
+        "http://a/v1, http://a/v1/",
     ],
 )
 def test_invalid_url_is_refused_and_not_quoted(url: str) -> None:
@@ -168,6 +170,11 @@ def test_invalid_url_is_refused_and_not_quoted(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^OCR_VLM_URL: ") as refusal:
         load_settings({"OCR_VLM_URL": with_password})
     assert "SECRET" not in str(refusal.value)
+
+
+def test_several_vllm_servers() -> None:
+    settings = load_settings({"OCR_VLM_URL": "http://a:8000/v1, https://b/v1,"})
+    assert settings.vlm.api_urls == ("http://a:8000/v1", "https://b/v1")
 
 
 def test_empty_variable_counts_as_absent() -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -140,8 +140,8 @@ class Readiness(Answer):
     reasons: list[str] = Field(description="Reasons, if it is not ready.", examples=[[]])
 
 
-class VlmHealth(Answer):
-    """State of the vLLM server, from its last check."""
+class VlmServerHealth(Answer):
+    """State of one vLLM server, from its last check."""
 
     status: VlmState = Field(description="State of the server.", examples=["ready"])
     url: str | None = Field(
@@ -157,10 +157,34 @@ class VlmHealth(Answer):
     error: str | None = Field(description="Last error, or null.", examples=["Connection refused"])
 
     @classmethod
+    def of(cls, vlm: VlmStatus) -> "VlmServerHealth":
+        """Make the answer."""
+        return cls(**_health_of(vlm))
+
+
+class VlmHealth(VlmServerHealth):
+    """State of the vLLM server; of several, the state of the first one in the best state."""
+
+    servers: list[VlmServerHealth] = Field(
+        description="All servers, in the order of `OCR_VLM_URL`.",
+        examples=[[]],
+    )
+
+    @classmethod
     def of(cls, vlm: VlmStatus) -> "VlmHealth":
         """Make the answer."""
-        latency = None if vlm.latency is None else round(vlm.latency * 1000, 1)
-        return cls(status=vlm.state, url=vlm.url, model=vlm.model, latency_ms=latency, error=vlm.error)
+        return cls(**_health_of(vlm), servers=[VlmServerHealth.of(server) for server in vlm.servers])
+
+
+def _health_of(vlm: VlmStatus) -> dict[str, Any]:
+    latency = None if vlm.latency is None else round(vlm.latency * 1000, 1)
+    return {
+        "status": vlm.state,
+        "url": vlm.url,
+        "model": vlm.model,
+        "latency_ms": latency,
+        "error": vlm.error,
+    }
 
 
 class Version(Answer):

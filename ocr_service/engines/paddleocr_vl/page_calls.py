@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from ocr_service.core.errors import IncompleteText, OcrError, RecognitionFailed, Repetition, bare
 from ocr_service.engines.paddleocr_vl.block_texts import BlockText, new_mark
 from ocr_service.engines.paddleocr_vl.repetition import VLLM_DETECTION
-from ocr_service.engines.paddleocr_vl.vlm_client import Completion, VlmClient
+from ocr_service.engines.paddleocr_vl.vlm_client import Completion
+from ocr_service.engines.paddleocr_vl.vlm_pool import VlmPool
 
 log = logging.getLogger(__name__)
 
@@ -85,13 +86,13 @@ class PageCalls:
 
     def __init__(
         self,
-        client: VlmClient,
+        vlm: VlmPool,
         loop: asyncio.AbstractEventLoop,
         encode: Callable[[Any], Crop],
         options: CallOptions,
         cores: threading.Semaphore,
     ) -> None:
-        self._client = client
+        self._vlm = vlm
         self._loop = loop
         self._encode = encode
         self._options = options
@@ -168,13 +169,13 @@ class PageCalls:
         return {"model": self._options.model, **limited, **detection}
 
     async def _complete(self, request: _Request) -> Completion:
-        first = await self._client.complete(request.body())
+        first = await self._vlm.complete(self._options.model, request.body())
         penalty = self._options.retry_penalty
         if penalty is None or not isinstance(BlockText.of(first).error, Repetition):
             return first
         again = replace(request, parameters={**request.parameters, "repetition_penalty": penalty})
         try:
-            second = await self._client.complete(again.body())
+            second = await self._vlm.complete(self._options.model, again.body())
         except OcrError:
             return first
         return first if BlockText.of(second).error else second

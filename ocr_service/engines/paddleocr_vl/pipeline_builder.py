@@ -66,7 +66,7 @@ def build(settings: PaddleOcrVlSettings, vlm: VlmSettings, models: ModelThread) 
         official = paddleocr.PaddleOCRVL(
             pipeline_version=settings.pipeline_version,
             vl_rec_backend="vllm-server",
-            vl_rec_server_url=vlm.api_url,
+            vl_rec_server_url=vlm.api_urls[0],
             vl_rec_api_model_name=_ANY_MODEL_NAME,
             engine=settings.layout_engine,
             device=settings.device,

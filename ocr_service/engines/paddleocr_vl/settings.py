@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from ocr_service.core.settings import SettingsGroup, env_prefix, http_url
+from ocr_service.core.settings import SettingsGroup, env_prefix, http_urls, split_urls
 from ocr_service.engines.paddleocr_vl.presence import DEFAULT_VLM_URL
 
 ImageFormat = Literal["jpeg", "png"]
@@ -55,11 +55,12 @@ class VlmSettings(SettingsGroup):
 
     model_config = env_prefix("OCR_VLM_")
 
-    url: Annotated[str | None, AfterValidator(http_url)] = Field(
+    url: Annotated[str | None, AfterValidator(http_urls)] = Field(
         None,
         repr=False,
-        description=f"URL of the vLLM API. Empty: `{DEFAULT_VLM_URL}`. If it is set, `auto` chooses "
-        "PaddleOCR-VL, provided that this is installed.",
+        description=f"URL of the vLLM API, or of several servers with the same model and key, separated by "
+        f"commas. Empty: `{DEFAULT_VLM_URL}`. If it is set, `auto` chooses PaddleOCR-VL, provided that this "
+        "is installed.",
     )
     not_started: str | None = Field(
         None,
@@ -85,7 +86,10 @@ class VlmSettings(SettingsGroup):
         None, gt=0, description="Process that restarts vLLM. `start.sh` sets it if it starts vLLM."
     )
     max_concurrency: int = Field(
-        256, ge=1, le=4096, description="Maximum blocks at vLLM at the same time. Further blocks wait."
+        256,
+        ge=1,
+        le=4096,
+        description="Maximum blocks at one vLLM server at the same time. Further blocks wait.",
     )
     image_format: ImageFormat = Field(
         "jpeg",
@@ -107,9 +111,9 @@ class VlmSettings(SettingsGroup):
     )
 
     @property
-    def api_url(self) -> str:
-        """The URL of the vLLM API, set or default."""
-        return self.url or DEFAULT_VLM_URL
+    def api_urls(self) -> tuple[str, ...]:
+        """The URLs of the vLLM API, set or default."""
+        return tuple(split_urls(self.url or DEFAULT_VLM_URL))
 
     @property
     def reason_not_started(self) -> str | None:

@@ -12,13 +12,11 @@ import os
 import re
 import socket
 import time
-from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
@@ -30,7 +28,7 @@ from ocr_service.core.errors import (
     VlmTimeout,
     VlmUnavailable,
 )
-from ocr_service.core.settings import without_credentials
+from ocr_service.engines.paddleocr_vl.vlm_address import VlmAddress
 from ocr_service.engines.paddleocr_vl.vlm_refusals import refusal_reason, status_error
 from ocr_service.telemetry import metrics, tracing
 
@@ -52,62 +50,6 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class VlmAddress:
-    """Address of vLLM. url: OpenAI-compatible API, such as http://127.0.0.1:8080/v1. api_key: or None."""
-
-    url: str = field(repr=False)
-    api_key: str | None = field(default=None, repr=False)
-
-    @property
-    def without_credentials(self) -> str:
-        """The address without user, password and query, for logs and /health."""
-        return without_credentials(self.url)
-
-    @property
-    def span_attributes(self) -> Mapping[str, str | int | None]:
-        """Attributes of the span of a call, as in the OpenTelemetry conventions for generative AI."""
-        parts = urlsplit(self.url)
-        return {
-            "gen_ai.operation.name": "chat",
-            "server.address": parts.hostname,
-            "server.port": parts.port,
-        }
-
-    @property
-    def authorization(self) -> dict[str, str]:
-        """The Authorization header: from the key, or from the user and password in the address."""
-        parts = urlsplit(self.url)
-        if self.api_key:
-            return {"Authorization": f"Bearer {self.api_key}"}
-        if parts.username is None:
-            return {}
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        return {"Authorization": f"Basic {b64encode(user.encode()).decode()}"}
-
-    def api(self, path: str) -> str:
-        """Return the address of an API endpoint."""
-        return self._below(urlsplit(self.url).path.rstrip("/"), path)
-
-    @property
-    def health(self) -> str:
-        """The address of vLLM's health check, which is not below the path of the API."""
-        return self._below(self._root, "health")
-
-    @property
-    def metrics(self) -> str:
-        """The address of vLLM's metrics, which lie beside its health check."""
-        return self._below(self._root, "metrics")
-
-    @property
-    def _root(self) -> str:
-        return urlsplit(self.url).path.rstrip("/").removesuffix("/v1")
-
-    def _below(self, folder: str, name: str) -> str:
-        parts = urlsplit(self.url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2], path=f"{folder}/{name}").geturl()
-
-
-@dataclass(frozen=True, slots=True)
 class Completion:
     """The text of a block. finish_reason: of vLLM; with another reason than `STOP`, the text is not whole."""
 
@@ -115,12 +57,17 @@ class Completion:
     finish_reason: str = STOP
 
 
+class VlmNotReached(VlmUnavailable):
+    """The server has not seen the call."""
+
+
 class VlmClient:
-    """Sends chat completions to vLLM.
+    """Sends chat completions to one vLLM server.
 
     timeout: maximum seconds of one call. max_concurrency: maximum number of calls in flight; more calls wait
     in order. A client belongs to one event loop; connections open with the first call.
-    sent, answered: number of calls so far. Calls are numbered in the order in which they are sent.
+    pending: number of calls that wait or are in flight. sent, answered: number of calls so far. Calls are
+    numbered in the order in which they are sent.
     """
 
     def __init__(self, address: VlmAddress, timeout: float, max_concurrency: int) -> None:
@@ -131,7 +78,8 @@ class VlmClient:
         self._lost_reason: str | None = None
         self._last_refusal: str | None = None
         self._deadlines: dict[int, asyncio.Timeout] = {}
-        self.sent = self.answered = 0
+        self.pending = self.sent = self.answered = 0
+        self.metrics = metrics.VlmMetrics(address.without_credentials)
         # Number of calls that timed out.
         self._expired = 0
 
@@ -144,17 +92,13 @@ class VlmClient:
         """Return the text of the VLM; cancellation closes the connection, so that vLLM frees its slot.
 
         body: a chat completion request, as JSON. Raises VlmUnavailable, VlmTimeout, or RecognitionFailed if
-        vLLM refuses this image.
+        vLLM refuses this image; VlmNotReached if it has not seen the call.
         """
-        answered, expired = self.answered, self._expired
-        async with self._slots:
-            if self._lost_reason is not None or (self.answered == answered and self._expired > expired):
-                # All calls that ended while this one waited have timed out: fail it without another wait.
-                raise self._timeout_error()
-            with _counted() as call, tracing.call("chat", self.address.span_attributes):
-                completion = await self._complete_or_raise(body)
-                call.outcome = _OUTCOMES.get(completion.finish_reason, Truncated.code)
-                return completion
+        self.pending += 1
+        try:
+            return await self._complete_in_turn(body)
+        finally:
+            self.pending -= 1
 
     async def get(self, url: str, max_seconds: float) -> tuple[int, bytes]:
         """Send a GET request, for health checks; raises ClientError, OSError or TimeoutError."""
@@ -190,16 +134,44 @@ class VlmClient:
         if self._session is not None:
             await self._session.close()
 
+    async def _complete_in_turn(self, body: bytes) -> Completion:
+        answered, expired = self.answered, self._expired
+        async with self._slots:
+            if self._lost_reason is not None:
+                raise VlmNotReached(self._lost_detail)
+            if self.answered == answered and self._expired > expired:
+                # All calls that ended while this one waited have timed out: fail it without another wait.
+                raise self._timeout_error()
+            with self._counted() as call, tracing.call("chat", self.address.span_attributes):
+                completion = await self._complete_or_raise(body)
+                call.outcome = _OUTCOMES.get(completion.finish_reason, Truncated.code)
+                return completion
+
+    @contextmanager
+    def _counted(self) -> Iterator["_CountedCall"]:
+        """Count one call in the metrics, with the outcome that the caller sets or the code of its error."""
+        call, started = _CountedCall(), time.perf_counter()
+        try:
+            with self.metrics.in_flight.track_inprogress():
+                yield call
+        except OcrError as error:
+            call.outcome = error.code
+            raise
+        finally:
+            self.metrics.calls(call.outcome).inc()
+            self.metrics.duration.observe(time.perf_counter() - started)
+
     async def _complete_or_raise(self, body: bytes) -> Completion:
         try:
             completion = await self._complete_in_time(body)
         except aiohttp.ServerTimeoutError as error:
-            raise VlmUnavailable("The vLLM server cannot be reached: no connection in time.") from error
+            raise VlmNotReached("The vLLM server cannot be reached: no connection in time.") from error
         except TimeoutError:
             self._expired += 1
             raise self._timeout_error() from None
         except (aiohttp.ClientError, OSError) as error:
-            raise VlmUnavailable(f"The vLLM server cannot be reached: {failure_reason(error)}.") from error
+            kind = VlmNotReached if isinstance(error, aiohttp.ClientConnectorError) else VlmUnavailable
+            raise kind(f"The vLLM server cannot be reached: {failure_reason(error)}.") from error
         self.answered += 1
         return completion
 
@@ -219,7 +191,7 @@ class VlmClient:
         except (aiohttp.ClientError, OSError) as error:
             if not _broke_before_answer(error):
                 raise
-            metrics.vlm_retries.inc()
+            self.metrics.retries.inc()
             answer = await self._post(body)
         async with answer:
             content = await answer.read()
@@ -258,30 +230,19 @@ class VlmClient:
             )
         return self._session
 
+    @property
+    def _lost_detail(self) -> str:
+        return f"The vLLM server has stopped answering: {self._lost_reason}."
+
     def _timeout_error(self) -> OcrError:
         if self._lost_reason is not None:
-            return VlmUnavailable(f"The vLLM server has stopped answering: {self._lost_reason}.")
+            return VlmUnavailable(self._lost_detail)
         return VlmTimeout(f"The vLLM server did not answer within {self._timeout:g} s.")
 
 
 @dataclass(slots=True)
 class _CountedCall:
     outcome: str = "cancelled"
-
-
-@contextmanager
-def _counted() -> Iterator[_CountedCall]:
-    """Count one call in the metrics, with the outcome that the caller sets or the code of its error."""
-    call, started = _CountedCall(), time.perf_counter()
-    try:
-        with metrics.vlm_calls_in_flight.track_inprogress():
-            yield call
-    except OcrError as error:
-        call.outcome = error.code
-        raise
-    finally:
-        metrics.vlm_calls.labels(call.outcome).inc()
-        metrics.vlm_call_duration.observe(time.perf_counter() - started)
 
 
 def _broke_before_answer(error: Exception) -> bool:

@@ -16,7 +16,6 @@ from ocr_service.engines.paddleocr_vl.presence import MODEL_FAMILY, ServedModel,
 from ocr_service.engines.paddleocr_vl.vlm_client import VlmClient, failure_reason
 from ocr_service.engines.paddleocr_vl.vlm_progress import VlmProgress
 from ocr_service.engines.paddleocr_vl.vlm_refusals import key_hint
-from ocr_service.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -83,13 +82,6 @@ class VlmWatch:
         while True:
             await self.check()
             await asyncio.sleep(self._interval)
-
-    async def ensure_ready(self) -> None:
-        """Return if the server is ready; if not, check again at once, and raise VlmUnavailable."""
-        if self.status.state is not VlmState.READY:
-            await self.check(max_seconds=min(1.0, self._max_seconds))
-        if self.status.state is not VlmState.READY:
-            raise VlmUnavailable(f"The vLLM server is {self.status.state}: {self.status.error}.")
 
     async def check(self, max_seconds: float | None = None) -> None:
         """Check once; concurrent callers share one check, and cancelling one of them does not end it."""
@@ -184,7 +176,7 @@ class VlmWatch:
 
     def _on_hang(self, error: str) -> None:
         if not self._is_hung:
-            metrics.vlm_hangs.inc()
+            self._client.metrics.hangs.inc()
         self._is_hung = True
         self._client.cancel_calls(error)
         self._set_unavailable(error)
