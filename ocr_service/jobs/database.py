@@ -42,10 +42,20 @@ _MIGRATION_LOCK = 7_264_431
 
 
 class Database:
-    """Transactions, each in a thread."""
+    """Transactions and single statements, each in a thread.
 
-    def __init__(self, engine: Engine, threads: int, lock: "FolderLock | None" = None) -> None:
+    transactions: the engine for several statements, if that is another one.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        threads: int,
+        lock: "FolderLock | None" = None,
+        transactions: Engine | None = None,
+    ) -> None:
         self._engine = engine
+        self._transactions = transactions or engine
         self._threads = Workers(threads, "jobs")
         self._lock = lock
 
@@ -58,10 +68,13 @@ class Database:
             pool_size=_CONNECTIONS,
             max_overflow=0,
             pool_pre_ping=True,
+            # BEGIN and COMMIT would be two more round trips for each statement.
+            isolation_level="AUTOCOMMIT",
             hide_parameters=True,
             connect_args=_POSTGRESQL_ARGUMENTS,
         )
-        return cls(engine, _CONNECTIONS)
+        transactions = engine.execution_options(isolation_level="READ COMMITTED")
+        return cls(engine, _CONNECTIONS, transactions=transactions)
 
     @classmethod
     def in_folder(cls, folder: Path) -> "Database":
@@ -82,11 +95,11 @@ class Database:
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction. Raises JobsUnavailable, or IntegrityError for a broken constraint."""
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                return await self._threads.run(self._in_transaction, work)
-        except TimeoutError:
-            raise JobsUnavailable("The database of the jobs does not answer.") from None
+        return await self._run(self._transactions, work)
+
+    async def run_one(self, work: Callable[[Connection], T]) -> T:
+        """Run work of one statement, which needs no transaction; see `run`."""
+        return await self._run(self._engine, work)
 
     async def close(self) -> None:
         """Accept no more transactions, and close the connections when those that run have ended."""
@@ -97,16 +110,12 @@ class Database:
         if self._lock is not None:
             self._lock.release()
 
-    def _in_transaction(self, work: Callable[[Connection], T]) -> T:
+    async def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         try:
-            with self._engine.begin() as connection:
-                return work(connection)
-        except IntegrityError:
-            raise
-        except SQLAlchemyError as error:
-            # The message of the driver can contain the address of the database, and values of a statement.
-            reason = type(getattr(error, "orig", None) or error).__name__
-        raise JobsUnavailable(f"The database of the jobs fails ({reason}).")
+            async with asyncio.timeout(_TIMEOUT):
+                return await self._threads.run(_connected, engine, work)
+        except TimeoutError:
+            raise JobsUnavailable("The database of the jobs does not answer.") from None
 
 
 class FolderLock:
@@ -132,6 +141,18 @@ class FolderLock:
     def release(self) -> None:
         """Let another process use the folder."""
         os.close(self._file)
+
+
+def _connected(engine: Engine, work: Callable[[Connection], T]) -> T:
+    try:
+        with engine.begin() as connection:
+            return work(connection)
+    except IntegrityError:
+        raise
+    except SQLAlchemyError as error:
+        # The message of the driver can contain the address of the database, and values of a statement.
+        reason = type(getattr(error, "orig", None) or error).__name__
+    raise JobsUnavailable(f"The database of the jobs fails ({reason}).")
 
 
 def _configure_sqlite(connection: Any, _: object) -> None:

@@ -102,6 +102,19 @@ class Job(NewJob):
 
 
 @dataclass(frozen=True, slots=True)
+class JobStatus:
+    """A job and its place in the queue.
+
+    jobs_ahead: number of jobs that were submitted before and wait. pages_ahead: number of pages that are left
+    before. Both are 0 if the job is at its end.
+    """
+
+    job: Job
+    jobs_ahead: int = 0
+    pages_ahead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """What an attempt has done so far; see `Job`."""
 

@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ocr_service.core.documents import PageResult
 from ocr_service.core.errors import (
@@ -21,7 +21,7 @@ from ocr_service.core.errors import (
     StorageError,
 )
 from ocr_service.jobs.attempt import ServiceParts
-from ocr_service.jobs.job import Job, JobState, NewJob
+from ocr_service.jobs.job import Job, JobState, JobStatus, NewJob
 from ocr_service.jobs.places import Places
 from ocr_service.jobs.queue_state import QueueState
 from ocr_service.jobs.settings import JobSettings
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ocr_service.jobs.opening import Opened
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _ID = re.compile(r"[0-9a-f]{32}")
 # Retry-After while the database is being opened, in seconds.
@@ -96,8 +98,12 @@ class Jobs:
     async def get(self, job_id: str, owner: str) -> Job:
         """Return a job; raises JobNotFound."""
         store = self._ready().store
-        job = await store.get(job_id, owner) if _ID.fullmatch(job_id) else None
-        return _found(job)
+        return _found(await store.get(job_id, owner) if _ID.fullmatch(job_id) else None)
+
+    async def status(self, job_id: str, owner: str) -> JobStatus:
+        """Return a job and its place in the queue; raises JobNotFound."""
+        store = self._ready().store
+        return _found(await store.status(job_id, owner) if _ID.fullmatch(job_id) else None)
 
     async def newest(
         self, owner: str, limit: int, before: str | None = None, state: JobState | None = None
@@ -109,10 +115,6 @@ class Jobs:
     async def batch(self, owner: str, batch: str, limit: int) -> Sequence[Job]:
         """Return the jobs of an owner that share a label."""
         return await self._ready().store.batch(owner, batch, limit)
-
-    async def ahead(self, job: Job) -> tuple[int, int]:
-        """Return how many jobs were submitted before and wait, and how many pages are left before it."""
-        return await self._ready().store.ahead(job)
 
     async def cancel(self, job_id: str, owner: str) -> Job:
         """Cancel an open job, or delete one that has ended with its result; raises JobNotFound."""
@@ -279,10 +281,10 @@ class Jobs:
             await asyncio.sleep(_STATE_SECONDS)
 
 
-def _found(job: Job | None) -> Job:
-    if job is None:
+def _found(found: T | None) -> T:
+    if found is None:
         raise JobNotFound("There is no job with this id, or its result was kept for long enough.")
-    return job
+    return found
 
 
 def _load() -> "Callable[[JobSettings, Places, ServiceParts], Awaitable[Opened]]":

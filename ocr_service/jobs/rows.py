@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import RowMapping
-
-from ocr_service.jobs.job import Job, JobEngine, JobError, JobState, NewJob, Progress
+from ocr_service.jobs.job import Job, JobEngine, JobError, JobState, JobStatus, NewJob, Progress
 
 _LISTS = ("pages", "done", "failed")
-_ONLY_IN_ROWS = ("total", "done_count", "due", "lease", "callback_due", "callback_tries")
+_OF_JOBS = tuple(Job.__dataclass_fields__)
 
 
 def row_of(new: NewJob) -> dict[str, Any]:
@@ -46,9 +44,9 @@ def error_column(error: JobError | None) -> str | None:
     return json.dumps(asdict(error)) if error else None
 
 
-def job_of(row: RowMapping | Mapping[str, Any]) -> Job:
+def job_of(row: Mapping[str, Any]) -> Job:
     """Return the job of a row."""
-    values = {name: value for name, value in row.items() if name not in _ONLY_IN_ROWS}
+    values = {name: row[name] for name in _OF_JOBS}
     lists = {name: tuple(json.loads(values[name])) for name in _LISTS}
     parsed = {
         "asked": json.loads(values["asked"]),
@@ -58,3 +56,8 @@ def job_of(row: RowMapping | Mapping[str, Any]) -> Job:
         "error": JobError(**json.loads(values["error"])) if values["error"] else None,
     }
     return Job(**{**values, **lists, **parsed})
+
+
+def status_of(row: Mapping[str, Any]) -> JobStatus:
+    """Return the job of a row and its place in the queue."""
+    return JobStatus(job_of(row), int(row["jobs_ahead"]), int(row["pages_ahead"]))

@@ -11,7 +11,8 @@ from ocr_service.core.errors import JobsUnavailable, OcrError
 from ocr_service.jobs.attempt import Attempt, Ended, Outcome, ServiceParts
 from ocr_service.jobs.files import JobFiles
 from ocr_service.jobs.job import Job, Progress
-from ocr_service.jobs.store import LEASE_SECONDS, JobStore
+from ocr_service.jobs.statements import LEASE_SECONDS
+from ocr_service.jobs.store import JobStore
 from ocr_service.telemetry import metrics
 from ocr_service.telemetry.request_context import request_id
 
@@ -178,8 +179,10 @@ class Runner:
             await self._store.give_back(attempt.job, attempt.progress, outcome.seconds, outcome.counted)
 
     def _ended(self, job_id: str) -> None:
+        if len(self._running) >= self._at_once:
+            # Another job may have waited for the room.
+            self._wake.set()
         running = self._running.pop(job_id)
-        self._wake.set()
         if not running.task.cancelled() and (error := running.task.exception()):
             # Its lease ends, and another attempt begins.
             log.error("an attempt at job %s ended unexpectedly", job_id, exc_info=error)

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from ocr_service.core.errors import JobsUnavailable, TooManyJobs
 from ocr_service.jobs.database import Database
-from ocr_service.jobs.job import Job, JobEngine, JobError, JobState, NewJob, Progress
+from ocr_service.jobs.job import Job, JobEngine, JobError, JobState, JobStatus, NewJob, Progress
 from ocr_service.jobs.settings import JobSettings
 from ocr_service.jobs.store import JobStore
 from ocr_service.jobs.table import jobs
@@ -159,6 +159,19 @@ async def test_limits_of_an_owner(opened: tuple[Database, OpenStore]) -> None:
         await store.add(new_job("e", "b"))
 
 
+async def test_submits_at_once_keep_the_limits_of_their_owner(postgresql: RunningPostgresql) -> None:
+    url = postgresql.new_database()
+    databases = [Database.in_postgresql(url) for _ in range(3)]
+    await databases[0].migrate()
+    stores = [JobStore(database, JobSettings(max=2)) for database in databases]
+    adding = (stores[number % 3].add(new_job(f"job {number}")) for number in range(12))
+    outcomes = await asyncio.gather(*adding, return_exceptions=True)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, TooManyJobs)]
+    assert (len(refused), outcomes.count(None)) == (10, 2)
+    for database in databases:
+        await database.close()
+
+
 async def test_jobs_expire(opened: tuple[Database, OpenStore]) -> None:
     database, store = opened[0], await opened[1](JobSettings())
     await accepted(store, "open")
@@ -209,13 +222,18 @@ async def test_callback_is_due_at_the_end_and_again_after_a_pause(
 
 async def test_position_and_figures(store: JobStore) -> None:
     first, second = [await accepted(store, name) for name in ("a", "b")]
-    assert (await store.ahead(first), await store.ahead(second)) == ((0, 0), (1, 3))
+    assert await store.status("a", "") == JobStatus(first, 0, 0)
+    assert await store.status("b", "") == JobStatus(second, 1, 3)
     job = await store.claim()
     assert job
     await store.renew(job, Progress((1,), (), ENGINE))
-    assert await store.ahead(second) == (0, 2)
+    assert await store.status("b", "") == JobStatus(second, 0, 2)
+    assert await store.status("b", "other") is None
     state = await store.queue_state()
     assert state.jobs == {"running": 1, "pending": 1} and state.oldest is not None and state.oldest >= 0
+    await store.cancel("b", "")
+    ended = await store.status("b", "")
+    assert ended and (ended.jobs_ahead, ended.pages_ahead) == (0, 0)
 
 
 async def test_text_that_a_database_might_refuse(store: JobStore) -> None:

@@ -7,7 +7,7 @@ from pydantic import Field
 from ocr_service.api.answers.document import EXAMPLE_ENGINE, EngineAnswer
 from ocr_service.api.answers.model import EXAMPLE_ID, Answer
 from ocr_service.api.answers.storage import EXAMPLE_STORAGE, StorageAnswer
-from ocr_service.jobs.job import Job, JobError, JobState
+from ocr_service.jobs.job import Job, JobError, JobState, JobStatus
 
 _EXAMPLE_TIME = "2026-03-15T09:41:07Z"
 _EXAMPLE_ERROR = {
@@ -87,13 +87,12 @@ class JobStatusAnswer(JobAnswer):
     )
 
     @classmethod
-    def with_estimate(
-        cls, job: Job, jobs_ahead: int, pages_ahead: int, pages_a_second: float | None
-    ) -> "JobStatusAnswer":
-        """Make the answer. jobs_ahead, pages_ahead: of jobs that were submitted before and are not done."""
-        left = pages_ahead + len(job.pages) - len(job.done)
+    def with_estimate(cls, status: JobStatus, pages_a_second: float | None) -> "JobStatusAnswer":
+        """Make the answer. pages_a_second: recent speed of the service, if it is known."""
+        job = status.job
+        left = status.pages_ahead + len(job.pages) - len(job.done)
         estimate = round(left / pages_a_second, 1) if pages_a_second and job.state.is_open else None
-        position = jobs_ahead + 1 if job.state is JobState.PENDING else None
+        position = status.jobs_ahead + 1 if job.state is JobState.PENDING else None
         return cls(**_values(job), position=position, estimate=estimate)
 
 

@@ -61,7 +61,7 @@ async def submit_job(
     check_jobs(request)
     async with reading.admit(request, waits=False) as admitted:
         job = await _submitted(admitted, callback_url or None)
-        status = await _status_of(admitted.service, job)
+        status = await _status_of(request, job.id)
     location = f"{request.scope.get('root_path', '')}/jobs/{job.id}"
     return Response(status.model_dump_json(), 202, {"Location": location}, "application/json")
 
@@ -89,8 +89,7 @@ async def list_jobs(
 )
 async def get_job(request: Request, job_id: str) -> JobStatusAnswer:
     """Return the state of a job; it is answered to the last, also while the service stops."""
-    service = service_of(request)
-    return await _status_of(service, await service.jobs.get(job_id, owner(request.scope)))
+    return await _status_of(request, job_id)
 
 
 @router.delete(
@@ -187,9 +186,10 @@ async def _submitted(admitted: Admitted, callback_url: str | None) -> Job:
     )
 
 
-async def _status_of(service: Service, job: Job) -> JobStatusAnswer:
-    ahead = await service.jobs.ahead(job) if job.state.is_open else (0, 0)
-    return JobStatusAnswer.with_estimate(job, *ahead, service.admission.slots.pages_a_second)
+async def _status_of(request: Request, job_id: str) -> JobStatusAnswer:
+    service = service_of(request)
+    status = await service.jobs.status(job_id, owner(request.scope))
+    return JobStatusAnswer.with_estimate(status, service.admission.slots.pages_a_second)
 
 
 def _refuse_unless_done(job: Job) -> None:
