@@ -5,9 +5,12 @@ import hashlib
 import hmac
 import json
 from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.fakes.scripted_engine import ScriptedEngine
@@ -21,10 +24,17 @@ SECRET = "secret of the tests"
 
 
 class Receiver:
-    """A server that answers each request with 204; `requests` has the headers and the body of each."""
+    """A server that gives each request the same answer; `requests` has the headers and the body of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n") -> None:
         self.requests: asyncio.Queue[tuple[dict[str, str], bytes]] = asyncio.Queue()
+        self._answer = answer
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[int]:
+        """Listen on loopback, and yield the port."""
+        async with await asyncio.start_server(self.answer, "127.0.0.1", 0) as server:
+            yield server.sockets[0].getsockname()[1]
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
@@ -32,34 +42,81 @@ class Receiver:
         headers = {name.lower(): value for name, value in pairs}
         body = await reader.readexactly(int(headers["content-length"]))
         self.requests.put_nowait((headers, body))
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.write(self._answer)
         await writer.drain()
         writer.close()
 
 
-async def test_caller_is_told_and_can_check_the_signature(tmp_path: Path) -> None:
-    receiver = Receiver()
-    server = await asyncio.start_server(receiver.answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    settings: dict[str, Any] = {
-        "ocr_output_dir": tmp_path,
+def settings(folder: Path, port: int, allowed: str = "127.0.0.1") -> dict[str, Any]:
+    return {
+        "ocr_output_dir": folder,
         "ocr_jobs_callback_secret": SECRET,
-        "ocr_url_allowlist": "127.0.0.1",
+        "ocr_url_allowlist": allowed,
         "ocr_url_ports": port,
     }
-    async with server, serving(ScriptedEngine(), **settings) as client:
+
+
+async def failed_call(client: httpx.AsyncClient) -> None:
+    """Return when a callback has failed; fail if none does."""
+    line = 'ocr_job_callbacks_total{outcome="failed"}'
+    before = value(line, (await client.get("/metrics")).text)
+    async with asyncio.timeout(30):
+        while value(line, (await client.get("/metrics")).text) == before:
+            await asyncio.sleep(0.05)
+
+
+def value(line: str, metrics: str) -> float:
+    return sum(float(each.rpartition(" ")[2]) for each in metrics.splitlines() if each.startswith(line))
+
+
+@pytest.mark.parametrize(("path", "headers"), [("/jobs", {}), ("/ocr", {"Prefer": "respond-async"})])
+async def test_caller_is_told_and_can_check_the_signature(
+    tmp_path: Path, path: str, headers: dict[str, str]
+) -> None:
+    receiver = Receiver()
+    async with receiver.listening() as port, serving(ScriptedEngine(), **settings(tmp_path, port)) as client:
         await is_available(client)
         callback = {"callback_url": f"http://127.0.0.1:{port}/done"}
-        submitted = await client.post("/jobs", params=callback, files={"file": small_png()})
+        submitted = await client.post(path, params=callback, files={"file": small_png()}, headers=headers)
         job = submitted.json()["id"]
         await ended(client, job)
         async with asyncio.timeout(30):
-            headers, body = await receiver.requests.get()
+            got, body = await receiver.requests.get()
     told = json.loads(body)
-    assert (told["id"], told["state"], headers["webhook-id"]) == (job, "done", job)
-    signed = f"{job}.{headers['webhook-timestamp']}.".encode() + body
+    assert (told["id"], told["state"], got["webhook-id"]) == (job, "done", job)
+    signed = f"{job}.{got['webhook-timestamp']}.".encode() + body
     expected = b64encode(hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()).decode()
-    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert got["webhook-signature"] == f"v1,{expected}"
+
+
+async def test_redirect_of_a_callback_is_not_followed(tmp_path: Path) -> None:
+    elsewhere = Receiver()
+    async with elsewhere.listening() as other_port:
+        location = f"Location: http://127.0.0.1:{other_port}/".encode()
+        receiver = Receiver(b"HTTP/1.1 307 Temporary Redirect\r\n" + location + b"\r\n\r\n")
+        async with receiver.listening() as port:
+            ports = f"{port},{other_port}"
+            async with serving(
+                ScriptedEngine(), **settings(tmp_path, port) | {"ocr_url_ports": ports}
+            ) as client:
+                await is_available(client)
+                callback = {"callback_url": f"http://127.0.0.1:{port}/"}
+                await client.post("/jobs", params=callback, files={"file": small_png()})
+                await failed_call(client)
+    assert receiver.requests.qsize() == 1 and elsewhere.requests.empty()
+
+
+async def test_callback_to_an_inner_address_is_not_made(tmp_path: Path) -> None:
+    receiver = Receiver()
+    async with (
+        receiver.listening() as port,
+        serving(ScriptedEngine(), **settings(tmp_path, port, allowed="example.com")) as client,
+    ):
+        await is_available(client)
+        callback = {"callback_url": f"http://127.0.0.1:{port}/"}
+        await client.post("/jobs", params=callback, files={"file": small_png()})
+        await failed_call(client)
+    assert receiver.requests.empty()
 
 
 @pytest.mark.parametrize(

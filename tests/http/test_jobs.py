@@ -11,6 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from ocr_service.api.routes import job_events
 from ocr_service.core.documents import PageResult
 from ocr_service.core.errors import BrokenDocument, EngineUnavailable
 from ocr_service.core.options import Options
@@ -207,6 +208,17 @@ async def test_events_go_on_after_the_last_one_that_the_client_has(tmp_path: Pat
     assert ids == ["id: 1", "id: 2", "id: 3"]
     assert [line for line in later.text.splitlines() if line.startswith("id: ")] == ["id: 3"]
     assert all_events.text.count("event: end") == later.text.count("event: end") == 1
+
+
+async def test_silent_events_send_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert job_events._COMMENT_SECONDS == 15, "gateways end a connection that is silent for longer"
+    monkeypatch.setattr(job_events, "_COMMENT_SECONDS", 0.01)
+    async with serving(GatedEngine(), ocr_output_dir=tmp_path) as client:
+        job = await submitted(client, small_png())
+        async with asyncio.timeout(30), client.stream("GET", f"/jobs/{job}/events") as events:
+            lines = events.aiter_lines()
+            while not (await anext(lines)).startswith(": "):
+                pass
 
 
 async def test_jobs_are_listed_in_pages(tmp_path: Path) -> None:

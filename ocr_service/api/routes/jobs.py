@@ -35,7 +35,7 @@ from ocr_service.jobs.job import Job, JobError, JobState
 router = APIRouter(tags=[openapi.JOBS])
 
 _MAX_LISTED = 100
-_CALLBACK = "callback_url"
+CALLBACK_URL = "callback_url"
 
 States = Literal["pending", "running", "done", "failed", "cancelled"]
 
@@ -165,7 +165,7 @@ async def get_page(request: Request, job_id: str, number: int, images: bool = Tr
 async def _submitted(admitted: Admitted, callback_url: str | None) -> Job:
     query = unique_fields(admitted.request.query_params.multi_items())
     if callback_url is not None:
-        del query[_CALLBACK]
+        del query[CALLBACK_URL]
         admitted.service.jobs.check_callback(callback_url)
     body = await read_body(admitted.body, check_names)
     fields = read_fields(query, body.fields)
