@@ -17,7 +17,7 @@ from ocr_service.bulk.values import Reading, Wanted
 _TIMEOUT = httpx.Timeout(600, connect=10)
 _TEMPORARY = frozenset((429, 502, 503, 504, 507))
 # The service is there and has no room: others are served meanwhile.
-_BUSY = frozenset(("overloaded", "too_many_jobs", "insufficient_storage", "draining"))
+_BUSY = frozenset(("overloaded", "too_many_jobs", "insufficient_storage", "jobs_full", "draining"))
 # Each document would have the same answer.
 _FATAL = frozenset(
     (

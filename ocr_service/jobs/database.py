@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from ocr_service.core.errors import JobsUnavailable
+from ocr_service.core.errors import JobsFull, JobsUnavailable
 from ocr_service.runtime.threads import Workers
 
 T = TypeVar("T")
@@ -34,6 +34,8 @@ _POSTGRESQL_ARGUMENTS = {
     "prepare_threshold": None,
     "application_name": "ocr-service",
 }
+# As SQLite and PostgreSQL name the error.
+_FULL = {"SQLITE_FULL", "53100"}
 # Seconds for a transaction, in case the database hangs.
 _TIMEOUT = 20.0
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -94,7 +96,10 @@ class Database:
         await self.run(_migrate)
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction. Raises JobsUnavailable, or IntegrityError for a broken constraint."""
+        """Run a transaction.
+
+        Raises JobsUnavailable, JobsFull if the disk is full, or IntegrityError for a broken constraint.
+        """
         return await self._run(self._transactions, work)
 
     async def run_one(self, work: Callable[[Connection], T]) -> T:
@@ -150,8 +155,12 @@ def _connected(engine: Engine, work: Callable[[Connection], T]) -> T:
     except IntegrityError:
         raise
     except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        is_full = _FULL & {getattr(cause, name, None) for name in ("sqlite_errorname", "sqlstate")}
         # The message of the driver can contain the address of the database, and values of a statement.
-        reason = type(getattr(error, "orig", None) or error).__name__
+        reason = type(cause).__name__
+    if is_full:
+        raise JobsFull("The disk of the jobs' database is full.")
     raise JobsUnavailable(f"The database of the jobs fails ({reason}).")
 
 

@@ -14,11 +14,13 @@ from ocr_service.core.errors import (
     JobCancelled,
     JobLost,
     JobNotFound,
+    JobsFull,
     JobsNotConfigured,
     JobsUnavailable,
     PageNotInJob,
     RequestError,
     StorageError,
+    StorageFull,
 )
 from ocr_service.jobs.attempt import ServiceParts
 from ocr_service.jobs.job import Job, JobState, JobStatus, NewJob
@@ -80,7 +82,8 @@ class Jobs:
     async def submit(self, new: NewJob, data: bytes) -> Job:
         """Accept a job: from now on it is read, whatever ends. data: the document.
 
-        Raises TooManyJobs, JobsUnavailable if the document cannot be kept, or IdempotencyKeyReused.
+        Raises TooManyJobs, IdempotencyKeyReused, JobsUnavailable if the document cannot be kept, or JobsFull
+        if there is no place for it.
         """
         opened = self._ready()
         if earlier := await self._earlier(opened, new):
@@ -90,7 +93,8 @@ class Jobs:
             await opened.files.put_document(new.id, data)
         except StorageError as error:
             await self._forget(opened, new.id)
-            raise JobsUnavailable(f"The document cannot be kept. {error.detail}") from None
+            kind = JobsFull if isinstance(error, StorageFull) else JobsUnavailable
+            raise kind(f"The document cannot be kept. {error.detail}") from None
         job = await opened.store.accept(new)
         opened.runner.wake()
         return job
@@ -217,9 +221,10 @@ class Jobs:
         return self._opened
 
     async def _forget(self, opened: "Opened", job_id: str) -> None:
-        with suppress(StorageError):
+        """Forget a submit that failed; if that fails too, its row expires."""
+        with suppress(StorageError, JobsUnavailable):
             await opened.files.delete(job_id)
-        await opened.store.forget([job_id])
+            await opened.store.forget([job_id])
 
     async def _pages(self, job: Job, numbers: Sequence[int]) -> Sequence[PageResult]:
         """Return pages of `Job.result_pages`."""

@@ -5,7 +5,7 @@ import os
 import uuid
 from pathlib import Path
 
-from ocr_service.core.errors import StorageError, StorageOutage, StorageRefusal
+from ocr_service.core.errors import StorageError, StorageFull, StorageOutage, StorageRefusal
 
 _REFUSALS = {
     errno.ENOSPC: "is full",
@@ -15,6 +15,8 @@ _REFUSALS = {
     errno.EPERM: "is not writable for this user",
     errno.ENOTDIR: "is not a folder",
 }
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_atomically(path: Path, body: bytes) -> None:
@@ -52,5 +54,6 @@ def storage_error(error: OSError, volume: str) -> StorageError:
     """Convert an OSError; the message names the volume, but no path."""
     reason = _REFUSALS.get(error.errno or 0)
     if reason:
-        return StorageRefusal(f"{volume} {reason}.")
+        kind = StorageFull if error.errno in _FULL else StorageRefusal
+        return kind(f"{volume} {reason}.")
     return StorageOutage(f"{volume} fails: {os.strerror(error.errno) if error.errno else 'unknown error'}.")

@@ -52,9 +52,11 @@ OcrError                        500 internal_error
 │   ├── InvalidLink             403 invalid_link
 │   ├── JobsNotConfigured       503 jobs_not_configured
 │   └── JobsUnavailable         503 jobs_unavailable, with Retry-After
+│       └── JobsFull            507 jobs_full
 └── StorageError                in the field `storage` of the answer, never the answer itself
     ├── StorageOutage           temporary
     └── StorageRefusal          permanent until an operator acts
+        └── StorageFull         no place left
 
 The detail of an error is for the caller: no internal path, no traceback, no text of the document.
 """
@@ -91,6 +93,7 @@ from ocr_service.core.errors.jobs import (
     JobLost,
     JobNotDone,
     JobNotFound,
+    JobsFull,
     JobsNotConfigured,
     JobsUnavailable,
     PageNotInJob,
@@ -122,6 +125,7 @@ from ocr_service.core.errors.service import (
     Overloaded,
     RequestTimedOut,
     StorageError,
+    StorageFull,
     StorageOutage,
     StorageRefusal,
     VlmUnavailable,
@@ -146,6 +150,7 @@ __all__ = [
     "JobLost",
     "JobNotDone",
     "JobNotFound",
+    "JobsFull",
     "JobsNotConfigured",
     "JobsUnavailable",
     "LanguageNotInstalled",
@@ -169,6 +174,7 @@ __all__ = [
     "RequestError",
     "RequestTimedOut",
     "StorageError",
+    "StorageFull",
     "StorageOutage",
     "StorageRefusal",
     "TooLargePdf",

@@ -45,6 +45,12 @@ class JobsUnavailable(JobError):
     retry_after = 10
 
 
+class JobsFull(JobsUnavailable):
+    status = 507
+    code = "jobs_full"
+    title = "The storage of the jobs is full"
+
+
 class JobsNotConfigured(JobError):
     status = 503
     code = "jobs_not_configured"

@@ -68,3 +68,7 @@ class StorageOutage(StorageError):
 
 class StorageRefusal(StorageError):
     """The storage refuses, for example because of credentials, a missing bucket or a full disk."""
+
+
+class StorageFull(StorageRefusal):
+    """The storage has no place left."""
