@@ -81,7 +81,7 @@ set_up() {
         echo "RESULT set-up of make $purpose: $((SECONDS - began)) s, $(($(megabytes) - before)) MB"
     done
     .venv/bin/python -c 'import server, paddleocr, pytest'
-    .cache/mcp-client/bin/python -c 'import fastmcp, paddleocr_mcp, email_validator'
+    .cache/paddleocr-clients/bin/python -c 'import fastmcp, paddleocr_mcp, email_validator'
     .cache/langchain-client/bin/python -c 'import langchain_paddleocr'
     .cache/http-clients/bin/lit --version
     .cache/s3-servers/bin/python -c 'import swift'

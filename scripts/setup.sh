@@ -37,7 +37,7 @@ main() {
         install_packages
         install .venv --extra paddleocr --group lint --group test --group docs
         install .cache/s3-servers --only-group s3-servers
-        install .cache/mcp-client --only-group mcp-client
+        install .cache/paddleocr-clients --only-group paddleocr-clients
         install .cache/langchain-client --only-group langchain-client
         install .cache/http-clients --only-group http-clients
         install .cache/kubectl --only-group kubectl

@@ -1,7 +1,7 @@
 """Calls paddleocr-mcp over stdio; runs in its own environment.
 
-Usage: ask_mcp.py BASE_URL MODEL, with the arguments of the tool as one line of JSON on standard input. Prints
-the result of the tool as JSON.
+Usage: ask_mcp.py OPTION..., with the options of paddleocr_mcp; standard input has the arguments of the tool
+as one line of JSON. Prints the result of the tool as JSON.
 """
 
 import asyncio
@@ -14,12 +14,10 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 
-async def ask(base_url: str, model: str, arguments: dict[str, Any]) -> dict[str, Any]:
+async def ask(options: list[str], arguments: dict[str, Any]) -> dict[str, Any]:
     """Start the MCP server as an assistant does, and call its only tool."""
-    server = StdioServerParameters(
-        command=str(Path(sys.executable).with_name("paddleocr_mcp")),
-        args=["--ppocr_source", "self_hosted", "--self-hosted-base-url", base_url, "--model", model],
-    )
+    program = str(Path(sys.executable).with_name("paddleocr_mcp"))
+    server = StdioServerParameters(command=program, args=options)
     async with stdio_client(server) as streams, ClientSession(*streams) as session:
         await session.initialize()
         [tool] = (await session.list_tools()).tools
@@ -28,5 +26,4 @@ async def ask(base_url: str, model: str, arguments: dict[str, Any]) -> dict[str,
     return answer
 
 
-url, model_name = sys.argv[1:]
-print(json.dumps(asyncio.run(ask(url, model_name, json.loads(sys.stdin.readline())))))
+print(json.dumps(asyncio.run(ask(sys.argv[1:], json.loads(sys.stdin.readline())))))

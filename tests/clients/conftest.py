@@ -44,6 +44,7 @@ def with_paddleocr_vl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Targ
             OCR_VLM_URL=vllm.api,
             # The default, as if no font was chosen, on a machine without a network.
             PADDLE_PDX_LOCAL_FONT_FILE_PATH="",
+            OCR_OUTPUT_DIR=str(folder / "results"),
             **make_model_cache(folder / "models", masks=True),
         ) as service,
     ):

@@ -1,6 +1,7 @@
 """Unmodified clients from PyPI against the running service."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,28 @@ STRUCTURE = "PP-StructureV3"
 OFF = {"use_chart_recognition": False, "use_seal_recognition": False}
 
 
-def run(client: str, script: str, *arguments: str, stdin: str = "") -> Any:
-    """Run a script in the client's environment; return its output, parsed as JSON."""
-    python = str(ROOT / f".cache/{client}-client/bin/python")
+def run(environment: str, script: str, *arguments: str, stdin: str = "") -> Any:
+    """Run a script in an environment of clients; return its output, parsed as JSON."""
+    python = str(ROOT / f".cache/{environment}/bin/python")
     command = [python, f"tests/clients/{script}.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=100)
+    # Haystack reports its use to its makers.
+    variables = {**os.environ, "HAYSTACK_TELEMETRY_ENABLED": "False"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=variables, input=stdin, capture_output=True, text=True, timeout=100
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def ask_mcp(target: Target, model: str, document: Path, kind: str, **options: Any) -> Any:
+    source = ["--ppocr_source", "self_hosted", "--self-hosted-base-url", target.service.url]
+    return call_mcp([*source, "--model", model], document, kind, **options)
+
+
+def call_mcp(server: list[str], document: Path, kind: str, **options: Any) -> Any:
+    """Start paddleocr-mcp with these options, and call its tool."""
     arguments = {"input_data": str(document), "file_type": kind, "runtime_params": options}
-    return run("mcp", "ask_mcp", target.service.url, model, stdin=json.dumps(arguments) + "\n")
+    return run("paddleocr-clients", "ask_mcp", *server, stdin=json.dumps(arguments) + "\n")
 
 
 def texts(answer: Any) -> str:
@@ -68,5 +79,5 @@ def test_langchain_loads(request: pytest.FixtureRequest, engine: str, name: str)
     target: Target = request.getfixturevalue(engine)
     document = getattr(target, name)
     url = f"{target.service.url}/layout-parsing"
-    [text] = run("langchain", "load_with_langchain", url, str(document), "a token")
+    [text] = run("langchain-client", "load_with_langchain", url, str(document), "a token")
     assert text == "\n\f".join(target.texts(document))
