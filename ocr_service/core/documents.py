@@ -33,6 +33,7 @@ class WarningCode(StrEnum):
     REPETITION = "repetition"
     LOW_CONFIDENCE = "low_confidence"
     READINGS_DIFFER = "readings_differ"
+    NUMBERS_DOUBTFUL = "numbers_doubtful"
     NO_TEXT = "no_text"
     TEXT_LAYER_DOUBTFUL = "text_layer_doubtful"
     TEXT_LAYER_DIFFERS = "text_layer_differs"

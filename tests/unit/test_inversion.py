@@ -36,6 +36,18 @@ def test_light_letters_on_a_dark_band_become_dark() -> None:
     assert (grey[: BAND[1] - 10] == before[: BAND[1] - 10]).all()
 
 
+def test_dark_letters_that_touch_a_band_stay() -> None:
+    image = banded(ground=40, ink=255)
+    title = "A title that stands on a band of colour and over its edge"
+    font = ImageFont.truetype(SERIF, 40)
+    ImageDraw.Draw(image).text((100, BAND[1] + 3), title, font=font, fill=0, anchor="ls")
+    grey = made(image)
+    before = np.asarray(image)
+
+    assert (grey[: BAND[1] - 4] == before[: BAND[1] - 4]).all()
+    assert (grey[BAND[1] + 14 : BAND[3] - 10] == 255 - before[BAND[1] + 14 : BAND[3] - 10]).all()
+
+
 def test_a_dark_band_with_dark_letters_stays() -> None:
     image = banded(ground=110, ink=0)
     assert (made(image) == np.asarray(image)).all()

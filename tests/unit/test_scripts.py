@@ -1,4 +1,4 @@
-"""Letters that look alike: each word gets the script of its own letters, or of its line."""
+"""Letters that look alike: each word gets the script of its own letters, or of its neighbours."""
 
 import pytest
 
@@ -29,6 +29,18 @@ def read(*lines: str) -> list[str]:
         ("файл LaserJet на сервере", "файл LaserJet на сервере"),
         ("The name is Иван", "The name is Иван"),
         ("Web-страница", "Web-страница"),
+        ("запустите quilt pop перед сохранением", "запустите quilt pop перед сохранением"),
+        ("запустите quilt \u0440\u043e\u0440 Foo.patch", "запустите quilt pop Foo.patch"),
+        ("наложить (=push), откатить (=pop) или", "наложить (=push), откатить (=pop) или"),
+        ("запустите quilt -e для этого", "запустите quilt -e для этого"),
+        ("команда dpkg-source -\u0445 gentoo.dsc", "команда dpkg-source -x gentoo.dsc"),
+        ("на адрес e.schukina@example.org пишите", "на адрес e.schukina@example.org пишите"),
+        ("desc = “\x48a столе лежит нож", "desc = “На столе лежит нож"),
+        ("файл Excel c отчётом", "файл Excel с отчётом"),
+        (
+            "В итоге рассмотрим for, while, continue, return",
+            "В итоге рассмотрим for, while, continue, return",
+        ),
     ],
 )
 def test_a_line(line: str, expected: str) -> None:

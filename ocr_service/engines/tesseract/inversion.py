@@ -22,6 +22,8 @@ _LETTERED = 0.02
 _SOLID = 0.6
 # A band is taller than a large letter, in pixels of the copy; in lower ones, letters leave no gaps.
 _TALL = 45
+# Share of dark pixels in the rows of a band.
+_DARK_ROW = 0.5
 
 
 def with_dark_letters(picture: Picture) -> Picture:
@@ -48,15 +50,34 @@ def _dark_areas_with_letters(small: Grey) -> npt.NDArray[np.bool_]:
     letters = np.bincount(areas[lettered], minlength=count)
     chosen = letters > _LETTERED * sizes
     chosen[0] = False  # all that is not dark
-    return _filled(np.asarray(chosen[areas], np.uint8))
+    return _outlined(np.asarray(chosen[areas], np.uint8), small < paper * _DARK)
 
 
-def _filled(areas: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Fill the gaps that large letters leave in a band or a cell, whose outline has no notches."""
+def _outlined(areas: npt.NDArray[np.uint8], dark: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return bands and cells without the gaps of large letters inside, and without letters at their edges."""
     outlines, _ = cv2.findContours(areas, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     for outline in outlines:
         hull = cv2.convexHull(outline)
         _, sides, _ = cv2.minAreaRect(hull)
         if min(sides) > _TALL and cv2.contourArea(outline) > _SOLID * cv2.contourArea(hull):
             cv2.fillConvexPoly(areas, hull, (1,))
+    for outline in outlines:
+        _cut_letters_off(areas, dark, outline)
     return areas > 0
+
+
+def _cut_letters_off(
+    areas: npt.NDArray[np.uint8], dark: npt.NDArray[np.bool_], outline: cv2.typing.MatLike
+) -> None:
+    """Remove dark letters that touch an area from above or below: most of their rows is light."""
+    left, top, width, height = cv2.boundingRect(outline)
+    columns = slice(left, left + width)
+    is_dark = dark[top : top + height, columns].mean(axis=1) > _DARK_ROW
+    above, below = _first(is_dark), _first(is_dark[::-1])
+    areas[top : top + above, columns] = 0
+    areas[top + height - below : top + height, columns] = 0
+
+
+def _first(is_dark: npt.NDArray[np.bool_]) -> int:
+    """Return the number of light rows before the first dark one; 0 if they are higher than letters."""
+    return next((number for number, holds in enumerate(is_dark[:_SMOOTH]) if holds), 0)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ocr_service.core.documents import Block, Page, PageResult, PageWarning, WarningCode
+from ocr_service.core.documents import Block, Page, PageResult, PageWarning, WarningCode, Word
 from ocr_service.core.options import Options
 from ocr_service.engines.page_warnings import no_text, rotated
 from ocr_service.engines.tesseract.pictures import Picture
@@ -16,6 +16,8 @@ from ocr_service.layout.pixels import compose_picture
 # Measured on 60 degraded pages: with an error in 25 characters or fewer, the confidence was at least 0.77;
 # upside down, sideways, mirrored or too blurred, at most 0.60.
 _LOW_CONFIDENCE = 0.75
+# Measured on 40 degraded pages with 18 wrong numbers in 1175: 29 are below this, 8 of them wrong.
+_DOUBTFUL_NUMBER = 0.6
 
 
 def page_result(page: Page, reading: Reading, options: Options) -> PageResult:
@@ -61,3 +63,12 @@ def _doubts(page: Page, reading: Reading) -> Iterator[PageWarning]:
     elif reading.confidence < _LOW_CONFIDENCE:
         detail = "The confidence is low, in every direction and light that was tried: the text may be wrong."
         yield PageWarning(WarningCode.LOW_CONFIDENCE, detail)
+    if any(_is_doubtful_number(word) for line in reading.lines for word in line.words):
+        detail = "The confidence of a number is low: the confidence of each word says which one."
+        yield PageWarning(WarningCode.NUMBERS_DOUBTFUL, detail)
+
+
+def _is_doubtful_number(word: Word) -> bool:
+    assert word.confidence is not None
+    digits, letters = sum(map(str.isdigit, word.text)), sum(map(str.isalpha, word.text))
+    return word.confidence < _DOUBTFUL_NUMBER and digits > 1 and digits > letters

@@ -1,6 +1,7 @@
 """One script for each word: Latin and Cyrillic letters that look alike. Pure functions.
 
-With languages of both scripts, Tesseract reads short words now and then in the wrong one.
+With languages of both scripts, Tesseract reads short words now and then in the wrong one. The words beside
+them tell more than the line: commands and names of files stand in Russian lines, and whole lines of code.
 """
 
 import re
@@ -19,12 +20,16 @@ _DISTINCT_LATIN = re.compile(rf"(?![{_LATIN}])[A-Za-z]")
 _DISTINCT_CYRILLIC = re.compile(rf"(?![{_CYRILLIC}])[А-Яа-яЁё]")  # noqa: RUF001
 # Legal forms of companies. Other short words in capitals can be Latin in a Russian line.
 _LEGAL_FORMS = {"OOO", "OAO", "AO", "TOO"}
+# Signs of code and options, as in `-e` and `(=pop)`; code is Latin.
+_CODE = re.compile(r"[=_/\\@]|^-\w$")
+# A word after an opening quotation mark belongs to what follows.
+_OPENING = "«“„‘\"'"  # noqa: RUF001
 
 
 def with_one_script(lines: Sequence[Line]) -> list[Line]:
     """Return the lines with each word in one script; words with figures stay as they are: codes mix both."""
     page = _balance(line.text for line in lines)
-    return [_line_of_one_script(line, _balance([line.text]) or page) for line in lines]
+    return [_line_of_one_script(line, page) for line in lines]
 
 
 def _balance(texts: Iterable[str]) -> int:
@@ -32,17 +37,38 @@ def _balance(texts: Iterable[str]) -> int:
     return sum(len(_DISTINCT_CYRILLIC.findall(text)) - len(_DISTINCT_LATIN.findall(text)) for text in texts)
 
 
-def _line_of_one_script(line: Line, balance: int) -> Line:
-    """Return the line in one script; balance: that of the line, or of the page if the line has none."""
-    texts = [_token(word.text, balance) for word in line.words]
+def _line_of_one_script(line: Line, page: int) -> Line:
+    """Return the line with each word in one script; page: balance of the page, for lines that have none."""
+    balances = [_balance([word.text]) for word in line.words]
+    of_line = sum(balances) or page
+    texts = [
+        _token(word.text, _balance_around(word.text, balances[:number], balances[number + 1 :], of_line))
+        for number, word in enumerate(line.words)
+    ]
     if texts == [word.text for word in line.words]:
         return line
     words = (replace(word, text=text) for word, text in zip(line.words, texts, strict=True))
     return replace(line, words=tuple(words))
 
 
+def _balance_around(text: str, before: Sequence[int], after: Sequence[int], of_line: int) -> int:
+    """Return the balance of the words beside one; 0 between words of both scripts, where the word stays.
+
+    A single letter between them is a word of the language of the line.
+    """
+    sides = [after] if text[0] in _OPENING else [before[::-1], after]
+    near = [balance for side in sides if (balance := next(filter(None, side), 0))]
+    if not near:
+        return of_line
+    if min(near) < 0 < max(near):
+        return of_line if sum(map(str.isalpha, text)) == 1 else 0
+    return near[0]
+
+
 def _token(text: str, balance: int) -> str:
-    if any(character.isdigit() for character in text):
+    balance = _balance([text]) or balance
+    is_code = _CODE.search(text) is not None and balance > 0
+    if is_code or any(character.isdigit() for character in text):
         return text
     return _LETTERS.sub(lambda found: _word(found[0], balance), text)
 
