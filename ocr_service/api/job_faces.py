@@ -1,6 +1,7 @@
 """The APIs that jobs come by: each can read the fields again that it keeps with a job."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ocr_service.api.requests.ocr_fields import OcrFields
@@ -31,11 +32,13 @@ def wanted_by(job: Job, engine: Engine) -> Wanted:
     return _FACES[job.face](job, engine)
 
 
-def _wanted_by_ocr(job: Job, _: Engine) -> Wanted:
+def _wanted_by_ocr(job: Job, engine: Engine) -> Wanted:
     fields = fields_of(job)
+    options = fields.recognition(fields.format, finds_words=engine.finds_words)
     return Wanted(
         fields.selection,
-        fields.recognition(fields.format),
+        # The result can be asked for as a PDF, whatever the job was submitted for.
+        replace(options, words=options.words or engine.finds_words),
         cached=fields.cache,
         shared=fields.store,
         stored=fields.store,

@@ -63,7 +63,7 @@ class ResultStoring:
     ) -> Bundle:
         fields, storage = fields_of(job), self._result_store.storage
         assert storage is not None
-        answer = ResultAnswer.of(result, self._engine, job.request_id, fields.images)
+        answer = ResultAnswer.of(result, self._engine, job.request_id, fields.images, fields.words)
         return pack(
             folder_of(storage.prefix, job.id),
             answer.model_dump_json(),

@@ -91,8 +91,8 @@ class Received:
 
     def json_of(self, result: DocumentResult) -> Callable[[], str]:
         """Return a function that makes the JSON of the result, without `storage`, on its first call."""
-        engine, images = self.service.pipeline.engine, self.fields.images
-        make = partial(ResultAnswer.of, result, engine, request_id.get(), images)
+        engine, fields = self.service.pipeline.engine, self.fields
+        make = partial(ResultAnswer.of, result, engine, request_id.get(), fields.images, fields.words)
         return cache(lambda: make().model_dump_json())
 
 

@@ -127,6 +127,7 @@ class Block:
     confidence: 0 to 1; None if the engine gives none.
     failure: error of a block without text or with a part of it, or None.
     words: in reading order, if the request wants them.
+    source: of the text; on a page whose text is from the text layer, the pictures have recognized blocks.
     """
 
     label: str
@@ -136,6 +137,7 @@ class Block:
     confidence: float | None = None
     failure: OcrError | None = None
     words: tuple[Word, ...] = ()
+    source: TextSource = TextSource.OCR
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,6 @@ class Options:
     lang: language names joined by "+"; None for the engine's default.
     rotate: degrees counterclockwise that make the pages upright: 0, 90, 180 or 270; None to find them.
     words: return the words of each block: `Block.words`.
-    searchable: for a searchable PDF: return the words if the engine has them, and take a good text layer.
     visualize: draw the detected blocks into `PageResult.drawings`.
     word_documents: make a Word document of each page: `PageResult.docx`.
     restructure_pages: join tables and adjust title levels across pages, after all pages are read.
@@ -52,7 +51,6 @@ class Options:
     lang: str | None = None
     rotate: int | None = None
     words: bool = False
-    searchable: bool = False
     visualize: bool = False
     word_documents: bool = False
     restructure_pages: bool = False
@@ -64,11 +62,6 @@ class Options:
     def markdown_ignore_labels(self) -> tuple[str, ...] | None:
         """Labels of the blocks to leave out of the Markdown; None for the engine's default."""
         return self.engine.markdown_ignore_labels if self.engine else None
-
-    @property
-    def with_words(self) -> bool:
-        """Whether the result has the words of each block, if the engine has them."""
-        return self.words or self.searchable
 
     @property
     def needs_recognition(self) -> bool:

@@ -31,7 +31,7 @@ class PageLayout:
 
     def blocks_for(self, options: Options) -> tuple[Block, ...]:
         """Return the blocks, with their words only if the options ask for them."""
-        return self.blocks if options.with_words else tuple(replace(block, words=()) for block in self.blocks)
+        return self.blocks if options.words else tuple(replace(block, words=()) for block in self.blocks)
 
 
 def compose(lines: Sequence[Line], size: tuple[int, int], rulings: Rulings = NO_RULINGS) -> PageLayout:

@@ -8,7 +8,7 @@ from ocr_service.core.documents import DocumentResult, Timings
 from ocr_service.pipeline.page_format import compressed, page_from_json, page_to_json
 
 # Raised when the format changes. A result in another version is a miss.
-VERSION = 6
+VERSION = 7
 
 
 def to_bytes(result: DocumentResult, cached_at: float) -> bytes:

@@ -73,7 +73,8 @@ def page_from_bytes(data: bytes) -> PageResult:
 def _block(content: Mapping[str, Any]) -> Block:
     failure = _failure_from_json(content["failure"])
     words = tuple(Word(**{**word, "bbox": tuple(word["bbox"])}) for word in content["words"])
-    return Block(**{**content, "bbox": tuple(content["bbox"]), "failure": failure, "words": words})
+    values = {"bbox": tuple(content["bbox"]), "source": TextSource(content["source"])}
+    return Block(**{**content, **values, "failure": failure, "words": words})
 
 
 def _failure_to_json(failure: OcrError | None) -> _Failure:

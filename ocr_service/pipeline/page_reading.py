@@ -41,8 +41,7 @@ class PageReading:
         self._document = document
         self._options = options
         self._engine = engine
-        default = TextLayerUse.AUTO if options.searchable else engine.default_text_layer
-        self._use = options.text_layer or default
+        self._use = options.text_layer or engine.default_text_layer
 
     async def read(self, index: int, slot: PageSlot) -> PageResult:
         """Read page `index`, from 1; raises PageError or EngineError.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ocr_service.core.documents import PageResult, PageWarning, TextSource, WarningCode
+from ocr_service.core.documents import Block, PageResult, PageWarning, TextSource, WarningCode
 from ocr_service.core.options import Options
 from ocr_service.decoding.text_layer import TextLayer
 from ocr_service.layout.markdown import to_markdown
@@ -18,14 +18,16 @@ def result_of(index: int, layer: TextLayer, options: Options) -> PageResult:
         height=height,
         markdown=to_markdown(layer.blocks, options.markdown_ignore_labels),
         text=layer.text,
-        blocks=layer.blocks
-        if options.with_words
-        else tuple(replace(block, words=()) for block in layer.blocks),
+        blocks=tuple(_block(block, options) for block in layer.blocks),
         warnings=tuple(_warnings(layer)),
         decoded=(height, width) if layer.turned in (90, 270) else layer.size,
         rotation=-layer.turned % 360,
         source=TextSource.TEXT_LAYER,
     )
+
+
+def _block(block: Block, options: Options) -> Block:
+    return replace(block, words=block.words if options.words else (), source=TextSource.TEXT_LAYER)
 
 
 def _warnings(layer: TextLayer) -> Iterator[PageWarning]:

@@ -11,7 +11,7 @@ import pypdfium2 as pdfium
 import pytest
 from pikepdf import Array, Dictionary, Name
 
-from ocr_service.core.documents import Block, PageResult, TextSource, Word
+from ocr_service.core.documents import Block, PageResult, TextSource
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf, NotArchivable, RecognitionFailed
 from ocr_service.decoding.limits import Limits
 from ocr_service.exports.pdf.document import SIGNATURE_ENDED, write
@@ -249,13 +249,11 @@ def test_rows_of_a_table_are_lines() -> None:
 
 
 def test_page_with_its_own_text_gets_the_text_of_its_pictures_alone() -> None:
-    own = Block("text", (0, 0, 100, 50), "own", 1, words=(Word("own", (0, 0, 100, 50)),))
-    read = Block("text", (0, 60, 100, 90), "read", 2, 0.9, words=(Word("read", (0, 60, 100, 90), 0.9),))
-    without_words = Block("text", (0, 60, 100, 90), "read", 2)
-    for blocks in ((own, read), (own, without_words), (own,)):
-        pieces = text_of(result(*blocks, source=TextSource.TEXT_LAYER)).pieces
-        assert [piece.text for piece in pieces] == ["read"] * (len(blocks) - 1)
+    own = Block("text", (0, 0, 100, 50), "own", 1, source=TextSource.TEXT_LAYER)
+    read = Block("text", (0, 60, 100, 90), "read", 2)
+    pieces = text_of(result(own, read)).pieces
+    assert [piece.text for piece in pieces] == ["read"]
 
 
-def result(*blocks: Block, source: TextSource = TextSource.OCR) -> PageResult:
-    return PageResult(1, *SIZE, "", "", blocks, source=source)
+def result(*blocks: Block) -> PageResult:
+    return PageResult(1, *SIZE, "", "", blocks)

@@ -64,7 +64,7 @@ async def test_pages_keep_their_places_and_get_their_text() -> None:
             assert [len(page.obj.get("/Annots", [])) for page in opened.pages] == [0, 1, 0]
         preferred = await client.post("/ocr", files=files, headers={"Accept": PDF}, data={"pages": "3"})
         assert texts(preferred.content) == ["слово3"]
-        assert {options.searchable for options in engine.options} == {True}
+        assert all(options.words and options.text_layer == "auto" for options in engine.options)
         picture = await client.post("/ocr", files={"file": small_png()}, data={"format": "pdfa"})
         assert texts(picture.content) == ["слово1"]
 
@@ -112,13 +112,18 @@ async def test_pdf_is_stored_beside_the_result() -> None:
         assert storage.objects[key] == answer.content
 
 
-async def test_job_has_its_result_as_a_pdf(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["pdf", "json"])
+async def test_job_has_its_result_as_a_pdf(tmp_path: Path, form: str) -> None:
+    """The words are kept, whatever the job was submitted for; JSON has them if they were asked for."""
     storage = LocalStorage(tmp_path)
     async with serving(_Reader(), storage, ocr_output_dir=tmp_path) as client:
-        job = await submitted(client, scans(3), format="pdf", pages="1,3")
+        job = await submitted(client, scans(3), format=form, pages="1,3")
         stored = (await ended(client, job))["storage"]
         answer = await client.get(f"/jobs/{job}/result", params={"format": "pdf"})
         assert answer.headers["Content-Type"] == PDF
         assert texts(answer.content) == ["слово1", "слово3"]
-        [made] = [file["key"] for file in stored["files"] if file["key"].endswith(".pdf")]
-        assert (tmp_path / made).read_bytes() == answer.content
+        result = (await client.get(f"/jobs/{job}/result")).json()
+        page = (await client.get(f"/jobs/{job}/pages/3")).json()
+    assert "words" not in result["pages"][0]["blocks"][0] and "words" not in page["blocks"][0]
+    made = [file["key"] for file in stored["files"] if file["key"].endswith(".pdf")]
+    assert [(tmp_path / key).read_bytes() for key in made] == ([answer.content] if form == "pdf" else [])

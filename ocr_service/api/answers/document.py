@@ -168,7 +168,7 @@ class BlockAnswer(Answer):
     )
 
     @classmethod
-    def of(cls, block: Block) -> "BlockAnswer":
+    def of(cls, block: Block, words: bool = True) -> "BlockAnswer":
         return cls(
             label=block.label,
             bbox=block.bbox,
@@ -176,7 +176,7 @@ class BlockAnswer(Answer):
             order=block.order,
             confidence=block.confidence,
             error=ErrorAnswer.of(block.failure),
-            words=[WordAnswer.of(word) for word in block.words] if block.words else None,
+            words=[WordAnswer.of(word) for word in block.words] if words and block.words else None,
         )
 
 
@@ -234,7 +234,7 @@ class PageAnswer(Answer):
     )
 
     @classmethod
-    def of(cls, page: PageResult, images: bool = True) -> "PageAnswer":
+    def of(cls, page: PageResult, images: bool = True, words: bool = True) -> "PageAnswer":
         return cls(
             index=page.index,
             width=page.width,
@@ -242,7 +242,7 @@ class PageAnswer(Answer):
             rotation=page.rotation,
             markdown=page.markdown,
             text=page.text,
-            blocks=[BlockAnswer.of(block) for block in page.blocks],
+            blocks=[BlockAnswer.of(block, words) for block in page.blocks],
             images={path: b64encode(file).decode() for path, file in page.images.items()} if images else {},
             source=page.source,
             confidence=page.confidence,
@@ -288,13 +288,18 @@ class ResultAnswer(Answer):
 
     @classmethod
     def of(
-        cls, result: DocumentResult, engine: Engine | JobEngine, request_id: str, images: bool = True
+        cls,
+        result: DocumentResult,
+        engine: Engine | JobEngine,
+        request_id: str,
+        images: bool = True,
+        words: bool = True,
     ) -> "ResultAnswer":
         return cls(
             request_id=request_id,
             engine=EngineAnswer.of(engine),
             cached=result.cached,
-            pages=[PageAnswer.of(page, images) for page in result.pages],
+            pages=[PageAnswer.of(page, images, words) for page in result.pages],
             markdown=whole_markdown(result),
             text=whole_text(result),
             confidence=mean_confidence(result.quality),

@@ -12,7 +12,7 @@ from ocr_service.api.requests.multipart import FILE_FIELD
 from ocr_service.api.requests.pdf_fields import PdfFields
 from ocr_service.api.requests.recognition_fields import RecognitionFields
 from ocr_service.core.errors import RequestError
-from ocr_service.core.options import Options
+from ocr_service.core.options import Options, TextLayerUse
 
 # The name of `lang` in LiteParse.
 _LANGUAGE = "language"
@@ -90,14 +90,14 @@ class OcrFields(RecognitionFields, PdfFields):
         """The selected pages, or None for all."""
         return self.pages or None
 
-    def recognition(self, form: Form | None) -> Options:
-        """Return the options for the engine. form: of the answer."""
+    def recognition(self, form: Form | None, *, finds_words: bool) -> Options:
+        """Return the options for the engine. form: of the answer. finds_words: see `Engine`."""
         turn = None if self.rotate == "auto" else int(self.rotate)
-        own = self.options(self.lang or None)
-        searchable = form in PDF_FORMS
-        return replace(
-            own, rotate=turn, words=self.words, searchable=searchable, text_layer=self.text_layer_use
-        )
+        use, words = self.text_layer_use, self.words
+        if form in PDF_FORMS:
+            # A page with good text of its own needs no other.
+            use, words = use or TextLayerUse.AUTO, words or finds_words
+        return replace(self.options(self.lang or None), rotate=turn, words=words, text_layer=use)
 
 
 def read_fields(query: dict[str, str], body: dict[str, str]) -> OcrFields:

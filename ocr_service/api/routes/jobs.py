@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,7 +11,7 @@ from ocr_service.api import openapi, reading
 from ocr_service.api.answers.document import PageAnswer, ResultAnswer
 from ocr_service.api.answers.job import JobAnswer, JobsAnswer, JobStatusAnswer
 from ocr_service.api.answers.rendered import rendered
-from ocr_service.api.job_faces import OCR, asked_of
+from ocr_service.api.job_faces import OCR, asked_of, fields_of
 from ocr_service.api.middleware.api_keys import owner
 from ocr_service.api.openapi_jobs import JOB_RESPONSES, JOB_RESULT_RESPONSES
 from ocr_service.api.openapi_requests import JOB_REQUEST
@@ -158,8 +159,9 @@ async def get_picture(request: Request, job_id: str, number: int) -> Response:
 async def get_page(request: Request, job_id: str, number: int, images: bool = True) -> PageAnswer:
     """Return a page as soon as it is read."""
     jobs = service_of(request).jobs
-    page = await jobs.single_page(await jobs.get(job_id, owner(request.scope)), number)
-    return await asyncio.to_thread(PageAnswer.of, page, images)
+    job = await jobs.get(job_id, owner(request.scope))
+    page = await jobs.single_page(job, number)
+    return await asyncio.to_thread(PageAnswer.of, page, images, fields_of(job).words)
 
 
 async def _submitted(admitted: Admitted, callback_url: str | None) -> Job:
@@ -181,7 +183,7 @@ async def _submitted(admitted: Admitted, callback_url: str | None) -> Job:
         OCR,
         asked,
         fields.selection,
-        fields.recognition(fields.format),
+        fields.recognition(fields.format, finds_words=admitted.service.pipeline.engine.finds_words),
         callback_url=callback_url,
     )
 
@@ -221,8 +223,9 @@ async def _answer(
 ) -> Response:
     engine = job.engine or service.pipeline.engine
     if form in ("json", "stream"):
-        make = ResultAnswer.of
-        body = await asyncio.to_thread(lambda: make(result, engine, job.request_id, images).model_dump_json())
+        words = fields_of(job).words
+        make = partial(ResultAnswer.of, result, engine, job.request_id, images, words)
+        body = await asyncio.to_thread(lambda: make().model_dump_json())
         return Response(body, 200, headers, "application/json")
     original = await _original(service, job) if form in PDF_FORMS else None
     made = await rendered(result, form, engine.name, job.name, original)

@@ -73,7 +73,8 @@ async def receive(admitted: Admitted) -> tuple[Received, Form]:
     body = await read_body(admitted.body, check_names)
     fields = read_fields(unique_fields(admitted.request.query_params.multi_items()), body.fields)
     form = answer_form(fields.format, admitted.request.headers.getlist("accept"))
-    options = fields.recognition(form)
+    finds_words = admitted.service.pipeline.engine.finds_words
+    options = fields.recognition(form, finds_words=finds_words)
     return await reading.receive(admitted, body.document, fields, options, body.name), form
 
 

@@ -30,7 +30,7 @@ def remove_hidden_text(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
     """
     resources = page.obj.get("/Resources", Dictionary())
     try:
-        if not _may_hide_text(page.obj.get("/Contents"), resources):
+        if not _may_hide_text(page.obj.get("/Contents"), resources, set()):
             return
         content = _Content(pdf, resources)
         kept = content.without_hidden_text(page)
@@ -41,14 +41,20 @@ def remove_hidden_text(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
         page.obj.Resources = content.resources
 
 
-def _may_hide_text(contents: Object | None, resources: Object, depth: int = 0) -> bool:
-    """Return whether the contents, or a form, set the rendering mode; much faster than parsing them."""
+def _may_hide_text(contents: Object | None, resources: Object, seen: set[tuple[int, int]]) -> bool:
+    """Return whether the contents, or a form, set the rendering mode; much faster than parsing them.
+
+    seen: forms that do not.
+    """
     streams = contents if isinstance(contents, pikepdf.Array) else [contents]
     if any(isinstance(stream, Stream) and b"Tr" in stream.read_bytes() for stream in streams):
         return True
-    return depth < _MAX_DEPTH and any(
-        _may_hide_text(form, form.get("/Resources", Dictionary()), depth + 1) for form in _forms(resources)
-    )
+    for form in _forms(resources):
+        if form.objgen not in seen:
+            seen.add(form.objgen)
+            if _may_hide_text(form, form.get("/Resources", Dictionary()), seen):
+                return True
+    return False
 
 
 def _forms(resources: Object) -> Iterator[Object]:

@@ -44,19 +44,10 @@ class PageText:
 
 def text_of(page: PageResult) -> PageText:
     """Return the text of a page that the page does not hold itself, and its notes."""
-    blocks = _recognized(page.blocks) if page.source is TextSource.TEXT_LAYER else page.blocks
-    pieces = tuple(piece for block in blocks for piece in _pieces(block))
+    recognized = (block for block in page.blocks if block.source is TextSource.OCR)
+    pieces = tuple(piece for block in recognized for piece in _pieces(block))
     notes = tuple(note.text for note in notes_of(page))
     return PageText(page.index, page.width, page.height, page.rotation, pieces, notes)
-
-
-def _recognized(blocks: Sequence[Block]) -> Sequence[Block]:
-    """Return the blocks of pictures, which are beside those of the text layer.
-
-    Only they have a confidence, or no words if the engine has none.
-    """
-    has_words = any(block.words for block in blocks)
-    return [block for block in blocks if block.confidence is not None or (has_words and not block.words)]
 
 
 def _pieces(block: Block) -> Iterator[PlacedText]:
