@@ -8,7 +8,7 @@ PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test test-jobs test-real-vllm test-clients check-docx lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-storage bench-cache bench-jobs bench-long-job bench-vl bench-vlms bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
+.PHONY: help run run-gpu test test-jobs test-real-vllm test-clients check-docx lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-pdf bench-storage bench-cache bench-jobs bench-long-job bench-vl bench-vlms bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -84,6 +84,10 @@ bench-decoding: ## time and CPU time of decoding a page; ARGS="--other FOLDER" c
 bench-health: ## time to first answer, /health under full load, refusal of a decompression bomb
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_health
+
+bench-pdf: ## searchable PDFs beside OCRmyPDF: size, CPU time, and which parts of the document are kept
+	@scripts/setup.sh bench
+	@$(PYTHON) -m benchmarks.bench_searchable_pdf
 
 bench-storage: ## time that storing in S3 on loopback adds to a request
 	@scripts/setup.sh test
