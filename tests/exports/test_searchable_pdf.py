@@ -229,9 +229,10 @@ def test_pdf_that_cannot_become_pdf_a_is_refused_with_the_reason() -> None:
     fonts = saved(pdf(contents=b"BT /F 20 Tf 100 100 Td (seen) Tj ET"))
     with pytest.raises(NotArchivable, match="fonts that are not embedded"):
         written(fonts, added(WORD), archival=True)
-    locked = saved(pdf(), encryption=pikepdf.Encryption(owner="o", user=""))
-    with pytest.raises(NotArchivable, match="encrypted"):
-        written(locked, added(WORD), archival=True)
+    locked = saved(pdf(pages=2), encryption=pikepdf.Encryption(owner="o", user=""))
+    for pages in ([added(WORD), added(index=2)], [added(WORD)]):
+        with pytest.raises(NotArchivable, match="encrypted"):
+            written(locked, *pages, archival=True)
 
 
 def test_block_without_words_has_the_lines_that_fit_its_box() -> None:

@@ -91,6 +91,18 @@ async def test_pdf_that_cannot_become_pdf_a_is_an_error() -> None:
         assert (answer.status_code, answer.json()["code"]) == (422, "not_archivable")
 
 
+async def test_restructured_pages_cannot_be_a_pdf(tmp_path: Path) -> None:
+    """Their text is on other pages than where it is seen."""
+    fields = {"restructure_pages": "true"}
+    async with serving(_Reader(), ocr_output_dir=tmp_path) as client:
+        answer = await client.post("/ocr", files={"file": scans(1)}, data={"format": "pdf", **fields})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        job = await submitted(client, scans(1), **fields)
+        assert (await ended(client, job))["state"] == "done"
+        answer = await client.get(f"/jobs/{job}/result", params={"format": "pdf"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 async def test_encrypted_pdf_needs_its_password_for_the_file_too() -> None:
     file = io.BytesIO()
     with pikepdf.open(io.BytesIO(scans(1))) as plain:

@@ -91,10 +91,15 @@ class OcrFields(RecognitionFields, PdfFields):
         return self.pages or None
 
     def recognition(self, form: Form | None, *, finds_words: bool) -> Options:
-        """Return the options for the engine. form: of the answer. finds_words: see `Engine`."""
+        """Return the options for the engine; raises RequestError if they do not suit the form of the answer.
+
+        finds_words: see `Engine`.
+        """
         turn = None if self.rotate == "auto" else int(self.rotate)
         use, words = self.text_layer_use, self.words
         if form in PDF_FORMS:
+            if self.restructure_pages:
+                raise RequestError("restructure_pages moves text to other pages, so a PDF cannot have it.")
             # A page with good text of its own needs no other.
             use, words = use or TextLayerUse.AUTO, words or finds_words
         return replace(self.options(self.lang or None), rotate=turn, words=words, text_layer=use)

@@ -234,6 +234,8 @@ async def _answer(
 
 
 async def _original(service: Service, job: Job) -> Original:
+    if job.final:
+        raise RequestError("The pages were restructured, which moves text, so a PDF cannot have it.")
     if not job.done:
         raise JobNotDone("No page is read yet, and a PDF without pages is none.")
     return Original(await service.jobs.document(job), service.pipeline.limits)

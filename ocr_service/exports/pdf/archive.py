@@ -27,8 +27,6 @@ _SUBJECTS = {
 
 def archival(pdf: pikepdf.Pdf) -> bytes:
     """Return the PDF as PDF/A-2b; raises NotArchivable. Its looks do not change."""
-    if pdf.is_encrypted:
-        raise NotArchivable("PDF/A has no encryption, and the PDF is encrypted.")
     prepare(pdf, _FLAVOUR)
     file, settings = io.BytesIO(), resolve_save_kwargs(_FLAVOUR)
     pdf.save(file, **settings)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pikepdf
 
-from ocr_service.core.errors import BrokenDocument, EncryptedPdf, OcrError
+from ocr_service.core.errors import BrokenDocument, EncryptedPdf, NotArchivable, OcrError
 from ocr_service.decoding.signatures import PDF
 from ocr_service.exports.pdf.annotations import add_note
 from ocr_service.exports.pdf.font import glyphless_font
@@ -35,6 +35,8 @@ def write(order: Order, data: bytes) -> tuple[bytes, bool]:
 
 
 def _of_pdf(source: pikepdf.Pdf, data: bytes, order: Order) -> tuple[bytes, bool]:
+    if order.archival and source.is_encrypted:
+        raise NotArchivable("PDF/A has no encryption, and the PDF is encrypted.")
     numbers = [page.index - 1 for page in order.pages]
     is_whole = numbers == list(range(len(source.pages)))
     if is_whole and not order.archival and all(page.is_empty for page in order.pages):
