@@ -36,6 +36,17 @@ THREE_PAGES = pdf_of_text(["one", "two", "three"])
 PICTURE, DRAWING = "imgs/img_in_image_box_1_2_3_4.jpg", "layout_det_res"
 
 
+# Line ends of Unicode, at which some clients split the result, and letters that some decode in another way.
+RUSSIAN = "Строка\u2028\u2029\x85конец"
+
+
+class RussianEngine(ScriptedEngine):
+    async def recognize(self, page: Page, options: Options) -> PageResult:
+        result = await super().recognize(page, options)
+        block = replace(result.blocks[0], content=RUSSIAN)
+        return replace(result, markdown=RUSSIAN, text=RUSSIAN, blocks=(block,))
+
+
 class PicturesEngine(ScriptedEngine):
     """An engine whose pages have pictures and drawings."""
 
@@ -78,7 +89,6 @@ async def lines(job: dict[str, Any]) -> Sequence[dict[str, Any]]:
     """Return the lines of a result, fetched without the key of the client."""
     answer = await fetched(job["resultUrl"]["jsonUrl"])
     assert answer.status_code == 200, answer.text
-    assert answer.text.isascii()
     return [json.loads(line)["result"] for line in answer.text.splitlines()]
 
 
@@ -191,6 +201,19 @@ async def test_lines_are_answered_to_models_that_have_no_blocks(tmp_path: Path) 
     }
 
 
+@pytest.mark.parametrize("fields", [VL, OCR], ids=["blocks", "lines"])
+async def test_result_is_ascii_with_one_line_for_each_page(tmp_path: Path, fields: dict[str, str]) -> None:
+    async with serving(RussianEngine(), ocr_output_dir=tmp_path) as client:
+        job = await done(client, await submitted(client, THREE_PAGES, fields))
+        answer = await fetched(job["resultUrl"]["jsonUrl"])
+    assert answer.content.isascii() and answer.headers["content-type"].endswith("charset=utf-8")
+    pages = [json.loads(line)["result"] for line in answer.text.splitlines()]
+    assert len(pages) == 3
+    [page] = pages[0].get("ocrResults") or pages[0]["layoutParsingResults"]
+    text = page["markdown"]["text"] if "markdown" in page else page["prunedResult"]["rec_texts"][0]
+    assert text == RUSSIAN
+
+
 async def test_pictures_have_addresses_of_their_own(tmp_path: Path) -> None:
     async with serving(PicturesEngine(), ocr_output_dir=tmp_path, ocr_api_keys="secret") as client:
         client.headers["Authorization"] = "Bearer secret"
@@ -248,6 +271,20 @@ async def test_result_is_compressed_if_the_client_accepts_it(tmp_path: Path) -> 
         for answer in (plain, compressed)
     ]
     assert texts[0] == texts[1] and len(texts[0]) == 3
+
+
+async def test_result_with_a_lost_page_breaks_off(tmp_path: Path) -> None:
+    """A client must not take a part of the pages for the whole document."""
+    async with serving(ScriptedEngine(), ocr_output_dir=tmp_path) as client:
+        ten = pdf_of_text([str(number) for number in range(10)], size=(100, 100))
+        job = await done(client, await submitted(client, ten, VL))
+        address, folder = job["resultUrl"]["jsonUrl"], tmp_path / "jobs" / job["jobId"]
+        (folder / "page-10").unlink()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await fetched(address, **{"Accept-Encoding": "identity"})
+        (folder / "page-1").unlink()
+        lost = await fetched(address)
+    assert (lost.status_code, lost.json()["code"]) == (500, 500)
 
 
 async def test_failed_page_is_named_and_failed_job_has_its_reason(tmp_path: Path) -> None:

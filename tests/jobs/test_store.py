@@ -246,7 +246,9 @@ async def test_two_processes_that_open_an_empty_database_at_once(postgresql: Run
     databases = [Database.in_postgresql(url) for _ in range(4)]
     await asyncio.gather(*(database.migrate() for database in databases))
     await accepted(JobStore(databases[0], JobSettings()), "a")
-    assert await JobStore(databases[3], JobSettings()).get("a", "")
+    stores = [JobStore(database, JobSettings()) for database in databases]
+    assert await stores[3].get("a", "")
+    assert len({await store.link_key() for store in stores}) == 1
     for database in databases:
         await database.close()
 
