@@ -22,6 +22,11 @@ def check_places(source: str, results: str) -> None:
         raise CannotRun("The results cannot be below the documents: they would be read as documents.")
 
 
+def bucket_of(place: str) -> str:
+    """Return the name of the bucket; "" for a folder."""
+    return place.removeprefix(_S3).partition("/")[0] if place.startswith(_S3) else ""
+
+
 def source_at(place: str, environment: Mapping[str, str], patience: Patience) -> Source:
     """Return the documents at a place; raises CannotRun."""
     if place.startswith(_S3):

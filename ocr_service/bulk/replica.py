@@ -11,7 +11,7 @@ import httpx
 
 from ocr_service.bulk.errors import Away, CannotRun, DocumentFailed, JobGone
 from ocr_service.bulk.patience import Patience
-from ocr_service.bulk.values import Reading, Wanted
+from ocr_service.bulk.values import PDF_FORMATS, Reading, Wanted
 
 # Sending a document can take minutes.
 _TIMEOUT = httpx.Timeout(600, connect=10)
@@ -109,6 +109,8 @@ class Replica(AbstractAsyncContextManager["Replica"]):
         """Submit a job, or find the one with this key; return its id."""
         # This command stores the results, with the record that it needs to go on.
         fields = {**wanted.fields, "store": "false"}
+        if form := next((form for form in wanted.formats if form in PDF_FORMATS), None):
+            fields["format"] = form
         headers = {"Idempotency-Key": idempotency_key}
         body: dict[str, Any] = (
             {"data": {**fields, "image_url": address}}

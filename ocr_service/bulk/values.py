@@ -8,7 +8,17 @@ from enum import StrEnum
 from typing import Any
 
 # Format of the service → suffix of its file.
-SUFFIXES = {"json": "json", "markdown": "md", "text": "txt", "html": "html", "docx": "docx", "pdf": "pdf"}
+SUFFIXES = {
+    "json": "json",
+    "markdown": "md",
+    "text": "txt",
+    "html": "html",
+    "docx": "docx",
+    "pdf": "pdf",
+    "pdfa": "pdfa.pdf",
+}
+# The service keeps the places of the words for these, if a job is submitted with them.
+PDF_FORMATS = ("pdf", "pdfa")
 
 
 @dataclass(frozen=True, slots=True)
