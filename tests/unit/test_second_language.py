@@ -1,4 +1,4 @@
-"""Cyrillic words in English lines are read again, as they are drawn."""
+"""Cyrillic words in English lines and in addresses are read again, as they are drawn."""
 
 from pathlib import Path
 
@@ -43,10 +43,13 @@ def read_as(drawn: str, read: str) -> tuple[Picture, Line]:
         ("open 9:00 AM to 6:00 PM every day", "open 9:00 AM to 6:00 РМ every day"),
         ("The Russian word договор means contract", "The Russian word договор means contract"),
         ("Подключите кабель USB к порту", "Подключите кабель USB к порту"),
+        ("пишите на адрес doyle@example.com сегодня", "пишите на адрес доуПе@ехатр1е.сот сегодня"),
         ("Print the page on А4 paper", "Print the page on А4 paper"),
     ],
 )
-def test_cyrillic_word_in_an_english_line_is_read_again(instances: Instances, drawn: str, read: str) -> None:
+def test_cyrillic_word_in_an_english_line_or_an_address_is_read_again(
+    instances: Instances, drawn: str, read: str
+) -> None:
     picture, line = read_as(drawn, read)
     [corrected] = with_latin_words(instances, "rus+eng", picture, [line])
     assert corrected.text == drawn

@@ -1,4 +1,4 @@
-"""Words that Tesseract reads in the wrong one of two languages: Cyrillic words in an English line.
+"""Words in the wrong one of two languages: Cyrillic words in English lines, and in addresses.
 
 Each is read again, in the languages with Latin letters alone. The other way is rare: Latin words in a Russian
 line are right as a rule.
@@ -16,6 +16,8 @@ from ocr_service.engines.tesseract.pictures import Picture
 from ocr_service.layout.words import Line, Word
 
 _LATIN = re.compile(r"[A-Za-z]")
+# E-mail and web addresses are Latin, in any line.
+_ADDRESS = re.compile(r"\w@\w|://|^www\.")
 _CYRILLIC = re.compile(r"[А-Яа-яЁё]")  # noqa: RUF001
 _CYRILLIC_LANGUAGES = frozenset(("rus", "ukr", "bel", "bul", "mkd", "srp", "kaz", "kir", "script/Cyrillic"))
 _LATIN_LANGUAGES = frozenset(("eng", "deu", "fra", "spa", "ita", "por", "nld", "pol", "script/Latin"))
@@ -32,7 +34,7 @@ _TOLERANCE = 0.1
 def with_latin_words(
     instances: Instances, lang: str, picture: Picture, lines: Sequence[Line]
 ) -> Sequence[Line]:
-    """Return the lines of a picture, with the Cyrillic words of Latin lines read again.
+    """Return the lines of a picture, with the Cyrillic words of Latin lines and addresses read again.
 
     lang: languages of the first reading; nothing is done if they have one script.
     """
@@ -42,8 +44,8 @@ def with_latin_words(
         return lines
     of_page = _is_latin(" ".join(line.text for line in lines), if_short=False)
     return [
-        _read_again(instances, latin, picture, line)
-        if _CYRILLIC.search(line.text) and _is_latin(line.text, if_short=of_page)
+        _read_again(instances, latin, picture, line, _is_latin(line.text, if_short=of_page))
+        if _CYRILLIC.search(line.text)
         else line
         for line in lines
     ]
@@ -55,9 +57,13 @@ def _is_latin(text: str, *, if_short: bool) -> bool:
     return latin >= _MAJORITY * letters if letters >= _FEWEST_LETTERS else if_short
 
 
-def _read_again(instances: Instances, latin: str, picture: Picture, line: Line) -> Line:
-    tesseract = instances.word_reader(latin)
-    words = (_word(tesseract, picture, word) if _is_misread(word) else word for word in line.words)
+def _read_again(instances: Instances, latin: str, picture: Picture, line: Line, is_latin: bool) -> Line:
+    words = [
+        _word(instances.word_reader(latin), picture, word)
+        if _is_misread(word) and (is_latin or _ADDRESS.search(word.text))
+        else word
+        for word in line.words
+    ]
     return replace(line, words=tuple(words))
 
 
