@@ -23,7 +23,7 @@ class AdmissionSettings(SettingsGroup):
         ge=1,
         le=1000,
         description="Maximum pages that are decoded or being read at the same time. Empty, or larger than "
-        "the engine can use: the limit of the engine (48 for PaddleOCR-VL, its threads and one for "
+        "the engine can use: the limit of the engine (48 for PaddleOCR-VL, its processes and one for "
         "Tesseract).",
     )
     max_megapixels_in_flight: int = Field(
@@ -31,7 +31,8 @@ class AdmissionSettings(SettingsGroup):
         ge=1,
         le=100_000,
         description="Maximum size of these pages together, in millions of pixels. A pixel takes 5 to 10 "
-        "bytes of memory, 25 at worst. A larger page is read alone.",
+        "bytes of memory, 25 at worst. A picture for another reading by Tesseract has at most twice as many "
+        "pixels. A larger page is read alone.",
     )
     max_documents_mb: int = Field(
         1024,

@@ -9,7 +9,8 @@ from ocr_service.decoding.text_layer.values import TextLayer
 from ocr_service.runtime.cores import usable_cores
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.frames import InvalidReply
-from ocr_service.runtime.processes.pool import Job, NoSlot, Outcome, Pool, Slot, Subject
+from ocr_service.runtime.processes.jobs import Job, Outcome, Subject
+from ocr_service.runtime.processes.pool import NoSlot, Pool, Slot
 from ocr_service.runtime.processes.worker_process import WorkerEnded
 
 # CPU time for opening a file and for measuring a page; both take milliseconds in a good file.

@@ -31,6 +31,8 @@ class _OpenFile(Protocol):
 class Decoder:
     """A `Handler` that keeps its document open from one request to the next."""
 
+    readable = ()
+
     def __init__(self) -> None:
         self._data: bytes | None = None
         self._file: _OpenFile | None = None

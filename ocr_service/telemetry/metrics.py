@@ -87,6 +87,13 @@ decoders_lost = _counter(
     "reason",
     ("died", "stopped"),
 )
+recognizers_lost = _counter(
+    "ocr_recognizers_lost_total",
+    "Tesseract processes that ended before they replied. `died`: a crash or a limit. `stopped`: nobody "
+    "waited any more.",
+    "reason",
+    ("died", "stopped"),
+)
 page_recognition = _histogram("ocr_page_recognition_duration_seconds", "Recognition time of a page.")
 
 cache_lookups = _counter(

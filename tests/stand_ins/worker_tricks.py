@@ -19,6 +19,8 @@ class _CallsPrint:
 class Tricks:
     """A `Handler` whose requests are the names of its methods."""
 
+    readable = ()
+
     def __init__(self) -> None:
         self.document: bytes | None = None
 

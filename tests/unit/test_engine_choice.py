@@ -1,22 +1,19 @@
-"""The choice of the engine and its log line; language data and threads of Tesseract."""
+"""The choice of the engine and its log line; language data of Tesseract."""
 
-import asyncio
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import tesserocr
-from PIL import Image
 
 from ocr_engine import PaddleOcrVlEngine
 from ocr_service.config import ConfigurationError
-from ocr_service.core.documents import Page
 from ocr_service.core.engine import EngineState
-from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, RecognitionFailed
+from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl import presence
 from ocr_service.engines.paddleocr_vl.presence import detect_backend, missing_parts
@@ -27,7 +24,6 @@ from ocr_service.engines.tesseract.settings import TesseractSettings
 from ocr_service.runtime.cores import usable_cores
 from server import choose_engine
 from tests.http.serving import serving
-from tests.samples import RUSSIAN, printed_page
 from tests.settings import settings_of
 
 
@@ -197,32 +193,6 @@ async def test_missing_default_language_does_not_disable_the_others(caplog: pyte
 
 
 @pytest.mark.anyio
-async def test_tesseract_reads_one_page_per_thread_concurrently() -> None:
-    """Each of three threads waits inside Tesseract for the other two."""
-    engine = tesseract(threads=3)
-    await engine.start()
-    barrier = threading.Barrier(3, timeout=30)
-
-    class Blank:
-        """The parts of the image API that the engine uses; the thread of the engine calls `tobytes`."""
-
-        size = width, height = 10, 10
-
-        def tobytes(self) -> bytes:
-            barrier.wait()
-            return bytes(100)
-
-        def reduce(self, factor: int) -> Image.Image:
-            return Image.new("L", self.size)
-
-    pages = [Page(index, cast(Image.Image, Blank()), 300) for index in (1, 2, 3)]
-    assert engine.max_pages_in_flight > 3
-    results = await asyncio.gather(*(engine.recognize(page, Options()) for page in pages))
-    assert [result.index for result in results] == [1, 2, 3]
-    await engine.close()
-
-
-@pytest.mark.anyio
 async def test_missing_language_error_lists_the_installed_languages() -> None:
     engine = tesseract()
     await engine.start()
@@ -241,13 +211,3 @@ def test_usable_cores_follow_the_cgroup_limit(tmp_path: Path, cpu_max: str, core
     limit.write_text(cpu_max)
     affinity = usable_cores(tmp_path / "absent")
     assert usable_cores(limit) == (affinity if cores is None else min(affinity, cores))
-
-
-@pytest.mark.anyio
-async def test_page_beyond_the_time_limit_fails() -> None:
-    engine = tesseract(page_seconds=0.02)
-    await engine.start()
-    page = Page(1, printed_page(RUSSIAN * 3).image, resolution=300)
-    with pytest.raises(RecognitionFailed, match="in time"):
-        await engine.recognize(page, Options())
-    await engine.close()

@@ -13,7 +13,8 @@ import pytest
 from ocr_service.core.errors import BrokenDocument
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.frames import InvalidReply
-from ocr_service.runtime.processes.pool import Job, NoSlot, Pool, Subject, UnexpectedError
+from ocr_service.runtime.processes.jobs import Job, Subject, UnexpectedError
+from ocr_service.runtime.processes.pool import NoSlot, Pool
 from ocr_service.runtime.processes.worker_process import NotStarted, WorkerEnded
 from tests.running import ROOT
 
@@ -214,7 +215,8 @@ async def test_fork_server_that_cannot_start_is_no_fault_of_the_document(
 PROGRAM = f"""
 import asyncio
 from ocr_service.runtime.processes.fork_server import ForkServer
-from ocr_service.runtime.processes.pool import Job, NoSlot, Pool, Subject
+from ocr_service.runtime.processes.jobs import Job, Subject
+from ocr_service.runtime.processes.pool import NoSlot, Pool
 
 async def main():
     server = ForkServer({TRICKS!r})

@@ -1,4 +1,4 @@
-"""The embedded CPU engine: Tesseract in this process, by tesserocr."""
+"""The embedded CPU engine: Tesseract in worker processes, by tesserocr."""
 
 from ocr_service.engines.tesseract.engine import TesseractEngine
 

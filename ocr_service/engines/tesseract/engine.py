@@ -1,14 +1,13 @@
-"""Tesseract as an `Engine`: threads, languages, and the recognition of one page."""
+"""Tesseract as an `Engine`: processes, languages, and the recognition of one page."""
 
 import asyncio
-import importlib
+import importlib.util
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from ocr_service.core.documents import ImageMode, Page, PageResult, Timings
+from ocr_service.core.documents import ImageMode, Page, PageResult
 from ocr_service.core.engine import EngineState, VlmStatus
 from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, OptionNotSupported
 from ocr_service.core.options import Options, TextLayerUse
@@ -21,25 +20,21 @@ from ocr_service.engines.tesseract.languages import (
     languages_in,
     tesseract_names,
 )
+from ocr_service.engines.tesseract.page_reader import PageReader
 from ocr_service.engines.tesseract.settings import TesseractSettings
 from ocr_service.layout.markdown import to_markdown
 from ocr_service.runtime.cores import usable_cores
-from ocr_service.runtime.threads import Workers
-
-if TYPE_CHECKING:
-    from ocr_service.engines.tesseract.page_reader import PageReader
 
 log = logging.getLogger(__name__)
 
-# Decoded pages that wait, so that a thread that finishes a page has the next one at once.
+# Decoded pages that wait, so that a process that finishes a page has the next one at once.
 _DECODED_AHEAD = 1
 
 
 class TesseractEngine:
-    """Reads pages on threads, each with its own Tesseract instance.
+    """Reads pages in processes. A process whose page nobody waits for any more is killed.
 
-    page_seconds: time limit of one page. Recognition cannot be cancelled earlier; after this time, every
-    request has timed out.
+    page_seconds: time limit of one page.
     """
 
     name = TESSERACT
@@ -55,11 +50,10 @@ class TesseractEngine:
 
     def __init__(self, settings: TesseractSettings, page_seconds: float) -> None:
         self._default_lang = settings.lang
-        self._threads = settings.threads or usable_cores()
+        self._at_once = settings.threads or usable_cores()
         self._tessdata = settings.tessdata_dir
         self._page_seconds = page_seconds
         self._lazy_start = LazyStart(self.title, self._start)
-        self._workers = Workers(self._threads, self.name)
         self._reader: PageReader | None = None
         self._languages: frozenset[str] = frozenset()
         # Name and size of each file of language data: a language exists in several variants.
@@ -78,11 +72,11 @@ class TesseractEngine:
 
     @property
     def max_pages_in_flight(self) -> int:
-        return self._threads + _DECODED_AHEAD
+        return self._at_once + _DECODED_AHEAD
 
     @property
     def job_pages(self) -> int:
-        return max(1, self._threads // 2)
+        return max(1, self._at_once // 2)
 
     @property
     def vlm(self) -> VlmStatus:
@@ -96,7 +90,8 @@ class TesseractEngine:
 
     async def close(self) -> None:
         await self._lazy_start.cancel()
-        self._workers.close()
+        if self._reader is not None:
+            await asyncio.to_thread(self._reader.stop)
 
     def check(self, options: Options) -> None:
         """Raise OptionNotSupported, or LanguageNotInstalled with the list of installed languages."""
@@ -113,39 +108,36 @@ class TesseractEngine:
         return [_concatenated(rewritten)] if options.concatenate_pages else rewritten
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
-        """Read one page; if the caller is cancelled while the page waits for a thread, it is dropped."""
-        return await self._workers.run(self._read, page, options, time.perf_counter())
+        assert self._reader is not None
+        return await self._reader.read(page, self._lang(options), options)
 
     def _lang(self, options: Options) -> str:
         lang = self._default_lang if options.lang is None else options.lang
         return tesseract_names(lang, self._languages)
 
     async def _start(self) -> None:
-        await asyncio.to_thread(self._load)
+        if importlib.util.find_spec("tesserocr") is None:
+            raise EngineUnavailable("Tesseract is not installed: the package tesserocr is missing.")
+        tessdata = await asyncio.to_thread(self._find_languages)
+        reader = PageReader(tessdata, self._lang(Options()), self._at_once, self._page_seconds)
+        try:
+            self.version = await reader.version()
+        except BaseException:
+            await asyncio.to_thread(reader.stop)
+            raise
+        self._reader = reader
         try:
             self.check(Options())
         except LanguageNotInstalled as error:
             # Requests that name other languages still work.
             log.warning("OCR_LANG: %s", error)
 
-    def _load(self) -> None:
-        try:
-            # Tesseract and OpenCV are loaded here, and not with the service.
-            page_reader = importlib.import_module("ocr_service.engines.tesseract.page_reader")
-        except ImportError as error:
-            raise EngineUnavailable(f"Tesseract is not installed: {error}.") from error
-        self._tessdata = self._tessdata or find_tessdata()
-        self._languages = languages_in(self._tessdata)
-        self._data = sorted((file.name, file.stat().st_size) for file in self._tessdata.glob("*.traineddata"))
-        self._reader = page_reader.PageReader(self._tessdata, self._page_seconds)
-        self.version = page_reader.VERSION
-
-    def _read(self, page: Page, options: Options, queued_at: float) -> PageResult:
-        started = time.perf_counter()
-        assert self._reader is not None
-        result = self._reader.read(page, self._lang(options), options)
-        timings = Timings(queue=started - queued_at, recognize=time.perf_counter() - started)
-        return replace(result, timings=timings)
+    def _find_languages(self) -> Path:
+        """Return the folder with the language data; raises EngineUnavailable."""
+        tessdata = self._tessdata or find_tessdata()
+        self._languages = languages_in(tessdata)
+        self._data = sorted((file.name, file.stat().st_size) for file in tessdata.glob("*.traineddata"))
+        return tessdata
 
 
 def _unsupported(options: Options) -> list[str]:

@@ -39,8 +39,8 @@ def sheet_corners(picture: Picture) -> Corners | None:
     return _clockwise(corners) * np.float32(factor)
 
 
-def flattened(picture: Picture, corners: Corners) -> Picture:
-    """Return the sheet alone, as seen from above."""
+def flattened(picture: Picture, corners: Corners) -> Picture | None:
+    """Return the sheet alone, as seen from above; None if this takes too many pixels."""
     top, right, bottom, left = (float(np.linalg.norm(corners[i] - corners[(i + 1) % 4])) for i in range(4))
     size = round(max(top, bottom)), round(max(right, left))
     target = np.array([(0, 0), (size[0], 0), size, (0, size[1])], np.float32)

@@ -1,1 +1,1 @@
-"""Work in sandboxed processes that can be killed: decoding, in C libraries, of files from anybody."""
+"""Work in sandboxed processes that can be killed: C libraries that decode and read files from anybody."""

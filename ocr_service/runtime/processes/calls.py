@@ -3,6 +3,7 @@
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -25,7 +26,12 @@ class Call:
 
 
 class Handler(Protocol):
-    """Answers requests about one document at a time, in a worker process."""
+    """Answers requests about one document at a time, in a worker process.
+
+    readable: folders with data that it reads, beside libraries and fonts.
+    """
+
+    readable: Sequence[Path]
 
     def set_document(self, document: bytes | None) -> None:
         """Replace the document; None to release its memory."""

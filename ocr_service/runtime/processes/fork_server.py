@@ -14,16 +14,20 @@ from ocr_service.runtime.processes.commands import FORK, KILL, LOWER_PRIORITY
 _ROOT = Path(__file__).parents[3]
 # All that Python and the C libraries need. The environment of the service has passwords.
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+# A process with threads cannot be forked safely, and each worker has one core.
+_ONE_THREAD = {"OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class ForkServer:
     """Starts the process on demand. If it dies, with all workers, the next `fork` starts another.
 
     module: has `make_handler`, which runs once in the fork server; all workers inherit its result.
+    arguments: of `make_handler`.
     """
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, *arguments: str) -> None:
         self._module = module
+        self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._lock = threading.Lock()
@@ -84,9 +88,10 @@ class ForkServer:
                     f"{__package__}.fork_server_process",
                     self._module,
                     str(theirs.fileno()),
+                    *self._arguments,
                 ],
                 cwd=_ROOT,
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                env=_ONE_THREAD | {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

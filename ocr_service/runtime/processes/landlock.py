@@ -4,6 +4,7 @@ import ctypes
 import os
 import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -25,14 +26,17 @@ _READABLE = (
 )
 
 
-def restrict() -> None:
-    """Restrict this process for good; nothing happens if the kernel has no Landlock."""
+def restrict(more: Sequence[Path]) -> None:
+    """Restrict this process for good; nothing happens if the kernel has no Landlock.
+
+    more: folders that it may read, too.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     handled = struct.pack("Q", _ALL_RIGHTS)
     rules = libc.syscall(_CREATE_RULESET, handled, len(handled), 0)
     if rules < 0:
         return
-    for path in (path for path in (*map(Path, _READABLE), _ROOT) if path.exists()):
+    for path in (path for path in (*map(Path, _READABLE), _ROOT, *more) if path.exists()):
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
         # A file has no rights of a folder.
         rights = _READ if path.is_dir() else 1 << 2

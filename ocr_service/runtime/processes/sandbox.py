@@ -4,6 +4,7 @@ import ctypes
 import os
 import resource
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,8 +29,11 @@ _statm: int | None = None
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def enter(parent: int) -> None:
-    """Restrict this process for good. It dies with its parent; if that has gone already, at once."""
+def enter(parent: int, readable: Sequence[Path]) -> None:
+    """Restrict this process for good. It dies with its parent; if that has gone already, at once.
+
+    readable: folders that it may read beside libraries and fonts.
+    """
     global _statm
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -44,7 +48,7 @@ def enter(parent: int) -> None:
         lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (lowest, lowest))
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    landlock.restrict()
+    landlock.restrict(readable)
     seccomp.restrict()
 
 

@@ -1,0 +1,29 @@
+"""Worker processes that all do the same work, each for as long as somebody waits for it."""
+
+from collections.abc import Sequence
+
+from ocr_service.runtime.processes.fork_server import ForkServer
+from ocr_service.runtime.processes.jobs import Job, Outcome, outcome_of
+from ocr_service.runtime.processes.lanes import Lane, Place
+from ocr_service.runtime.processes.processes import Processes
+from ocr_service.telemetry import metrics
+
+
+class SingleLane(Processes):
+    """Runs as many jobs at a time as the lane has places, first come, first served."""
+
+    def __init__(self, server: ForkServer, places: int, classes_from: Sequence[str]) -> None:
+        super().__init__(server, places, classes_from, metrics.recognizers_lost)
+        self.lane = Lane(places)
+
+    async def run(self, job: Job) -> Outcome:
+        """Return the outcome of a job. If the caller is cancelled, the process is killed, and its place free.
+
+        Raises the OcrError that the worker replies, WorkerEnded, InvalidReply, NotStarted or UnexpectedError.
+        """
+        async with Place(self.lane):
+            return await self._retried(lambda: self._once(job))
+
+    async def _once(self, job: Job) -> Outcome:
+        async with self._attempt(job) as attempt:
+            return await outcome_of(attempt)
