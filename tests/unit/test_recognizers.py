@@ -49,8 +49,9 @@ def lost(reason: str) -> float:
 
 
 def workers() -> list[int]:
-    """Return the process numbers of the workers: the children of the children of this process."""
-    return [worker for server in _children(os.getpid()) for worker in _children(server)]
+    """Return the process numbers of the Tesseract workers: the children of the children of this process."""
+    found = [worker for server in _children(os.getpid()) for worker in _children(server)]
+    return [pid for pid in found if b"tesseract.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def _children(pid: int) -> list[int]:
