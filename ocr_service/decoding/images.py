@@ -16,7 +16,7 @@ from ocr_service.decoding import truncated_webp
 from ocr_service.decoding.av1_sizes import av1_sizes
 from ocr_service.decoding.canvas import put_image
 from ocr_service.decoding.limits import Limits
-from ocr_service.decoding.metadata import without_metadata
+from ocr_service.decoding.metadata import check_parts, without_metadata
 from ocr_service.decoding.partial_images import decoded_part
 from ocr_service.decoding.pixels import to_plain
 from ocr_service.decoding.requests import Contents, Drawn
@@ -67,6 +67,8 @@ class ImageFile:
         self._data = data
         self._format = format_name
         limit_memory(_TO_OPEN)
+        if not known.page_count:
+            check_parts(data, format_name)
         if format_name == "AVIF":
             self._check_av1()
         image = self._opened_in_any_way()
