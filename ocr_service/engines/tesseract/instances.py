@@ -1,5 +1,7 @@
 """Instances of Tesseract, each for one kind of reading."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,13 @@ from ocr_service.core.errors import EngineUnavailable
 VERSION: str = tesserocr.tesseract_version().split()[1]
 
 _OSD = "osd"
+
+
+def open_message_file() -> None:
+    """Let Tesseract open the file of its messages, `/dev/null`. In the sandbox this fails, and it crashes."""
+    with suppress(RuntimeError):
+        # There is no such language, and Tesseract says so.
+        tesserocr.PyTessBaseAPI(os.devnull, "none")
 
 
 class Instances:

@@ -13,7 +13,7 @@ from PIL import Image
 from ocr_service.core.documents import Page, PageResult, Timings
 from ocr_service.core.errors import EngineUnavailable
 from ocr_service.engines.tesseract.attempts import Attempts
-from ocr_service.engines.tesseract.instances import VERSION, Instances
+from ocr_service.engines.tesseract.instances import VERSION, Instances, open_message_file
 from ocr_service.engines.tesseract.requests import AskVersion, ReadPage
 from ocr_service.engines.tesseract.results import page_result
 
@@ -47,6 +47,7 @@ class Recognizer:
 def make_handler(tessdata: str, lang: str) -> Recognizer:
     """Load what all workers share, before the first of them is forked. lang: the default languages."""
     cv2.setNumThreads(1)
+    open_message_file()
     recognizer = Recognizer(Path(tessdata))
     # A page in these languages reports the error.
     with suppress(EngineUnavailable):
