@@ -13,7 +13,7 @@ from ocr_service.engines.tesseract.orientation import possible_turns
 from ocr_service.engines.tesseract.outline import flattened, sheet_corners
 from ocr_service.engines.tesseract.pictures import Picture
 from ocr_service.engines.tesseract.reading import Reading, recognize
-from ocr_service.engines.tesseract.resolution import estimated_resolution
+from ocr_service.engines.tesseract.resolution import credible_resolution
 from ocr_service.engines.tesseract.second_language import with_latin_words
 from ocr_service.engines.tesseract.slope import slope_of
 
@@ -56,12 +56,11 @@ class Attempts:
         return replace(reading, lines=lines)
 
     def _read(self, picture: Picture) -> Reading | None:
-        """Read a picture, at an estimated resolution if its own is unknown."""
+        """Read a picture; None if Tesseract cannot, or not in time."""
         milliseconds = round((self.deadline - time.monotonic()) * 1000)
         if milliseconds <= 0:
             return None
-        if picture.resolution is None:
-            picture = picture.at_resolution(estimated_resolution(picture))
+        picture = picture.at_resolution(credible_resolution(picture))
         return recognize(self.instances.reader(self.lang), picture, milliseconds)
 
     def _of_sheet(self, reading: Reading) -> Reading:
@@ -73,46 +72,52 @@ class Attempts:
             return reading
         if _is_doubtful(reading):
             # Scores of text that is upside down say nothing.
-            return sheet
+            return sheet.chosen_over(reading)
         # A shadow across a page can look like the edge of a sheet.
-        whole = self._in_even_light(reading)
-        return sheet if sheet.score > whole.score * _AS_GOOD else whole
+        return _better(self._in_even_light(reading), sheet, at_least=_AS_GOOD)
 
     def _upright(self, reading: Reading) -> Reading:
         """Turn a page that lies on its side or upside down."""
         best = reading
         for turn in self._turns(reading):
-            best = self._better(best, reading.picture.turned(turn), at_least=_AS_GOOD)
+            best = self._tried(best, reading.picture.turned(turn), at_least=_AS_GOOD)
             if not _is_doubtful(best):
                 break
         return best
 
     def _clean(self, reading: Reading) -> Reading:
         """Remove specks from a page that they make unreadable."""
-        return self._better(reading, without_specks(reading.picture)) if _is_doubtful(reading) else reading
+        return self._tried(reading, without_specks(reading.picture)) if _is_doubtful(reading) else reading
 
     def _straight(self, reading: Reading) -> Reading:
         """Rotate a crooked page."""
         slope = slope_of(reading.picture) if _is_doubtful(reading) else reading.direction.slope
         if abs(slope) < _LEVEL:
             return reading
-        return self._better(reading, reading.picture.rotated(slope), at_least=_AS_GOOD)
+        return self._tried(reading, reading.picture.rotated(slope), at_least=_AS_GOOD)
 
     def _in_even_light(self, reading: Reading) -> Reading:
         """Brighten grey and coloured areas, and shadows; invert dark areas with light letters."""
         if not has_dark_areas(reading.picture):
             return reading
-        return self._better(reading, with_even_light(with_dark_letters(reading.picture)))
+        return self._tried(reading, with_even_light(with_dark_letters(reading.picture)))
 
     def _turns(self, reading: Reading) -> tuple[int, ...]:
         if _is_doubtful(reading):
             return possible_turns(self.instances, reading.picture)
         return (reading.direction.turn,) if reading.direction.turn else ()
 
-    def _better(self, reading: Reading, picture: Picture | None, at_least: float = 1.0) -> Reading:
-        """Return the reading of the picture if its score is higher, or at least this part of the other."""
+    def _tried(self, reading: Reading, picture: Picture | None, at_least: float = 1.0) -> Reading:
+        """Read another picture of the page, if there is one, and return the better reading."""
         other = self._read(picture) if picture else None
-        return other if other and other.score > reading.score * at_least else reading
+        return _better(reading, other, at_least) if other else reading
+
+
+def _better(reading: Reading, other: Reading, at_least: float) -> Reading:
+    """Return the other reading if its score is higher, or at least this part of that of the first."""
+    if other.score > reading.score * at_least:
+        return other.chosen_over(reading)
+    return reading.chosen_over(other)
 
 
 def _is_doubtful(reading: Reading) -> bool:

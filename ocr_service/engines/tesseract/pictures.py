@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ocr_service.core.documents import Box, Page
+from ocr_service.layout.pixels.shrinking import shrunk
 
 # A rotated or flattened picture has at most so many times the pixels of its page. A long strip could have
 # hundreds of times as many.
@@ -18,7 +20,17 @@ _LONGEST_SIDE = 32_767
 
 Grey = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
+Points = NDArray[np.float64]
 Size = tuple[int, int]
+
+
+class Correction(Enum):
+    """A change of the pixels that makes a page readable, in words that follow "the page was"."""
+
+    CUT = "cut to the sheet of paper on it"
+    STRAIGHTENED = "straightened"
+    LIGHTENED = "lightened where it is dark"
+    SMOOTHED = "smoothed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +42,7 @@ class Picture:
     page_size: width and height of the page as decoded.
     to_page: 3 x 3 matrix from points of the picture to points of the page as decoded.
     turn: degrees counterclockwise by which the page is turned in the picture: 0, 90, 180 or 270.
+    corrections: in the order in which they were made.
     """
 
     pixels: bytes
@@ -38,6 +51,7 @@ class Picture:
     page_size: Size
     to_page: Matrix
     turn: int = 0
+    corrections: tuple[Correction, ...] = ()
 
     @classmethod
     def of(cls, page: Page) -> "Picture":
@@ -61,9 +75,14 @@ class Picture:
         """Width and height of the page after its turn."""
         return _turned_size(self.page_size, self.turn)
 
-    def with_grey(self, grey: Grey) -> "Picture":
+    @property
+    def from_page(self) -> Matrix:
+        """3 x 3 matrix from points of the page as decoded to points of the picture."""
+        return np.asarray(np.linalg.inv(self.to_page), np.float64)
+
+    def with_grey(self, grey: Grey, correction: Correction) -> "Picture":
         """Return a picture of the same shape with other pixels."""
-        return replace(self, pixels=grey.tobytes())
+        return replace(self, pixels=grey.tobytes(), corrections=(*self.corrections, correction))
 
     def at_resolution(self, resolution: int | None) -> "Picture":
         """Return the picture with another resolution, in pixels per inch."""
@@ -92,9 +111,9 @@ class Picture:
         cosine, sine = abs(affine[0, 0]), abs(affine[0, 1])
         new = round(width * cosine + height * sine), round(width * sine + height * cosine)
         affine[:, 2] += (new[0] - width) / 2, (new[1] - height) / 2
-        return self.warped(np.vstack([affine, (0, 0, 1)]), new)
+        return self.warped(np.vstack([affine, (0, 0, 1)]), new, Correction.STRAIGHTENED)
 
-    def warped(self, matrix: Matrix, size: Size) -> "Picture | None":
+    def warped(self, matrix: Matrix, size: Size, correction: Correction) -> "Picture | None":
         """Return the picture in another perspective; None if this takes too many pixels.
 
         matrix: from its points to those of the new one.
@@ -104,24 +123,35 @@ class Picture:
         grey = cv2.warpPerspective(
             self.grey, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
-        return replace(self, pixels=grey.tobytes(), size=size, to_page=self.to_page @ np.linalg.inv(matrix))
+        return replace(
+            self,
+            pixels=grey.tobytes(),
+            size=size,
+            to_page=self.to_page @ np.linalg.inv(matrix),
+            corrections=(*self.corrections, correction),
+        )
 
     def reduced(self, longest_side: int) -> tuple[Grey, int]:
         """Return a smaller copy of at most `longest_side`, for a look at the whole; and the factor."""
-        width, height = self.size
         factor = max(1, -(-max(self.size) // longest_side))
-        small = max(1, width // factor), max(1, height // factor)
-        return np.asarray(cv2.resize(self.grey, small, interpolation=cv2.INTER_AREA), np.uint8), factor
+        return np.asarray(shrunk(self.grey, factor), np.uint8), factor
 
     def on_page(self, box: Box) -> Box:
         """Return the box of the upright page that contains a box of the picture."""
         left, top, right, bottom = box
         to_upright = _turn(self.turn, self.page_size) @ self.to_page
-        corners = np.array([[[left, top], [right, top], [right, bottom], [left, bottom]]], np.float64)
-        points = cv2.perspectiveTransform(corners, to_upright)[0]
+        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
+        points = transformed(corners, to_upright)
         width, height = self.upright_size
         x, y = points[:, 0].clip(0, width).round(), points[:, 1].clip(0, height).round()
         return int(x.min()), int(y.min()), int(x.max()), int(y.max())
+
+
+def transformed(points: Points, matrix: Matrix) -> Points:
+    """Return points, one in a row, after a 3 x 3 transformation."""
+    if not len(points):
+        return points
+    return np.asarray(cv2.perspectiveTransform(points[np.newaxis], matrix)[0], np.float64)
 
 
 def _turned_size(size: Size, degrees: int) -> Size:

@@ -19,6 +19,8 @@ _MEMORY_A_BYTE = 4
 class Writer:
     """A `Handler` that holds one order with its document."""
 
+    readable = ()
+
     def __init__(self) -> None:
         self._data: bytes | None = None
 

@@ -12,7 +12,8 @@ from ocr_service.exports.pdf.requests import Order, Write, Written, pack
 from ocr_service.runtime.cores import usable_cores
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.frames import InvalidReply
-from ocr_service.runtime.processes.pool import Job, NoSlot, Pool, Subject
+from ocr_service.runtime.processes.jobs import Job, Subject
+from ocr_service.runtime.processes.pool import NoSlot, Pool
 from ocr_service.runtime.processes.worker_process import WorkerEnded
 
 # CPU time: opening and saving a long document takes seconds, a large picture without loss as well.
