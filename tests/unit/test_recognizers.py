@@ -49,9 +49,13 @@ def lost(reason: str) -> float:
 
 
 def workers() -> list[int]:
-    """Return the process numbers of the Tesseract workers: the children of the children of this process."""
-    found = [worker for server in _children(os.getpid()) for worker in _children(server)]
-    return [pid for pid in found if b"tesseract.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    """Return the process numbers of the workers of this process, and not of a service that it runs."""
+    servers = [pid for pid in _children(os.getpid()) if b"tesseract.worker" in _command(pid)]
+    return [worker for server in servers for worker in _children(server)]
+
+
+def _command(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _children(pid: int) -> list[int]:
