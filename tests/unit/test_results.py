@@ -40,7 +40,9 @@ def test_other_words_of_low_confidence_are_no_numbers(other: str) -> None:
 
 def test_corrections_are_named_once_in_their_order() -> None:
     lightened = PICTURE.with_grey(PICTURE.grey, Correction.LIGHTENED)
-    straight = lightened.rotated(2).with_grey(lightened.rotated(2).grey, Correction.LIGHTENED)
+    rotated = lightened.rotated(2)
+    assert rotated
+    straight = rotated.with_grey(rotated.grey, Correction.LIGHTENED)
     [(code, detail)] = warnings_of(("Total", 0.95), picture=straight)
     assert code == "corrected"
     assert detail == "Before it was read, the page was lightened where it is dark and straightened."
