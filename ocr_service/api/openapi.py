@@ -103,6 +103,10 @@ FILES: dict[str, Any] = {
     PDF: {"schema": {"type": "string", "format": "binary"}},
 }
 
+STREAM: dict[str, Any] = {
+    "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}}
+}
+
 OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The result, in the format that `format` or the `Accept` header chooses.",
@@ -114,10 +118,7 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
             **_STORAGE_HEADERS,
             **QUALITY_HEADERS,
         },
-        "content": {
-            **FILES,
-            "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}},
-        },
+        "content": {**FILES, **STREAM},
     },
     202: {"description": "With `Prefer: respond-async`: a job, as `POST /jobs` answers it."},
     304: {"description": "`If-None-Match` has the tag of the answer: the client already has it."},

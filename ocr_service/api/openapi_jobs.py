@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ocr_service.api.openapi import FILES, JOB_STATE, PROBLEM_RESPONSES, QUALITY_HEADERS
+from ocr_service.api.openapi import FILES, JOB_STATE, PROBLEM_RESPONSES, QUALITY_HEADERS, STREAM
 
 JOB_RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {
@@ -27,7 +27,7 @@ JOB_RESULT_RESPONSES: dict[int | str, dict[str, Any]] = {
             },
             **QUALITY_HEADERS,
         },
-        "content": FILES,
+        "content": {**FILES, **STREAM},
     },
     **PROBLEM_RESPONSES,
 }

@@ -1,27 +1,29 @@
 """`/jobs`: documents that are read in the background."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from ocr_service.api import openapi, reading
 from ocr_service.api.answers.document import PageAnswer, ResultAnswer
 from ocr_service.api.answers.job import JobAnswer, JobsAnswer, JobStatusAnswer
+from ocr_service.api.answers.job_result import job_result, json_parts, ndjson_lines, text_pages
 from ocr_service.api.answers.rendered import rendered
 from ocr_service.api.job_faces import OCR, asked_of, fields_of
 from ocr_service.api.middleware.api_keys import owner
 from ocr_service.api.openapi_jobs import JOB_RESPONSES, JOB_RESULT_RESPONSES
 from ocr_service.api.openapi_requests import JOB_REQUEST
 from ocr_service.api.reading import Admitted
-from ocr_service.api.requests.accept import PDF_FORMS, File, Form, answer_form
+from ocr_service.api.requests.accept import NDJSON, PDF_FORMS, File, Form, answer_form
 from ocr_service.api.requests.body import read_body, unique_fields
 from ocr_service.api.requests.ocr_fields import check_names, read_fields
 from ocr_service.api.service import Service, service_of
 from ocr_service.api.submitting import check_jobs, submit
-from ocr_service.core.documents import DocumentResult, PageResult, Timings
+from ocr_service.core.documents import PageResult
 from ocr_service.core.errors import (
     JobCancelled,
     JobLost,
@@ -126,10 +128,11 @@ async def get_result(
     job = await service.jobs.get(job_id, owner(request.scope))
     if not partial:
         _refuse_unless_done(job)
-    result = _result(job, await service.jobs.pages(job))
     form = answer_form(format, request.headers.getlist("accept"))
     headers = {openapi.JOB_STATE: job.state.value, "Vary": "Accept"}
-    return await _answer(service, job, result, form, images, headers)
+    if form in ("json", "stream"):
+        return await _streamed(service, job, form, images, headers)
+    return await _file(service, job, form, headers)
 
 
 @router.get(
@@ -212,21 +215,36 @@ def _raised(error: JobError) -> OcrError:
     return kinds.get(error.code, JobLost)(error.detail)
 
 
-def _result(job: Job, pages: Sequence[PageResult]) -> DocumentResult:
-    timings = sum((page.timings for page in pages), start=Timings())
-    total = (job.ended - job.created) if job.ended else 0.0
-    return DocumentResult(tuple(pages), timings, total)
-
-
-async def _answer(
-    service: Service, job: Job, result: DocumentResult, form: Form, images: bool, headers: dict[str, str]
+async def _streamed(
+    service: Service, job: Job, form: Form, images: bool, headers: dict[str, str]
 ) -> Response:
+    """Answer page by page. If a page is gone from the storage, the connection breaks off."""
+    pages = await _begun(service.jobs.each_page(job))
     engine = job.engine or service.pipeline.engine
-    if form in ("json", "stream"):
-        words = fields_of(job).words
-        make = partial(ResultAnswer.of, result, engine, job.request_id, images, words)
-        body = await asyncio.to_thread(lambda: make().model_dump_json())
-        return Response(body, 200, headers, "application/json")
+    answer_of = partial(PageAnswer.of, images=images, words=fields_of(job).words)
+    if form == "stream":
+        return StreamingResponse(ndjson_lines(job, engine, pages, answer_of), 200, headers, NDJSON)
+    return StreamingResponse(json_parts(job, engine, pages, answer_of), 200, headers, "application/json")
+
+
+async def _begun(pages: AsyncGenerator[PageResult]) -> AsyncGenerator[PageResult]:
+    """Return the pages, the first of which is there, so that an outage of the storage has its own status."""
+    first = await anext(pages, None)
+
+    async def joined() -> AsyncGenerator[PageResult]:
+        if first is not None:
+            yield first
+            async for page in pages:
+                yield page
+
+    return joined()
+
+
+async def _file(service: Service, job: Job, form: Form, headers: dict[str, str]) -> Response:
+    jobs = service.jobs
+    has_pictures = form not in ("markdown", "text")
+    pages = await (jobs.pages(job) if has_pictures else text_pages(jobs.each_page(job)))
+    result, engine = job_result(job, pages), job.engine or service.pipeline.engine
     original = await _original(service, job) if form in PDF_FORMS else None
     made = await rendered(result, form, engine.name, job.name, original)
     headers = headers | reading.quality_headers(result, made.warnings)
