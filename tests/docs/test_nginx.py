@@ -1,6 +1,7 @@
 """The documented nginx configuration, tested with a real nginx in front of the real service."""
 
 import re
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -22,8 +23,9 @@ MIB = 2**20
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[RunningService]:
-    with RunningService(OCR_TESSERACT_THREADS="1") as running:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    folder = str(tmp_path_factory.mktemp("results"))
+    with RunningService(OCR_TESSERACT_THREADS="1", OCR_OUTPUT_DIR=folder) as running:
         yield running
 
 
@@ -73,3 +75,16 @@ def test_limits_of_nginx_are_above_those_of_the_service() -> None:
     # Base64 in JSON is a third longer than the file.
     assert number("client_max_body_size") > int(DEFAULTS["OCR_MAX_UPLOAD_MB"]) * 4 / 3
     assert number("proxy_read_timeout") > float(DEFAULTS["OCR_REQUEST_TIMEOUT"])
+
+
+def test_addresses_of_results_lead_through_nginx(client: httpx.Client, service: RunningService) -> None:
+    service.wait_for("jobs are available")
+    sent = client.post(
+        "/api/v2/ocr/jobs", files={"file": small_png()}, data={"model": "PP-OCRv6"}
+    ).raise_for_status()
+    address = f"/api/v2/ocr/jobs/{sent.json()['data']['jobId']}"
+    while (job := client.get(address).raise_for_status().json()["data"])["state"] in ("pending", "running"):
+        time.sleep(0.1)
+    result = job["resultUrl"]["jsonUrl"]
+    assert result.startswith(f"{client.base_url}/api/v2/ocr/results/")
+    assert client.get(result).status_code == 200
