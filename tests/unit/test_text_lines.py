@@ -1,7 +1,9 @@
 """Lines of a page from the words of its blocks."""
 
+from dataclasses import replace
+
 from ocr_service.api.answers.text_lines import TextLine, lines_of, pruned_lines
-from ocr_service.core.documents import Block, Box, PageResult, Word
+from ocr_service.core.documents import Block, Box, PageResult, TextSource, Word
 
 
 def page(*blocks: Block) -> PageResult:
@@ -39,5 +41,12 @@ def test_block_without_words_stands_for_a_line_and_a_picture_for_none() -> None:
 
 
 def test_unknown_confidence_is_a_score_that_claims_nothing() -> None:
-    pruned = pruned_lines(page(block("a", bbox=(1, 2, 3, 4))))
-    assert (pruned["rec_texts"], pruned["rec_scores"]) == (["a"], [0.0])
+    read = page(block("a", bbox=(1, 2, 3, 4)))
+    assert pruned_lines(read)["rec_scores"] == [0.0]
+
+
+def test_text_of_the_file_itself_is_certain() -> None:
+    words = Word("a", (1, 2, 3, 4)), Word("b", (1, 12, 3, 14), 0.25)
+    held = replace(page(block("a b", *words)), source=TextSource.TEXT_LAYER)
+    # The second line is in a picture, and was recognized.
+    assert pruned_lines(held)["rec_scores"] == [1.0, 0.25]

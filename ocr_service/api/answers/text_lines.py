@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocr_service.api.answers.layout_parsing import quality_of
-from ocr_service.core.documents import Block, Box, PageResult, Word
+from ocr_service.core.documents import Block, Box, PageResult, TextSource, Word
 from ocr_service.core.html_text import plain_text
 
 
@@ -24,15 +24,19 @@ def lines_of(page: PageResult) -> Sequence[TextLine]:
 
 
 def pruned_lines(page: PageResult) -> dict[str, Any]:
-    """Return the lines of a page with the names of PaddleX; a confidence that is not known is 0."""
+    """Return the lines of a page with the names of PaddleX.
+
+    A score is 1 for text of the file itself, and 0 if the engine gives no confidence. Clients calculate with
+    the scores, so they cannot be null.
+    """
     lines = lines_of(page)
+    unknown = 1.0 if page.source is TextSource.TEXT_LAYER else 0.0
     corners = [_corners(line.bbox) for line in lines]
     return {
         "width": page.width,
         "height": page.height,
         "rec_texts": [line.text for line in lines],
-        # Clients calculate with the scores, and 0 claims nothing.
-        "rec_scores": [round(line.confidence or 0.0, 3) for line in lines],
+        "rec_scores": [unknown if line.confidence is None else round(line.confidence, 3) for line in lines],
         "rec_boxes": [list(line.bbox) for line in lines],
         "rec_polys": corners,
         "dt_polys": corners,
