@@ -214,6 +214,12 @@ def test_damaged_pdf_is_refused() -> None:
         written(b"%PDF-1.7 and nothing else", added(WORD))
 
 
+def test_pdf_whose_pages_are_numbered_in_two_ways_is_refused() -> None:
+    made = saved(pdf(pages=2), qdf=True)
+    with pytest.raises(BrokenDocument, match="agree"):
+        written(made.replace(b"/Count 2", b"/Count 1"), added(WORD))
+
+
 def test_pdf_a_has_its_text_and_its_notes(tmp_path: Path) -> None:
     made = pdf(contents=b"0 0 99 99 re f")
     del made.pages[0].obj.Resources.Font

@@ -3,9 +3,10 @@
 import io
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pikepdf
+import pypdfium2 as pdfium
 
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf, NotArchivable, OcrError
 from ocr_service.decoding.signatures import PDF
@@ -37,6 +38,7 @@ def write(order: Order, data: bytes) -> tuple[bytes, bool]:
 def _of_pdf(source: pikepdf.Pdf, data: bytes, order: Order) -> tuple[bytes, bool]:
     if order.archival and source.is_encrypted:
         raise NotArchivable("PDF/A has no encryption, and the PDF is encrypted.")
+    _check_pages(source, data, order.password)
     numbers = [page.index - 1 for page in order.pages]
     is_whole = numbers == list(range(len(source.pages)))
     if is_whole and not order.archival and all(page.is_empty for page in order.pages):
@@ -51,6 +53,13 @@ def _of_pdf(source: pikepdf.Pdf, data: bytes, order: Order) -> tuple[bytes, bool
     if was_signed:
         add_note(pdf, pdf.pages[0], [SIGNATURE_ENDED])
     return _saved(pdf, order, source), was_signed
+
+
+def _check_pages(source: pikepdf.Pdf, data: bytes, password: str | None) -> None:
+    """Raise BrokenDocument if PDFium, which numbered the pages, sees others: text would be on wrong pages."""
+    with closing(pdfium.PdfDocument(data, password)) as seen:
+        if len(seen) != len(source.pages):
+            raise BrokenDocument("The PDF is damaged: programs do not agree about its pages.")
 
 
 def _with_text(pdf: pikepdf.Pdf, order: Order) -> pikepdf.Pdf:
