@@ -223,6 +223,9 @@ def test_pdf_whose_pages_are_numbered_in_two_ways_is_refused() -> None:
 def test_pdf_a_has_its_text_and_its_notes(tmp_path: Path) -> None:
     made = pdf(contents=b"0 0 99 99 re f")
     del made.pages[0].obj.Resources.Font
+    # Of a slide show.
+    made.pages[0].obj.Trans = Dictionary()
+    made.Root.OpenAction = Array([made.pages[0].obj, Name.Fit])
     data = written(saved(made), added(WORD, notes=("Careful.",)), archival=True)
     assert [text for text, _ in words(data, tmp_path)] == ["Договор"]
     with pikepdf.open(io.BytesIO(data)) as opened:

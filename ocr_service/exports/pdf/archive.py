@@ -27,6 +27,7 @@ _SUBJECTS = {
 
 def archival(pdf: pikepdf.Pdf) -> bytes:
     """Return the PDF as PDF/A-2b; raises NotArchivable. Its looks do not change."""
+    _drop_extras(pdf)
     prepare(pdf, _FLAVOUR)
     file, settings = io.BytesIO(), resolve_save_kwargs(_FLAVOUR)
     pdf.save(file, **settings)
@@ -34,6 +35,18 @@ def archival(pdf: pikepdf.Pdf) -> bytes:
     if not report.passed:
         raise NotArchivable(f"PDF/A-2b forbids in it, or does not know: {', '.join(_subjects(report))}.")
     return file.getvalue()
+
+
+def _drop_extras(pdf: pikepdf.Pdf) -> None:
+    """Remove entries that the check does not know, and that do not change the looks of a page.
+
+    They are the action at opening, transitions of a slide show, and lists of the characters in a font.
+    """
+    holders = [(pdf.Root, "/OpenAction"), *((page.obj, "/Trans") for page in pdf.pages)]
+    holders += [(each, "/CIDSet") for each in pdf.objects if isinstance(each, pikepdf.Dictionary)]
+    for holder, name in holders:
+        if name in holder:
+            del holder[name]
 
 
 def _subjects(report: Report) -> list[str]:
