@@ -1,6 +1,7 @@
-"""Loads a document with langchain-paddleocr; runs in its own environment.
+"""Loads documents with langchain-paddleocr; runs in its own environment.
 
-Usage: load_with_langchain.py API_URL FILE TOKEN. Prints the texts of the documents as JSON.
+Usage: load_with_langchain.py TOKEN, with a list of [API_URL, FILE] as JSON on standard input. Prints the
+texts of the documents that each of them gives, as JSON.
 """
 
 import json
@@ -9,6 +10,6 @@ import sys
 from langchain_paddleocr import PaddleOCRVLLoader
 from pydantic import SecretStr
 
-api_url, file, token = sys.argv[1:]
-loader = PaddleOCRVLLoader(file, api_url=api_url, access_token=SecretStr(token))
-print(json.dumps([document.page_content for document in loader.load()]))
+token = SecretStr(sys.argv[1])
+loaders = [PaddleOCRVLLoader(file, api_url=url, access_token=token) for url, file in json.load(sys.stdin)]
+print(json.dumps([[document.page_content for document in loader.load()] for loader in loaders]))

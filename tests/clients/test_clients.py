@@ -73,11 +73,23 @@ def test_mcp_accepts_the_other_pipeline_name(with_paddleocr_vl: Target) -> None:
     assert not answer["isError"], answer
 
 
-@pytest.mark.parametrize("name", ["picture", "pdf"])
-@pytest.mark.parametrize("engine", ["with_paddleocr_vl", "with_tesseract"])
-def test_langchain_loads(request: pytest.FixtureRequest, engine: str, name: str) -> None:
-    target: Target = request.getfixturevalue(engine)
-    document = getattr(target, name)
-    url = f"{target.service.url}/layout-parsing"
-    [text] = run("langchain-client", "load_with_langchain", url, str(document), "a token")
-    assert text == "\n\f".join(target.texts(document))
+@pytest.fixture(scope="module")
+def loaded(with_paddleocr_vl: Target, with_tesseract: Target) -> Any:
+    """What langchain-paddleocr loads with each engine: of the picture, then of the PDF.
+
+    One process for all of them, because its imports take seconds.
+    """
+    asked = [
+        [f"{target.service.url}/layout-parsing", str(document)]
+        for target in (with_paddleocr_vl, with_tesseract)
+        for document in (target.picture, target.pdf)
+    ]
+    return run("langchain-client", "load_with_langchain", "a token", stdin=json.dumps(asked))
+
+
+def test_langchain_loads(with_paddleocr_vl: Target, with_tesseract: Target, loaded: Any) -> None:
+    assert loaded == [
+        ["\n\f".join(target.texts(document))]
+        for target in (with_paddleocr_vl, with_tesseract)
+        for document in (target.picture, target.pdf)
+    ]
