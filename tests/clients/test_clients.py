@@ -75,7 +75,7 @@ def test_mcp_accepts_the_other_pipeline_name(with_paddleocr_vl: Target) -> None:
 
 @pytest.fixture(scope="module")
 def loaded(with_paddleocr_vl: Target, with_tesseract: Target) -> Any:
-    """What langchain-paddleocr loads with each engine: of the picture, then of the PDF.
+    """The texts that langchain-paddleocr loads with each engine: of the picture, then of the PDF.
 
     One process for all of them, because its imports take seconds.
     """

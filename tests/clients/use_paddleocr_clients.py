@@ -1,7 +1,7 @@
 """Reads documents with the clients of PaddleOCR's jobs API; runs in their environment.
 
 One process for all of them, because the import of paddleocr takes ten seconds. Usage:
-use_paddleocr_clients.py BASE_URL TOKEN PICTURE PDF FOLDER. Prints what each client has returned, as JSON.
+use_paddleocr_clients.py BASE_URL TOKEN PICTURE PDF FOLDER. Prints the answer of each client, as JSON.
 """
 
 import asyncio
