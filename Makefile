@@ -27,7 +27,7 @@ test: ## set up, then run the tests; ARGS="-k name" goes to pytest
 	@scripts/setup.sh test
 	@$(PYTHON) -m pytest --numprocesses auto --no-loadscope-reorder $(ARGS)
 
-test-clients: ## install the HTTP clients of Java, Go, PHP, Node.js and .NET (root), and run them
+test-clients: ## install the clients of Java, Go, PHP, Node.js and .NET (root), generate two more, and run all
 	@scripts/setup.sh test
 	@scripts/clients.sh
 

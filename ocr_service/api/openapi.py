@@ -6,12 +6,13 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from ocr_service.api.answers.job import JobStatusAnswer
 from ocr_service.api.answers.problems import MEDIA_TYPE as PROBLEM
 from ocr_service.api.answers.problems import Problem
 from ocr_service.api.answers.rendered import DOCX, PDF
 from ocr_service.api.answers.stream_events import EndEvent, ErrorEvent, PageEvent, StartEvent
 from ocr_service.api.middleware.api_keys import API_KEY_HEADER
-from ocr_service.api.openapi_requests import BYTES, WHOLE_BODY
+from ocr_service.api.openapi_requests import BYTES, DOCUMENT_SCHEMAS, QUERY_PARAMETERS, WHOLE_BODY
 from ocr_service.api.paths import OpenPaths
 from ocr_service.core.errors import Unauthorized, error_kinds
 
@@ -38,6 +39,7 @@ TAGS = [
 
 _REFERENCE = "#/components/schemas/{model}"
 _STREAM_EVENTS = (StartEvent, PageEvent, EndEvent, ErrorEvent)
+_STREAM_EVENT = "StreamEvent"
 _EXTRA_MODELS: tuple[type[BaseModel], ...] = (*_STREAM_EVENTS, Problem)
 
 
@@ -48,6 +50,12 @@ def operation_id(route: APIRoute) -> str:
 
 def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REFERENCE.format(model=model.__name__)}
+
+
+def _event(model: type[BaseModel]) -> str:
+    """Return the value of `event` in the lines of this kind."""
+    name: str = model.model_fields["event"].default
+    return name
 
 
 def _problems(status: int) -> dict[str, Any]:
@@ -104,7 +112,7 @@ FILES: dict[str, Any] = {
 }
 
 STREAM: dict[str, Any] = {
-    "application/x-ndjson": {"schema": {"oneOf": [_ref(event) for event in _STREAM_EVENTS]}}
+    "application/x-ndjson": {"schema": {"$ref": _REFERENCE.format(model=_STREAM_EVENT)}}
 }
 
 OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -120,7 +128,10 @@ OCR_RESPONSES: dict[int | str, dict[str, Any]] = {
         },
         "content": {**FILES, **STREAM},
     },
-    202: {"description": "With `Prefer: respond-async`: a job, as `POST /jobs` answers it."},
+    202: {
+        "description": "With `Prefer: respond-async`: a job, as `POST /jobs` answers it.",
+        "model": JobStatusAnswer,
+    },
     304: {"description": "`If-None-Match` has the tag of the answer: the client already has it."},
     429: PROBLEM_RESPONSES[429],
     **_DOCUMENT_PROBLEMS,
@@ -172,8 +183,9 @@ def _put(post: dict[str, Any]) -> dict[str, Any]:
     return {
         **post,
         "summary": "Read a document that is the body",
-        "description": "The answer is that of POST. The fields are in the query.",
+        "description": "The answer is that of POST. The fields are in the query, all those of POST.",
         "operationId": "put_document",
+        "parameters": QUERY_PARAMETERS,
         "requestBody": {"required": True, "content": {BYTES: {"schema": WHOLE_BODY}}},
     }
 
@@ -189,6 +201,15 @@ def _add_security(document: dict[str, Any], open_paths: OpenPaths) -> None:
 
 
 def _add_models(schemas: dict[str, Any]) -> None:
+    schemas.update(DOCUMENT_SCHEMAS)
+    schemas[_STREAM_EVENT] = {
+        "description": "A line of a stream.",
+        "oneOf": [_ref(event) for event in _STREAM_EVENTS],
+        "discriminator": {
+            "propertyName": "event",
+            "mapping": {_event(model): _ref(model)["$ref"] for model in _STREAM_EVENTS},
+        },
+    }
     for model in _EXTRA_MODELS:
         schema = model.model_json_schema(mode="serialization", ref_template=_REFERENCE)
         for name, part in schema.pop("$defs", {}).items():

@@ -38,7 +38,10 @@ _FIELDS = {name: _form_field(schema) for name, schema in _PROPERTIES.items()}
 def _json_field(schema: dict[str, Any]) -> dict[str, Any]:
     """Add the values that JSON has beside the text of a form: null, objects and lists."""
     rest = {key: value for key, value in schema.items() if key in ("title", "description", "examples")}
-    kinds = schema.get("anyOf") or [{key: value for key, value in schema.items() if key not in rest}]
+    # Without the default, which null stands for: generators of clients cannot write one for several types.
+    kinds = schema.get("anyOf") or [
+        {key: value for key, value in schema.items() if key not in rest and key != "default"}
+    ]
     parsed = [kind["contentSchema"] for kind in kinds if "contentSchema" in kind]
     as_numbers = [{"enum": [0, 1]}] if any(kind.get("type") == "boolean" for kind in kinds) else []
     as_text = [{"type": "string"}] if all(kind["type"] != "string" for kind in kinds) else []
@@ -60,7 +63,10 @@ _FORM_FIELDS = {name: _EMPTY | _without_content(schema) for name, schema in _FIE
 _JSON_FIELDS = {name: _json_field(schema) for name, schema in _FIELDS.items()}
 _JSON_FIELDS["pages"]["anyOf"].append({"type": "integer", "minimum": 1})
 # A form has them as text, with commas.
-_JSON_FIELDS["markdown_ignore_labels"]["anyOf"].append({"type": "array", "items": {"type": "string"}})
+_LABELS = {"type": ["string", "array", "null"], "items": {"type": "string"}}
+_JSON_FIELDS["markdown_ignore_labels"] = {
+    key: value for key, value in _JSON_FIELDS["markdown_ignore_labels"].items() if key != "anyOf"
+} | _LABELS
 
 FILE = {
     "type": "string",
@@ -89,32 +95,39 @@ _URL_EXAMPLE = {"image_url": "https://example.com/scan.jpg"}
 _NOT_OF_JOBS = {"timeout", "password"}
 
 
-def _document_request(form_fields: dict[str, Any], json_fields: dict[str, Any]) -> dict[str, Any]:
-    """Describe a request that sends a document, or its address, and fields."""
+def _document_schemas(
+    name: str, form_fields: dict[str, Any], json_fields: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Describe the ways to send a document, or its address, and fields."""
+    return {
+        f"{name}Form": {
+            "type": "object",
+            "oneOf": _FILE_OR_URL,
+            "properties": {"file": FILE, "image_url": _EMPTY | _URL, **form_fields},
+        },
+        f"{name}AddressForm": {
+            "type": "object",
+            "required": ["image_url"],
+            "properties": {"image_url": _URL, **form_fields},
+        },
+        f"{name}Request": {
+            "type": "object",
+            "oneOf": _FILE_OR_URL,
+            "properties": {"file": _ENCODED, "image_url": _URL, **json_fields},
+        },
+    }
+
+
+def _document_request(name: str) -> dict[str, Any]:
+    """Describe a request by the schemas with this name."""
+
+    def ref(kind: str) -> dict[str, str]:
+        return {"$ref": f"#/components/schemas/{name}{kind}"}
+
     content = {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "oneOf": _FILE_OR_URL,
-                "properties": {"file": FILE, "image_url": _EMPTY | _URL, **form_fields},
-            }
-        },
-        "application/x-www-form-urlencoded": {
-            "schema": {
-                "type": "object",
-                "required": ["image_url"],
-                "properties": {"image_url": _URL, **form_fields},
-            },
-            "example": _URL_EXAMPLE,
-        },
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "oneOf": _FILE_OR_URL,
-                "properties": {"file": _ENCODED, "image_url": _URL, **json_fields},
-            },
-            "example": _URL_EXAMPLE,
-        },
+        "multipart/form-data": {"schema": ref("Form")},
+        "application/x-www-form-urlencoded": {"schema": ref("AddressForm"), "example": _URL_EXAMPLE},
+        "application/json": {"schema": ref("Request"), "example": _URL_EXAMPLE},
         # The fields are in the query. Any other media type that is not one of these works too.
         BYTES: {"schema": WHOLE_BODY},
     }
@@ -125,8 +138,19 @@ def _of_jobs(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: field for name, field in fields.items() if name not in _NOT_OF_JOBS}
 
 
-OCR_REQUEST = _document_request(_FORM_FIELDS, _JSON_FIELDS)
-JOB_REQUEST = _document_request(_of_jobs(_FORM_FIELDS), _of_jobs(_JSON_FIELDS))
+DOCUMENT_SCHEMAS = {
+    **_document_schemas("Ocr", _FORM_FIELDS, _JSON_FIELDS),
+    **_document_schemas("Job", _of_jobs(_FORM_FIELDS), _of_jobs(_JSON_FIELDS)),
+}
+OCR_REQUEST = _document_request("Ocr")
+JOB_REQUEST = _document_request("Job")
+
+# A password does not belong into a query, and the options of the engine would be another thirty.
+QUERY_PARAMETERS = [
+    {"name": name, "in": "query", "description": field["description"], "schema": field}
+    for name, field in _FORM_FIELDS.items()
+    if name not in _ENGINE_OPTIONS | {"password"}
+]
 
 
 def json_request(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 from pydantic.alias_generators import to_camel
 
 from ocr_service.api.answers.rendered import DOCX, PDF
+from ocr_service.api.openapi_requests import DOCUMENT_SCHEMAS
 from ocr_service.api.requests.pdf_fields import PdfFields
 from ocr_service.api.requests.recognition_fields import RecognitionFields
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
@@ -22,18 +23,31 @@ def document() -> dict[str, Any]:
     return create_app(settings_of(), ScriptedEngine()).openapi()
 
 
+def sent(document: dict[str, Any], path: str) -> dict[str, dict[str, Any]]:
+    """Return the schema of each kind of request, by its media type."""
+    content = document["paths"][path]["post"]["requestBody"]["content"]
+    schemas = {media: described["schema"] for media, described in content.items()}
+    return {
+        media: document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        if "$ref" in schema
+        else schema
+        for media, schema in schemas.items()
+    }
+
+
 def test_every_field_of_every_model_has_a_description_and_an_example(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     assert {"DocumentAnswer", "PageAnswer", "BlockAnswer", "Problem", "PageEvent"} <= set(schemas)
     for name, schema in schemas.items():
         for field, described in schema.get("properties", {}).items():
             assert described.get("description"), f"{name}.{field}"
-            assert described.get("examples"), f"{name}.{field}"
+            # A request has one example of its own.
+            assert described.get("examples") or name in DOCUMENT_SCHEMAS, f"{name}.{field}"
 
 
 def test_request_is_described(document: dict[str, Any]) -> None:
     operation = document["paths"]["/ocr"]["post"]
-    forms = {name: form["schema"] for name, form in operation["requestBody"]["content"].items()}
+    forms = sent(document, "/ocr")
     assert forms.pop("application/octet-stream")["format"] == "binary"
     common = {
         "pages",
@@ -61,10 +75,10 @@ def test_request_is_described(document: dict[str, Any]) -> None:
 
 def test_file_is_the_first_field_and_engine_options_are_the_last(document: dict[str, Any]) -> None:
     schemas = [
-        content["schema"]["properties"]
+        schema["properties"]
         for path in ("/ocr", "/layout-parsing")
-        for content in document["paths"][path]["post"]["requestBody"]["content"].values()
-        if "properties" in content["schema"]
+        for schema in sent(document, path).values()
+        if "properties" in schema
     ]
     options = {name for field in RecognitionFields.model_fields for name in (field, to_camel(field))}
     for names in map(list, schemas):
@@ -110,9 +124,10 @@ def test_operations_have_short_names_and_known_tags(document: dict[str, Any]) ->
 
 def test_file_or_url_is_required(document: dict[str, Any]) -> None:
     forms = document["paths"]["/ocr"]["post"]["requestBody"]["content"]
+    schemas = sent(document, "/ocr")
     for either in ("multipart/form-data", "application/json"):
-        assert forms[either]["schema"]["oneOf"] == [{"required": ["file"]}, {"required": ["image_url"]}]
-    assert forms["application/x-www-form-urlencoded"]["schema"]["required"] == ["image_url"]
+        assert schemas[either]["oneOf"] == [{"required": ["file"]}, {"required": ["image_url"]}]
+    assert schemas["application/x-www-form-urlencoded"]["required"] == ["image_url"]
     for by_address in ("application/x-www-form-urlencoded", "application/json"):
         # The documentation page shows this example instead of a value for every field.
         assert set(forms[by_address]["example"]) == {"image_url"}
@@ -121,7 +136,7 @@ def test_file_or_url_is_required(document: dict[str, Any]) -> None:
 @pytest.mark.anyio
 async def test_examples_of_the_request_are_accepted_for_any_document(document: dict[str, Any]) -> None:
     """The documentation page fills its form with the examples."""
-    form = document["paths"]["/ocr"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    form = sent(document, "/ocr")["multipart/form-data"]
     examples = {name: field.get("examples", []) for name, field in form["properties"].items()}
     # The other fields have an empty example, as the page makes up a value if there is none.
     assert all(examples.values())
@@ -131,6 +146,25 @@ async def test_examples_of_the_request_are_accepted_for_any_document(document: d
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", files={"file": small_png()}, data=shown)
     assert response.status_code == 200, response.text
+
+
+def test_generated_clients_have_good_names(document: dict[str, Any]) -> None:
+    """A schema without a name gets one like `ReadDocumentRequest2` from a generator."""
+    names = {"multipart/form-data": "Form", "application/json": "Request"}
+    for path, name in (("/ocr", "Ocr"), ("/jobs", "Job"), ("/liteparse/ocr", "Ocr")):
+        content = document["paths"][path]["post"]["requestBody"]["content"]
+        for media, kind in names.items():
+            assert content[media]["schema"] == {"$ref": f"#/components/schemas/{name}{kind}"}
+    stream = document["components"]["schemas"]["StreamEvent"]
+    assert set(stream["discriminator"]["mapping"]) == {"start", "page", "end", "error"}
+    answers = document["paths"]["/ocr"]["post"]["responses"]["200"]["content"]
+    assert answers["application/x-ndjson"]["schema"] == {"$ref": "#/components/schemas/StreamEvent"}
+
+
+def test_put_has_its_fields_in_the_query(document: dict[str, Any]) -> None:
+    parameters = {each["name"] for each in document["paths"]["/ocr"]["put"]["parameters"]}
+    assert {"pages", "lang", "format", "words", "text_layer", "timeout"} <= parameters
+    assert "password" not in parameters, "a query is written into logs"
 
 
 def test_responses_are_described(document: dict[str, Any]) -> None:

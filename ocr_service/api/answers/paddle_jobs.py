@@ -144,7 +144,8 @@ class PaddleJobError(CamelAnswer):
     msg: str = Field(
         description="Description of the error, in one sentence.", examples=["The PDF needs a password."]
     )
-    data: None = Field(None, description="Always null.", examples=[None])
+    # A client cannot be generated for a type that has null alone.
+    data: dict[str, object] | None = Field(None, description="Always null.", examples=[None])
     trace_id: str = Field(
         description="Id of the request, as in the header `X-Request-ID`.", examples=[EXAMPLE_ID]
     )
