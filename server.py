@@ -37,6 +37,7 @@ from ocr_service.api.routes import (
     metrics,
     ocr,
     paddle_jobs,
+    ui,
 )
 from ocr_service.api.service import Service
 from ocr_service.config import ConfigurationError, Settings, load_settings
@@ -275,6 +276,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 def _app_with_docs() -> FastAPI:
     app = FastAPIOffline(docs_url=None, redoc_url=None, lifespan=lifespan, **_ABOUT)
     app.include_router(documentation.router)
+    app.include_router(ui.router)
     return app
 
 

@@ -15,6 +15,7 @@ _GROUPS = {
     "object stores": r"tests/s3/",
     "service beside PaddleX": _VL + r"(file_kinds|layout_parsing|pdf_fonts|restructure_pages)\.py",
     "PaddleOCR-VL": _VL + r"(contract|field_names|engine|faults|incomplete_texts|parity)\.py",
+    "browser": r"tests/ui/",
     "every path": r"tests/http/test_schemathesis\.py::test_every",
 }
 

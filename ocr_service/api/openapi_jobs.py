@@ -31,3 +31,12 @@ JOB_RESULT_RESPONSES: dict[int | str, dict[str, Any]] = {
     },
     **PROBLEM_RESPONSES,
 }
+
+JOB_PAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The page, in the format that `format` chooses.",
+        "headers": QUALITY_HEADERS,
+        "content": {name: FILES[name] for name in ("text/markdown", "text/plain", "text/html")},
+    },
+    **PROBLEM_RESPONSES,
+}

@@ -10,9 +10,16 @@ from ocr_service.api.requests.body import DOCUMENT
 from ocr_service.api.requests.ocr_fields import OcrFields
 from ocr_service.api.requests.pdf_fields import PdfFields
 from ocr_service.api.requests.recognition_fields import RecognitionFields
+from ocr_service.engines import PADDLEOCR_VL, TESSERACT
 
 _PDF_FIELDS = {name for field in PdfFields.model_fields for name in (field, to_camel(field))}
 _ENGINE_OPTIONS = {name for field in RecognitionFields.model_fields for name in (field, to_camel(field))}
+# An engine refuses the options of the other one; `/ui` offers those of the running engine.
+_FOR_ALL_ENGINES = {"markdown_ignore_labels"}
+_ENGINE_OF = {
+    **dict.fromkeys(_ENGINE_OPTIONS - _FOR_ALL_ENGINES, PADDLEOCR_VL),
+    **dict.fromkeys(("rotate", "words"), TESSERACT),
+}
 
 
 def _common_first(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,9 +64,15 @@ def _without_content(schema: Any) -> Any:
     return [_without_content(part) for part in schema] if isinstance(schema, list) else schema
 
 
+def _engine_of(name: str) -> dict[str, str]:
+    return {"x-engine": _ENGINE_OF[name]} if name in _ENGINE_OF else {}
+
+
 # Swagger UI invents a value for a field without an example. An empty field is ignored.
 _EMPTY = {"examples": [""]}
-_FORM_FIELDS = {name: _EMPTY | _without_content(schema) for name, schema in _FIELDS.items()}
+_FORM_FIELDS = {
+    name: _EMPTY | _without_content(schema) | _engine_of(name) for name, schema in _FIELDS.items()
+}
 _JSON_FIELDS = {name: _json_field(schema) for name, schema in _FIELDS.items()}
 _JSON_FIELDS["pages"]["anyOf"].append({"type": "integer", "minimum": 1})
 # A form has them as text, with commas.

@@ -9,7 +9,7 @@ QUIET = {"/health", "/health/live", "/health/ready", "/health/vllm", "/metrics"}
 # The probes of a platform have no key.
 _ALWAYS = ("/health", "/health/", "/version")
 # A browser loads these before a user can enter a key; they are the same for all users.
-_DOCUMENTATION = ("/", "/docs", "/openapi.json", f"{ASSETS}/")
+_PAGES = ("/", "/ui", "/ui/", "/docs", "/openapi.json", f"{ASSETS}/")
 _METRICS = ("/metrics",)
 # Clients fetch these without a key: each address has a signature instead, which its route checks.
 SIGNED = "/api/v2/ocr/results"
@@ -18,8 +18,8 @@ SIGNED = "/api/v2/ocr/results"
 class OpenPaths:
     """The paths that need no key. All other paths need one, even if no route has them."""
 
-    def __init__(self, documentation: bool, metrics: bool) -> None:
-        paths = (*_ALWAYS, f"{SIGNED}/") + documentation * _DOCUMENTATION + metrics * _METRICS
+    def __init__(self, pages: bool, metrics: bool) -> None:
+        paths = (*_ALWAYS, f"{SIGNED}/") + pages * _PAGES + metrics * _METRICS
         self._exact = set(paths)
         self._below = tuple(path for path in paths if path.endswith("/") and path != "/")
 

@@ -33,7 +33,9 @@ class AccessSettings(SettingsGroup):
         None, description="File with further API keys, one a line, such as a mounted Kubernetes Secret."
     )
     metrics_public: bool = Field(False, description="Serve `/metrics` without a key.")
-    docs: bool = Field(True, description="Serve `/docs` and `/openapi.json`. Neither needs a key.")
+    docs: bool = Field(
+        True, description="Serve `/ui`, `/docs` and `/openapi.json`. None of them needs a key."
+    )
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(parse_origins)] = Field(
         (),
         description="Origins whose web pages may call the service, such as `https://app.example.com`, "

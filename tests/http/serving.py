@@ -19,13 +19,15 @@ from tests.settings import settings_of
 
 @asynccontextmanager
 async def serving(
-    engine: Engine, storage: Storage | None = None, **settings: Any
+    engine: Engine, storage: Storage | None = None, port: int = 0, **settings: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the app on a port; 0 for a free one."""
     # Each request must reach the engine, unless the test concerns the cache.
     app = create_app(settings_of(**{"ocr_cache_lifetime": 0, **settings}), engine, storage)
     # asyncio disables Nagle's algorithm only if the protocol of the socket is TCP.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
     listener.listen()
     server = uvicorn.Server(uvicorn.Config(app, http=Connection, ws="none", log_config=None))
     running = asyncio.create_task(server.serve(sockets=[listener]))

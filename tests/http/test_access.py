@@ -88,7 +88,7 @@ async def test_without_configured_keys_every_request_is_accepted() -> None:
 
 
 ASSET = "/static-offline-docs/swagger-ui.css"
-OPEN = ["/health", "/health/vllm", "/version", "/docs", "/openapi.json", ASSET]
+OPEN = ["/health", "/health/vllm", "/version", "/ui/", "/ui/main.js", "/docs", "/openapi.json", ASSET]
 
 
 @pytest.mark.parametrize("path", OPEN)
@@ -122,7 +122,7 @@ async def test_metrics_are_open_if_the_setting_allows_it() -> None:
 
 async def test_disabled_documentation_paths_need_a_key() -> None:
     async with serving(ScriptedEngine(), ocr_docs=False, **KEYS) as client:
-        for path in ("/", "/docs", "/openapi.json", ASSET):
+        for path in ("/", "/ui", "/ui/", "/ui/main.js", "/docs", "/openapi.json", ASSET):
             assert (await client.get(path)).status_code == 401
             assert (await client.get(path, headers=FIRST)).status_code == 404
 

@@ -143,10 +143,10 @@ async def test_version_is_reported() -> None:
     }
 
 
-async def test_root_redirects_to_documentation_without_external_assets() -> None:
+async def test_root_redirects_to_the_page_without_external_assets() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.get("/", follow_redirects=True)
-        assert response.url.path == "/docs"
+        assert response.url.path == "/ui/"
         script = await client.get("/static-offline-docs/swagger-ui-bundle.js")
     assert "https://" not in response.text
     assert script.status_code == 200

@@ -45,6 +45,9 @@ async def test_document_is_read_in_the_background(tmp_path: Path) -> None:
         markdown = await client.get(f"/jobs/{job['id']}/result", params={"format": "markdown"})
         assert markdown.text == "**page 2**\n\n**page 3**"
         assert (await client.get(f"/jobs/{job['id']}/pages/3")).json()["text"] == "page 3"
+        html = await client.get(f"/jobs/{job['id']}/pages/3", params={"format": "html"})
+        assert html.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "<strong>page 3</strong>" in html.text and "page 2" not in html.text
         missing = await client.get(f"/jobs/{job['id']}/pages/1")
         assert (missing.status_code, missing.json()["code"]) == (404, "page_not_in_job")
 

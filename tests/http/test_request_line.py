@@ -9,7 +9,7 @@ from tests.samples import small_png
 
 pytestmark = pytest.mark.anyio
 
-GETS = ("/", "/docs", "/openapi.json", "/health", "/health/live", "/health/ready", "/health/vllm", "/version", "/metrics")  # fmt: skip # noqa: E501
+GETS = ("/", "/ui", "/ui/main.js", "/docs", "/openapi.json", "/health", "/health/live", "/health/ready", "/health/vllm", "/version", "/metrics")  # fmt: skip # noqa: E501
 
 
 async def test_head_is_answered_like_get_without_the_body() -> None:

@@ -82,8 +82,21 @@ async def test_documentation_policy_allows_only_its_own_scripts() -> None:
     assert script.headers["cache-control"] == "max-age=3600"
 
 
+async def test_page_for_people_allows_only_its_own_files() -> None:
+    async with serving(ScriptedEngine()) as client:
+        page = await client.get("/", follow_redirects=True)
+        script = await client.get("/ui/main.js")
+        known = await client.get("/ui/main.js", headers={"If-None-Match": script.headers["etag"]})
+        missing = [(await client.get(path)).status_code for path in ("/ui/nothing.js", "/ui/../server.py")]
+    assert_security_headers(page)
+    assert "script-src 'self'; style-src 'self';" in page.headers["content-security-policy"]
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=", page.text)
+    assert [each.headers["cache-control"] for each in (page, script)] == ["no-cache"] * 2
+    assert (known.status_code, missing) == (304, [404, 404])
+
+
 async def test_documentation_can_be_disabled() -> None:
     async with serving(ScriptedEngine(), ocr_docs=False) as client:
-        for path in ("/", "/docs", "/openapi.json", "/redoc", "/static-offline-docs/swagger-ui.css"):
+        for path in ("/", "/ui/", "/docs", "/openapi.json", "/redoc", "/static-offline-docs/swagger-ui.css"):
             assert (await client.get(path)).status_code == 404
         assert (await client.post("/ocr", files={"file": small_png()})).status_code == 200

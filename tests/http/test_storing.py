@@ -257,7 +257,7 @@ async def until_empty(client: httpx.AsyncClient) -> None:
 
 async def test_request_does_not_wait_for_a_storage_with_a_known_outage(tmp_path: Path) -> None:
     storage = MemoryStorage(AWAY)
-    patient = {"ocr_output_dir": tmp_path, "ocr_store_timeout": 20}
+    patient: dict[str, Any] = {"ocr_output_dir": tmp_path, "ocr_store_timeout": 20}
     async with serving(ScriptedEngine(), storage, **patient) as client:
         await post_and_get_storage(client)
         # From now on every call hangs.

@@ -146,7 +146,7 @@ def test_start_without_a_gpu_logs_no_warning_and_ends_with_the_url() -> None:
     assert not lines(start, "WARNING|ERROR|CRITICAL")
     assert "INFO start.sh vLLM is not started: no GPU is visible" in at_start[0]
     assert f"curl -F file=@examples/scan.jpg {start.url}/ocr\n" in at_start[-1]
-    assert (answer.status_code, answer.headers["location"]) == (307, "docs")
+    assert (answer.status_code, answer.headers["location"]) == (307, "ui/")
     assert (health["status"], health["vllm"], health["paddleocr"]) == (
         "healthy",
         "disabled",

@@ -1,4 +1,4 @@
-"""Swagger UI, and the redirect to it; only with `OCR_DOCS=true`."""
+"""Swagger UI; only with `OCR_DOCS=true`."""
 
 import re
 from base64 import b64encode
@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 
 from ocr_service.api.paths import ASSETS
 
@@ -20,12 +20,6 @@ _POLICY = (
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
-
-
-@router.get("/")
-async def root() -> RedirectResponse:
-    """Redirect to Swagger UI."""
-    return RedirectResponse("docs")
 
 
 @router.get("/docs")

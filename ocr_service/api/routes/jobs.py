@@ -1,7 +1,7 @@
 """`/jobs`: documents that are read in the background."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ from ocr_service.api.answers.job_result import job_result, json_parts, ndjson_li
 from ocr_service.api.answers.rendered import rendered
 from ocr_service.api.job_faces import OCR, asked_of, fields_of
 from ocr_service.api.middleware.api_keys import owner
-from ocr_service.api.openapi_jobs import JOB_RESPONSES, JOB_RESULT_RESPONSES
+from ocr_service.api.openapi_jobs import JOB_PAGE_RESPONSES, JOB_RESPONSES, JOB_RESULT_RESPONSES
 from ocr_service.api.openapi_requests import JOB_REQUEST
 from ocr_service.api.reading import Admitted
 from ocr_service.api.requests.accept import NDJSON, PDF_FORMS, File, Form, answer_form
@@ -157,14 +157,24 @@ async def get_picture(request: Request, job_id: str, number: int) -> Response:
     "/jobs/{job_id}/pages/{number}",
     summary="Fetch a page of a job",
     response_model=PageAnswer,
-    responses=openapi.PROBLEM_RESPONSES,
+    responses=JOB_PAGE_RESPONSES,
 )
-async def get_page(request: Request, job_id: str, number: int, images: bool = True) -> PageAnswer:
+async def get_page(
+    request: Request,
+    job_id: str,
+    number: int,
+    format: Literal["json", "markdown", "text", "html"] = "json",  # noqa: A002 - as above
+    images: bool = True,
+) -> Response:
     """Return a page as soon as it is read."""
-    jobs = service_of(request).jobs
-    job = await jobs.get(job_id, owner(request.scope))
-    page = await jobs.single_page(job, number)
-    return await asyncio.to_thread(PageAnswer.of, page, images, fields_of(job).words)
+    service = service_of(request)
+    job = await service.jobs.get(job_id, owner(request.scope))
+    page = await service.jobs.single_page(job, number)
+    if format == "json":
+        make = partial(PageAnswer.of, page, images, fields_of(job).words)
+        body = await asyncio.to_thread(lambda: make().model_dump_json())
+        return Response(body, 200, media_type="application/json")
+    return await _rendered(service, job, [page], format, {})
 
 
 async def _submitted(admitted: Admitted, callback_url: str | None) -> Job:
@@ -244,6 +254,12 @@ async def _file(service: Service, job: Job, form: Form, headers: dict[str, str])
     jobs = service.jobs
     has_pictures = form not in ("markdown", "text")
     pages = await (jobs.pages(job) if has_pictures else text_pages(jobs.each_page(job)))
+    return await _rendered(service, job, pages, form, headers)
+
+
+async def _rendered(
+    service: Service, job: Job, pages: Sequence[PageResult], form: Form, headers: dict[str, str]
+) -> Response:
     result, engine = job_result(job, pages), job.engine or service.pipeline.engine
     original = await _original(service, job) if form in PDF_FORMS else None
     made = await rendered(result, form, engine.name, job.name, original)

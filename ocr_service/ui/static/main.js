@@ -1,0 +1,89 @@
+/** The wiring: files and addresses become readings, which the list and the viewer show. */
+
+import { json, persistent } from "./service/api.js";
+import { addToList } from "./documents.js";
+import { byId } from "./dom.js";
+import { t, translate } from "./texts/i18n.js";
+import { JobReading } from "./readings/job_reading.js";
+import { askForKey, currentKey } from "./service/keys.js";
+import { chosenOptions, prepareOptions } from "./options.js";
+import { StreamReading } from "./readings/stream_reading.js";
+import { view } from "./viewer/viewer.js";
+
+const OWN = "ocr-jobs";
+const RECENT = 20;
+
+translate(document);
+const health = persistent(() => json("health"), showAway);
+// Whether the service has jobs; known after the first list of them.
+const hasJobs = recentJobs();
+health.then(showEngine);
+listen();
+
+/** Read documents: files or addresses. */
+async function send(sources) {
+  const { password, ...fields } = chosenOptions();
+  const isJob = (await hasJobs) && !password;
+  for (const source of sources) {
+    const again = () => send([source]);
+    const reading = isJob ? JobReading.sent(source, fields) : StreamReading.sent(source, { ...fields, ...(password && { password }) });
+    reading.addEventListener("change", () => remember(reading.id));
+    addToList(reading, { show: () => view(reading), again });
+    if (sources.length === 1) view(reading);
+  }
+}
+
+/** List the recent jobs and return whether the service has jobs. */
+async function recentJobs() {
+  try {
+    const { jobs } = await persistent(() => json(`jobs?limit=${RECENT}`), showAway);
+    byId("away").hidden = true;
+    for (const job of jobs.filter(isOwn)) {
+      const reading = JobReading.of(job);
+      addToList(reading, { show: () => view(reading), first: false });
+    }
+    return true;
+  } catch (error) {
+    return error.code !== "jobs_not_configured";
+  }
+}
+
+/** Without keys, all callers have the same jobs: the page then shows those of this browser. */
+const isOwn = ({ id }) => currentKey() !== null || ownJobs().includes(id);
+const ownJobs = () => JSON.parse(localStorage.getItem(OWN) ?? "[]");
+
+function remember(id) {
+  const own = ownJobs();
+  if (id && !own.includes(id)) localStorage.setItem(OWN, JSON.stringify([id, ...own].slice(0, RECENT)));
+}
+
+function showEngine({ engine, engine_version: version }) {
+  byId("away").hidden = true;
+  byId("engine").textContent = t("engine", { name: engine, version: version ?? "" });
+  prepareOptions(engine);
+}
+
+function showAway() {
+  byId("away").hidden = false;
+}
+
+function listen() {
+  const files = byId("files");
+  const drop = byId("drop");
+  files.addEventListener("change", () => (send([...files.files]), (files.value = "")));
+  byId("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const address = byId("address").value.trim();
+    if (address) send([address]);
+  });
+  document.addEventListener("dragover", (event) => (event.preventDefault(), drop.classList.add("over")));
+  document.addEventListener("dragleave", () => drop.classList.remove("over"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    send([...event.dataTransfer.files]);
+  });
+  document.addEventListener("paste", ({ clipboardData }) => send([...clipboardData.files]));
+  byId("key").hidden = currentKey() === null;
+  byId("key").addEventListener("click", () => askForKey(currentKey()).then((isGiven) => isGiven && location.reload()));
+}

@@ -1,0 +1,111 @@
+"""The page when something is wrong: keys, broken files, a service that is away, hostile documents."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.exports.test_html import HOSTILE
+from tests.fakes.written_engine import WrittenEngine
+from tests.http.jobs import is_available
+from tests.http.serving import serving
+from tests.running import free_port
+from tests.samples import pdf_of_text
+from tests.ui.conftest import Opened
+from tests.ui.site import THREE_PAGES, Site, drop
+
+pytestmark = pytest.mark.anyio
+
+KEYS: dict[str, Any] = {"ocr_api_keys": "first-key"}
+
+
+async def test_cancel_ends_the_job(site: Site, opened: Opened) -> None:
+    page = await opened(site.url)
+    await drop(page, "three.pdf", THREE_PAGES)
+    site.engine.open(1)
+    await expect(page.locator("#list .state")).to_have_text("reading · 1 of 3 pages")
+    await page.click("#list >> text=Cancel")
+    await expect(page.locator("#list .state")).to_contain_text("cancelled")
+    assert await site.engine.cancelled.get() in (2, 3)
+    assert await page.locator("#list progress").count() == 0
+
+
+async def test_broken_file_says_why(site: Site, opened: Opened) -> None:
+    page = await opened(site.url)
+    await drop(page, "broken.pdf", THREE_PAGES[:200])
+    await expect(page.locator("#list .note.error")).to_contain_text("PDF")
+    await expect(page.locator("#list .state")).to_have_text("failed")
+    await page.click("#list >> text=Try again")
+    await expect(page.locator("#list .note.error")).to_contain_text("PDF")
+    assert await page.locator("#list li").count() == 1
+
+
+async def test_wrong_key_is_asked_for_again(opened: Opened, tmp_path: Path) -> None:
+    engine = WrittenEngine()
+    async with serving(engine, ocr_output_dir=tmp_path, **KEYS) as client:
+        client.headers["X-API-Key"] = "first-key"
+        await is_available(client)
+        page = await opened(client.base_url)
+        await page.fill("#key-value", "wrong-key")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#key-refused")).to_be_visible()
+        await page.fill("#key-value", "first-key")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("dialog")).to_be_hidden()
+        engine.open(1)
+        await drop(page, "one.pdf", pdf_of_text(["one"]))
+        await expect(page.locator(".page-text")).to_have_text("page 1")
+        assert "first-key" not in await page.evaluate(
+            "JSON.stringify(localStorage) + document.cookie + location"
+        )
+        other = await page.context.new_page()
+        await other.goto(f"{client.base_url}/")
+        await expect(other.locator("dialog")).to_be_visible()
+
+
+@pytest.fixture
+def _survivor() -> Iterator[None]:
+    """Ignore the SIGTERM that uvicorn raises again after its shutdown."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("_survivor")
+async def test_job_goes_on_when_the_service_comes_back(opened: Opened, tmp_path: Path) -> None:
+    port, engine = free_port(), WrittenEngine()
+    async with serving(engine, ocr_output_dir=tmp_path, port=port) as client:
+        await is_available(client)
+        page = await opened(client.base_url)
+        await drop(page, "three.pdf", THREE_PAGES)
+        engine.open(1)
+        await expect(page.locator("#list .state")).to_have_text("reading · 1 of 3 pages")
+        os.kill(os.getpid(), signal.SIGTERM)
+    await expect(page.locator("#list .note.warning")).to_contain_text("cannot be reached")
+    engine.open(2)
+    engine.open(3)
+    async with serving(engine, ocr_output_dir=tmp_path, port=port):
+        await expect(page.locator("#list .state")).to_have_text("done · 3 of 3 pages", timeout=30_000)
+        await page.click("nav.strip >> text=3")
+        await expect(page.locator(".page-text")).to_have_text("page 3")
+
+
+async def test_hostile_document_runs_nothing(site: Site, opened: Opened) -> None:
+    """The guard of the page fails the test if a dialog opens or a request leaves."""
+    site.engine.write(1, *[("text", text, text) for text in HOSTILE])
+    page = await opened(site.url)
+    name = "<img src=x onerror=alert(1)>.pdf"
+    await drop(page, name, pdf_of_text(["one"]))
+    await expect(page.locator("#list .state")).to_contain_text("done")
+    for tab in ("Markdown", "Text", "JSON", "Rendered"):
+        await page.click(f"role=tab[name={tab}]")
+        await expect(page.locator(".page-text")).to_contain_text("alert(1)")
+    await page.fill("[type=search]", "<script>alert(1)</script>")
+    await expect(page.locator(".tools [role=status]")).to_contain_text("1")
+    assert await page.inner_text("#viewer-title") == name
+    assert await page.locator(".page-text :is(script, iframe, svg, form, object)").count() == 0
+    assert await page.evaluate("document.scripts.length") == 1
