@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -26,6 +27,17 @@ _FIELD_OF_PDFIUM = "qQ/TxBMC"
 _INVISIBLE = (pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium_c.FPDF_TEXTRENDERMODE_CLIP)
 # Categories of spaces, control and format characters.
 _NOT_DRAWN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf"))
+
+
+def _of_character(function: Any, result: Any) -> Callable[[int | None, int], Any]:
+    """Return a function of PDFium with addresses as numbers: pointer objects take longer than the call."""
+    address = ctypes.cast(function, ctypes.c_void_p).value or 0
+    return ctypes.CFUNCTYPE(result, ctypes.c_void_p, ctypes.c_int)(address)
+
+
+_text_object = _of_character(pdfium_c.FPDFText_GetTextObject, ctypes.c_void_p)
+_unicode = _of_character(pdfium_c.FPDFText_GetUnicode, ctypes.c_uint)
+_has_map_error = _of_character(pdfium_c.FPDFText_HasUnicodeMapError, ctypes.c_int)
 
 _LAYOUT = struct.Struct("???")
 
@@ -113,16 +125,49 @@ def report_of(page: pdfium.PdfPage, glyphs: Glyphs, *, with_system_fonts: bool) 
 
 
 def _used_fonts(page: pdfium.PdfPage) -> list[_UsedFont]:
-    used: dict[int, _UsedFont] = {}
     if not _has_other_fonts(page):
         return []
     text = page.get_textpage()
-    for raw, character in _characters(text.raw):
-        if (address := _address(raw)) not in used:
-            used[address] = _UsedFont.of(raw)
-        used[address].characters.add(character)
+    used = _fonts_with_characters(text.raw)
     text.close()
-    return [font for font in used.values() if not is_standard_symbols(font.name)]
+    return [font for font in used if not is_standard_symbols(font.name)]
+
+
+def _fonts_with_characters(text: pdfium_c.FPDF_TEXTPAGE) -> Iterable[_UsedFont]:
+    """Return the fonts that are not embedded, with the characters that are drawn.
+
+    A page has thousands of characters, so each takes as few calls as possible.
+    """
+    used: dict[int, _UsedFont] = {}
+    of_objects: dict[int, _UsedFont | None] = {}
+    place = ctypes.cast(text, ctypes.c_void_p).value
+    for index in range(pdfium_c.FPDFText_CountChars(text)):
+        address = _text_object(place, index)
+        if address not in of_objects:
+            of_objects[address] = _used_font(address, used)
+        font = of_objects[address]
+        if font is None:
+            continue
+        character = _unicode(place, index)
+        if _has_map_error(place, index):
+            # Only the code is known. Codes of control characters are often left over, and draw nothing.
+            if character >= ord(" ") or _height(text, index):
+                font.characters.add(NO_CHARACTER)
+        elif character not in font.characters and _is_drawn(text, index, character):
+            font.characters.add(character)
+    return used.values()
+
+
+def _used_font(address: int | None, used: dict[int, _UsedFont]) -> _UsedFont | None:
+    """Return the font of the text object at this address, which is then in `used`; None if it is embedded."""
+    font = _other_font(ctypes.cast(address, pdfium_c.FPDF_PAGEOBJECT)) if address else None
+    return used.setdefault(_address(font), _UsedFont.of(font)) if font else None
+
+
+def _is_drawn(text: pdfium_c.FPDF_TEXTPAGE, index: int, character: int) -> bool:
+    if unicodedata.category(chr(character)) in _NOT_DRAWN or character in _HYPHENS:
+        return False
+    return not pdfium_c.FPDFText_IsGenerated(text, index)
 
 
 def _has_other_fonts(page: pdfium.PdfPage) -> bool:
@@ -136,25 +181,6 @@ def _other_font(text: pdfium_c.FPDF_PAGEOBJECT) -> pdfium_c.FPDF_FONT | None:
     if not font or pdfium_c.FPDFFont_GetIsEmbedded(font):
         return None
     return None if pdfium_c.FPDFTextObj_GetTextRenderMode(text) in _INVISIBLE else font
-
-
-def _characters(text: pdfium_c.FPDF_TEXTPAGE) -> Iterator[tuple[pdfium_c.FPDF_FONT, int]]:
-    """Yield the characters that are drawn and whose font is not embedded, each with its font."""
-    fonts: dict[int, pdfium_c.FPDF_FONT | None] = {}
-    for index in range(pdfium_c.FPDFText_CountChars(text)):
-        found = pdfium_c.FPDFText_GetTextObject(text, index)
-        if not found:
-            continue
-        if (address := _address(found)) not in fonts:
-            fonts[address] = _other_font(found)
-        if (font := fonts[address]) and not pdfium_c.FPDFText_IsGenerated(text, index):
-            character = pdfium_c.FPDFText_GetUnicode(text, index)
-            if pdfium_c.FPDFText_HasUnicodeMapError(text, index):
-                # Only the code is known. Codes of control characters are often left over, and draw nothing.
-                if character >= ord(" ") or _height(text, index):
-                    yield font, NO_CHARACTER
-            elif unicodedata.category(chr(character)) not in _NOT_DRAWN and character not in _HYPHENS:
-                yield font, character
 
 
 def _height(text: pdfium_c.FPDF_TEXTPAGE, index: int) -> float:
