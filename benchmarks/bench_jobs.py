@@ -4,7 +4,6 @@ The engine answers at once, so that the rest is measured. Both databases are on 
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.processes import cpu_seconds
 from tests.jobs.replicas import Replica
 from tests.postgresql import RunningPostgresql
 from tests.samples import pdf_of_text
@@ -45,7 +45,10 @@ def main() -> None:
 @contextmanager
 def service(url: str | None, kill_at: str | None = None) -> Iterator[Replica]:
     """Run a service that keeps its jobs in a database; None for SQLite."""
-    with tempfile.TemporaryDirectory() as folder, Replica(Path(folder), url, kill_at) as replica:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-jobs-") as folder,
+        Replica(Path(folder), url, kill_at) as replica,
+    ):
         yield replica
 
 
@@ -92,12 +95,6 @@ def crowd(replica: Replica, count: int) -> tuple[float, float]:
         for answer in threads.map(lambda job: client.get(f"/jobs/{job}"), ids):
             answer.raise_for_status()
         return submits, count / (time.perf_counter() - began)
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=40)
     chosen = parser.parse_args()
     document = pdf_of_text([f"Страница {number} договора" for number in range(1, chosen.pages + 1)])
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(prefix="bench-long-job-") as name:
         folder = Path(name)
         with (
             RunningService(OCR_OUTPUT_DIR=str(folder / "output")) as service,
@@ -44,7 +44,8 @@ def main() -> None:
 
 def measure(url: str, document: bytes, count: int) -> None:
     """Measure requests without a job and beside one, and the job."""
-    with httpx.Client(base_url=url, timeout=120) as client:
+    with httpx.Client(base_url=url, timeout=600) as client:
+        wait_for_jobs(client)
         alone = [request(client) for _ in range(count)]
         began = time.perf_counter()
         submitted = client.post("/jobs", files={"file": document}, data={"store": "false"})
@@ -57,6 +58,14 @@ def measure(url: str, document: bytes, count: int) -> None:
             last = [line for line in events.iter_lines() if line.startswith("event: ")][-1]
         status = client.get(f"/jobs/{job}").json()
         print(f"job: {last}, {status['pages_done']} pages, {time.perf_counter() - began:.0f} s")
+
+
+def wait_for_jobs(client: httpx.Client) -> None:
+    """Return when the database of the jobs is open; fail if it does not open within a minute."""
+    deadline = time.monotonic() + 60
+    while client.get("/jobs").status_code == 503:
+        assert time.monotonic() < deadline, "the database of the jobs does not open"
+        time.sleep(0.1)
 
 
 def request(client: httpx.Client) -> float:

@@ -3,10 +3,12 @@
 import asyncio
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.http.jobs import submitted
 from tests.http.serving import serving
 from tests.paddleocr_vl.conftest import StartEngine
 from tests.running import FAST, RunningVllm, Vllm, free_port
@@ -234,4 +236,14 @@ async def test_client_disconnect_cancels_the_vlm_calls(start_engine: StartEngine
             request = asyncio.create_task(client.post("/ocr", files=scan()))
             await until(vllm, lambda stats: stats["in_flight"] == BLOCKS)
             request.cancel()
+            await until(vllm, lambda stats: stats["aborted"] == BLOCKS and stats["in_flight"] == 0)
+
+
+@pytest.mark.stand_in("it needs a slow vLLM")
+async def test_cancelled_job_cancels_the_vlm_calls(start_engine: StartEngine, tmp_path: Path) -> None:
+    with RunningVllm(*SLOW) as vllm:
+        async with start_engine(vllm) as engine, serving(engine, ocr_output_dir=tmp_path) as client:
+            job = await submitted(client, scan()["file"][1])
+            await until(vllm, lambda stats: stats["in_flight"] == BLOCKS)
+            assert (await client.delete(f"/jobs/{job}")).json()["state"] == "cancelled"
             await until(vllm, lambda stats: stats["aborted"] == BLOCKS and stats["in_flight"] == 0)
