@@ -16,7 +16,7 @@ class PdfFields(BaseModel):
         None,
         description="Use of the text that a PDF itself holds: `auto` takes it where it is good and "
         "recognizes the other pages, `never` recognizes all pages, `only` recognizes none. Default: "
-        "`auto` with Tesseract, `never` with PaddleOCR-VL.",
+        "`auto` with Tesseract and for a searchable PDF, `never` with PaddleOCR-VL.",
     )
 
     password: SecretStr | None = Field(

@@ -1,1 +1,1 @@
-"""A searchable PDF: the pages as they were sent, with their text in the places where it is seen."""
+"""A searchable PDF: the pages as they were sent, with invisible text over the text that is seen."""

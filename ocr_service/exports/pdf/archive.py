@@ -50,7 +50,7 @@ def _drop_extras(pdf: pikepdf.Pdf) -> None:
 
 
 def _subjects(report: Report) -> list[str]:
-    """Name what was found, without words of the document."""
+    """Return the subjects of the findings, without words of the document."""
     return sorted({_subject(finding.rule) for finding in report.findings})
 
 

@@ -89,7 +89,7 @@ def _saved(pdf: pikepdf.Pdf, order: Order, source: pikepdf.Pdf | None = None) ->
 
 
 def _same_encryption(source: pikepdf.Pdf, password: str | None) -> pikepdf.Encryption:
-    """Return an encryption with the password of the source, and what its readers may do."""
+    """Return an encryption with the password and the permissions of the source."""
     owner = password if password and source.owner_password_matched else secrets.token_urlsafe()
     return pikepdf.Encryption(owner=owner, user=password or "", allow=source.allow)
 

@@ -1,4 +1,4 @@
-"""Removes the hidden text of an earlier recognition from a page, also where it is in a form XObject."""
+"""Removes the hidden text of an earlier recognition from a page and from its form XObjects."""
 
 import copy
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The text of a page with its places: words where the engine has them, or else the lines of each block."""
+"""The text of a page with its places: words if the engine has them, or else the lines of each block."""
 
 import math
 import textwrap

@@ -38,6 +38,6 @@ class Writer:
 
 
 def make_handler() -> Writer:
-    """Prepare what all workers share, before the first of them is forked."""
+    """Prepare the data that all workers share, before the first of them is forked."""
     Image.init()
     return Writer()
