@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from ocr_service.layout.words import Line
 
-_LATIN = "ABCEHKMOPTXYaceopxy"
-_CYRILLIC = "АВСЕНКМОРТХУасеорху"  # noqa: RUF001
+_LATIN = "ABCEHKMOPTXYacekopxy"
+_CYRILLIC = "АВСЕНКМОРТХУасекорху"
 _TO_CYRILLIC = str.maketrans(_LATIN, _CYRILLIC)
 _TO_LATIN = str.maketrans(_CYRILLIC, _LATIN)
 
@@ -20,10 +20,10 @@ _DISTINCT_LATIN = re.compile(rf"(?![{_LATIN}])[A-Za-z]")
 _DISTINCT_CYRILLIC = re.compile(rf"(?![{_CYRILLIC}])[А-Яа-яЁё]")  # noqa: RUF001
 # Legal forms of companies. Other short words in capitals can be Latin in a Russian line.
 _LEGAL_FORMS = {"OOO", "OAO", "AO", "TOO"}
+# Letters of the usual prepositions, conjunctions and pronouns.
+_SHORT = 2
 # Signs of code and options, as in `-e` and `(=pop)`; code is Latin.
 _CODE = re.compile(r"[=_/\\@]|^-\w$")
-# A word after an opening quotation mark belongs to what follows.
-_OPENING = "«“„‘\"'"  # noqa: RUF001
 
 
 def with_one_script(lines: Sequence[Line]) -> list[Line]:
@@ -38,11 +38,10 @@ def _balance(texts: Iterable[str]) -> int:
 
 
 def _line_of_one_script(line: Line, page: int) -> Line:
-    """Return the line with each word in one script; page: balance of the page, for lines that have none."""
+    """Return the line with each word in one script; page: balance of the page."""
     balances = [_balance([word.text]) for word in line.words]
-    of_line = sum(balances) or page
     texts = [
-        _token(word.text, _balance_around(word.text, balances[:number], balances[number + 1 :], of_line))
+        _token(word.text, _balance_beside(word.text, balances[:number], balances[number + 1 :], page))
         for number, word in enumerate(line.words)
     ]
     if texts == [word.text for word in line.words]:
@@ -51,26 +50,27 @@ def _line_of_one_script(line: Line, page: int) -> Line:
     return replace(line, words=tuple(words))
 
 
-def _balance_around(text: str, before: Sequence[int], after: Sequence[int], of_line: int) -> int:
-    """Return the balance of the words beside one; 0 between words of both scripts, where the word stays.
+def _balance_beside(text: str, before: Sequence[int], after: Sequence[int], page: int) -> int:
+    """Return a balance for a word of letters that look alike, from the nearest other words; 0 if it stays.
 
-    A single letter between them is a word of the language of the line.
+    Between words of both scripts, a short word is Russian: names and commands stand in Russian lines. A
+    longer one can be either, and so can a word between Latin words of a Russian page.
     """
-    sides = [after] if text[0] in _OPENING else [before[::-1], after]
-    near = [balance for side in sides if (balance := next(filter(None, side), 0))]
+    near = [balance for side in (before[::-1], after) if (balance := next(filter(None, side), 0))]
     if not near:
-        return of_line
-    if min(near) < 0 < max(near):
-        return of_line if sum(map(str.isalpha, text)) == 1 else 0
-    return near[0]
+        return page
+    if max(near) < 0:
+        return min(page, 0)
+    is_short = sum(map(str.isalpha, text)) <= _SHORT
+    return max(near) if min(near) > 0 or is_short else 0
 
 
 def _token(text: str, balance: int) -> str:
     balance = _balance([text]) or balance
-    is_code = _CODE.search(text) is not None and balance > 0
-    if is_code or any(character.isdigit() for character in text):
+    is_code = _CODE.search(text) is not None
+    if (is_code and balance > 0) or any(character.isdigit() for character in text):
         return text
-    return _LETTERS.sub(lambda found: _word(found[0], balance), text)
+    return _LETTERS.sub(lambda found: _word(found[0], -1 if is_code else balance), text)
 
 
 def _word(word: str, balance: int) -> str:
