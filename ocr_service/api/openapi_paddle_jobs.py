@@ -33,6 +33,8 @@ PICTURE_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def _submit_request() -> dict[str, Any]:
     fields = inlined(PaddleJobFields)["properties"]
+    # The fields of a job are stored.
+    del fields["optionalPayload"]["properties"]["password"]
     options = {"type": "string", "format": JSON_TEXT, "description": "The options, as JSON text."}
     in_form = {**fields, "optionalPayload": options}
     in_json = {
