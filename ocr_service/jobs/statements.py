@@ -29,8 +29,8 @@ from ocr_service.jobs.job import OPEN, JobState
 from ocr_service.jobs.table import jobs, link_key, now
 
 # Seconds after which another process takes a job over, unless the lease is renewed. With the time to the next
-# look for jobs, it takes less than 30 s.
-LEASE_SECONDS = 24.0
+# look for jobs, a new attempt begins within 30 s also on a busy machine.
+LEASE_SECONDS = 20.0
 # Seconds between the tries of a callback.
 CALLBACK_PAUSES = (10.0, 30.0, 90.0, 270.0, 810.0, 2430.0)
 # Seconds after which a submit that never ended is forgotten.

@@ -1,6 +1,6 @@
 """Ends a process at each boundary of a job, with each database, and prints a table.
 
-Usage: python -m tests.jobs.matrix. With PostgreSQL another replica goes on when the lease of 24 s has ended;
+Usage: python -m tests.jobs.matrix. With PostgreSQL another replica goes on when the lease of 20 s has ended;
 with SQLite the same folder is opened by a new process.
 """
 
@@ -15,7 +15,7 @@ from tests.jobs.boundaries import BOUNDARIES
 from tests.jobs.replicas import PAGES, Replica
 from tests.postgresql import RunningPostgresql
 
-# A lease of 24 s, and the time of a slow machine.
+# A lease of 20 s, and the time of a slow machine.
 _PATIENCE = 120.0
 
 

@@ -75,6 +75,6 @@ def test_stopping_replica_gives_its_jobs_back_and_answers_about_them(
 
 
 def expire_leases(url: str) -> None:
-    """End the leases now, in place of the 24 seconds after which they end by themselves."""
+    """End the leases now, in place of the 20 seconds after which they end by themselves."""
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE jobs SET lease = 0 WHERE lease IS NOT NULL")
