@@ -8,7 +8,7 @@ PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test test-jobs test-real-vllm test-clients check-docx lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-pdf bench-storage bench-cache bench-jobs bench-long-job bench-vl bench-vlms bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
+.PHONY: help run run-gpu test test-jobs test-real-vllm test-clients check-docx lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-pdf bench-storage bench-cache bench-jobs bench-bulk bench-long-job bench-vl bench-vlms bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -100,6 +100,10 @@ bench-cache: ## a repeated document: read again, from memory, from the store, as
 bench-jobs: ## the cost of a job beside /ocr, submits and statuses a second, with both databases
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_jobs $(ARGS)
+
+bench-bulk: ## documents of a bucket that ocr-bulk lists, skips and reports; ARGS="--objects 1000"
+	@scripts/setup.sh test
+	@$(PYTHON) -m benchmarks.bench_bulk $(ARGS)
 
 bench-long-job: ## 300 pages as a job with Tesseract behind nginx, and requests of one page meanwhile
 	@scripts/setup.sh test
