@@ -8,7 +8,7 @@ PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test test-jobs test-real-vllm test-clients check-docx lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-pdf bench-storage bench-cache bench-jobs bench-bulk bench-long-job bench-vl bench-vlms bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
+.PHONY: help run run-gpu test test-jobs test-ray test-real-vllm test-clients check-docx lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-pdf bench-storage bench-cache bench-jobs bench-bulk bench-long-job bench-vl bench-vlms bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,6 +35,11 @@ test-clients: ## install the clients of Java, Go, PHP, Node.js and .NET (root), 
 check-docx: ## install LibreOffice (300 MB, root), open Word documents with it, and compare the text
 	@scripts/setup.sh docx
 	@$(PYTHON) -m pytest tests/exports/test_docx_in_libreoffice.py $(ARGS)
+
+# 900 MB, and not for each change.
+test-ray: ## ocr-bulk on a Ray cluster of three nodes, of which one is killed (900 MB)
+	@scripts/setup.sh ray
+	@.cache/ray/bin/python -m tests.bulk.ray_cluster
 
 # 7.6 GB and some minutes, so neither `make test` nor CI has it.
 test-jobs: ## end a process at each boundary of a job, with both databases, and print a table (10 minutes)

@@ -53,6 +53,7 @@ main() {
         install_packages
         install .venv --extra paddleocr --group test
         ;;
+    ray) install .cache/ray --extra tesseract --extra ray ;;
     real-vllm) install_vllm_for_cpu "${REAL_VLLM_VENV:-.cache/real-vllm}" ;;
     bench)
         packages="$packages $opencv $fonts ocrmypdf tesseract-ocr poppler-utils"

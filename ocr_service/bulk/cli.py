@@ -4,12 +4,12 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
 from ocr_service.bulk.errors import CannotRun
 from ocr_service.bulk.estimate import estimate, plan
-from ocr_service.bulk.options import parser
+from ocr_service.bulk.options import parsed
 from ocr_service.bulk.progress import Progress
 from ocr_service.bulk.reading import DocumentReader
 from ocr_service.bulk.run import in_flight
@@ -22,9 +22,9 @@ ALL_DONE, COULD_NOT_RUN, SOME_FAILED = 0, 1, 3
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
     """Read the documents; return the exit code."""
-    options = parser(environment).parse_args(arguments)
+    options = parsed(arguments, environment)
     try:
-        return asyncio.run(_run(options, environment))
+        return _read_on_ray(options) if options.ray else asyncio.run(_run(options, environment))
     except CannotRun as error:
         print(f"ocr-bulk: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -42,10 +42,7 @@ async def _run(options: argparse.Namespace, environment: Mapping[str, str]) -> i
 
 
 async def _read_all(options: argparse.Namespace, reader: DocumentReader) -> int:
-    with ExitStack() as opened:
-        # Names of files can be invalid as text.
-        report = options.report and opened.enter_context(options.report.open("w", errors="surrogateescape"))
-        progress = opened.enter_context(Progress(report))
+    with _reporting(options) as progress:
         counting = asyncio.create_task(_count(options, reader, progress))
         try:
             async for outcome in in_flight(_chosen(options, reader), reader, options.in_flight):
@@ -53,6 +50,30 @@ async def _read_all(options: argparse.Namespace, reader: DocumentReader) -> int:
                     progress.add(outcome)
         finally:
             counting.cancel()
+    return _ended(progress)
+
+
+def _read_on_ray(options: argparse.Namespace) -> int:
+    # Imported here, because Ray is an extra, and heavy.
+    try:
+        from ocr_service.bulk.ray_run import read_on_ray
+    except ModuleNotFoundError as error:
+        raise CannotRun(f"--ray needs the extra `ray` ({error}).") from None
+    with _reporting(options) as progress:
+        for outcome in read_on_ray(options):
+            progress.add(outcome)
+    return _ended(progress)
+
+
+@contextmanager
+def _reporting(options: argparse.Namespace) -> Iterator[Progress]:
+    with ExitStack() as opened:
+        # Names of files can be invalid as text.
+        report = options.report and opened.enter_context(options.report.open("w", errors="surrogateescape"))
+        yield opened.enter_context(Progress(report))
+
+
+def _ended(progress: Progress) -> int:
     print(f"ocr-bulk: {progress.sums}", file=sys.stderr)
     return ALL_DONE if progress.sums.all_done else SOME_FAILED
 

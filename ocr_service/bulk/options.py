@@ -1,7 +1,7 @@
 """The options of `ocr-bulk`."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ocr_service.bulk.shards import Shard
@@ -12,6 +12,15 @@ def wanted_by(options: argparse.Namespace) -> Wanted:
     """Return the results that are wanted of each document."""
     own = {name: value for name in ("pages", "lang") if (value := getattr(options, name))}
     return Wanted(options.format, {**dict(options.option), **own})
+
+
+def parsed(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> argparse.Namespace:
+    """Return the options; wrong ones end the process."""
+    known = parser(environment)
+    options = known.parse_args(arguments)
+    if options.ray and (options.limit or options.dry_run):
+        known.error("--limit and --dry-run do not work with --ray")
+    return options
 
 
 def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -33,6 +42,21 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help="service that reads the documents; default: OCR_URL, or http://localhost:8081",
     )
     add("--local", action="store_true", help="start a service on this machine for the time of the run")
+    add("--ray", action="store_true", help="read on the nodes of a Ray cluster; needs the extra `ray`")
+    add(
+        "--workers",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="largest number of workers of --ray; default: 1",
+    )
+    add(
+        "--worker-cpus",
+        type=_positive,
+        default=4,
+        metavar="N",
+        help="cores of a worker of --ray; default: 4",
+    )
     add("--key", default=environment.get("OCR_API_KEY"), help="default: OCR_API_KEY, hidden from other users")
     add(
         "--format",

@@ -94,7 +94,14 @@ def test_shard_depends_on_the_name_alone() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [["--shard", "3/3"], ["--shard", "1"], ["--format", "doc"], ["--option", "x"], ["--limit", "0"]],
+    [
+        ["--shard", "3/3"],
+        ["--shard", "1"],
+        ["--format", "doc"],
+        ["--option", "x"],
+        ["--limit", "0"],
+        ["--ray", "--limit", "1"],
+    ],
 )
 def test_wrong_usage(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

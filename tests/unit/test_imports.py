@@ -93,6 +93,7 @@ HEAVY = (
     "sqlalchemy",
     "alembic",
     "psycopg",
+    "ray",
 )
 
 
