@@ -63,7 +63,7 @@ def _doubts(page: Page, reading: Reading) -> Iterator[PageWarning]:
     elif reading.confidence < _LOW_CONFIDENCE:
         detail = "The confidence is low, in every direction and light that was tried: the text may be wrong."
         yield PageWarning(WarningCode.LOW_CONFIDENCE, detail)
-    if any(_is_doubtful_number(word) for line in reading.lines for word in line.words):
+    elif any(_is_doubtful_number(word) for line in reading.lines for word in line.words):
         detail = "The confidence of a number is low: the confidence of each word says which one."
         yield PageWarning(WarningCode.NUMBERS_DOUBTFUL, detail)
 
