@@ -8,7 +8,7 @@ PYTHON = .venv/bin/python
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
 	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
 
-.PHONY: help run run-gpu test test-jobs test-ray test-real-vllm test-clients check-docx lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-pdf bench-storage bench-cache bench-jobs bench-bulk bench-long-job bench-vl bench-vlms bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables lock clean
+.PHONY: help run run-gpu test test-jobs test-ray test-real-vllm test-clients check-docx lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-pdf bench-storage bench-cache bench-jobs bench-bulk bench-long-job bench-vl bench-vlms bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables screenshots lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -153,6 +153,10 @@ docs: ## build the documentation as a site in .cache/site, without anything from
 docs-tables: ## write the tables of settings into the documentation, from the code
 	@scripts/setup.sh test
 	@$(PYTHON) -m scripts.settings_tables
+
+screenshots: ## take the pictures of the page for people again, for the documentation
+	@scripts/setup.sh test
+	@$(PYTHON) -m scripts.screenshots
 
 lock: ## resolve pyproject.toml into uv.lock, and export requirements.txt; ARGS="--upgrade" for newer releases
 	@scripts/lock.sh $(ARGS)

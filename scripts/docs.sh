@@ -8,7 +8,7 @@ site=$(realpath -m "$1")
 pages=$(mktemp -d)
 trap 'rm -rf "$pages"' EXIT
 
-cp --parents LICENSE ./*.md docs/*.md docs/ru/*.md deploy/README*.md deploy/monitoring/README*.md clients/python/README.md "$pages"
+cp --parents LICENSE ./*.md docs/*.md docs/ru/*.md docs/images/*.png deploy/README*.md deploy/monitoring/README*.md clients/python/README.md "$pages"
 NO_MKDOCS_2_WARNING=1 DOCS_PAGES=$pages .venv/bin/python -m mkdocs build --strict --site-dir "$site"
 
 # Links may lead to other sites. Scripts, styles, fonts and images may not.

@@ -1,6 +1,5 @@
 """One Chromium for all tests of the page, and one service for most of them."""
 
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -10,11 +9,10 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from tests.fakes.written_engine import WrittenEngine
 from tests.http.jobs import is_available
 from tests.http.serving import serving
-from tests.ui.site import Guard, Site
+from tests.ui.site import Guard, Site, chromium
 
 # Seconds are much on a machine that does other things as well.
 expect.set_options(timeout=30_000)
-PROGRAMS = ("chromium-headless-shell", "chromium")
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +23,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    assert program, "Chromium is missing: scripts/setup.sh test"
     # Without its sandbox, which root cannot use, and which a container seldom allows.
     async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=program, chromium_sandbox=False)
+        yield await playwright.chromium.launch(executable_path=chromium(), chromium_sandbox=False)
 
 
 Opened = Callable[..., Awaitable[Page]]

@@ -1,5 +1,6 @@
 """Actions on the page as a person does them, and a guard against scripts and foreign addresses."""
 
+import shutil
 from base64 import b64encode
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from playwright.async_api import ConsoleMessage, Page, Request
 from tests.fakes.written_engine import WrittenEngine
 from tests.samples import pdf_of_text
 
+PROGRAMS = ("chromium-headless-shell", "chromium")
 THREE_PAGES = pdf_of_text(["one", "two", "three"])
 
 # As a browser does it when a person drops a file.
@@ -22,6 +24,13 @@ _DROP = """([name, type, data]) => {
 }"""
 _DROPPED = "new DragEvent('drop', { ...init, dataTransfer: files })"
 _PASTED = "new ClipboardEvent('paste', { ...init, clipboardData: files })"
+
+
+def chromium() -> str:
+    """Return the path of Debian's Chromium."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    assert program, "Chromium is missing: scripts/setup.sh test"
+    return program
 
 
 @dataclass

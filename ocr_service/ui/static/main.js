@@ -18,6 +18,7 @@ const health = persistent(() => json("health"), showAway);
 // Whether the service has jobs; known after the first list of them.
 const hasJobs = recentJobs();
 health.then(showEngine);
+prepareOptions(health.then(({ engine }) => engine));
 listen();
 
 /** Read documents: files or addresses. */
@@ -60,7 +61,6 @@ function remember(id) {
 function showEngine({ engine, engine_version: version }) {
   byId("away").hidden = true;
   byId("engine").textContent = t("engine", { name: engine, version: version ?? "" });
-  prepareOptions(engine);
 }
 
 function showAway() {

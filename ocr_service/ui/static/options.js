@@ -6,7 +6,7 @@ import { optionsOf } from "./service/schema.js";
 
 const PASSWORD = { type: "string", format: "password" };
 
-/** Fill the form when it is opened for the first time. engine: its name. */
+/** Fill the form when it is opened for the first time. engine: a promise of its name. */
 export function prepareOptions(engine) {
   const details = byId("options");
   details.addEventListener("toggle", () => fill(engine), { once: true });
@@ -19,7 +19,7 @@ export function chosenOptions() {
 }
 
 async function fill(engine) {
-  const options = (await optionsOf(engine)).map(([name, schema]) => field(name, schema, helpOf(name, schema)));
+  const options = (await optionsOf(await engine)).map(([name, schema]) => field(name, schema, helpOf(name, schema)));
   byId("fields").replaceChildren(...options, field("password", PASSWORD, el("small", {}, t("passwordHelp"))));
 }
 

@@ -11,9 +11,9 @@ const openapi = () => (description ??= json("openapi.json").catch((error) => ((d
 
 /** Return the options for an engine, name → JSON schema. An option without `x-engine` is for all engines. */
 export async function optionsOf(engine) {
-  const { paths } = await openapi();
-  const form = paths["/jobs"].post.requestBody.content["multipart/form-data"].schema.properties;
-  return Object.entries(form).filter(
+  const { paths, components } = await openapi();
+  const form = paths["/jobs"].post.requestBody.content["multipart/form-data"].schema;
+  return Object.entries(components.schemas[form.$ref.split("/").at(-1)].properties).filter(
     ([name, schema]) => !NOT_OPTIONS.includes(name) && (schema["x-engine"] ?? engine) === engine,
   );
 }
