@@ -105,7 +105,7 @@ async def test_page_works_below_a_path_of_a_proxy(opened: Opened, tmp_path: Path
             assert page.url.endswith("/tools/ocr/ui/")
 
 
-async def test_three_documents_at_once(site: Site, opened: Opened) -> None:
+async def test_more_documents_than_connections_are_read(site: Site, opened: Opened) -> None:
     page = await opened(site.url)
     for number in range(7):
         await drop(page, f"{number}.pdf", THREE_PAGES)
