@@ -57,7 +57,7 @@ class Bulk:
 
     @property
     def files(self) -> set[str]:
-        """Paths of the files of results."""
-        paths = [path for path in self.results.rglob("*") if path.is_file()]
+        """Paths of the files of results, without a file that a killed run had not finished."""
+        paths = [path for path in self.results.rglob("*") if path.is_file() and path.suffix != ".part"]
         names = {str(path.relative_to(self.results)) for path in paths}
         return {name for name in names if not name.startswith(RECORDS)}

@@ -118,7 +118,7 @@ class LayoutParsingResult(CamelAnswer):
             pruned_result=pruned_result(page),
             markdown=MarkdownData(text=page.markdown, images=None if images is None else dict(images)),
             input_image=drawings.get(_INPUT),
-            output_images={name: drawing for name, drawing in drawings.items() if name != _INPUT} or None,
+            output_images=_without(drawings, {_INPUT}) if drawings else None,
             exports=_exports(page),
         )
 
