@@ -23,6 +23,16 @@ async def test_head_is_answered_like_get_without_the_body() -> None:
         assert (await client.head("/ocr")).status_code == 405
 
 
+async def test_next_request_follows_a_head_of_a_long_answer() -> None:
+    """The client sends it after the headers, while the service would still send the body."""
+    async with serving(ScriptedEngine()) as client:
+        for _ in range(5):
+            head = await client.head("/static-offline-docs/swagger-ui-bundle.js")
+            posted = await client.post("/ocr?format=text", files={"file": small_png()})
+            assert int(head.headers["content-length"]) > 1_000_000
+            assert posted.text == "page 1"
+
+
 async def test_slash_at_the_end_of_a_path_is_ignored() -> None:
     async with serving(ScriptedEngine()) as client:
         posted = await client.post("/ocr/?format=text", files={"file": small_png()})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # `curl -T` sends documents by PUT.
 _PUT_PATH = "/ocr"
@@ -25,13 +25,24 @@ class RequestLine:
             return
         path = _without_slash(scope)
         method = _other_methods(_without_root(scope, path)).get(scope["method"], scope["method"])
-        # A copy, because the server leaves out the body of an answer to HEAD.
+        # A copy, because the log outside names the method of the client.
         seen = {**scope, "method": method, "path": path}
         try:
-            await self._app(seen, receive, send)
+            await self._app(seen, receive, _without_body(send) if scope["method"] == "HEAD" else send)
         finally:
             # For the log, outside this middleware.
             scope["route"] = seen.get("route")
+
+
+def _without_body(send: Send) -> Send:
+    """End the answer with its headers: the client may send its next request as soon as it has them."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body"})
+
+    return send_head
 
 
 def allowed_methods(scope: Scope, of_route: Iterable[str]) -> str:
