@@ -110,7 +110,7 @@ bench-bulk: ## documents of a bucket that ocr-bulk lists, skips and reports; ARG
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_bulk $(ARGS)
 
-bench-long-job: ## 300 pages as a job with Tesseract behind nginx, and requests of one page meanwhile
+bench-long-job: ## 300 pages as a job behind nginx with each engine, and requests of one page meanwhile
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_long_job $(ARGS)
 
