@@ -182,6 +182,7 @@ async def test_vllm_health_without_a_vllm_engine_is_disabled() -> None:
         "model": None,
         "latency_ms": None,
         "error": None,
+        "servers": [],
     }
 
 
