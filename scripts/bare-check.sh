@@ -30,7 +30,7 @@ check() {
     make_root "$suite" || fail "$suite" "the root cannot be made"
     mkdir -p "$work/uv"
     copy_project "$work/$suite.project"
-    export -f inside set_up megabytes
+    export -f inside set_up megabytes read_scan
     # The mounts and the processes end with this command.
     rm -rf "$work/$suite.layers"
     unshare --mount --pid --fork --kill-child bash -euo pipefail -c 'inside "$@"' inside "$roots" "$work" "$suite" \
@@ -67,7 +67,7 @@ inside() {
     mount --rbind /sys "$layers/root/sys"
     # mmdebstrap writes no such file; the installer of Debian does.
     echo "127.0.0.1 localhost" >"$layers/root/etc/hosts"
-    [ "$1" != set_up ] || set -- bash -euc "$(declare -f set_up megabytes); set_up"
+    [ "$1" != set_up ] || set -- bash -euc "$(declare -f set_up megabytes read_scan); set_up"
     mapfile -t network < <(env | grep -E '^(PIP_INDEX_URL|PIP_CERT|UV_DEFAULT_INDEX|SSL_CERT_FILE|https?_proxy|no_proxy)=' -i)
     chroot "$layers/root" /usr/bin/env -i HOME=/root TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
         UV_CACHE_DIR=/work/uv "${network[@]}" sh -c 'cd "$0" && "$@"' "/work/$suite.project" "$@"
@@ -86,7 +86,20 @@ set_up() {
     .cache/http-clients/bin/lit --version
     .cache/s3-servers/bin/python -c 'import swift'
     .cache/kubectl/bin/kubectl version --client
+    read_scan
+    echo "RESULT a scan is read"
     echo "RESULT $(python3 --version), pip $(python3 -c 'import ensurepip; print(ensurepip.version())')"
+}
+
+# With the Python of Debian, which can be older than that of the tests.
+read_scan() {
+    .venv/bin/python - <<'PYTHON'
+from tests.running import RunningService
+
+with RunningService() as service, open("examples/scan.jpg", "rb") as scan:
+    answer = service.client.post("/ocr?format=markdown", files={"file": scan})
+assert answer.text.startswith("# Договор поставки № 17"), answer.text
+PYTHON
 }
 
 megabytes() { du -smxc / "$PWD" | tail -n 1 | cut -f1; }

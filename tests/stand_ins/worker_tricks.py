@@ -5,6 +5,7 @@ import os
 import socket
 from pathlib import Path
 
+from ocr_service.core.documents import TextSource
 from ocr_service.core.errors import BrokenDocument
 from ocr_service.runtime.processes.sandbox import limit_memory
 
@@ -32,6 +33,12 @@ class Tricks:
 
     def pid(self, _: object) -> int:
         return os.getpid()
+
+    def member_of_an_enumeration(self, _: object) -> TextSource:
+        # Python 3.11.2 pickles it like this.
+        by_name = lambda member, _: (getattr, (TextSource, member.name))  # noqa: E731
+        setattr(TextSource, "__reduce_ex__", by_name)  # noqa: B010
+        return TextSource.TEXT_LAYER
 
     def document_size(self, _: object) -> int:
         return len(self.document or b"")

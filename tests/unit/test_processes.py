@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 
+from ocr_service.core.documents import TextSource
 from ocr_service.core.errors import BrokenDocument
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.frames import InvalidReply
@@ -119,6 +120,12 @@ async def test_reply_cannot_call_anything_in_the_service(
     with pytest.raises(InvalidReply):
         await ask(pool, "call_print")
     assert capfd.readouterr().out == ""
+
+
+async def test_reply_can_have_members_of_enumerations(
+    pool: Pool,
+) -> None:
+    assert await ask(pool, "member_of_an_enumeration") is TextSource.TEXT_LAYER
 
 
 async def test_process_of_a_cancelled_job_is_killed(pool: Pool) -> None:

@@ -7,6 +7,7 @@ import pickle
 import socket
 import struct
 from collections.abc import Sequence
+from enum import Enum
 from typing import Any
 
 _LENGTH = struct.Struct(">Q")
@@ -24,7 +25,7 @@ class InvalidReply(Exception):
 
 def send(connection: socket.socket, value: object, files: Sequence[int] = ()) -> None:
     """Send a value, with copies of the file descriptors."""
-    body = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    body = _pickled(value)
     frame = _LENGTH.pack(len(body)) + body
     sent = socket.send_fds(connection, [frame], files)
     connection.sendall(frame[sent:])
@@ -66,6 +67,22 @@ def file_of(data: bytes) -> int:
     with open(file, "wb", closefd=False) as writer:
         writer.write(data)
     return file
+
+
+def _pickled(value: object) -> bytes:
+    body = io.BytesIO()
+    _Pickler(body, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    return body.getvalue()
+
+
+class _Pickler(pickle.Pickler):
+    """Writes the members of enumerations as their class and value.
+
+    Python 3.11.2, that of Debian 12, writes a call of `getattr`, which the service refuses.
+    """
+
+    def reducer_override(self, value: object) -> Any:
+        return (type(value), (value.value,)) if isinstance(value, Enum) else NotImplemented
 
 
 class _Unpickler(pickle.Unpickler):
