@@ -1,4 +1,4 @@
-"""Cloud.ru Object Storage, or any other service with the S3 API, as a `Storage`. Only this file uses boto3.
+"""Cloud.ru Object Storage, or any other service with the S3 API, as a `Storage`; the only user of boto3.
 
 Three defaults of boto3 do not work with such services and are avoided here: over https it appends checksums
 to uploads (the answer is 411 or 501), in some regions it presigns URLs with signature version 2, and it
@@ -6,7 +6,6 @@ deletes in batches.
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -17,10 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from ocr_service.core.errors import StorageError, StorageOutage, StorageRefusal, TooManyBytes
+from ocr_service.core.errors import StorageOutage, TooManyBytes
 from ocr_service.core.settings import SettingsGroup, env_prefix, http_url
 from ocr_service.core.storage import StorageKind, StoredObject
 from ocr_service.runtime.threads import Workers
+from ocr_service.storage.bucket_errors import bucket_error
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -42,23 +42,7 @@ _GET_TIMEOUT = 60.0
 # A body of type bytes must be sent within the connect timeout; larger ones are files, which go in chunks.
 _MAX_BYTES_BODY = 2**20
 
-# Errors with status 4xx or 501 that are temporary.
-_TEMPORARY = {"BadDigest", "IncompleteBody", "OperationAborted", "RequestTimeout", "SlowDown"}
-_TEMPORARY_STATUS = {408, 425, 429}
-_NOT_IMPLEMENTED = 501
-
 _NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
-
-# Error codes for problems that an operator must fix.
-_REFUSALS = {
-    "NoSuchBucket": "there is no such bucket",
-    "InvalidAccessKeyId": "the access key is unknown",
-    "SignatureDoesNotMatch": "the secret key does not match the access key",
-    "AccessDenied": "the access key lacks the permission",
-    "RequestTimeTooSkewed": "the clock of this machine is wrong",
-}
-# Error codes that match are quoted in messages.
-_SAFE_CODE = re.compile(r"[A-Za-z]{1,64}|\d{3}")
 
 
 def _stripped(value: Any) -> Any:
@@ -204,7 +188,7 @@ class S3Storage:
         except (TooManyBytes, StorageOutage):
             raise
         except Exception as error:
-            translated = _storage_error(error, self.bucket)
+            translated = bucket_error(error, self.bucket)
         raise translated
 
     @property
@@ -296,32 +280,3 @@ def _read_all(chunks: Iterable[bytes]) -> bytes:
         if time.monotonic() > deadline:
             raise StorageOutage(f"The object storage took more than {_GET_TIMEOUT:g} s for an object.")
     return bytes(data)
-
-
-def _storage_error(error: Exception, bucket: str) -> StorageError:
-    from botocore import exceptions as boto
-
-    if isinstance(error, boto.ClientError):
-        return _error_of_response(error.response, bucket)
-    if isinstance(error, boto.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return StorageRefusal("The certificate of the object storage cannot be verified.")
-    if isinstance(error, boto.ConnectTimeoutError | boto.ReadTimeoutError):
-        return StorageOutage("The object storage did not answer in time.")
-    if isinstance(error, boto.EndpointConnectionError | boto.ProxyConnectionError):
-        return StorageOutage("The object storage cannot be reached.")
-    if isinstance(error, boto.HTTPClientError | boto.IncompleteReadError | boto.ResponseStreamingError):
-        return StorageOutage("The connection to the object storage broke off.")
-    # The remaining errors come from invalid settings, such as a malformed endpoint or bucket name.
-    return StorageRefusal(f"The settings of the object storage are invalid ({type(error).__name__}).")
-
-
-def _error_of_response(response: Mapping[str, Any], bucket: str) -> StorageError:
-    """Convert an error response; its message is not quoted, because it may contain the access key."""
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    code = str(response.get("Error", {}).get("Code", ""))
-    shown = f"{code}, {status}" if _SAFE_CODE.fullmatch(code) and code != str(status) else str(status)
-    refused = status < 500 or status == _NOT_IMPLEMENTED
-    if refused and code not in _TEMPORARY and status not in _TEMPORARY_STATUS:
-        reason = _REFUSALS.get(code, "the request is not accepted")
-        return StorageRefusal(f"The object storage refuses bucket {bucket}: {reason} ({shown}).")
-    return StorageOutage(f"The object storage answered with an error ({shown}).")
