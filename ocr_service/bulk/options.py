@@ -75,6 +75,12 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help="another field of POST /ocr; can be repeated",
     )
     add("--in-flight", type=_positive, default=16, metavar="N", help="documents at a time; default: 16")
+    add(
+        "--batch",
+        default="ocr-bulk",
+        metavar="LABEL",
+        help="label of the jobs, for GET /jobs?batch=LABEL; default: ocr-bulk",
+    )
     add("--shard", type=_shard, default=Shard(0, 1), metavar="I/N", help="read only part I, from 0, of N")
     add("--retry-failed", action="store_true", help="read documents again of which text is missing")
     add("--limit", type=_positive, metavar="N", help="end after so many documents were read")

@@ -48,14 +48,15 @@ class EngineName:
 class Replica(AbstractAsyncContextManager["Replica"]):
     """Reads documents as jobs; belongs to one event loop.
 
-    url: of the service. key: an API key, if the service asks for one.
+    url: of the service. key: an API key, if the service asks for one. batch: label of the jobs.
     """
 
-    def __init__(self, url: str, key: str | None, patience: Patience) -> None:
+    def __init__(self, url: str, key: str | None, batch: str, patience: Patience) -> None:
         headers = {"X-API-Key": key} if key else {}
         # Each job in flight can have a request under way.
         limits = httpx.Limits(max_connections=None)
         self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT, limits=limits)
+        self._batch = batch
         self._patience = patience
 
     async def __aexit__(
@@ -112,6 +113,7 @@ class Replica(AbstractAsyncContextManager["Replica"]):
         if form := next((form for form in wanted.formats if form in PDF_FORMATS), None):
             fields["format"] = form
         headers = {"Idempotency-Key": idempotency_key}
+        params = {"batch": self._batch}
         body: dict[str, Any] = (
             {"data": {**fields, "image_url": address}}
             if content is None
@@ -119,7 +121,7 @@ class Replica(AbstractAsyncContextManager["Replica"]):
         )
         for left in reversed(range(_FETCHES)):
             try:
-                answer = await self._asked("POST", "/jobs", headers=headers, **body)
+                answer = await self._asked("POST", "/jobs", params=params, headers=headers, **body)
                 return str(answer.json()["id"])
             except DocumentFailed as error:
                 if error.code != _FETCH_FAILED or not left:

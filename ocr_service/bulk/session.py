@@ -26,7 +26,7 @@ async def session(
         if options.local:
             service = local_service(environment, bucket_of(options.source), options.in_flight)
             url, key = await opened.enter_async_context(service), None
-        replica = await opened.enter_async_context(Replica(url, key, patience))
+        replica = await opened.enter_async_context(Replica(url, key, options.batch, patience))
         engine = await replica.engine()
         limit = Limit(options.limit)
         yield DocumentReader(

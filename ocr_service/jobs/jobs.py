@@ -110,11 +110,16 @@ class Jobs:
         return _found(await store.status(job_id, owner) if _ID.fullmatch(job_id) else None)
 
     async def newest(
-        self, owner: str, limit: int, before: str | None = None, state: JobState | None = None
+        self,
+        owner: str,
+        limit: int,
+        before: str | None = None,
+        state: JobState | None = None,
+        batch: str | None = None,
     ) -> Sequence[Job]:
         """Return jobs of an owner, the newest first. before: id of the last one of the previous page."""
         last = await self.get(before, owner) if before else None
-        return await self._ready().store.page(owner, limit, last, state)
+        return await self._ready().store.page(owner, limit, last, state, batch)
 
     async def batch(self, owner: str, batch: str, limit: int) -> Sequence[Job]:
         """Return the jobs of an owner that share a label."""

@@ -4,6 +4,7 @@ They are built once, because that takes longer than to execute them. Values for 
 not set are among its parameters, under the names of the columns.
 """
 
+from itertools import compress, product
 from typing import Any
 
 from sqlalchemy import (
@@ -152,18 +153,14 @@ FIND = select(jobs).where(_IS_ACCEPTED, jobs.c.id == _JOB)
 BY_KEY = select(jobs).where(_IS_VISIBLE, jobs.c.idempotency_key == bindparam("key"))
 _IS_OLDER = or_(jobs.c.created < _CREATED, and_(jobs.c.created == _CREATED, jobs.c.id < _JOB))
 _HAS_STATE = jobs.c.state == bindparam("job_state")
-# By whether a state is chosen, and whether there was a page before.
+_IS_OF_BATCH = jobs.c.batch == bindparam("label")
+# By whether a state and a batch are chosen, and whether there was a page before.
 PAGES = {
-    (False, False): _page(),
-    (False, True): _page(_IS_OLDER),
-    (True, False): _page(_HAS_STATE),
-    (True, True): _page(_HAS_STATE, _IS_OLDER),
+    chosen: _page(*compress((_HAS_STATE, _IS_OF_BATCH, _IS_OLDER), chosen))
+    for chosen in product((False, True), repeat=3)
 }
 BATCH = (
-    select(jobs)
-    .where(_IS_VISIBLE, jobs.c.batch == bindparam("label"))
-    .order_by(jobs.c.created, jobs.c.id)
-    .limit(bindparam("most"))
+    select(jobs).where(_IS_VISIBLE, _IS_OF_BATCH).order_by(jobs.c.created, jobs.c.id).limit(bindparam("most"))
 )
 
 # By whether only jobs count whose owners have none at work.

@@ -62,14 +62,24 @@ class JobStore:
         """Return the job that an idempotency key of the owner has."""
         return await self._first(statements.BY_KEY, {"job_owner": owner, "key": key})
 
-    async def page(self, owner: str, limit: int, before: Job | None, state: JobState | None) -> Sequence[Job]:
+    async def page(
+        self,
+        owner: str,
+        limit: int,
+        before: Job | None = None,
+        state: JobState | None = None,
+        batch: str | None = None,
+    ) -> Sequence[Job]:
         """Return jobs of this owner, the newest first. before: the last one of the previous page."""
         parameters: dict[str, Any] = {"job_owner": owner, "most": limit}
         if state is not None:
             parameters["job_state"] = state
+        if batch is not None:
+            parameters["label"] = batch
         if before is not None:
             parameters |= {"job_created": before.created, "job_id": before.id}
-        return await self._all(statements.PAGES[state is not None, before is not None], parameters)
+        chosen = (state is not None, batch is not None, before is not None)
+        return await self._all(statements.PAGES[chosen], parameters)
 
     async def batch(self, owner: str, batch: str, limit: int) -> Sequence[Job]:
         """Return the jobs of this owner with a label, in the order of their submits."""

@@ -134,7 +134,12 @@ def test_dry_run_stores_nothing(bulk: Bulk, replica: Replica, capsys: pytest.Cap
 def test_run_that_is_killed_goes_on(bulk: Bulk, replica: Replica) -> None:
     names = bulk.fill(30)
     before = pages_read(replica)
-    command = [sys.executable, "-m", "ocr_service.bulk", *bulk.arguments("--format", "json")]
+    command = [
+        sys.executable,
+        "-m",
+        "ocr_service.bulk",
+        *bulk.arguments("--format", "json", "--batch", "archive"),
+    ]
     running = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
     deadline = time.monotonic() + PATIENCE
     while len(bulk.files) < 5:
@@ -143,6 +148,8 @@ def test_run_that_is_killed_goes_on(bulk: Bulk, replica: Replica) -> None:
     running.kill()
     running.wait()
     assert len(bulk.files) < len(names)
+    left = replica.client.get("/jobs", params={"batch": "archive"}).json()["jobs"]
+    assert sorted(job["id"] for job in left) == sorted(replica.jobs()) != []
     assert bulk.run("--format", "json") == 0
     assert bulk.files == {f"{name}.json" for name in names}
     # A job that the killed run began is taken over with its pages.

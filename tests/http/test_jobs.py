@@ -234,6 +234,20 @@ async def test_jobs_are_listed_in_pages(tmp_path: Path) -> None:
         assert (await client.get("/jobs", params={"state": "done"})).json()["jobs"] == []
 
 
+async def test_jobs_share_the_label_of_a_batch(tmp_path: Path) -> None:
+    async with serving(GatedEngine(), ocr_output_dir=tmp_path) as client:
+        await submitted(client, small_png())
+        files, label = {"file": small_png()}, {"batch": "архив 1"}
+        job = (await client.post("/jobs", params=label, files=files)).json()
+        prefer = {"Prefer": "respond-async"}
+        other = (await client.post("/ocr", params=label, files=files, headers=prefer)).json()
+        assert (job["batch"], other["batch"]) == ("архив 1", "архив 1")
+        listed = (await client.get("/jobs", params=label)).json()["jobs"]
+        assert [each["id"] for each in listed] == [other["id"], job["id"]]
+        refused = await client.post("/jobs", params={"batch": ""}, files=files)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+
+
 async def test_other_keys_do_not_see_a_job(tmp_path: Path) -> None:
     async with serving(ScriptedEngine(), ocr_output_dir=tmp_path, ocr_api_keys="a,b") as client:
         mine, other = ({"X-API-Key": key} for key in "ab")

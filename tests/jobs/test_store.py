@@ -187,11 +187,18 @@ async def test_newest_jobs_and_a_batch(store: JobStore) -> None:
     for name in ("a", "b", "c"):
         await accepted(store, name, "me", batch="label")
     await accepted(store, "other", "you", batch="label")
-    page = await store.page("me", 2, None, None)
+    await accepted(store, "unlabelled", "me")
+    page = await store.page("me", 2, batch="label")
     assert [job.id for job in page] == ["c", "b"]
-    assert [job.id for job in await store.page("me", 2, page[-1], None)] == ["a"]
+    assert [job.id for job in await store.page("me", 2, page[-1], batch="label")] == ["a"]
     assert [job.id for job in await store.batch("me", "label", 10)] == ["a", "b", "c"]
-    assert [job.id for job in await store.page("me", 9, None, JobState.DONE)] == []
+    assert [job.id for job in await store.page("me", 9)] == ["unlabelled", "c", "b", "a"]
+    assert [job.id for job in await store.page("me", 9, state=JobState.DONE)] == []
+    assert [job.id for job in await store.page("me", 9, state=JobState.PENDING, batch="label")] == [
+        "c",
+        "b",
+        "a",
+    ]
 
 
 async def make_callbacks_due(database: Database) -> None:

@@ -42,6 +42,9 @@ class JobAnswer(Answer):
     request_id: str = Field(
         description="Id of the request that submitted the job, as in the log.", examples=[EXAMPLE_ID]
     )
+    batch: str | None = Field(
+        description="The label that the job shares with others, or null.", examples=["archive 2026"]
+    )
     pages_total: int = Field(description="Number of selected pages.", examples=[300])
     pages_done: int = Field(description="Number of pages that are read.", examples=[120])
     failed_pages: list[int] = Field(
@@ -120,6 +123,7 @@ def _values(job: Job) -> dict[str, object]:
         "state": job.state,
         "file_name": job.name,
         "request_id": job.request_id,
+        "batch": job.batch,
         "pages_total": len(job.pages),
         "pages_done": len(job.done),
         "failed_pages": sorted(job.failed),

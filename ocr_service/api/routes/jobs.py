@@ -38,7 +38,8 @@ from ocr_service.jobs.job import Job, JobError, JobState
 router = APIRouter(tags=[openapi.JOBS])
 
 _MAX_LISTED = 100
-CALLBACK_URL = "callback_url"
+# Parameters of a submit that `/ocr` does not have.
+CALLBACK_URL, BATCH = "callback_url", "batch"
 
 States = Literal["pending", "running", "done", "failed", "cancelled"]
 
@@ -52,18 +53,20 @@ States = Literal["pending", "running", "done", "failed", "cancelled"]
     openapi_extra=JOB_REQUEST,
 )
 async def submit_job(
-    request: Request, callback_url: Annotated[str | None, Query(json_schema_extra={"format": "uri"})] = None
+    request: Request,
+    callback_url: Annotated[str | None, Query(json_schema_extra={"format": "uri"})] = None,
+    batch: str | None = None,
 ) -> Response:
     """Send a document and its fields as to `POST /ocr`; it is read in the background.
 
     The header `Location` of the answer is the address of the job. A repeated submit with the same header
     `Idempotency-Key` answers with the same job. The URL `callback_url`, in the query, gets a POST with the
-    job when that is at its end. `POST /ocr` with the header `Prefer: respond-async` does the same as this
-    path.
+    job when that is at its end. Jobs can share a label, `batch`, also in the query; `GET /jobs` finds them by
+    it. `POST /ocr` with the header `Prefer: respond-async` does the same as this path.
     """
     check_jobs(request)
     async with reading.admit(request, waits=False) as admitted:
-        job = await _submitted(admitted, callback_url or None)
+        job = await _submitted(admitted, callback_url or None, batch)
         status = await _status_of(request, job.id)
     location = f"{request.scope.get('root_path', '')}/jobs/{job.id}"
     return Response(status.model_dump_json(), 202, {"Location": location}, "application/json")
@@ -75,11 +78,12 @@ async def list_jobs(
     state: States | None = None,
     limit: Annotated[int, Query(ge=1, le=_MAX_LISTED)] = 20,
     before: str | None = None,
+    batch: str | None = None,
 ) -> JobsAnswer:
     """Return the jobs of the caller's API key, the newest first."""
     jobs = service_of(request).jobs
     chosen = JobState(state) if state else None
-    found = await jobs.newest(owner(request.scope), limit, before, chosen)
+    found = await jobs.newest(owner(request.scope), limit, before, chosen, batch)
     following = found[-1].id if len(found) == limit else None
     return JobsAnswer(jobs=[JobAnswer.of(job) for job in found], next=following)
 
@@ -177,11 +181,13 @@ async def get_page(
     return await _rendered(service, job, [page], format, {})
 
 
-async def _submitted(admitted: Admitted, callback_url: str | None) -> Job:
+async def _submitted(admitted: Admitted, callback_url: str | None, batch: str | None) -> Job:
     query = unique_fields(admitted.request.query_params.multi_items())
     if callback_url is not None:
         del query[CALLBACK_URL]
         admitted.service.jobs.check_callback(callback_url)
+    if batch is not None:
+        del query[BATCH]
     body = await read_body(admitted.body, check_names)
     fields = read_fields(query, body.fields)
     if fields.timeout is not None:
@@ -197,6 +203,7 @@ async def _submitted(admitted: Admitted, callback_url: str | None) -> Job:
         asked,
         fields.selection,
         fields.recognition(fields.format, finds_words=admitted.service.pipeline.engine.finds_words),
+        batch=batch,
         callback_url=callback_url,
     )
 

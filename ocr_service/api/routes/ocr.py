@@ -14,7 +14,7 @@ from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.accept import Form, answer_form
 from ocr_service.api.requests.body import read_body, unique_fields
 from ocr_service.api.requests.ocr_fields import check_names, read_fields
-from ocr_service.api.routes.jobs import CALLBACK_URL, submit_job
+from ocr_service.api.routes.jobs import BATCH, CALLBACK_URL, submit_job
 from ocr_service.api.routes.stream import open_stream
 from ocr_service.api.submitting import RESPOND_ASYNC, prefers_async
 from ocr_service.core.documents import DocumentResult
@@ -42,12 +42,13 @@ async def read_document(request: Request) -> Response:
     `text/markdown`, `text/plain`, or `application/x-ndjson` for a stream that has a line for each page.
 
     With the header `Prefer: respond-async`, the answer is a job, as that of `POST /jobs`, and the query can
-    have `callback_url`.
+    have `callback_url` and `batch`.
 
     All fields except `file` and `image_url` can also be sent in the query; the body has precedence.
     """
     if prefers_async(request):
-        answer = await submit_job(request, request.query_params.get(CALLBACK_URL))
+        query = request.query_params
+        answer = await submit_job(request, query.get(CALLBACK_URL), query.get(BATCH))
         answer.headers["Preference-Applied"] = RESPOND_ASYNC
         return answer
     async with AsyncExitStack() as stack:
