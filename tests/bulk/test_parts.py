@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any, cast
+from weakref import WeakSet
 
 import pytest
 
@@ -19,31 +20,47 @@ pytestmark = pytest.mark.anyio
 PAGE = 1000
 
 
+class Listed(list[StoredObject]):
+    """A page of a listing, of which it is known whether it is still in memory."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return id(self)
+
+
 class LargeBucket:
-    """Stands in for a bucket with very many objects: it makes each page when it is asked for it."""
+    """Stands in for a bucket with very many objects: it makes each page when it is asked for it.
+
+    The objects of a page are one and the same, because making a million takes seconds.
+    """
 
     bucket = "large"
 
     def __init__(self, objects: int) -> None:
         self._objects = objects
         self.pages = 0
+        self.kept: WeakSet[Listed] = WeakSet()
 
     async def page(self, prefix: str, after: str) -> Sequence[StoredObject]:
-        first = int(after.removeprefix(prefix) or -1) + 1
+        number = int(after.removeprefix(prefix) or -1) + 1
+        if number * PAGE >= self._objects:
+            return []
         self.pages += 1
-        numbers = range(first, min(first + PAGE, self._objects))
-        return [StoredObject(f"{prefix}{number:09}", "etag", 1) for number in numbers]
+        page = Listed([StoredObject(f"{prefix}{number:09}", "etag", 1)] * PAGE)
+        self.kept.add(page)
+        return page
 
 
 async def test_many_keys_are_listed_page_by_page() -> None:
-    bucket = LargeBucket(100_000)
-    count = ahead = 0
+    bucket = LargeBucket(1_000_000)
+    count = ahead = kept = 0
     async for _ in BucketSource(cast("Any", bucket), "in/", Patience(0)).documents():
         count += 1
-        ahead = max(ahead, bucket.pages * PAGE - count)
-    assert count == 100_000
+        if count % PAGE == 1:
+            ahead = max(ahead, bucket.pages * PAGE - count)
+            kept = max(kept, len(bucket.kept))
+    assert count == 1_000_000
     # Only the page that is being read is in memory.
-    assert ahead < PAGE
+    assert (ahead, kept) == (PAGE - 1, 1)
 
 
 async def test_no_more_items_are_taken_than_are_in_flight() -> None:
