@@ -106,7 +106,7 @@ bench-jobs: ## the cost of a job beside /ocr, submits and statuses a second, wit
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_jobs $(ARGS)
 
-bench-bulk: ## documents of a bucket that ocr-bulk lists, skips and reports; ARGS="--objects 1000"
+bench-bulk: ## ocr-bulk: documents that it skips, pages/s of 1 to 3 workers; ARGS="--objects 1000 --pages 20"
 	@scripts/setup.sh test
 	@$(PYTHON) -m benchmarks.bench_bulk $(ARGS)
 

@@ -1,6 +1,7 @@
-"""`ocr-bulk` on a bucket whose documents are all done: listed, skipped and reported.
+"""`ocr-bulk` on a bucket whose documents are all done, and its pages a second beside `/ocr`.
 
-The bucket is served by rclone on this machine; the service is the real one with an engine that does nothing.
+The bucket is served by rclone on this machine; its documents are listed, skipped and reported, with the real
+service and an engine that does nothing. Pages are read with Tesseract (`bulk_workers.py`).
 """
 
 import argparse
@@ -13,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import bulk_workers
 from ocr_service.bulk.patience import Patience
 from ocr_service.bulk.places import results_at, source_at
 from ocr_service.bulk.results import Results
@@ -30,10 +32,12 @@ FOLDER = 1000
 
 
 def main() -> None:
-    """Print a row: the objects, the seconds of the command, the rate, and its peak memory."""
+    """Print two tables: objects a second that are skipped, with the peak memory, and pages a second."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--objects", type=int, default=100_000)
-    count = parser.parse_args().objects
+    parser.add_argument("--pages", type=int, default=120, help="documents of one page that are read")
+    options = parser.parse_args()
+    count = options.objects
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         subprocess.run([BIN / "python", str(PREPARE), folder], check=True)
@@ -47,6 +51,7 @@ def main() -> None:
             seconds, peak = skip(service.url, count, place / "report.ndjson")
     print("| objects | seconds | objects a second | peak memory (MiB) |\n|---|---|---|---|")
     print(f"| {count} | {seconds:.1f} | {count / seconds:.0f} | {peak:.0f} |")
+    bulk_workers.print_table(options.pages)
 
 
 def write_documents(folder: Path, count: int) -> None:
