@@ -60,9 +60,10 @@ ENV PATH=/opt/uv/bin:$PATH \
     UV_COMPILE_BYTECODE=1
 
 
-# The environment of the service without PaddleOCR.
+# The environment of the service without PaddleOCR. requirements/ray.txt adds Ray, for deploy/ray.
 FROM uv AS service
-COPY requirements.txt /build/
+ARG REQUIREMENTS=requirements.txt
+COPY ${REQUIREMENTS} /build/requirements.txt
 RUN uv venv --python python3 /opt/service \
     && uv pip sync --python /opt/service --require-hashes /build/requirements.txt
 

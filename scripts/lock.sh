@@ -33,6 +33,7 @@ export_lists() {
     mkdir -p "$1/requirements"
     export_list "$1" requirements.txt --extra tesseract
     export_list "$1" requirements/paddleocr.txt --extra paddleocr
+    export_list "$1" requirements/ray.txt --extra tesseract --extra ray
 }
 
 lock() {
@@ -47,7 +48,7 @@ check_lists() {
     local file
     "$uv" lock --check --offline --quiet || fail "uv.lock does not match pyproject.toml; run make lock"
     export_lists .cache/lock
-    for file in requirements.txt requirements/paddleocr.txt; do
+    for file in requirements.txt requirements/paddleocr.txt requirements/ray.txt; do
         cmp -s "$file" ".cache/lock/$file" || fail "$file does not match uv.lock; run make lock"
     done
     echo "ok    the lists of the image are those of uv.lock"
