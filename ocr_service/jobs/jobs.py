@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _ID = re.compile(r"[0-9a-f]{32}")
+# What two submits with one idempotency key have in common.
+_REQUEST = ("sha256", "asked", "face", "callback_url")
 # Retry-After while the database is being opened, in seconds.
 _SOON = 1
 _OPENING_PAUSE = 1.0
@@ -96,6 +98,9 @@ class Jobs:
             kind = JobsFull if isinstance(error, StorageFull) else JobsUnavailable
             raise kind(f"The document cannot be kept. {error.detail}") from None
         job = await opened.store.accept(new)
+        if job.id != new.id:
+            await self._forget(opened, new.id)
+            return _same_request(job, new)
         opened.runner.wake()
         return job
 
@@ -244,9 +249,7 @@ class Jobs:
         if new.idempotency_key is None:
             return None
         earlier = await opened.store.by_key(new.owner, new.idempotency_key)
-        if earlier and (earlier.sha256, earlier.asked, earlier.face) != (new.sha256, new.asked, new.face):
-            raise IdempotencyKeyReused("The job with this key has another document or other fields.")
-        return earlier
+        return _same_request(earlier, new) if earlier else None
 
     async def _open(self) -> "Opened | None":
         """Open the database; wait for one that cannot be reached yet. None if the settings name none."""
@@ -289,6 +292,13 @@ class Jobs:
             except JobsUnavailable:
                 self.queue_state = None
             await asyncio.sleep(_STATE_SECONDS)
+
+
+def _same_request(earlier: Job, new: NewJob) -> Job:
+    """Return the job that has the key of the new one; raises IdempotencyKeyReused for another request."""
+    if any(getattr(earlier, name) != getattr(new, name) for name in _REQUEST):
+        raise IdempotencyKeyReused("The job with this key has another document or other fields.")
+    return earlier
 
 
 def _found(found: T | None) -> T:

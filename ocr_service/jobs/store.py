@@ -33,13 +33,12 @@ class JobStore:
     async def accept(self, new: NewJob) -> Job:
         """Let a job wait for an attempt, now that its document is durable.
 
-        If the owner's idempotency key has a job already, return that one and forget this one.
+        If the owner's idempotency key has a job already, return that one; this one is not accepted.
         """
         parameters = {"job_id": new.id, "idempotency_key": new.idempotency_key}
         try:
             accepted = await self._first(statements.ACCEPT, parameters)
         except IntegrityError:
-            await self.forget([new.id])
             assert new.idempotency_key is not None
             accepted = await self.by_key(new.owner, new.idempotency_key)
         assert accepted is not None

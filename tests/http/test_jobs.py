@@ -199,6 +199,20 @@ async def test_equal_submits_at_once_with_one_key_give_one_job(tmp_path: Path) -
         assert len((await client.get("/jobs")).json()["jobs"]) == 1
 
 
+async def test_different_submits_at_once_with_one_key_do_not_share_a_job(tmp_path: Path) -> None:
+    headers = {"Idempotency-Key": "one"}
+    documents = [small_png(), *(pdf_of_text([text]) for text in ("one", "two", "three"))]
+    async with serving(GatedEngine(), ocr_output_dir=tmp_path) as client:
+        await is_available(client)
+        answers = await asyncio.gather(
+            *(client.post("/jobs", files={"file": document}, headers=headers) for document in documents)
+        )
+        codes = sorted(answer.json().get("code", "") for answer in answers)
+        assert codes == ["", *["idempotency_key_reused"] * 3]
+        # Nothing would ever delete a document whose job is not accepted.
+        assert len(list((tmp_path / "jobs").glob("*/document"))) == 1
+
+
 async def test_events_go_on_after_the_last_one_that_the_client_has(tmp_path: Path) -> None:
     async with serving(ScriptedEngine(), ocr_output_dir=tmp_path) as client:
         job = await submitted(client, THREE_PAGES)
