@@ -55,3 +55,13 @@ def test_cyrillic_word_in_an_english_line_or_an_address_is_read_again(
     assert corrected.text == drawn
     [unchanged] = with_latin_words(instances, "eng", picture, [line])
     assert unchanged is line
+
+
+def test_line_of_letters_that_look_alike_is_read_as_its_page(instances: Instances) -> None:
+    drawn = "BANANA PAGE"
+    # As Tesseract reads it: there is no N and no G in the Russian alphabet.
+    picture, line = read_as(drawn, "ВАМАМА РАСЕ")
+    _, english = read_as("words of the page", "words of the page")
+    _, russian = read_as("слова этой страницы", "слова этой страницы")
+    assert with_latin_words(instances, "rus+eng", picture, [line, english])[0].text == drawn
+    assert with_latin_words(instances, "rus+eng", picture, [line, russian])[0] == line

@@ -16,8 +16,8 @@ _TO_CYRILLIC = str.maketrans(_LATIN, _CYRILLIC)
 _TO_LATIN = str.maketrans(_CYRILLIC, _LATIN)
 
 _LETTERS = re.compile(r"[^\W\d_]+")
-_DISTINCT_LATIN = re.compile(rf"(?![{_LATIN}])[A-Za-z]")
-_DISTINCT_CYRILLIC = re.compile(rf"(?![{_CYRILLIC}])[А-Яа-яЁё]")  # noqa: RUF001
+DISTINCT_LATIN = re.compile(rf"(?![{_LATIN}])[A-Za-z]")
+DISTINCT_CYRILLIC = re.compile(rf"(?![{_CYRILLIC}])[А-Яа-яЁё]")  # noqa: RUF001
 # Legal forms of companies. Other short words in capitals can be Latin in a Russian line.
 _LEGAL_FORMS = {"OOO", "OAO", "AO", "TOO"}
 # Letters of the usual prepositions, conjunctions and pronouns.
@@ -34,7 +34,7 @@ def with_one_script(lines: Sequence[Line]) -> list[Line]:
 
 def _balance(texts: Iterable[str]) -> int:
     """Return how many more letters are Cyrillic than Latin; letters that look alike do not count."""
-    return sum(len(_DISTINCT_CYRILLIC.findall(text)) - len(_DISTINCT_LATIN.findall(text)) for text in texts)
+    return sum(len(DISTINCT_CYRILLIC.findall(text)) - len(DISTINCT_LATIN.findall(text)) for text in texts)
 
 
 def _line_of_one_script(line: Line, page: int) -> Line:
@@ -77,7 +77,7 @@ def _word(word: str, balance: int) -> str:
     own = _balance([word])
     if own:
         # Letters of both scripts that do not look alike: one of them is misread, and which is unknown.
-        is_sure = not (_DISTINCT_LATIN.search(word) and _DISTINCT_CYRILLIC.search(word))
+        is_sure = not (DISTINCT_LATIN.search(word) and DISTINCT_CYRILLIC.search(word))
         return _in_script(word, own) if is_sure else word
     if balance > 0 and len(word) > 1 and word.isupper() and word.isascii() and word not in _LEGAL_FORMS:
         return word

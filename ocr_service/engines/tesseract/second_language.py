@@ -13,9 +13,9 @@ import numpy as np
 
 from ocr_service.engines.tesseract.instances import Instances
 from ocr_service.engines.tesseract.pictures import Picture
+from ocr_service.engines.tesseract.scripts import DISTINCT_CYRILLIC, DISTINCT_LATIN
 from ocr_service.layout.words import Line, Word
 
-_LATIN = re.compile(r"[A-Za-z]")
 # E-mail and web addresses are Latin, in any line.
 _ADDRESS = re.compile(r"\w@\w|://|^www\.")
 _CYRILLIC = re.compile(r"[А-Яа-яЁё]")  # noqa: RUF001
@@ -52,9 +52,11 @@ def with_latin_words(
 
 
 def _is_latin(text: str, *, if_short: bool) -> bool:
-    latin, cyrillic = len(_LATIN.findall(text)), len(_CYRILLIC.findall(text))
-    letters = latin + cyrillic
-    return latin >= _MAJORITY * letters if letters >= _FEWEST_LETTERS else if_short
+    """Return whether text is of Latin letters. Letters that look alike say nothing."""
+    latin, cyrillic = len(DISTINCT_LATIN.findall(text)), len(DISTINCT_CYRILLIC.findall(text))
+    if sum(map(str.isalpha, text)) < _FEWEST_LETTERS or not latin + cyrillic:
+        return if_short
+    return latin >= _MAJORITY * (latin + cyrillic)
 
 
 def _read_again(instances: Instances, latin: str, picture: Picture, line: Line, is_latin: bool) -> Line:
