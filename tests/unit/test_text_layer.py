@@ -188,6 +188,20 @@ def test_page_with_hidden_text_is_looked_at(hide: Callable[[Canvas], None]) -> N
     assert layer.flaw == "Parts of the text are perhaps not seen: they are clipped, covered, or white."
 
 
+@pytest.mark.parametrize(
+    ("stated", "is_good"), [("Total 9", False), ("9", False), ("\u00ad", True), ("ffi", True)]
+)
+def test_page_that_states_other_text_than_it_draws_is_looked_at(stated: str, is_good: bool) -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, LEFT)
+        canvas._code.append(f"/Span <</ActualText <FEFF{stated.encode('utf-16-be').hex()}>>> BDC")
+        lines(canvas, ["Total 1"], y=300)
+        canvas._code.append("EMC")
+
+    layer = drawn(draw)
+    assert layer.flaw == (None if is_good else "The file states text that can differ from what it draws.")
+
+
 def test_text_in_front_of_other_objects_is_seen() -> None:
     def draw(canvas: Canvas) -> None:
         lines(canvas, LEFT)

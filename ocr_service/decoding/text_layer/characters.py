@@ -15,6 +15,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from ocr_service.decoding.text_layer.geometry import Matrix
+from ocr_service.decoding.text_layer.replacements import has_stated_text
 
 # PDFium joins the parts of a hyphenated word: one of these stands for the hyphen.
 HYPHENS = "\x02\ufffe"
@@ -41,6 +42,7 @@ class Style:
 
     source: address of the object in PDFium. size: of the font, in points of the page. angle: in degrees,
     counterclockwise. is_visible: drawn with ink at all. is_white: drawn with white or nearly so.
+    is_stated: the file states the text, which can differ from what is drawn.
     """
 
     source: int
@@ -50,6 +52,7 @@ class Style:
     italic: bool
     is_visible: bool
     is_white: bool
+    is_stated: bool = False
 
 
 class Piece(NamedTuple):
@@ -176,6 +179,7 @@ class PageCharacters:
             italic=italic,
             is_visible=mode not in _INVISIBLE and alpha >= _OPAQUE,
             is_white=min(red, green, blue) >= _WHITE,
+            is_stated=has_stated_text(text),
         )
 
     def _weight(self, text: _Pointer) -> tuple[bool, bool]:

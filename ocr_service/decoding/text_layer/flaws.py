@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from ocr_service.decoding.text_layer.characters import HYPHENS, Piece
 from ocr_service.decoding.text_layer.geometry import Rect
 from ocr_service.decoding.text_layer.painting import Painting
 from ocr_service.decoding.text_layer.plausibility import is_plausible
+from ocr_service.decoding.text_layer.replacements import is_harmless
 from ocr_service.decoding.text_layer.runs import Frame
 from ocr_service.decoding.text_layer.visibility import SortedPieces, covered_share
 
@@ -28,12 +30,17 @@ def flaw_of(
         (len(regions) > _MAX_REGIONS, "The page has many pictures or form fields."),
         (invisible > visible, "The text is invisible: it was probably recognized in a scan."),
         (bool(found.hidden), "Parts of the text are perhaps not seen: they are clipped, covered, or white."),
+        (any(map(_is_doubtful, found.visible)), "The file states text that can differ from what it draws."),
         (unknown > _MAX_UNKNOWN * visible, "The meaning of many characters is not known."),
         (any(_is_vertical(frame) for frame in frames), "The text is written vertically."),
         (bool(frames) and frames[0].angle % 90 != 0, "Most of the text is skewed."),
         (not is_plausible(words), "The letters are not those of a language."),
     )
     return next((sentence for holds, sentence in reasons if holds), None)
+
+
+def _is_doubtful(piece: Piece) -> bool:
+    return piece.style.is_stated and not is_harmless(piece.text.strip(HYPHENS))
 
 
 def _is_vertical(frame: Frame) -> bool:
