@@ -3,6 +3,7 @@
 import io
 import re
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,14 @@ def test_page_that_the_engine_turned_keeps_its_places(rotation: int, box: tuple[
     assert (left, bottom, right, top) == pytest.approx(box, abs=1)
 
 
+def test_turn_of_a_page_can_be_a_real_number() -> None:
+    whole, real = pdf(90), pdf(90)
+    real.pages[0].obj.Rotate = Decimal("90.0")
+    both = [pikepdf.open(io.BytesIO(searchable(made, WORD))) for made in (whole, real)]
+    contents = [made.pages[0].Contents[0].read_bytes() for made in both]
+    assert contents[0] == contents[1]
+
+
 def test_contents_that_leave_the_coordinates_changed_do_not_move_the_text(tmp_path: Path) -> None:
     made = pdf(contents=b"q 2 0 0 2 50 50 cm")
     assert words(searchable(made, WORD), tmp_path) == [("Договор", [100, 150, 250, 180])]
@@ -142,6 +151,26 @@ def test_hidden_text_stays_if_seen_text_follows_it_without_a_place_of_its_own(tm
     before, after = saved(made), searchable(made, WORD)
     assert look(before) == look(after)
     assert sorted(text for text, _ in words(after, tmp_path)) == ["1.seen", "Договор"]
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [b"BT Tr ET", b"BT /F Tr ET", b'BT 3 Tr (a) " ET', b"3 Tr Do", b"BT 99999999999999999999 Tr ET"],
+)
+def test_contents_with_wrong_operands_stay_and_get_their_text(contents: bytes, tmp_path: Path) -> None:
+    assert words(searchable(pdf(contents=contents), WORD), tmp_path)[0][0] == "Договор"
+
+
+def test_fonts_of_the_page_keep_their_names(tmp_path: Path) -> None:
+    data = searchable(pdf(contents=b"BT /F 20 Tf 60 60 Td (seen) Tj ET"), WORD)
+    with pikepdf.open(io.BytesIO(data)) as made:
+        [name] = made.pages[0].Resources.Font.keys() - {"/F"}
+    # A page that has a font of its own with this name.
+    same = pdf(contents=f"BT {name} 20 Tf 60 60 Td (seen) Tj ET".encode())
+    fonts = same.pages[0].Resources.Font
+    fonts[name] = fonts.F
+    found = words(searchable(same, WORD), tmp_path)
+    assert [text for text, _ in found] == [text for text, _ in words(data, tmp_path)] == ["Договор", "seen"]
 
 
 def test_page_that_needs_no_change_has_none() -> None:

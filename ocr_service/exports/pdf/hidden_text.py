@@ -17,6 +17,8 @@ _PLACING = frozenset(("BT", "Tm", "Td", "TD", "T*"))
 # Of the dictionary of a stream, these belong to its data.
 _OF_THE_DATA = frozenset(("/Length", "/Filter", "/DecodeParms"))
 _MAX_DEPTH = 8
+# Operands of damaged contents can be missing, or of any type.
+_WRONG_OPERANDS = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 class _Inseparable(Exception):
@@ -34,7 +36,7 @@ def remove_hidden_text(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
             return
         content = _Content(pdf, resources)
         kept = content.without_hidden_text(page)
-    except (pikepdf.PdfError, _Inseparable):
+    except (pikepdf.PdfError, _Inseparable, *_WRONG_OPERANDS):
         return
     if kept is not None:
         page.obj.Contents = pdf.make_stream(kept)

@@ -1,6 +1,7 @@
 """Places on a page: from the pixels of the engine to the coordinates of a PDF."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Self
 
 import pikepdf
@@ -28,7 +29,7 @@ class Sheet:
         media = _edges(page.obj.get("/MediaBox")) or _DEFAULT_BOX
         crop = _common(media, _edges(page.obj.get("/CropBox")) or media) or media
         turn = page.obj.get("/Rotate", 0)
-        return cls(*crop, int(turn) // 90 % 4 * 90 if isinstance(turn, int) else 0)
+        return cls(*crop, int(turn) // 90 % 4 * 90 if isinstance(turn, int | Decimal) else 0)
 
     @property
     def shown_size(self) -> tuple[float, float]:
