@@ -9,7 +9,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf
-from ocr_service.decoding import hidden_layers, user_units
+from ocr_service.decoding import damaged_pictures, hidden_layers, user_units
 from ocr_service.decoding.font_report import FontReport, report_of
 from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.glyphs import Glyphs
@@ -102,7 +102,8 @@ class PdfFile:
         resolution = round(scale / self._unit(index) * POINTS_PER_INCH)
         # A page at the pixels of its scan has a wrong size, and so no resolution.
         known = resolution if resolution <= self._scale.dpi else None
-        return Drawn(*size, known, report.warnings(FONTS.files.missing_packages))
+        of_fonts = report.warnings(FONTS.files.missing_packages)
+        return Drawn(*size, known, of_fonts + damaged_pictures.warnings_of(page))
 
     def _pixels_per_unit(self, page: pdfium.PdfPage, index: int) -> float:
         unit = self._unit(index)

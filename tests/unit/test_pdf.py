@@ -1,11 +1,14 @@
 import asyncio
+import io
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import numpy as np
+import pikepdf
 import pytest
 from PIL import Image
 
+from ocr_service.core.documents import WarningCode
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf, TooManyPixels
 from ocr_service.decoding import DECODERS, Limits, open_document
 from ocr_service.runtime.processes.worker_process import WorkerEnded
@@ -173,6 +176,20 @@ async def test_embedded_image_beyond_the_pixel_limit_is_refused(made: Callable[[
             await document.page(1)
     async with open_document(made(3000), dpi=72, mode="L", limits=ROOMY) as document:
         assert np.asarray((await document.page(1)).image).min() == 0
+
+
+@pytest.mark.parametrize("damage", [b"no picture", b""])
+async def test_picture_that_cannot_be_decoded_is_told(damage: bytes) -> None:
+    whole = pdf_of_images([Image.new("L", (400, 300), 90)] * 2, dpi=72)
+    with pikepdf.open(io.BytesIO(whole)) as pdf:
+        for picture in pdf.pages[1].get_images().values():
+            picture.write(damage, filter=pikepdf.Name.DCTDecode)
+        file = io.BytesIO()
+        pdf.save(file)
+    async with open_document(file.getvalue(), dpi=72, mode="L", limits=ROOMY) as document:
+        good, bad = await document.page(1), await document.page(2)
+    assert not good.warnings
+    assert [warning.code for warning in bad.warnings] == [WarningCode.TRUNCATED_FILE]
 
 
 async def test_image_in_nested_forms_beyond_the_pixel_limit_is_refused() -> None:
