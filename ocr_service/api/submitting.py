@@ -18,8 +18,10 @@ from ocr_service.telemetry.request_context import request_id
 IDEMPOTENCY_KEY = "Idempotency-Key"
 RESPOND_ASYNC = "respond-async"
 _PREFERS = re.compile(rf"(?:^|,)\s*{RESPOND_ASYNC}\s*(?:;|,|$)", re.IGNORECASE)
-# The longest key and label, and the longest name of a file that is kept.
-_MAX_KEY, _MAX_BATCH, _MAX_NAME = 255, 255, 255
+# The longest key, and the longest name of a file that is kept.
+_MAX_KEY, _MAX_NAME = 255, 255
+# A label of jobs has no control characters, which a database may refuse.
+MAX_BATCH, BATCH_PATTERN = 255, r"^[^\x00-\x1f\x7f-\x9f]+$"
 
 
 def prefers_async(request: Request) -> bool:
@@ -77,8 +79,8 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 def _checked_batch(batch: str | None) -> str | None:
-    if batch is not None and not (0 < len(batch) <= _MAX_BATCH and batch.isprintable()):
-        raise RequestError(f"The label of a batch must have 1 to {_MAX_BATCH} printable characters.")
+    if batch is not None and not (len(batch) <= MAX_BATCH and re.fullmatch(BATCH_PATTERN, batch)):
+        raise RequestError(f"The label of a batch must have 1 to {MAX_BATCH} characters, none of control.")
     return batch
 
 

@@ -22,7 +22,7 @@ from ocr_service.api.requests.accept import NDJSON, PDF_FORMS, File, Form, answe
 from ocr_service.api.requests.body import read_body, unique_fields
 from ocr_service.api.requests.ocr_fields import check_names, read_fields
 from ocr_service.api.service import Service, service_of
-from ocr_service.api.submitting import check_jobs, submit
+from ocr_service.api.submitting import BATCH_PATTERN, MAX_BATCH, check_jobs, submit
 from ocr_service.core.documents import PageResult
 from ocr_service.core.errors import (
     JobCancelled,
@@ -55,7 +55,7 @@ States = Literal["pending", "running", "done", "failed", "cancelled"]
 async def submit_job(
     request: Request,
     callback_url: Annotated[str | None, Query(json_schema_extra={"format": "uri"})] = None,
-    batch: str | None = None,
+    batch: Annotated[str | None, Query(max_length=MAX_BATCH, pattern=BATCH_PATTERN)] = None,
 ) -> Response:
     """Send a document and its fields as to `POST /ocr`; it is read in the background.
 
