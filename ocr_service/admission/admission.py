@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ocr_service.admission.memory import DocumentMemory, Share
 from ocr_service.admission.page_queue import PageQueue
 from ocr_service.admission.page_slots import PageSlots
 from ocr_service.core.errors import Draining, NotAdmitted, Overloaded, RequestError, RequestTimedOut
@@ -48,15 +49,14 @@ class Bounds:
 class Admission:
     """Admits requests and owns the state of their limits; belongs to one event loop.
 
-    slots: for pages. document_bytes: held in memory now. draining: no request is admitted any more.
+    slots: for pages. memory: for documents. draining: no request is admitted any more.
     refused: number of refused requests, by error code. answer_bytes: returns the bytes of answers in memory.
     """
 
     def __init__(self, bounds: Bounds, answer_bytes: Callable[[], int] = lambda: 0) -> None:
         self.bounds = bounds
-        self._answer_bytes = answer_bytes
         self.slots = PageSlots(bounds.pages, bounds.pixels, bounds.job_pages)
-        self.document_bytes = 0
+        self.memory = DocumentMemory(bounds.document_bytes, answer_bytes, self.overloaded)
         self.draining = False
         self.refused: Counter[str] = Counter({Overloaded.code: 0, Draining.code: 0})
         self._visits: set[Visit] = set()
@@ -89,14 +89,14 @@ class Admission:
             raise self._counted(Draining("The service is stopping. Retry in a few seconds."))
         if waits:
             self.refuse_if_full()
-        visit = Visit(self)
-        self._visits.add(visit)
-        try:
-            yield visit
-        finally:
-            self._visits.discard(visit)
-            self.document_bytes -= visit.held
-            self._left.set()
+        with self.memory.share() as memory:
+            visit = Visit(self, memory)
+            self._visits.add(visit)
+            try:
+                yield visit
+            finally:
+                self._visits.discard(visit)
+                self._left.set()
 
     @contextmanager
     def page_queue(self, pages: int, owner: str | None = None) -> Iterator[PageQueue]:
@@ -110,19 +110,6 @@ class Admission:
             yield queue
         finally:
             self._queues.discard(queue)
-
-    def has_memory(self, count: int) -> bool:
-        """Return whether so many further bytes fit beside the documents and the answers in memory."""
-        return self.document_bytes + self._answer_bytes() + count <= self.bounds.document_bytes
-
-    @contextmanager
-    def held(self, count: int) -> Iterator[None]:
-        """Count the bytes of the document of a job, which is never refused."""
-        self.document_bytes += count
-        try:
-            yield
-        finally:
-            self.document_bytes -= count
 
     def refuse_if_full(self) -> None:
         """Raise Overloaded if the backlog is full."""
@@ -165,37 +152,18 @@ class Admission:
 class Visit:
     """One request, from its headers to its answer.
 
-    has_document: the document has arrived. held: bytes of the document in memory.
-    progress: of the reading of the document.
+    memory: for its document. has_document: it has arrived. progress: of its reading.
     """
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, memory: Share) -> None:
+        self.memory = memory
         self.has_document = False
-        self.held = 0
         self._admission = admission
         self._seconds = admission.bounds.seconds
         # On the clock of the event loop; None until the document has arrived.
         self._deadline: float | None = None
         self._running: asyncio.Timeout | None = None
         self.progress = Progress()
-
-    def require(self, count: int) -> None:
-        """Raise Overloaded if so many further bytes have no room in memory."""
-        admission = self._admission
-        # A single document always has room. Other limits apply to its size.
-        is_alone = admission.document_bytes == self.held
-        if not is_alone and not admission.has_memory(count):
-            raise admission.overloaded("The documents and answers of other requests fill the memory")
-
-    def hold(self, count: int) -> None:
-        """Count bytes before they are held in memory; raises Overloaded if there are too many."""
-        self.require(count)
-        self.release(-count)
-
-    def release(self, count: int) -> None:
-        """Count bytes that are no longer held in memory."""
-        self._admission.document_bytes -= count
-        self.held -= count
 
     def start_clock(self, seconds: float | None = None) -> None:
         """Start the deadline, because the document has arrived; raises Overloaded if the backlog is full.

@@ -42,7 +42,7 @@ class Admitted:
     @property
     def body(self) -> BodyStream:
         """The body, to be read once; its bytes count for the visit."""
-        return BodyStream(self.request, self.service.uploads, self.visit, self.service.upload_disk)
+        return BodyStream(self.request, self.service.uploads, self.visit.memory, self.service.upload_disk)
 
     async def unless_disconnected(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work`; if the client disconnects first, cancel it and raise ClientDisconnect.

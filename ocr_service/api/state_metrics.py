@@ -183,7 +183,7 @@ def _of_admission(admission: Admission) -> Iterator[Metric]:
     yield pages_limit.of(slots.pages)
     yield pixels_in_flight.of(slots.pixels_taken)
     yield pixels_limit.of(slots.pixels)
-    yield documents_held.of(admission.document_bytes)
+    yield documents_held.of(admission.memory.held)
     yield documents_limit.of(bounds.document_bytes)
 
 

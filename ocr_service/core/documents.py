@@ -91,12 +91,14 @@ class Page:
     image: pixels in the mode of the engine (`Engine.image_mode`), upright, without alpha.
     resolution: pixels per inch; None if the file has no plausible value.
     warnings: found while the page was decoded.
+    is_job: the document belongs to a job, whose pages wait behind those of requests.
     """
 
     index: int
     image: Image.Image
     resolution: int | None
     warnings: tuple[PageWarning, ...] = ()
+    is_job: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,12 @@ class PageResult:
     docx: bytes | None = None
     raw: Mapping[str, Any] | None = None
     source: TextSource = TextSource.OCR
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files and of the Markdown, which are nearly all of a page."""
+        files = (*self.images.values(), *self.drawings.values(), self.docx or b"", self.markdown)
+        return sum(map(len, files))
 
     @property
     def failed_blocks(self) -> Sequence[Block]:

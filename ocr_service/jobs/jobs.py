@@ -4,25 +4,22 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from ocr_service.core.documents import PageResult
 from ocr_service.core.errors import (
     IdempotencyKeyReused,
-    JobCancelled,
-    JobLost,
     JobNotFound,
     JobsFull,
     JobsNotConfigured,
     JobsUnavailable,
-    PageNotInJob,
     RequestError,
     StorageError,
     StorageFull,
 )
 from ocr_service.jobs.attempt import ServiceParts
+from ocr_service.jobs.contents import Contents
 from ocr_service.jobs.job import Job, JobState, JobStatus, NewJob
 from ocr_service.jobs.places import Places
 from ocr_service.jobs.queue_state import QueueState
@@ -44,8 +41,6 @@ _OPENING_PAUSE = 1.0
 # Seconds between deletions of old jobs, and between the figures of the metrics.
 _SWEEP_SECONDS, _STATE_SECONDS = 10.0, 5.0
 _SWEEP_LIMIT = 100
-# Pages in memory while a result is answered page by page.
-_PAGES_AT_ONCE = 8
 
 
 class Jobs:
@@ -70,6 +65,11 @@ class Jobs:
     def new_id() -> str:
         """Return an id for a job that nobody can guess."""
         return uuid.uuid4().hex
+
+    @property
+    def contents(self) -> Contents:
+        """The documents and pages of jobs; raises as `check_available`."""
+        return self._ready().contents
 
     def check_available(self) -> None:
         """Raise JobsUnavailable or JobsNotConfigured if no job can be accepted or found now."""
@@ -143,36 +143,6 @@ class Jobs:
         await self._delete(opened, [job_id])
         return job
 
-    async def document(self, job: Job) -> bytes:
-        """Return the document of a job; raises JobCancelled, JobsUnavailable or JobLost."""
-        if job.state is JobState.CANCELLED:
-            raise JobCancelled("The job was cancelled, and its document is deleted.")
-        try:
-            data = await self._ready().files.document(job.id)
-        except StorageError as error:
-            raise JobsUnavailable(error.detail) from None
-        if data is None:
-            raise JobLost("The document of the job is gone from the storage.")
-        return data
-
-    async def pages(self, job: Job) -> Sequence[PageResult]:
-        """Return the pages that are there, in order; of a job that is done, those of its result."""
-        return await self._pages(job, job.result_pages)
-
-    async def each_page(self, job: Job) -> AsyncGenerator[PageResult]:
-        """Yield the pages of a job that is done, in order, with few of them in memory; raises JobLost."""
-        numbers = job.result_pages
-        for start in range(0, len(numbers), _PAGES_AT_ONCE):
-            for page in await self._pages(job, numbers[start : start + _PAGES_AT_ONCE]):
-                yield page
-
-    async def result_page(self, job: Job, position: int) -> PageResult:
-        """Return a page of the result, counted from 1; raises PageNotInJob."""
-        numbers = job.result_pages[max(0, position - 1) : max(0, position)]
-        if not numbers:
-            raise PageNotInJob(f"The result has {len(job.result_pages)} pages; {position} is not among them.")
-        return (await self._pages(job, numbers))[0]
-
     def signed(self, path: str) -> str:
         """Return a path with a signature: whoever has it needs no API key."""
         return self._ready().links.signed(path)
@@ -182,21 +152,6 @@ class Jobs:
         opened = self._ready()
         opened.links.check(path, end, signature)
         return _found(await opened.store.find(job_id))
-
-    def check_page(self, job: Job, number: int) -> None:
-        """Raise PageNotInJob if the page is not one of the job."""
-        if number not in job.pages:
-            raise PageNotInJob(f"The job has {len(job.pages)} pages; {number} is not among them.")
-
-    async def single_page(self, job: Job, number: int) -> PageResult:
-        """Return one page as it was read; raises PageNotInJob."""
-        self.check_page(job, number)
-        if number not in job.done:
-            raise PageNotInJob(f"Page {number} is not read yet.")
-        found = await self._ready().files.pages(job.id, [number])
-        if not found:
-            raise JobLost("The page is gone from the storage.")
-        return found[0]
 
     async def run(self) -> None:
         """Open the database, then read jobs and delete old ones, until cancelled."""
@@ -235,14 +190,6 @@ class Jobs:
         with suppress(StorageError, JobsUnavailable):
             await opened.files.delete(job_id)
             await opened.store.forget([job_id])
-
-    async def _pages(self, job: Job, numbers: Sequence[int]) -> Sequence[PageResult]:
-        """Return pages of `Job.result_pages`."""
-        files = self._ready().files
-        found = await (files.final if job.final else files.pages)(job.id, numbers)
-        if len(found) != len(numbers):
-            raise JobLost("Pages of the job are gone from the storage.")
-        return found
 
     async def _earlier(self, opened: "Opened", new: NewJob) -> Job | None:
         """Return the job that the idempotency key has, if it is the same request."""

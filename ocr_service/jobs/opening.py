@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ocr_service.core.storage import Storage
 from ocr_service.jobs.attempt import ServiceParts
+from ocr_service.jobs.contents import Contents
 from ocr_service.jobs.database import Database
 from ocr_service.jobs.files import JobFiles
 from ocr_service.jobs.links import Links
@@ -26,6 +27,7 @@ class Opened:
 
     store: JobStore
     files: JobFiles
+    contents: Contents
     links: Links
     runner: Runner
 
@@ -43,7 +45,8 @@ async def open_jobs(settings: JobSettings, places: Places, parts: ServiceParts) 
         await database.close()
         raise
     files = JobFiles(storage)
-    return Opened(store, files, Links(key), Runner(store, files, parts, settings.at_once))
+    contents = Contents(files, parts.admission.memory)
+    return Opened(store, files, contents, Links(key), Runner(store, files, parts, settings.at_once))
 
 
 async def _database(settings: JobSettings, places: Places) -> tuple[Database, Storage]:

@@ -158,7 +158,8 @@ class Runner:
     async def _run(self, attempt: Attempt) -> None:
         job = attempt.job
         request_id.set(job.request_id)
-        with self._parts.admission.held(job.size):
+        with self._parts.admission.memory.share() as memory:
+            memory.take(job.size)
             outcome = await attempt.run()
         while True:
             try:

@@ -57,7 +57,7 @@ def is_complete(result: DocumentResult) -> bool:
 
 def is_small(result: DocumentResult) -> bool:
     """Return whether the files and texts of a result, uncompressed, are small enough for the cache."""
-    return sum(map(_size, result.pages)) <= _MAX_RESULT_BYTES
+    return sum(page.size for page in result.pages) <= _MAX_RESULT_BYTES
 
 
 @dataclass(slots=True)
@@ -139,7 +139,7 @@ class ResultCache:
         """Cache the pages of a reading that ended early, as many as a result may have, in the background."""
         kept, size = [], 0
         for page in pages:
-            size += _size(page)
+            size += page.size
             if not page.quality.failed and size <= _MAX_RESULT_BYTES:
                 kept.append(page)
         self.put_later(pages_key, DocumentResult(tuple(kept), Timings(), total=0.0), shared, pages_key)
@@ -284,11 +284,6 @@ class ResultCache:
                 reason,
             )
         self._backoff_until = time.monotonic() + _BACKOFF_SECONDS
-
-
-def _size(page: PageResult) -> int:
-    files = (*page.images.values(), *page.drawings.values(), page.docx or b"", page.markdown)
-    return sum(map(len, files))
 
 
 def _has_read(task: asyncio.Task[tuple[DocumentResult, bool]]) -> bool:

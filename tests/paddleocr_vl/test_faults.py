@@ -12,6 +12,7 @@ from tests.http.jobs import submitted
 from tests.http.serving import serving
 from tests.paddleocr_vl.conftest import StartEngine
 from tests.running import FAST, RunningVllm, Vllm, free_port
+from tests.samples import pdf_of_images
 from tests.stand_ins.pages import text_page
 
 pytestmark = pytest.mark.anyio
@@ -247,3 +248,20 @@ async def test_cancelled_job_cancels_the_vlm_calls(start_engine: StartEngine, tm
             await until(vllm, lambda stats: stats["in_flight"] == BLOCKS)
             assert (await client.delete(f"/jobs/{job}")).json()["state"] == "cancelled"
             await until(vllm, lambda stats: stats["aborted"] == BLOCKS and stats["in_flight"] == 0)
+
+
+async def test_few_blocks_of_a_job_are_at_vllm_beside_those_of_a_request(
+    start_engine: StartEngine, tmp_path: Path
+) -> None:
+    pages, beside = 3, 24
+    with RunningVllm(*SLOW) as vllm:
+        async with start_engine(vllm) as engine, serving(engine, ocr_output_dir=tmp_path) as client:
+            request = asyncio.create_task(client.post("/ocr", files=scan()))
+            await until(vllm, lambda stats: stats["in_flight"] == BLOCKS)
+            await submitted(client, pdf_of_images([text_page(BLOCKS)] * pages))
+            [server] = engine._vlm._servers
+            while server.client.pending < BLOCKS + pages * BLOCKS:
+                await asyncio.sleep(0.01)
+            await until(vllm, lambda stats: stats["in_flight"] >= BLOCKS + beside)
+            assert server.client.sent == BLOCKS + beside
+            request.cancel()

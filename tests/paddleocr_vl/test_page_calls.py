@@ -21,7 +21,7 @@ class Client:
     def __init__(self, *outcomes: str | Exception) -> None:
         self._outcomes = list(outcomes)
 
-    async def complete(self, _: str, body: bytes) -> Completion:
+    async def complete(self, _: str, body: bytes, is_job: bool) -> Completion:
         outcome = self._outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome

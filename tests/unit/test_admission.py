@@ -70,16 +70,16 @@ async def test_document_bytes_are_bounded_except_for_a_single_document() -> None
     admission = make_admission(document_bytes=100)
     with admission.visit() as large:
         for _ in range(3):
-            large.hold(80)
+            large.memory.hold(80)
         with admission.visit() as other, pytest.raises(Overloaded):
-            other.hold(1)
-        assert admission.document_bytes == 240
-    assert admission.document_bytes == 0
+            other.memory.hold(1)
+        assert admission.memory.held == 240
+    assert admission.memory.held == 0
     with admission.visit() as one, admission.visit() as two:
-        one.hold(60)
-        two.hold(40)
+        one.memory.hold(60)
+        two.memory.hold(40)
         with pytest.raises(Overloaded):
-            two.hold(1)
+            two.memory.hold(1)
 
 
 async def test_timeout_starts_when_the_document_is_there_and_may_be_shortened() -> None:

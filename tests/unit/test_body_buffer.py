@@ -33,22 +33,26 @@ def visiting(document_bytes: int = 8 * MIB) -> Iterator[tuple[Admission, Visit]]
 async def test_every_part_of_a_body_is_returned(size: int, tmp_path: Path) -> None:
     data = random.Random(size).randbytes(size)
     disk = UploadDisk(tmp_path, 4 * MIB)
-    with visiting() as (admission, visit), BodyBuffer(visit, disk) as buffer:
+    with visiting() as (admission, visit), BodyBuffer(visit.memory, disk) as buffer:
         for start in range(0, size, 60_000):
             await buffer.add(data[start : start + 60_000])
-            assert admission.document_bytes <= 128 * KIB
-        assert disk.used + admission.document_bytes == buffer.size == size
+            assert admission.memory.held <= 128 * KIB
+        assert disk.used + admission.memory.held == buffer.size == size
         assert os.listdir(tmp_path) == []  # noqa: PTH208 - pathlib is refused in async functions
         assert await buffer.read() == data
         assert await buffer.read(size // 3, size // 2) == data[size // 3 :][: size // 2]
-        assert admission.document_bytes >= size
-    assert (disk.used, admission.document_bytes) == (0, 0)
+        assert admission.memory.held >= size
+    assert (disk.used, admission.memory.held) == (0, 0)
 
 
 async def test_body_is_refused_when_the_memory_is_full(tmp_path: Path) -> None:
     disk = UploadDisk(tmp_path, 4 * MIB)
-    with visiting(MIB) as (admission, visit), admission.visit() as other, BodyBuffer(visit, disk) as buffer:
-        other.hold(MIB // 2)
+    with (
+        visiting(MIB) as (admission, visit),
+        admission.visit() as other,
+        BodyBuffer(visit.memory, disk) as buffer,
+    ):
+        other.memory.hold(MIB // 2)
         for _ in range(12):
             await buffer.add(bytes(64 * KIB))
         with pytest.raises(Overloaded):
@@ -59,14 +63,14 @@ async def test_full_disk_is_reported_and_frees_everything(tmp_path: Path) -> Non
     disk = UploadDisk(tmp_path, 4 * MIB)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with visiting() as (admission, visit):
-        with pytest.raises(InsufficientStorage), BodyBuffer(visit, disk) as buffer:
+        with pytest.raises(InsufficientStorage), BodyBuffer(visit.memory, disk) as buffer:
             await buffer.add(bytes(200 * KIB))
             resource.setrlimit(resource.RLIMIT_FSIZE, (300 * KIB, hard))
             try:
                 await buffer.add(bytes(200 * KIB))
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert (disk.used, admission.document_bytes) == (0, 0)
+        assert (disk.used, admission.memory.held) == (0, 0)
 
 
 async def test_missing_folder_is_reported(tmp_path: Path) -> None:
@@ -74,7 +78,7 @@ async def test_missing_folder_is_reported(tmp_path: Path) -> None:
     with (
         pytest.raises(InsufficientStorage) as caught,
         visiting() as (_, visit),
-        BodyBuffer(visit, disk) as buffer,
+        BodyBuffer(visit.memory, disk) as buffer,
     ):
         await buffer.add(bytes(200 * KIB))
     assert "none" not in caught.value.detail
@@ -85,8 +89,8 @@ async def test_slowest_sender_makes_room(tmp_path: Path) -> None:
     disk = UploadDisk(tmp_path, MIB)
     with (
         visiting() as (_, visit),
-        BodyBuffer(visit, disk, lambda: now) as early,
-        BodyBuffer(visit, disk, lambda: now) as fast,
+        BodyBuffer(visit.memory, disk, lambda: now) as early,
+        BodyBuffer(visit.memory, disk, lambda: now) as fast,
     ):
         await early.add(bytes(600 * KIB))
         now = 30.0

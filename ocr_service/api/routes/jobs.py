@@ -1,7 +1,7 @@
 """`/jobs`: documents that are read in the background."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -13,6 +13,7 @@ from ocr_service.api.answers.document import PageAnswer, ResultAnswer
 from ocr_service.api.answers.job import JobAnswer, JobsAnswer, JobStatusAnswer
 from ocr_service.api.answers.job_result import job_result, json_parts, ndjson_lines, text_pages
 from ocr_service.api.answers.rendered import rendered
+from ocr_service.api.answers.streaming import begun
 from ocr_service.api.job_faces import OCR, asked_of, fields_of
 from ocr_service.api.middleware.api_keys import owner
 from ocr_service.api.openapi_jobs import JOB_PAGE_RESPONSES, JOB_RESPONSES, JOB_RESULT_RESPONSES
@@ -33,6 +34,7 @@ from ocr_service.core.errors import (
     error_kinds,
 )
 from ocr_service.exports.pdf.writing import Original
+from ocr_service.jobs.contents import check_page
 from ocr_service.jobs.job import Job, JobError, JobState
 
 router = APIRouter(tags=[openapi.JOBS])
@@ -152,9 +154,10 @@ async def get_picture(request: Request, job_id: str, number: int) -> Response:
     """Return a page as the engine sees it."""
     service = service_of(request)
     job = await service.jobs.get(job_id, owner(request.scope))
-    service.jobs.check_page(job, number)
-    document = await service.jobs.document(job)
-    return Response(await service.pipeline.picture(document, number), media_type="image/jpeg")
+    check_page(job, number)
+    async with service.jobs.contents.document(job) as document:
+        picture = await service.pipeline.picture(document, number)
+    return Response(picture, media_type="image/jpeg")
 
 
 @router.get(
@@ -173,7 +176,7 @@ async def get_page(
     """Return a page as soon as it is read."""
     service = service_of(request)
     job = await service.jobs.get(job_id, owner(request.scope))
-    page = await service.jobs.single_page(job, number)
+    page = await service.jobs.contents.page(job, number)
     if format == "json":
         make = partial(PageAnswer.of, page, images, fields_of(job).words)
         body = await asyncio.to_thread(lambda: make().model_dump_json())
@@ -236,7 +239,7 @@ async def _streamed(
     service: Service, job: Job, form: Form, images: bool, headers: dict[str, str]
 ) -> Response:
     """Answer page by page. If a page is gone from the storage, the connection breaks off."""
-    pages = await _begun(service.jobs.each_page(job))
+    pages = await begun(service.jobs.contents.each_page(job))
     engine = job.engine or service.pipeline.engine
     answer_of = partial(PageAnswer.of, images=images, words=fields_of(job).words)
     if form == "stream":
@@ -244,39 +247,35 @@ async def _streamed(
     return StreamingResponse(json_parts(job, engine, pages, answer_of), 200, headers, "application/json")
 
 
-async def _begun(pages: AsyncGenerator[PageResult]) -> AsyncGenerator[PageResult]:
-    """Return the pages, the first of which is there, so that an outage of the storage has its own status."""
-    first = await anext(pages, None)
-
-    async def joined() -> AsyncGenerator[PageResult]:
-        if first is not None:
-            yield first
-            async for page in pages:
-                yield page
-
-    return joined()
-
-
 async def _file(service: Service, job: Job, form: Form, headers: dict[str, str]) -> Response:
-    jobs = service.jobs
-    has_pictures = form not in ("markdown", "text")
-    pages = await (jobs.pages(job) if has_pictures else text_pages(jobs.each_page(job)))
-    return await _rendered(service, job, pages, form, headers)
+    contents = service.jobs.contents
+    if form in ("markdown", "text"):
+        return await _rendered(service, job, await text_pages(contents.each_page(job)), form, headers)
+    is_pdf = form in PDF_FORMS
+    if is_pdf:
+        _refuse_unless_pdf(job)
+    async with contents.whole(job, with_document=is_pdf) as whole:
+        original = Original(whole.document, service.pipeline.limits) if whole.document else None
+        return await _rendered(service, job, whole.pages, form, headers, original)
 
 
 async def _rendered(
-    service: Service, job: Job, pages: Sequence[PageResult], form: Form, headers: dict[str, str]
+    service: Service,
+    job: Job,
+    pages: Sequence[PageResult],
+    form: Form,
+    headers: dict[str, str],
+    original: Original | None = None,
 ) -> Response:
     result, engine = job_result(job, pages), job.engine or service.pipeline.engine
-    original = await _original(service, job) if form in PDF_FORMS else None
     made = await rendered(result, form, engine.name, job.name, original)
     headers = headers | reading.quality_headers(result, made.warnings)
     return Response(made.file.body, 200, headers, made.file.content_type)
 
 
-async def _original(service: Service, job: Job) -> Original:
+def _refuse_unless_pdf(job: Job) -> None:
+    """Raise an error if the pages of a job cannot be a PDF."""
     if job.final:
         raise RequestError("The pages were restructured, which moves text, so a PDF cannot have it.")
     if not job.done:
         raise JobNotDone("No page is read yet, and a PDF without pages is none.")
-    return Original(await service.jobs.document(job), service.pipeline.limits)

@@ -22,6 +22,7 @@ from ocr_service.api.answers.paddle_jobs import (
 )
 from ocr_service.api.answers.paddle_result import page_line
 from ocr_service.api.answers.problems import Problem
+from ocr_service.api.answers.streaming import begun
 from ocr_service.api.job_faces import PADDLE, paddle_fields_of
 from ocr_service.api.middleware.api_keys import owner
 from ocr_service.api.openapi_paddle_jobs import ERRORS, PICTURE_RESPONSES, RESULT_RESPONSES, SUBMIT_REQUEST
@@ -114,15 +115,11 @@ async def get_paddle_result(request: Request, job_id: str, e: int, s: str) -> Re
     """
     service = service_of(request)
     job = await service.jobs.linked(job_id, _result_path(job_id), e, s)
-    lines = _lines(request, service, job)
-    # An error before the first line is an answer of its own.
-    first = await anext(lines)
+    lines = await begun(_lines(request, service, job))
     headers = {"Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return StreamingResponse(
-            _compressed(first, lines), headers={**headers, "Content-Encoding": "gzip"}, media_type=_NDJSON
-        )
-    return StreamingResponse(_joined(first, lines), headers=headers, media_type=_NDJSON)
+        lines, headers["Content-Encoding"] = _compressed(lines), "gzip"
+    return StreamingResponse(lines, headers=headers, media_type=_NDJSON)
 
 
 @router.get(
@@ -137,7 +134,7 @@ async def get_paddle_picture(
     """Return a picture of a page, at an address that the result has."""
     jobs = service_of(request).jobs
     job = await jobs.linked(job_id, _picture_path(job_id, position, name), e, s)
-    page = await jobs.result_page(job, position)
+    page = await jobs.contents.result_page(job, position)
     picture = page.images.get(name) or page.drawings.get(name)
     if picture is None:
         raise PageNotInJob("The page has no picture with this name.")
@@ -196,19 +193,13 @@ async def _lines(request: Request, service: Service, job: Job) -> AsyncGenerator
     def address(name: str) -> str:
         return _address(request, _picture_path(job.id, position, name))
 
-    async for page in service.jobs.each_page(job):
+    async for page in service.jobs.contents.each_page(job):
         position += 1
         yield await asyncio.to_thread(page_line, page, job, fields, address)
 
 
-async def _joined(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    yield first
-    async for line in rest:
-        yield line
-
-
-async def _compressed(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+async def _compressed(lines: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     compressor = zlib.compressobj(level=1, wbits=_GZIP)
-    async for line in _joined(first, rest):
+    async for line in lines:
         yield await asyncio.to_thread(compressor.compress, line)
     yield compressor.flush()

@@ -40,12 +40,14 @@ class CallOptions:
     model: name of the model in vLLM. detect_repetition: whether vLLM ends a text that repeats itself.
     retry_penalty: repetition penalty of a second try for such a text; None for no second try.
     max_new_tokens: the most that vLLM generates for a block; None if unknown.
+    is_job: the page is one of a job, whose calls wait behind those of requests.
     """
 
     model: str
     detect_repetition: bool = True
     retry_penalty: float | None = None
     max_new_tokens: int | None = None
+    is_job: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +171,19 @@ class PageCalls:
         return {"model": self._options.model, **limited, **detection}
 
     async def _complete(self, request: _Request) -> Completion:
-        first = await self._vlm.complete(self._options.model, request.body())
+        first = await self._called(request)
         penalty = self._options.retry_penalty
         if penalty is None or not isinstance(BlockText.of(first).error, Repetition):
             return first
         again = replace(request, parameters={**request.parameters, "repetition_penalty": penalty})
         try:
-            second = await self._vlm.complete(self._options.model, again.body())
+            second = await self._called(again)
         except OcrError:
             return first
         return first if BlockText.of(second).error else second
+
+    async def _called(self, request: _Request) -> Completion:
+        return await self._vlm.complete(self._options.model, request.body(), self._options.is_job)
 
     def _block_text(self, call: "Future[Completion]") -> BlockText:
         try:

@@ -28,6 +28,7 @@ from ocr_service.core.errors import (
     VlmTimeout,
     VlmUnavailable,
 )
+from ocr_service.engines.paddleocr_vl.call_slots import CallSlots
 from ocr_service.engines.paddleocr_vl.vlm_address import VlmAddress
 from ocr_service.engines.paddleocr_vl.vlm_refusals import refusal_reason, status_error
 from ocr_service.telemetry import metrics, tracing
@@ -73,7 +74,7 @@ class VlmClient:
     def __init__(self, address: VlmAddress, timeout: float, max_concurrency: int) -> None:
         self.address = address
         self._timeout = timeout
-        self._slots = asyncio.Semaphore(max_concurrency)
+        self._slots = CallSlots(max_concurrency)
         self._session: aiohttp.ClientSession | None = None
         self._lost_reason: str | None = None
         self._last_refusal: str | None = None
@@ -88,15 +89,16 @@ class VlmClient:
         """The number of the oldest call in flight."""
         return next(iter(self._deadlines), None)
 
-    async def complete(self, body: bytes) -> Completion:
+    async def complete(self, body: bytes, is_job: bool = False) -> Completion:
         """Return the text of the VLM; cancellation closes the connection, so that vLLM frees its slot.
 
-        body: a chat completion request, as JSON. Raises VlmUnavailable, VlmTimeout, or RecognitionFailed if
-        vLLM refuses this image; VlmNotReached if it has not seen the call.
+        body: a chat completion request, as JSON. is_job: calls of requests go first.
+        Raises VlmUnavailable, VlmTimeout, or RecognitionFailed if vLLM refuses this image; VlmNotReached if
+        it has not seen the call.
         """
         self.pending += 1
         try:
-            return await self._complete_in_turn(body)
+            return await self._complete_in_turn(body, is_job)
         finally:
             self.pending -= 1
 
@@ -134,9 +136,9 @@ class VlmClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _complete_in_turn(self, body: bytes) -> Completion:
+    async def _complete_in_turn(self, body: bytes, is_job: bool) -> Completion:
         answered, expired = self.answered, self._expired
-        async with self._slots:
+        async with self._slots.taken(is_job):
             if self._lost_reason is not None:
                 raise VlmNotReached(self._lost_detail)
             if self.answered == answered and self._expired > expired:

@@ -89,17 +89,17 @@ class VlmPool:
             status = self.status
             raise VlmUnavailable(f"The vLLM server is {status.state}: {status.error}.")
 
-    async def complete(self, model: str, body: bytes) -> Completion:
+    async def complete(self, model: str, body: bytes, is_job: bool = False) -> Completion:
         """Return the text of the VLM, as `VlmClient.complete`; a failed call goes to another server.
 
-        model: the one that the request names.
+        model: the one that the request names. is_job: see `VlmClient.complete`.
         """
         tried: list[_Server] = []
         seen = 0
         server = self._best_ready(model, tried) or min(self._servers, key=self._order)
         while True:
             try:
-                return await self._complete_at(server, body)
+                return await self._complete_at(server, body, is_job)
             except VlmUnavailable as error:
                 tried.append(server)
                 seen += not isinstance(error, VlmNotReached)
@@ -115,9 +115,9 @@ class VlmPool:
             await server.watch.close()
             await server.client.close()
 
-    async def _complete_at(self, server: _Server, body: bytes) -> Completion:
+    async def _complete_at(self, server: _Server, body: bytes, is_job: bool) -> Completion:
         try:
-            return await server.client.complete(body)
+            return await server.client.complete(body, is_job)
         except VlmTimeout:
             server.failed_at = self._clock()
             raise
