@@ -35,9 +35,14 @@ FIELDS = "/AcroForm << /Fields [5 0 R] /DR << /Font << /Helv 7 0 R >> >> /DA (/H
 
 FONT_FOLDERS = [f"/usr/share/fonts/truetype/{name}" for name in ("liberation", "dejavu", "crosextra")]
 
-# Draws a page as PDFium does without our fonts.
+# Draws a page as PDFium does with its own faces. By default it also looks for fonts on the machine: LibreOffice
+# brings OpenSymbol, which it takes for Symbol.
 PLAIN = """
 import sys, pypdfium2
+from pypdfium2.internal import set_callbacks
+fonts = pypdfium2.raw.FPDF_SYSFONTINFO(version=2)
+set_callbacks(fonts, MapFont=lambda *_: None)
+pypdfium2.raw.FPDF_SetSystemFontInfo(fonts)
 pdf = pypdfium2.PdfDocument(sys.stdin.buffer.read())
 pdf.init_forms()
 page = pdf[0].render(scale=float(sys.argv[1]), grayscale=True, limit_image_cache=True)
