@@ -35,8 +35,8 @@ FIELDS = "/AcroForm << /Fields [5 0 R] /DR << /Font << /Helv 7 0 R >> >> /DA (/H
 
 FONT_FOLDERS = [f"/usr/share/fonts/truetype/{name}" for name in ("liberation", "dejavu", "crosextra")]
 
-# Draws a page as PDFium does with its own faces. By default it also looks for fonts on the machine: LibreOffice
-# brings OpenSymbol, which it takes for Symbol.
+# Draws a page as PDFium does with its own faces. By default it also looks for fonts on the machine, and takes
+# OpenSymbol, which LibreOffice brings, for Symbol.
 PLAIN = """
 import sys, pypdfium2
 from pypdfium2.internal import set_callbacks
