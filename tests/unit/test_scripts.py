@@ -26,6 +26,10 @@ def read(*lines: str) -> list[str]:
         ("стр\x61ница", "страница"),
         ("принтер HP и PC", "принтер HP и PC"),
         ("модель А4 и С-5x", "модель А4 и С-5x"),
+        ("then \u0445[1] and (\u04451,\u04431) are", "then x[1] and (x1,y1) are"),
+        ("see section \u0410.3.1.2 of the manual", "see section A.3.1.2 of the manual"),
+        ("the file of \u0421-3-бета was lost", "the file of \u0421-3-бета was lost"),
+        ("запустите с опцией [-\u0441 имя файла", "запустите с опцией [-\u0441 имя файла"),
         ("файл LaserJet на сервере", "файл LaserJet на сервере"),
         ("The name is Иван", "The name is Иван"),
         ("Web-страница", "Web-страница"),
@@ -47,6 +51,12 @@ def read(*lines: str) -> list[str]:
 )
 def test_a_line(line: str, expected: str) -> None:
     assert read(line) == [expected]
+
+
+def test_words_that_are_doubtful_do_not_tell_the_script_of_a_page() -> None:
+    words = [("\u0420", 0.9), *[(word, 0.2) for word in ["ненень", "еееее", "ииини"]], ("Contents", 0.9)]
+    lines = [Line((Word(text, (0, 0, 9, 9), sure),), (0, 0, 99, 9), 9, False, False) for text, sure in words]
+    assert with_one_script(lines)[0].text == "P"
 
 
 def test_a_line_without_other_letters_follows_the_page() -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ocr_service.layout.words import Line
+from ocr_service.layout.words import Line, Word
 
 _LATIN = "ABCEHKMOPTXYacekopxy"
 _CYRILLIC = "АВСЕНКМОРТХУасекорху"
@@ -22,19 +22,28 @@ DISTINCT_CYRILLIC = re.compile(rf"(?![{_CYRILLIC}])[А-Яа-яЁё]")  # noqa: R
 _LEGAL_FORMS = {"OOO", "OAO", "AO", "TOO"}
 # Letters of the usual prepositions, conjunctions and pronouns.
 _SHORT = 2
-# Signs of code and options, as in `-e` and `(=pop)`; code is Latin.
-_CODE = re.compile(r"[=_/\\@]|^-\w$")
+# Signs of code and options, as in `[-e`, `-ccc` and `(=pop)`; code is Latin.
+_CODE = re.compile(r"[=_/\\@]|^\W*-([^\W\d_])\1*\W*$")
+# Words of which Tesseract is less sure are often no words.
+_SURE = 0.5
 
 
 def with_one_script(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines with each word in one script; words with figures stay as they are: codes mix both."""
-    page = _balance(line.text for line in lines)
+    """Return the lines with each word in one script.
+
+    Words with figures stay as they are, because codes mix both, except in Latin text.
+    """
+    page = _balance(word.text for line in lines for word in line.words if _is_sure(word))
     return [_line_of_one_script(line, page) for line in lines]
 
 
 def _balance(texts: Iterable[str]) -> int:
     """Return how many more letters are Cyrillic than Latin; letters that look alike do not count."""
     return sum(len(DISTINCT_CYRILLIC.findall(text)) - len(DISTINCT_LATIN.findall(text)) for text in texts)
+
+
+def _is_sure(word: Word) -> bool:
+    return word.confidence is None or word.confidence >= _SURE
 
 
 def _line_of_one_script(line: Line, page: int) -> Line:
@@ -66,9 +75,11 @@ def _balance_beside(text: str, before: Sequence[int], after: Sequence[int], page
 
 
 def _token(text: str, balance: int) -> str:
+    if any(character.isdigit() for character in text):
+        return text if balance >= 0 or DISTINCT_CYRILLIC.search(text) else _in_script(text, balance)
     balance = _balance([text]) or balance
     is_code = _CODE.search(text) is not None
-    if (is_code and balance > 0) or any(character.isdigit() for character in text):
+    if is_code and balance > 0:
         return text
     return _LETTERS.sub(lambda found: _word(found[0], -1 if is_code else balance), text)
 
