@@ -5,8 +5,10 @@ HOST ?= ::
 MINUTES ?= 10
 LAYOUT_ENGINE ?= paddle
 PYTHON = .venv/bin/python
+# One process for each folder of jobs, so another port has another folder.
+JOBS_DIR = "$${OCR_JOBS_DIR-$${OCR_OUTPUT_DIR:-$(CURDIR)/.cache/run/$(PORT)}}"
 SERVE = PATH="$(CURDIR)/.venv/bin:$$PATH" UVICORN_HOST=$(HOST) UVICORN_PORT=$(PORT) \
-	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} exec ./start.sh
+	OCR_LOG_FORMAT=$${OCR_LOG_FORMAT:-text} OCR_JOBS_DIR=$(JOBS_DIR) exec ./start.sh
 
 .PHONY: help run run-gpu test test-jobs test-ray test-real-vllm test-clients check-docx lint lint-image check image-check bare-check corpus bench-tesseract bench-accuracy bench-decoding bench-health bench-pdf bench-storage bench-cache bench-jobs bench-bulk bench-long-job bench-vl bench-vlms bench-vl-health load attack soak fuzz fuzz-schema docs docs-tables screenshots lock clean
 

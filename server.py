@@ -224,7 +224,7 @@ def _service(
 
 
 def _places(settings: Settings, storage: Storage | None) -> Places:
-    folder = settings.storage.output_dir
+    folder = settings.jobs.dir or settings.storage.output_dir
     return Places(folder, LocalStorage(folder) if folder else None, storage)
 
 

@@ -139,7 +139,7 @@ class FolderLock:
         except OSError:
             os.close(self._file)
             raise JobsUnavailable(
-                "Another process uses the jobs below OCR_OUTPUT_DIR. Replicas share jobs in PostgreSQL: set "
+                "Another process uses the folder of the jobs. Replicas share jobs in PostgreSQL: set "
                 "OCR_JOBS_URL."
             ) from None
 

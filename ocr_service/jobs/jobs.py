@@ -207,7 +207,8 @@ class Jobs:
             try:
                 open_jobs = await asyncio.to_thread(_load)
                 self._opened = await open_jobs(self._settings, self._places, self._parts)
-                log.info("jobs are available")
+                place = "in PostgreSQL" if self._settings.url else f"below {self._places.folder}"
+                log.info("jobs are available, %s", place)
                 return self._opened
             except JobsUnavailable as error:
                 if error.detail != self._reason:

@@ -17,7 +17,7 @@ from ocr_service.jobs.runner import Runner
 from ocr_service.jobs.settings import JobSettings
 from ocr_service.jobs.store import JobStore
 
-# The folder of the database and of the documents, below OCR_OUTPUT_DIR.
+# The folder of the database and of the documents, below OCR_JOBS_DIR or OCR_OUTPUT_DIR.
 _FOLDER = "jobs"
 
 

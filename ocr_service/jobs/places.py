@@ -9,7 +9,7 @@ from ocr_service.jobs.settings import JobSettings
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """folder: OCR_OUTPUT_DIR or None. local: the storage in it. shared: the storage of all replicas."""
+    """folder: OCR_JOBS_DIR, OCR_OUTPUT_DIR or None. local: the storage in it. shared: that of replicas."""
 
     folder: Path | None
     local: Storage | None
@@ -23,5 +23,7 @@ class Places:
         if settings.url and self.shared is None:
             return "Jobs need a storage for their documents: set the object storage or OCR_OUTPUT_DIR."
         if not settings.url and self.local is None:
-            return "Jobs need a place that outlives the process: set OCR_OUTPUT_DIR or OCR_JOBS_URL."
+            return (
+                "Jobs need a place that outlives a process: set OCR_OUTPUT_DIR, OCR_JOBS_DIR or OCR_JOBS_URL."
+            )
         return None

@@ -1,5 +1,6 @@
 """Settings of the jobs."""
 
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -25,8 +26,13 @@ class JobSettings(SettingsGroup):
         None,
         description="URL of a PostgreSQL database in which replicas share their jobs, such as "
         "`postgresql://user:password@host/database`. The documents are in the object storage or, without "
-        "one, below `OCR_OUTPUT_DIR`, which the replicas must share. Empty: a file below `OCR_OUTPUT_DIR`, "
-        "for one process.",
+        "one, below `OCR_OUTPUT_DIR`, which the replicas must share. Empty: a file in the folder of the "
+        "jobs, for one process.",
+    )
+    dir: Path | None = Field(
+        None,
+        description="Folder of one process, in whose folder `jobs` its jobs are. `make run` sets "
+        "`.cache/run/PORT`. Empty: `OCR_OUTPUT_DIR`.",
     )
     replicated: bool = Field(
         False,

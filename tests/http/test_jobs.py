@@ -308,6 +308,17 @@ async def test_service_without_a_place_for_jobs_says_so() -> None:
         assert "OCR_OUTPUT_DIR" in refused.json()["detail"]
 
 
+async def test_jobs_can_have_a_folder_without_a_storage(tmp_path: Path) -> None:
+    engine = GatedEngine()
+    engine.open(1)
+    async with serving(engine, ocr_jobs_dir=tmp_path) as client:
+        await is_available(client)
+        job = await submitted(client, small_png())
+        assert (await ended(client, job))["state"] == "done"
+        read = await client.post("/ocr", files={"file": small_png()})
+        assert read.json()["storage"]["status"] == "disabled"
+
+
 async def test_replicas_without_a_common_database_have_no_jobs(tmp_path: Path) -> None:
     async with serving(ScriptedEngine(), ocr_output_dir=tmp_path, ocr_jobs_replicated=True) as client:
         refused = await client.get("/jobs")

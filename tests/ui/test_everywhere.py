@@ -1,17 +1,22 @@
 """The page on phones, dark screens, by keyboard, for screen readers, in Russian, below a path of a proxy."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
+from ocr_service.storage.local import LocalStorage
 from ocr_service.ui import FOLDER
 from tests.fakes.written_engine import WrittenEngine
 from tests.http.jobs import is_available
 from tests.http.serving import serving
 from tests.nginx import RunningNginx
+from tests.postgresql import RunningPostgresql
 from tests.samples import pdf_of_text
 from tests.ui.conftest import Opened
 from tests.ui.site import THREE_PAGES, Site, drop
@@ -91,18 +96,35 @@ async def test_both_languages_have_every_text(site: Site, opened: Opened) -> Non
     assert {one or other for one, other in used} <= set(english)
 
 
-async def test_page_works_below_a_path_of_a_proxy(opened: Opened, tmp_path: Path) -> None:
-    engine = WrittenEngine()
-    location = "location /tools/ocr/ { proxy_pass http://127.0.0.1:8081/; }"
-    async with serving(engine, ocr_output_dir=tmp_path) as client:
-        await is_available(client)
-        url = str(client.base_url).rstrip("/")
-        with RunningNginx(tmp_path, f"server {{ listen 80; {location} }}", url) as nginx:
+@asynccontextmanager
+async def replicas(engine: WrittenEngine, folder: Path) -> AsyncIterator[list[str]]:
+    """Serve two replicas with common jobs; yield their hosts and ports."""
+    with RunningPostgresql() as postgresql:
+        settings: dict[str, Any] = {"ocr_output_dir": folder, "ocr_jobs_url": postgresql.new_database()}
+        storage = LocalStorage(folder)
+        async with serving(engine, storage, **settings) as one, serving(engine, storage, **settings) as other:
+            for client in (one, other):
+                await is_available(client)
+            yield [client.base_url.netloc.decode() for client in (one, other)]
+
+
+async def test_page_works_with_replicas_below_a_path_of_a_proxy(opened: Opened, tmp_path: Path) -> None:
+    engine, answered = WrittenEngine(), set()
+    async with replicas(engine, tmp_path) as hosts:
+        upstream = f"upstream replicas {{ server {hosts[0]}; server {hosts[1]}; }}"
+        location = "location /tools/ocr/ { proxy_pass http://replicas/; add_header Replica $upstream_addr; }"
+        with RunningNginx(tmp_path, f"{upstream} server {{ listen 80; {location} }}", "") as nginx:
             page = await opened(f"http://127.0.0.1:{nginx.port}/tools/ocr")
+            page.on("response", lambda answer: answered.add(answer.headers.get("replica")))
             engine.open(1)
-            await drop(page, "one.pdf", pdf_of_text(["one"]))
+            await drop(page, "three.pdf", THREE_PAGES)
             await expect(page.locator(".page-text")).to_have_text("page 1")
             assert page.url.endswith("/tools/ocr/ui/")
+            await page.click("#list [data-action=cancel]")
+            await expect(page.locator("#list .state")).to_contain_text("cancelled")
+            await page.reload()
+            await expect(page.locator("#list .state")).to_contain_text("cancelled")
+            assert set(hosts) <= answered
 
 
 async def test_more_documents_than_connections_are_read(site: Site, opened: Opened) -> None:

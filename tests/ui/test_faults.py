@@ -52,7 +52,10 @@ async def test_wrong_key_is_asked_for_again(opened: Opened, tmp_path: Path) -> N
         page = await opened(client.base_url)
         await page.fill("#key-value", "wrong-key")
         await page.keyboard.press("Enter")
-        await expect(page.locator("#key-refused")).to_be_visible()
+        await expect(page.locator("#key-refused")).to_have_text("The service refused this key.")
+        await page.fill("#key-value", "ключ")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#key-refused")).to_contain_text("Latin letters")
         await page.fill("#key-value", "first-key")
         await page.keyboard.press("Enter")
         await expect(page.locator("dialog")).to_be_hidden()
@@ -62,6 +65,8 @@ async def test_wrong_key_is_asked_for_again(opened: Opened, tmp_path: Path) -> N
         assert "first-key" not in await page.evaluate(
             "JSON.stringify(localStorage) + document.cookie + location"
         )
+        await page.click("#key")
+        await expect(page.locator("#key-refused")).to_be_hidden()
         other = await page.context.new_page()
         await other.goto(f"{client.base_url}/")
         await expect(other.locator("dialog")).to_be_visible()
@@ -81,15 +86,22 @@ async def test_job_goes_on_when_the_service_comes_back(opened: Opened, tmp_path:
     async with serving(engine, ocr_output_dir=tmp_path, port=port) as client:
         await is_available(client)
         page = await opened(client.base_url)
-        await drop(page, "three.pdf", THREE_PAGES)
+        await drop(page, "kept.pdf", THREE_PAGES)
+        await drop(page, "cancelled.pdf", THREE_PAGES)
         engine.open(1)
-        await expect(page.locator("#list .state")).to_have_text("reading · 1 of 3 pages")
+        kept, cancelled = [page.locator("#list li", has_text=name) for name in ("kept.pdf", "cancelled.pdf")]
+        for each in (kept, cancelled):
+            await expect(each.locator(".state")).to_have_text("reading · 1 of 3 pages")
         os.kill(os.getpid(), signal.SIGTERM)
-    await expect(page.locator("#list .note.warning")).to_contain_text("cannot be reached")
+    for each in (kept, cancelled):
+        await expect(each.locator(".note.warning")).to_contain_text("cannot be reached")
+    await cancelled.locator("[data-action=cancel]").click()
     engine.open(2)
-    engine.open(3)
     async with serving(engine, ocr_output_dir=tmp_path, port=port):
-        await expect(page.locator("#list .state")).to_have_text("done · 3 of 3 pages", timeout=30_000)
+        await expect(cancelled.locator(".state")).to_contain_text("cancelled")
+        engine.open(3)
+        await expect(kept.locator(".state")).to_have_text("done · 3 of 3 pages")
+        await kept.locator(".name").click()
         await page.click("nav.strip >> text=3")
         await expect(page.locator(".page-text")).to_have_text("page 3")
 

@@ -38,6 +38,21 @@ async def test_pages_of_a_dropped_pdf_are_shown_as_they_are_read(site: Site, ope
     assert await page.locator(".picture svg image").count() == 1
 
 
+async def test_pages_that_are_passed_quickly_are_not_fetched(site: Site, opened: Opened) -> None:
+    for index in (1, 2, 3):
+        site.engine.open(index)
+    page = await opened(site.url)
+    await drop(page, "three.pdf", THREE_PAGES)
+    await expect(page.locator(".page-text")).to_have_text("page 1")
+    await expect(page.locator("nav.strip button")).to_have_text(["1", "2", "3"])
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    press = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }));"
+    await page.evaluate(2 * press)
+    await expect(page.locator(".page-text")).to_have_text("page 3")
+    assert not [url for url in asked if "/pages/2" in url]
+
+
 async def test_block_and_its_text_light_each_other(site: Site, opened: Opened) -> None:
     site.engine.write(
         1,
@@ -74,8 +89,11 @@ async def test_forms_of_the_text_and_search(site: Site, opened: Opened) -> None:
     page = await opened(site.url)
     await drop(page, "two.pdf", pdf_of_text(["one", "two"]))
     await expect(page.locator("#list .state")).to_contain_text("done")
-    await page.fill("[type=search]", "AND INK")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.locator("[type=search]").press_sequentially("AND INK")
     await expect(page.locator(".tools [role=status]")).to_have_text("Pages with the text: 2")
+    assert len([url for url in asked if "/result" in url]) == 1
     await expect(page.locator(".page-text em")).to_have_text("ink")
     assert await page.evaluate("CSS.highlights.get('found').size") == 1
     await page.click("role=tab[name=Markdown]")

@@ -1,6 +1,6 @@
 /** The list of documents, each with its progress. */
 
-import { byId, el } from "./dom.js";
+import { byId, el, perFrame } from "./dom.js";
 import { t } from "./texts/i18n.js";
 import { sentence } from "./service/problems.js";
 
@@ -12,11 +12,14 @@ import { sentence } from "./service/problems.js";
 export function addToList(reading, { show, again = null, first = true }) {
   const item = el("li");
   const list = byId("list");
-  const remove = async () => (await reading.remove(), item.remove(), (byId("documents").hidden = !list.children.length));
-  const actions = { show, remove, again: again && (() => (item.remove(), again())) };
+  const attempted = (action) => () => action().catch((error) => reading.update({ error, waiting: null }));
+  const remove = attempted(async () => (await reading.remove(), item.remove(), (byId("documents").hidden = !list.children.length)));
+  const cancel = attempted(() => reading.cancel());
+  const actions = { show, cancel, remove, again: again && (() => (item.remove(), again())) };
   let last = "";
+  const refilled = perFrame(() => refill(item, reading, actions));
   reading.addEventListener("change", () => {
-    refill(item, reading, actions);
+    refilled();
     if (reading.state !== last) say(reading);
     last = reading.state;
   });
@@ -34,13 +37,13 @@ function refill(item, reading, actions) {
   if (focused) (item.querySelector(`[data-action=${focused}]`) ?? item.querySelector("button")).focus();
 }
 
-function* parts(reading, { show, again, remove }) {
+function* parts(reading, { show, cancel, remove, again }) {
   yield button("show", reading.name || "–", show, { class: "name", "aria-label": t("open", { name: reading.name }) });
   yield el("span", { class: "state" }, stateOf(reading));
   if (reading.isOpen) yield progress(reading);
   if (reading.error) yield el("span", { class: "note error" }, sentence(reading.error));
   if (reading.waiting) yield el("span", { class: "note warning" }, `${t("waiting")} ${sentence(reading.waiting)}`);
-  if (reading.isOpen) yield button("cancel", t("cancel"), () => reading.cancel());
+  if (reading.isOpen) yield button("cancel", t("cancel"), cancel);
   else yield button("remove", t("remove"), remove);
   if (again && reading.state === "failed") yield button("again", t("again"), again);
 }

@@ -15,6 +15,16 @@ export function svg(name, attributes = {}, ...children) {
 /** Return the element with this id. */
 export const byId = (id) => document.getElementById(id);
 
+/** Return a function that runs a task before the next frame, once for all its calls. */
+export function perFrame(task) {
+  let isDue = false;
+  const run = () => ((isDue = false), task());
+  return () => {
+    if (!isDue) requestAnimationFrame(run);
+    isDue = true;
+  };
+}
+
 function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);

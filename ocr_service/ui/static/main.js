@@ -1,12 +1,13 @@
 /** The wiring: files and addresses become readings, which the list and the viewer show. */
 
-import { json, persistent } from "./service/api.js";
+import { Problem, json, persistent } from "./service/api.js";
 import { addToList } from "./documents.js";
 import { byId } from "./dom.js";
 import { t, translate } from "./texts/i18n.js";
 import { JobReading } from "./readings/job_reading.js";
-import { askForKey, currentKey } from "./service/keys.js";
+import { changeKey, currentKey } from "./service/keys.js";
 import { chosenOptions, prepareOptions } from "./options.js";
+import { sentence } from "./service/problems.js";
 import { StreamReading } from "./readings/stream_reading.js";
 import { view } from "./viewer/viewer.js";
 
@@ -15,7 +16,7 @@ const RECENT = 20;
 
 translate(document);
 const health = persistent(() => json("health"), showAway);
-// Whether the service has jobs; known after the first list of them.
+// Whether the service has jobs; known with its first answer.
 const hasJobs = recentJobs();
 health.then(showEngine);
 prepareOptions(health.then(({ engine }) => engine));
@@ -34,19 +35,20 @@ async function send(sources) {
   }
 }
 
-/** List the recent jobs and return whether the service has jobs. */
-async function recentJobs() {
-  try {
-    const { jobs } = await persistent(() => json(`jobs?limit=${RECENT}`), showAway);
-    byId("away").hidden = true;
-    for (const job of jobs.filter(isOwn)) {
-      const reading = JobReading.of(job);
-      addToList(reading, { show: () => view(reading), first: false });
-    }
-    return true;
-  } catch (error) {
-    return error.code !== "jobs_not_configured";
-  }
+/** List the recent jobs when they can be had. Return whether the service has jobs. */
+function recentJobs() {
+  return new Promise((resolve) => {
+    const waiting = (error) => (showAway(error), error instanceof Problem && resolve(true));
+    persistent(() => json(`jobs?limit=${RECENT}`), waiting)
+      .then(({ jobs }) => (jobs.filter(isOwn).forEach(addRecent), resolve(true)))
+      .catch((error) => resolve(error.code !== "jobs_not_configured"))
+      .finally(() => (byId("away").hidden = true));
+  });
+}
+
+function addRecent(job) {
+  const reading = JobReading.of(job);
+  addToList(reading, { show: () => view(reading), first: false });
 }
 
 /** Without keys, all callers have the same jobs: the page then shows those of this browser. */
@@ -63,7 +65,8 @@ function showEngine({ engine, engine_version: version }) {
   byId("engine").textContent = t("engine", { name: engine, version: version ?? "" });
 }
 
-function showAway() {
+function showAway(error) {
+  byId("away").textContent = sentence(error);
   byId("away").hidden = false;
 }
 
@@ -85,5 +88,5 @@ function listen() {
   });
   document.addEventListener("paste", ({ clipboardData }) => send([...clipboardData.files]));
   byId("key").hidden = currentKey() === null;
-  byId("key").addEventListener("click", () => askForKey(currentKey()).then((isGiven) => isGiven && location.reload()));
+  byId("key").addEventListener("click", () => changeKey().then((isGiven) => isGiven && location.reload()));
 }

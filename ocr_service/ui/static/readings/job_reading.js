@@ -4,12 +4,16 @@ import { Away, json, persistent, request } from "../service/api.js";
 import { Reading, formOf, withConnection } from "./reading.js";
 import { serverEvents } from "../service/streams.js";
 
+// Pages that are kept, because each has its pictures.
+const KEPT = 20;
+
 export class JobReading extends Reading {
   #seen = 0;
   #isFollowed = false;
   #sending = new AbortController();
   #pages = new Map();
   #html = new Map();
+  #texts = new Map();
 
   /** Send a document; the reading ends with the job. */
   static sent(source, fields) {
@@ -49,9 +53,8 @@ export class JobReading extends Reading {
   }
 
   /** Return the text of each page that is read, by its number. */
-  async texts() {
-    const { pages } = await json(this.path("/result?format=json&images=false&partial=true"));
-    return new Map(pages.map((page) => [page.index, page.text]));
+  texts() {
+    return kept(this.#texts, this.pages.size, () => this.#allTexts(), 1);
   }
 
   file(format) {
@@ -60,12 +63,17 @@ export class JobReading extends Reading {
 
   async cancel() {
     this.#sending.abort();
-    if (this.id) this.#take(await json(this.path(), { method: "DELETE" }));
-    else this.update({ state: "cancelled" });
+    await this.remove();
+    this.update({ state: "cancelled" });
   }
 
+  /** Delete the job; one that is gone already is no error. */
   async remove() {
-    if (this.id) await request(this.path(), { method: "DELETE" });
+    if (!this.id) return;
+    const removal = () => json(this.path(), { method: "DELETE" });
+    await persistent(removal, (waiting) => this.update({ waiting })).catch((error) => {
+      if (error.code !== "job_not_found") throw error;
+    });
   }
 
   async #run(source, fields) {
@@ -112,17 +120,23 @@ export class JobReading extends Reading {
     this.update({ id, state, total, done, error, waiting: null });
   }
 
+  async #allTexts() {
+    const { pages } = await json(this.path("/result?format=json&images=false&partial=true"));
+    return new Map(pages.map((page) => [page.index, page.text]));
+  }
+
   async #file(path) {
     return (await request(this.path(path))).blob();
   }
 }
 
-/** Return a value that is fetched once; an error is not kept. */
-function kept(values, key, fetched) {
+/** Return a value that is fetched once, as long as it is one of the last; an error is not kept. */
+function kept(values, key, fetched, count = KEPT) {
   if (!values.has(key)) {
     const value = fetched();
     value.catch(() => values.delete(key));
     values.set(key, value);
+    if (values.size > count) values.delete(values.keys().next().value);
   }
   return values.get(key);
 }

@@ -33,6 +33,7 @@ export const EN = {
   keyTitle: "The service asks for an API key",
   keyLabel: "API key; it stays in this tab",
   keyRefused: "The service refused this key.",
+  keyImpossible: "A key has Latin letters, digits and signs only, without spaces.",
   use: "Use",
   pages: "Pages",
   page: "Page {number}",

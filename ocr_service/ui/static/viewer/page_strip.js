@@ -6,6 +6,7 @@ import { t } from "../texts/i18n.js";
 export class PageStrip {
   #list = el("ol");
   #buttons = new Map();
+  #numbers = [];
   #show;
 
   /** show: called with the number of the chosen page. */
@@ -35,12 +36,7 @@ export class PageStrip {
 
   /** Return the page that is some steps from another, null beyond the ends. */
   neighbour(number, steps) {
-    const numbers = this.#sorted();
-    return numbers[numbers.indexOf(number) + steps] ?? null;
-  }
-
-  #sorted() {
-    return [...this.#buttons.keys()].sort((one, other) => one - other);
+    return this.#numbers[this.#numbers.indexOf(number) + steps] ?? null;
   }
 
   #insert(number, failed) {
@@ -48,7 +44,8 @@ export class PageStrip {
     const attributes = { type: "button", "aria-label": label, class: failed ? "failed" : "", click: () => this.#show(number) };
     const button = el("button", attributes, String(number));
     this.#buttons.set(number, button);
-    const after = this.neighbour(number, 1);
-    this.#list.insertBefore(el("li", {}, button), after === null ? null : this.#buttons.get(after).parentElement);
+    const place = this.#numbers.findLastIndex((each) => each < number) + 1;
+    this.#numbers.splice(place, 0, number);
+    this.#list.insertBefore(el("li", {}, button), this.#list.children[place] ?? null);
   }
 }

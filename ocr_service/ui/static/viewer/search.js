@@ -14,6 +14,17 @@ export function pagesWith(pattern, texts) {
   return found.map(([number]) => number).sort((one, other) => one - other);
 }
 
+/** Return sorted numbers as a text such as `1, 4–7`. */
+export function asRanges(numbers) {
+  const ranges = [];
+  for (const number of numbers) {
+    const range = ranges.at(-1);
+    if (range?.last === number - 1) range.last = number;
+    else ranges.push({ first: number, last: number });
+  }
+  return ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}–${last}`)).join(", ");
+}
+
 /** Mark the matches below an element and return the first of them as a range, or null. The document stays as it is. */
 export function mark(pattern, root) {
   const ranges = pattern ? rangesOf(pattern, root) : [];

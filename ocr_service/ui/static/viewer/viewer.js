@@ -1,14 +1,17 @@
 /** The viewer of a document: tools, the strip of pages, and the shown page. */
 
-import { byId, el } from "../dom.js";
+import { byId, el, perFrame } from "../dom.js";
+import { pause } from "../service/api.js";
 import { copy, download, titleOf } from "./downloads.js";
 import { t } from "../texts/i18n.js";
 import { PageStrip } from "./page_strip.js";
 import { FORMS, PageView, sourceOf } from "./page_view.js";
 import { sentence } from "../service/problems.js";
 import { formats } from "../service/schema.js";
-import { mark, pagesWith, patternOf } from "./search.js";
+import { asRanges, mark, pagesWith, patternOf } from "./search.js";
 
+// A page that is passed more quickly is not fetched.
+const TURN_SECONDS = 0.08;
 const TEXT_FIELDS = "input, select, textarea";
 let shown = null;
 
@@ -39,7 +42,7 @@ class Viewer {
     this.section.hidden = false;
     this.section.replaceChildren(...this.#parts());
     const { signal } = this.#stop;
-    reading.addEventListener("change", () => this.#changed(), { signal });
+    reading.addEventListener("change", perFrame(() => this.#changed()), { signal });
     document.addEventListener("keydown", (event) => this.#pressed(event), { signal });
     reading.load();
     this.#changed();
@@ -134,16 +137,19 @@ class Viewer {
     if (steps && !event.altKey && !event.ctrlKey && !event.metaKey && !event.target.matches(TEXT_FIELDS)) this.#move(steps);
   }
 
-  /** Show a page, unless another one is chosen while this one is fetched. */
+  /** Show a page, unless another one is chosen before this one is there. */
   async #go(number) {
     this.#number = number;
     this.#strip.select(number);
     const form = this.#form;
     const { reading } = this;
+    const isPassed = () => this.#number !== number || this.#form !== form || this.#stop.signal.aborted;
+    await pause(TURN_SECONDS);
+    if (isPassed()) return;
     try {
       const html = form === "rendered" ? reading.html(number) : null;
       const [page, picture, rendered] = await Promise.all([reading.page(number), reading.picture(number).catch(() => null), html]);
-      if (this.#number !== number || this.#form !== form || this.#stop.signal.aborted) return;
+      if (isPassed()) return;
       this.#current = page;
       this.#isLater = form === "rendered" && rendered === null;
       this.#page.show(page, picture, rendered, form);
@@ -154,11 +160,13 @@ class Viewer {
   }
 
   async #find() {
-    const pattern = patternOf(this.#search.value);
+    const sought = this.#search.value;
+    const pattern = patternOf(sought);
     await this.#reporting(async () => {
       const found = pattern ? pagesWith(pattern, await this.reading.texts()) : [];
+      if (this.#search.value !== sought) return;
       this.#strip.markFound(found);
-      const text = found.length ? t("found", { pages: found.join(", ") }) : t("notFound");
+      const text = found.length ? t("found", { pages: asRanges(found) }) : t("notFound");
       this.#found.textContent = pattern ? text : "";
       if (found.length && !found.includes(this.#number)) await this.#choose(found[0]);
       const first = mark(pattern, this.#page.text);
