@@ -80,15 +80,19 @@ def _status() -> Select[Any]:
 
 def _claim(only_new_owners: bool) -> ReturningUpdate[Any]:
     other = jobs.alias()
-    at_work = (
-        select(func.count())
-        .where(other.c.owner == jobs.c.owner, other.c.state == JobState.RUNNING)
-        .scalar_subquery()
+    # Joined, because a subquery for each waiting job would take time that grows with the square of their number.
+    working = (
+        select(other.c.owner, func.count().label("jobs"))
+        .where(other.c.state == JobState.RUNNING)
+        .group_by(other.c.owner)
+        .subquery()
     )
+    at_work = func.coalesce(working.c.jobs, 0)
     waits = and_(jobs.c.state == JobState.PENDING, jobs.c.due <= now())
     is_abandoned = and_(jobs.c.state == JobState.RUNNING, jobs.c.lease < now())
     chosen = (
         select(jobs.c.id)
+        .select_from(jobs.outerjoin(working, working.c.owner == jobs.c.owner))
         .where(or_(waits, is_abandoned), at_work == 0 if only_new_owners else literal(True))
         .order_by(at_work, jobs.c.created, jobs.c.id)
         .limit(1)

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, Executable, text, update
 
 from ocr_service.core.errors import JobsUnavailable, TooManyJobs
 from ocr_service.jobs.database import Database
 from ocr_service.jobs.job import Job, JobEngine, JobError, JobState, JobStatus, NewJob, Progress
 from ocr_service.jobs.settings import JobSettings
+from ocr_service.jobs.statements import CLAIM, STATUS
 from ocr_service.jobs.store import JobStore
 from ocr_service.jobs.table import jobs
 from tests.postgresql import RunningPostgresql
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.anyio
 OpenStore = Callable[[JobSettings], Awaitable[JobStore]]
 ENGINE = JobEngine("scripted", "1")
 NOTHING = Progress((), (), ENGINE)
+# By this connection, in this transaction and those shortly before.
+ROWS_READ = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'jobs'")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -241,6 +244,34 @@ async def test_position_and_figures(store: JobStore) -> None:
     await store.cancel("b", "")
     ended = await store.status("b", "")
     assert ended and (ended.jobs_ahead, ended.pages_ahead) == (0, 0)
+
+
+async def test_work_of_a_claim_and_of_a_status_grows_no_faster_than_the_jobs(
+    postgresql: RunningPostgresql,
+) -> None:
+    """Counted in rows that PostgreSQL reads; with a subquery for each job, it reads 16 times as many."""
+    database = Database.in_postgresql(postgresql.new_database())
+    await database.migrate()
+    store = JobStore(database, JobSettings())
+
+    def rows_read(statement: Executable, parameters: dict[str, str]) -> Callable[[Connection], int]:
+        def work(connection: Connection) -> int:
+            before = connection.execute(ROWS_READ).scalar_one()
+            connection.execute(statement, parameters)
+            return int(connection.execute(ROWS_READ).scalar_one()) - int(before)
+
+        return work
+
+    read: list[tuple[int, int]] = []
+    for count in (50, 150):
+        for number in range(count):
+            job = await accepted(store, f"{count}-{number}")
+        of_status = await database.run(rows_read(STATUS, {"job_id": job.id, "job_owner": ""}))
+        of_claim = await database.run(rows_read(CLAIM[False], {"token": str(count)}))
+        read.append((of_status, of_claim))
+    await database.close()
+    (few, few_claimed), (many, many_claimed) = read
+    assert many < 6 * few and many_claimed < 6 * few_claimed
 
 
 async def test_text_that_a_database_might_refuse(store: JobStore) -> None:
