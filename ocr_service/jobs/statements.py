@@ -80,7 +80,7 @@ def _status() -> Select[Any]:
 
 def _claim(only_new_owners: bool) -> ReturningUpdate[Any]:
     other = jobs.alias()
-    # Joined, because a subquery for each waiting job would take time that grows with the square of their number.
+    # Joined: a subquery for each waiting job would take time that grows with the square of their number.
     working = (
         select(other.c.owner, func.count().label("jobs"))
         .where(other.c.state == JobState.RUNNING)

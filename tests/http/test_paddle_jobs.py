@@ -247,7 +247,11 @@ async def test_addresses_are_signed_and_end(tmp_path: Path, monkeypatch: pytest.
 async def test_addresses_are_those_that_the_client_sees(tmp_path: Path) -> None:
     async with serving(ScriptedEngine(), ocr_output_dir=tmp_path / "1") as client:
         job = await done(client, await submitted(client, small_png(), VL))
-        seen = {"Host": "ocr.example.com:8443", "X-Forwarded-Proto": "https"}
+        seen = {
+            "Host": "ocr.example.com:8443",
+            "X-Forwarded-Proto": "https",
+            "X-Forwarded-Host": "other.example.com",
+        }
         data = (await client.get(f"{JOBS}/{job['jobId']}", headers=seen)).json()["data"]
         assert data["resultUrl"]["jsonUrl"].startswith("https://ocr.example.com:8443/api/v2/ocr/results/")
     public: dict[str, Any] = {"ocr_public_url": "https://example.com/ocr/"}
