@@ -44,7 +44,7 @@ test-ray: ## ocr-bulk on a Ray cluster of three nodes, of which one is killed (9
 	@.cache/ray/bin/python -m tests.bulk.ray_cluster
 
 # 7.6 GB and some minutes, so neither `make test` nor CI has it.
-test-jobs: ## end a process at each boundary of a job, with both databases, and print a table (10 minutes)
+test-jobs: ## end a process at each boundary of a job, with both databases, and print a table (12 minutes)
 	@scripts/setup.sh test
 	@$(PYTHON) -m tests.jobs.matrix
 

@@ -65,7 +65,8 @@ class ResultStoring:
         assert storage is not None
         answer = ResultAnswer.of(result, self._engine, job.request_id, fields.images, fields.words)
         return pack(
-            folder_of(storage.prefix, job.id),
+            # Another attempt, perhaps after midnight, writes the same files again.
+            folder_of(storage.prefix, job.id, job.created),
             answer.model_dump_json(),
             result.pages,
             files,

@@ -64,23 +64,28 @@ class Contents:
         async with self._results:
             with self._memory.share() as memory:
                 document = await self._document(job, memory) if with_document else None
-                pages = []
-                async for page in self.each_page(job):
-                    memory.take(page.size)
+                pages: list[PageResult] = []
+                async for some in self._batches(job):
+                    pages += some
+                    memory.take(_size(some))
                     if memory.held > self._memory.limit:
                         raise RequestError(_TOO_LARGE)
-                    pages.append(page)
                 yield Whole(pages, document)
 
     async def each_page(self, job: Job) -> AsyncGenerator[PageResult]:
         """Yield the pages that are there, in order; of a job that is done, those of its result.
 
-        Few of them are in memory. Raises JobLost.
+        Few of them are in memory. Raises JobLost, or Overloaded instead of the first page.
         """
-        numbers = job.result_pages
-        for start in range(0, len(numbers), _PAGES_AT_ONCE):
-            for page in await self._pages(job, numbers[start : start + _PAGES_AT_ONCE]):
-                yield page
+        with self._memory.share() as memory:
+            count = memory.hold
+            async for pages in self._batches(job):
+                memory.release(memory.held)
+                count(_size(pages))
+                # An answer that has begun cannot be refused.
+                count = memory.take
+                for page in pages:
+                    yield page
 
     async def result_page(self, job: Job, position: int) -> PageResult:
         """Return a page of the result, counted from 1; raises PageNotInJob."""
@@ -111,12 +116,21 @@ class Contents:
             raise JobLost("The document of the job is gone from the storage.")
         return data
 
+    async def _batches(self, job: Job) -> AsyncGenerator[Sequence[PageResult]]:
+        numbers = job.result_pages
+        for start in range(0, len(numbers), _PAGES_AT_ONCE):
+            yield await self._pages(job, numbers[start : start + _PAGES_AT_ONCE])
+
     async def _pages(self, job: Job, numbers: Sequence[int]) -> Sequence[PageResult]:
         """Return pages of `Job.result_pages`."""
         found = await (self._files.final if job.final else self._files.pages)(job.id, numbers)
         if len(found) != len(numbers):
             raise JobLost("Pages of the job are gone from the storage.")
         return found
+
+
+def _size(pages: Sequence[PageResult]) -> int:
+    return sum(page.size for page in pages)
 
 
 def check_page(job: Job, number: int) -> None:

@@ -34,9 +34,13 @@ _RESERVED = set('<>:"|?*')
 _MAX_STEM_BYTES = 180
 
 
-def folder_of(prefix: str, unique_id: str) -> str:
-    """Return the folder of a document: `<prefix><yyyy>/<mm>/<dd>/<id>/`; the date is UTC."""
-    return f"{prefix}{datetime.now(UTC):%Y/%m/%d}/{unique_id}/"
+def folder_of(prefix: str, unique_id: str, sent: float | None = None) -> str:
+    """Return the folder of a document: `<prefix><yyyy>/<mm>/<dd>/<id>/`; the date is UTC.
+
+    sent: time of the document, in seconds since 1970; None for now.
+    """
+    day = datetime.now(UTC) if sent is None else datetime.fromtimestamp(sent, UTC)
+    return f"{prefix}{day:%Y/%m/%d}/{unique_id}/"
 
 
 def pack(

@@ -8,6 +8,8 @@ BOUNDARIES = {
     "after the row": ("pending", "after"),
     "before a page": ("page-2", "before"),
     "after a page": ("page-2", "after"),
+    "before the result": ("result.json", "before"),
+    "after the result": ("result.json", "after"),
     "before the end": ("done", "before"),
     "after the end": ("done", "after"),
 }

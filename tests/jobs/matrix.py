@@ -9,6 +9,8 @@ import signal
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.jobs.boundaries import BOUNDARIES
@@ -26,7 +28,7 @@ def main() -> int:
     with RunningPostgresql() as server:
         good = [restarted(boundary) for boundary in BOUNDARIES]
         good += [taken_over(server, boundary) for boundary in BOUNDARIES]
-        good += [stopped(server), terminated(server), without_database(server)]
+        good += [stopped(server), terminated(server), without_database(server), started_at_once(server)]
     return 0 if all(good) else 1
 
 
@@ -95,6 +97,18 @@ def without_database(server: RunningPostgresql) -> bool:
             began = time.monotonic()
             replica.wait_until_answered(f"/jobs/{job}")
             return row("the database is killed and starts again", "PostgreSQL", replica, job, began)
+
+
+def started_at_once(server: RunningPostgresql) -> bool:
+    """Start two replicas at once on an empty database."""
+    url = server.new_database()
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack, ThreadPoolExecutor() as threads:
+        began = time.monotonic()
+        starting = [threads.submit(Replica(Path(name), url).__enter__) for _ in range(2)]
+        first, other = (replica.result() for replica in starting)
+        for replica in (first, other):
+            stack.push(replica)
+        return row("two replicas start at once", "PostgreSQL", other, first.submit("key"), began)
 
 
 def row(what: str, database: str, replica: Replica, job: str | None, began: float) -> bool:

@@ -1,7 +1,7 @@
 """Documents and pages of jobs in memory: few at a time, and counted."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
 import pytest
 
@@ -69,6 +69,17 @@ async def test_loaded_documents_count_for_uploads() -> None:
         visit = stack.enter_context(admission.visit())
         with pytest.raises(Overloaded):
             visit.memory.hold(11)
+
+
+async def test_answers_page_by_page_hold_the_pages_that_are_loaded() -> None:
+    contents, admission = await kept(document_bytes=3000)
+    async with aclosing(contents.each_page(JOB)) as slow, aclosing(contents.each_page(JOB)) as refused:
+        assert (await anext(slow)).index == 1
+        assert admission.memory.held == 2000
+        with pytest.raises(Overloaded):
+            await anext(refused)
+        assert (await anext(slow)).index == 2
+    assert admission.memory.held == 0
 
 
 async def test_pages_that_are_larger_than_the_memory_are_no_file() -> None:
