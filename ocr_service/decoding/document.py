@@ -15,8 +15,10 @@ from ocr_service.runtime.processes.worker_process import WorkerEnded
 
 # CPU time for opening a file and for measuring a page; both take milliseconds in a good file.
 _OPEN_SECONDS = 10.0
-# A scanned page takes tenths of a second, a dense map seconds.
+# A scanned page takes tenths of a second, a dense map seconds. The slowest format, JPEG 2000, takes 6 s for
+# 100 megapixels, and more on a busy machine; larger pages are a setting.
 _PAGE_SECONDS = 30.0
+_PAGE_SECONDS_A_PIXEL = 0.3e-6
 
 DECODERS = Pool(
     ForkServer("ocr_service.decoding.worker"),
@@ -63,9 +65,10 @@ class Document:
 
         slot: given back while the page takes long to decode. Others may then use it.
         """
-        size = await self.pixels(index) * BYTES_PER_PIXEL[self._kind.mode]
+        pixels = await self.pixels(index)
+        size, seconds = pixels * BYTES_PER_PIXEL[self._kind.mode], pixels * _PAGE_SECONDS_A_PIXEL
         request, name = Draw(self._kind, self._contents, index), self._name(index)
-        outcome = await self._ask(request, _PAGE_SECONDS, name, size, slot)
+        outcome = await self._ask(request, max(_PAGE_SECONDS, seconds), name, size, slot)
         drawn: Drawn = outcome.reply
         assert outcome.memory is not None
         try:

@@ -12,7 +12,7 @@ from PIL.GifImagePlugin import GifImageFile
 
 from ocr_service.core.documents import ImageMode, PageWarning, WarningCode
 from ocr_service.core.errors import BrokenDocument, OcrError, TooManyPages
-from ocr_service.decoding import truncated_webp
+from ocr_service.decoding import webp
 from ocr_service.decoding.av1_sizes import av1_sizes
 from ocr_service.decoding.canvas import put_image
 from ocr_service.decoding.limits import Limits
@@ -40,15 +40,17 @@ _QUARTER_TURNS = range(5, 9)
 
 # Names of Pillow for the variants of a format. A JPEG with several pictures is an MPO, such as a photo with a
 # depth map.
-_VARIANTS = {"JPEG": ["JPEG", "MPO"], "WEBP": [truncated_webp.FORMAT, "WEBP"]}
+_VARIANTS = {"JPEG": ["JPEG", "MPO"], "WEBP": [webp.TRUNCATED, "WEBP"]}
 
 _TRUNCATED = PageWarning(
     WarningCode.TRUNCATED_FILE, "The file is truncated or damaged: a part of the image could not be decoded."
 )
 
 _MIB = 2**20
-# Memory of an image whose pixels are not decoded: metadata take up to 30 times their size in the file.
+# Memory of an image whose pixels are not decoded: metadata take up to 30 times their size in the file. Some
+# decoders copy the file, and one of them copies it twice.
 _TO_OPEN = 512 * _MIB
+_TO_OPEN_A_BYTE = 3
 # In addition, for each pixel of a page: some conversions have several copies at a time.
 _TO_DECODE_A_PIXEL = 32
 
@@ -66,11 +68,14 @@ class ImageFile:
         self._limits = limits
         self._data = data
         self._format = format_name
-        limit_memory(_TO_OPEN)
+        self._to_open = _TO_OPEN + _TO_OPEN_A_BYTE * len(data)
+        limit_memory(self._to_open)
         if not known.page_count:
             check_parts(data, format_name)
         if format_name == "AVIF":
             self._check_av1()
+        if format_name == "WEBP":
+            self._check_webp()
         image = self._opened_in_any_way()
         self.contents = known
         if not known.page_count:
@@ -84,7 +89,7 @@ class ImageFile:
 
     def measure(self, index: int) -> int:
         """Return the number of pixels of page `index`, from 1; raises BrokenDocument or TooManyPixels."""
-        limit_memory(_TO_OPEN)
+        limit_memory(self._to_open)
         with _pillow_errors_translated():
             image = self._frame(index)
             x_dpi, y_dpi = _resolutions(image)
@@ -94,7 +99,7 @@ class ImageFile:
 
     def draw(self, index: int, memory: mmap.mmap) -> Drawn:
         """Decode page `index`, from 1, into the memory; raises BrokenDocument or TooManyPixels."""
-        limit_memory(_TO_OPEN + _TO_DECODE_A_PIXEL * self._limits.max_page_pixels)
+        limit_memory(self._to_open + _TO_DECODE_A_PIXEL * self._limits.max_page_pixels)
         with _pillow_errors_translated():
             image, resolution, is_whole = self._decode(index)
             put_image(memory, image)
@@ -102,7 +107,7 @@ class ImageFile:
 
     def decoded(self, index: int) -> tuple[Image.Image, int | None]:
         """Return page `index`, from 1, and its pixels per inch if known; raises as `draw`."""
-        limit_memory(_TO_OPEN + _TO_DECODE_A_PIXEL * self._limits.max_page_pixels)
+        limit_memory(self._to_open + _TO_DECODE_A_PIXEL * self._limits.max_page_pixels)
         with _pillow_errors_translated():
             image, resolution, _ = self._decode(index)
             return image, resolution
@@ -192,6 +197,13 @@ class ImageFile:
                 self._limits.check_size(*size)
         # For the brand of animations, libavif decodes the track of the animation and not the first picture.
         self._data = self._data[:8] + b"avif" + self._data[12:]
+
+    def _check_webp(self) -> None:
+        """Check the size before Pillow allocates memory for it, and allow that memory."""
+        if size := webp.size_of(self._data):
+            self._limits.check_size(*size)
+            self._to_open += webp.OPENING_BYTES_PER_PIXEL * math.prod(size)
+            limit_memory(self._to_open)
 
     def _check_size(self, image: Image.Image) -> None:
         width, height = image.size

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ocr_service.core.documents import ImageMode, Page
 from ocr_service.core.errors import BrokenDocument, TooManyPixels
-from ocr_service.decoding import Limits, open_document
+from ocr_service.decoding import DECODERS, Limits, open_document
 from tests.samples import bomb_png, encoded, png
 
 pytestmark = pytest.mark.anyio
@@ -301,6 +301,29 @@ async def test_pixel_limit_is_checked_before_decoding() -> None:
         await decoded(data, limits=Limits(3_999_999, max_page_side=32_767))
     with pytest.raises(BrokenDocument):
         await decoded(data, limits=Limits(4_000_000, max_page_side=32_767))
+
+
+def webp_of_a_large_canvas(side: int) -> bytes:
+    """An animation of two small pictures on a canvas of side x side pixels."""
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    data = bytearray(encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True))
+    at = data.index(b"VP8X") + 12
+    data[at : at + 6] = (side - 1).to_bytes(3, "little") * 2
+    return bytes(data)
+
+
+async def test_large_webp_is_opened_in_a_new_process() -> None:
+    """Pillow allocates its pixels when it opens the file; an older process may have free memory for them."""
+    DECODERS.close_idle()
+    limits = Limits(100_000_000, max_page_side=32_767)
+    async with open_document(webp_of_a_large_canvas(10_000), dpi=72, mode="L", limits=limits) as document:
+        assert await document.pixels(1) == 100_000_000
+
+
+async def test_pixel_limit_of_webp_is_checked_before_memory_is_allocated() -> None:
+    limits = Limits(100_000_000, max_page_side=32_767)
+    with pytest.raises(TooManyPixels, match="16000 x 16000 pixels"):
+        await decoded(webp_of_a_large_canvas(16_000), limits=limits)
 
 
 async def test_pixel_limit_applies_to_each_page_of_a_tiff() -> None:

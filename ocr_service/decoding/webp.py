@@ -1,6 +1,6 @@
-"""WebP files that end early, as a format of Pillow, whose own decoder does not open them.
+"""WebP files: their size, and files that end early as a format of Pillow, whose own decoder refuses them.
 
-libwebp decodes them row by row. It is called in the extension of Pillow, which is linked to it.
+libwebp decodes these row by row. It is called in the extension of Pillow, which is linked to it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from PIL import Image, ImageFile, _webp
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess
 
-FORMAT = "TRUNCATED_WEBP"
+TRUNCATED = "TRUNCATED_WEBP"
+"""Name of the format."""
+
+OPENING_BYTES_PER_PIXEL = 8
+"""Memory that Pillow needs to open a file: its decoder has two canvases, even if there is one picture."""
 
 _RIFF_HEADER = 8
 _MODE_RGBA = 1
@@ -28,21 +32,27 @@ _libwebp.WebPIDelete.argtypes = (ctypes.c_void_p,)
 _libwebp.WebPGetInfo.argtypes = (ctypes.c_char_p, ctypes.c_size_t, *[ctypes.POINTER(ctypes.c_int)] * 2)
 
 
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """Return width and height as the header of a file gives them; None if it has no header."""
+    width, height = ctypes.c_int(), ctypes.c_int()
+    has_header = _libwebp.WebPGetInfo(data, len(data), width, height)
+    return (width.value, height.value) if has_header else None
+
+
 class TruncatedWebpFile(ImageFile.ImageFile):
     """An open file; it refuses files that are complete."""
 
-    format = FORMAT
+    format = TRUNCATED
     format_description = "WebP that ends early"
 
     def _open(self) -> None:
         assert self.fp is not None
         self._data = self.fp.read()
-        width, height = ctypes.c_int(), ctypes.c_int()
         if len(self._data) >= int.from_bytes(self._data[4:8], "little") + _RIFF_HEADER:
             raise SyntaxError("the file is complete")
-        if not _libwebp.WebPGetInfo(self._data, len(self._data), width, height):
+        if not (size := size_of(self._data)):
             raise SyntaxError("the file has no header")
-        self._size = (width.value, height.value)
+        self._size = size
         self._mode = "RGBA"
 
     def load(self) -> PixelAccess | None:
@@ -75,4 +85,4 @@ def _is_webp(prefix: bytes) -> bool:
     return prefix[:4] == b"RIFF" and prefix[8:12] == b"WEBP"
 
 
-Image.register_open(FORMAT, TruncatedWebpFile, _is_webp)
+Image.register_open(TRUNCATED, TruncatedWebpFile, _is_webp)
