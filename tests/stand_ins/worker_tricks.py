@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -62,6 +63,10 @@ class Tricks:
     def take_memory(self, _: object) -> bytes:
         limit_memory(50 * 2**20)
         return bytes(500 * 2**20)
+
+    def hold_memory(self, _: object) -> None:
+        self.held = b"x" * (300 * 2**20)
+        signal.pause()
 
     def refuse(self, _: object) -> None:
         raise BrokenDocument("It is damaged.")

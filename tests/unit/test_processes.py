@@ -16,6 +16,7 @@ from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.frames import InvalidReply
 from ocr_service.runtime.processes.jobs import Job, Subject, UnexpectedError
 from ocr_service.runtime.processes.pool import NoSlot, Pool
+from ocr_service.runtime.processes.single_lane import SingleLane
 from ocr_service.runtime.processes.worker_process import NotStarted, WorkerEnded
 from tests.running import ROOT
 
@@ -90,6 +91,17 @@ async def test_end_of_a_process_fails_its_job_alone(pool: Pool, request_: str, s
     with pytest.raises(WorkerEnded):
         await ask(pool, request_, seconds)
     assert await ask(pool, "document_size") == 8
+
+
+async def test_process_with_too_much_memory_is_killed(server: ForkServer) -> None:
+    """Another process, with less memory, does the next job."""
+    lane = SingleLane(server, places=1, classes_from=CORE)
+    async with asyncio.timeout(LONG):
+        with pytest.raises(WorkerEnded):
+            await lane.run(Job(Subject(b""), "hold_memory", LONG), most_memory=200 * 2**20)
+        outcome = await lane.run(Job(Subject(b"12345"), "document_size", LONG), most_memory=200 * 2**20)
+    assert outcome.reply == 5
+    lane.close_idle()
 
 
 async def test_time_limit_applies_in_the_slow_lane(pool: Pool) -> None:

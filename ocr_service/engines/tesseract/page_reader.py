@@ -18,6 +18,11 @@ from ocr_service.runtime.processes.worker_process import NotStarted, WorkerEnded
 
 # CPU time of a new process, which has everything loaded.
 _START_SECONDS = 10.0
+_MIB = 2**20
+# Memory of a process: for the code and the languages, and for each pixel of the page. The pages that were
+# measured needed up to 200 MiB and 16 bytes a pixel, with their straightened pictures.
+_BASE_BYTES = 512 * _MIB
+_BYTES_A_PIXEL = 32
 
 
 class PageReader:
@@ -53,7 +58,8 @@ class PageReader:
             result: PageResult = await self._ask(pixels, request, request.seconds)
         except (WorkerEnded, InvalidReply) as error:
             raise RecognitionFailed(
-                f"Tesseract could not read page {request.index} in time, or it crashed."
+                f"Tesseract could not read page {request.index} within the limits of time and memory, or it "
+                "crashed."
             ) from error
         spent = result.timings.recognize
         return replace(result, timings=Timings(queue=time.perf_counter() - began - spent, recognize=spent))
@@ -66,7 +72,8 @@ class PageReader:
         """Return the reply of a process, which then has no pixels any more."""
         subject = Subject(pixels)
         try:
-            return (await self._processes.run(Job(subject, request, seconds))).reply
+            job = Job(subject, request, seconds)
+            return (await self._processes.run(job, _BASE_BYTES + _BYTES_A_PIXEL * len(pixels))).reply
         except NotStarted as error:
             raise EngineUnavailable(
                 "Tesseract could not be started; the reason is on standard error."

@@ -11,6 +11,8 @@ from ocr_service.runtime.processes.worker_process import WorkerProcess
 
 # A process that computes nothing for so long, in seconds, has a deadlock.
 _LONGEST_WAIT = 20.0
+# Seconds between two looks at the memory of a process, which grows by at most 1 GiB a second.
+_MEMORY_PAUSE = 0.2
 
 
 class Attempt:
@@ -46,6 +48,12 @@ class Attempt:
             if (await asyncio.wait([self._reply], timeout=left + 0.01))[0]:
                 return True
         return self.has_ended
+
+    async def ends_below(self, most_memory: int) -> None:
+        """Wait for the end. Kill the process if it has more than so many bytes of memory."""
+        while not (await asyncio.wait([self._reply], timeout=_MEMORY_PAUSE))[0]:
+            if self.process.resident_bytes > most_memory:
+                self.process.kill()
 
     async def reply(self) -> Any:
         """Return the reply; raises WorkerEnded or InvalidReply."""

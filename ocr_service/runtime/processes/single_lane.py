@@ -16,14 +16,17 @@ class SingleLane(Processes):
         super().__init__(server, places, classes_from, metrics.recognizers_lost)
         self.lane = Lane(places)
 
-    async def run(self, job: Job) -> Outcome:
+    async def run(self, job: Job, most_memory: int) -> Outcome:
         """Return the outcome of a job. If the caller is cancelled, the process is killed, and its place free.
 
+        most_memory: bytes beyond which the process is killed. It cannot limit itself: a library that gets no
+        memory may go on without a part of its result.
         Raises the OcrError that the worker replies, WorkerEnded, InvalidReply, NotStarted or UnexpectedError.
         """
         async with Place(self.lane):
-            return await self._retried(lambda: self._once(job))
+            return await self._retried(lambda: self._once(job, most_memory))
 
-    async def _once(self, job: Job) -> Outcome:
+    async def _once(self, job: Job, most_memory: int) -> Outcome:
         async with self._attempt(job) as attempt:
+            await attempt.ends_below(most_memory)
             return await outcome_of(attempt)

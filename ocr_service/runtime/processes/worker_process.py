@@ -1,10 +1,12 @@
 """One worker process as the service sees it."""
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ocr_service.runtime.processes import frames
@@ -13,6 +15,7 @@ from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.shared_memory import SharedMemories
 
 _PART = 2**18
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 # In the number of a clock, the process number is above these bits; 2 stands for all its CPU time.
 _CLOCK_BITS, _CPU_CLOCK = 3, 2
 
@@ -76,6 +79,13 @@ class WorkerProcess:
         with suppress(OSError):
             return time.clock_gettime(self._clock)
         return 0.0
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that the process uses now, with what it shares with other processes; 0 after its end."""
+        with suppress(OSError):
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+        return 0
 
     def send(self, call: Call, files: Sequence[int] = ()) -> None:
         """Send a call; it is small, so that this does not block."""
