@@ -18,7 +18,8 @@ from ocr_service.decoding.page_objects import pictures
 from ocr_service.decoding.page_scale import POINTS_PER_INCH, PageScale, is_tiny
 from ocr_service.decoding.rendering import render
 from ocr_service.decoding.requests import NO_COMMON_UNIT, Contents, Drawn, Kind
-from ocr_service.decoding.text_layer import TextLayer, read_text_layer
+from ocr_service.decoding.text_layer.reading import read_text_layer
+from ocr_service.decoding.text_layer.values import TextLayer
 from ocr_service.runtime.processes.sandbox import limit_memory
 
 _MIB = 2**20

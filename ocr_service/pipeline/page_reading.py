@@ -11,7 +11,7 @@ from ocr_service.core.documents import Page, PageResult, PageWarning, Timings, W
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import NoTextLayer
 from ocr_service.core.options import Options, TextLayerUse
-from ocr_service.decoding.text_layer import TextLayer
+from ocr_service.decoding.text_layer.values import TextLayer
 from ocr_service.layout.drawings import draw
 from ocr_service.pipeline.picture_texts import with_picture_texts
 from ocr_service.pipeline.text_comparison import compared

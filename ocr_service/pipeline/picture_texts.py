@@ -9,7 +9,7 @@ from ocr_service.core.documents import Block, Box, Page, PageResult, PageWarning
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import PageError
 from ocr_service.core.options import Options
-from ocr_service.decoding.text_layer import TextLayer
+from ocr_service.decoding.text_layer.values import TextLayer
 
 # Pixels around a picture that are read with it.
 _MARGIN = 8

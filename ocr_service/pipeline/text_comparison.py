@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 from ocr_service.core.documents import PageResult, PageWarning, WarningCode
-from ocr_service.decoding.text_layer import TextLayer
+from ocr_service.decoding.text_layer.values import TextLayer
 
 # Shorter texts differ too easily.
 _MIN_LETTERS = 60

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ocr_service.core.documents import Block, PageResult, PageWarning, TextSource, WarningCode
 from ocr_service.core.options import Options
-from ocr_service.decoding.text_layer import TextLayer
+from ocr_service.decoding.text_layer.values import TextLayer
 from ocr_service.layout.markdown import to_markdown
 
 

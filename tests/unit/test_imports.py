@@ -77,6 +77,7 @@ HEAVY = (
     "paddlex",
     "paddle",
     "tesserocr",
+    "pypdfium2",
     "numpy",
     "torch",
     "vllm",

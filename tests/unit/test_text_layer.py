@@ -6,9 +6,10 @@ import pytest
 from PIL import Image, ImageDraw
 from reportlab.pdfgen.canvas import Canvas
 
-from ocr_service.decoding.text_layer import TextLayer, read_text_layer
 from ocr_service.decoding.text_layer.characters import Piece, Style
+from ocr_service.decoding.text_layer.reading import read_text_layer
 from ocr_service.decoding.text_layer.runs import frames_of
+from ocr_service.decoding.text_layer.values import TextLayer
 from tests.pdf_fonts import by_differences, pdf_of_lines
 from tests.samples import ENGLISH, RUSSIAN
 from tests.text_pdfs import HEADING, lines, pdf_of, picture
