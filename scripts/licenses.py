@@ -3,6 +3,7 @@
 Usage: python -m scripts.licenses
 """
 
+import functools
 import re
 import tomllib
 from collections import defaultdict
@@ -44,9 +45,14 @@ def installed(requirements: Iterable[str]) -> set[str]:
 
 
 def _required(name: str, extra: str) -> Iterator[Requirement]:
-    for required in map(Requirement, distribution(name).requires or []):
+    for required in _requirements(name):
         if required.marker is None or required.marker.evaluate({"extra": extra}):
             yield required
+
+
+@functools.cache
+def _requirements(name: str) -> list[Requirement]:
+    return [Requirement(text) for text in distribution(name).requires or []]
 
 
 def license_of(name: str) -> str:

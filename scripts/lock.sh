@@ -45,12 +45,15 @@ lock() {
 }
 
 check_lists() {
-    local file
+    local file exported
     "$uv" lock --check --offline --quiet || fail "uv.lock does not match pyproject.toml; run make lock"
-    export_lists .cache/lock
+    # Its own folder, as several checks may run at the same time.
+    exported=$(mktemp -d .cache/lock.XXXXXX)
+    export_lists "$exported"
     for file in requirements.txt requirements/paddleocr.txt requirements/ray.txt; do
-        cmp -s "$file" ".cache/lock/$file" || fail "$file does not match uv.lock; run make lock"
+        cmp -s "$file" "$exported/$file" || fail "$file does not match uv.lock; run make lock"
     done
+    rm -r "$exported"
     echo "ok    the lists of the image are those of uv.lock"
 }
 

