@@ -77,7 +77,7 @@ class RunningPostgresql:
     def kill(self) -> None:
         """Stop the server at once, as in a crash: SIGQUIT ends all its processes without a checkpoint."""
         self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(timeout=60)
+        self._process.wait(timeout=120)
         self._log.close()
 
     def new_database(self) -> str:
@@ -91,7 +91,7 @@ class RunningPostgresql:
         return f"postgresql://ocr@127.0.0.1:{self.port}/{database}"
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 psycopg.connect(self._url("postgres"), connect_timeout=5).close()

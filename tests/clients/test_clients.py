@@ -24,29 +24,52 @@ def run(environment: str, script: str, *arguments: str, stdin: str = "") -> Any:
     # Haystack reports its use to its makers.
     variables = {**os.environ, "HAYSTACK_TELEMETRY_ENABLED": "False"}
     done = subprocess.run(
-        command, cwd=ROOT, env=variables, input=stdin, capture_output=True, text=True, timeout=100
+        command, cwd=ROOT, env=variables, input=stdin, capture_output=True, text=True, timeout=250
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def ask_mcp(target: Target, model: str, document: Path, kind: str, **options: Any) -> Any:
-    source = ["--ppocr_source", "self_hosted", "--self-hosted-base-url", target.service.url]
-    return call_mcp([*source, "--model", model], document, kind, **options)
+# The options of paddleocr-mcp, and the arguments of its tool.
+Call = tuple[list[str], dict[str, Any]]
 
 
-def call_mcp(server: list[str], document: Path, kind: str, **options: Any) -> Any:
-    """Start paddleocr-mcp with these options, and call its tool."""
-    arguments = {"input_data": str(document), "file_type": kind, "runtime_params": options}
-    return run("paddleocr-clients", "ask_mcp", *server, stdin=json.dumps(arguments) + "\n")
+def self_hosted(target: Target, model: str) -> list[str]:
+    address = ["--ppocr_source", "self_hosted", "--self-hosted-base-url", target.service.url]
+    return [*address, "--model", model]
+
+
+def call(server: list[str], document: Path, kind: str, **options: Any) -> Call:
+    return server, {"input_data": str(document), "file_type": kind, "runtime_params": options}
+
+
+def answers_of_mcp(calls: dict[str, Call]) -> dict[str, Any]:
+    """Call the tool of paddleocr-mcp; calls with equal options of the server must follow each other."""
+    answers = run("paddleocr-clients", "ask_mcp", stdin=json.dumps(list(calls.values())) + "\n")
+    return dict(zip(calls, answers, strict=True))
 
 
 def texts(answer: Any) -> str:
     return "".join(part["text"] for part in answer["content"] if part["type"] == "text")
 
 
-def test_mcp_returns_the_images_of_a_picture(with_paddleocr_vl: Target) -> None:
-    answer = ask_mcp(with_paddleocr_vl, VL, with_paddleocr_vl.picture, "image")
+@pytest.fixture(scope="module")
+def asked(with_paddleocr_vl: Target, with_tesseract: Target) -> dict[str, Any]:
+    """Answers of paddleocr-mcp with each engine."""
+    vl, tesseract = with_paddleocr_vl, with_tesseract
+    return answers_of_mcp(
+        {
+            "picture": call(self_hosted(vl, VL), vl.picture, "image"),
+            "pdf": call(self_hosted(vl, VL), vl.pdf, "pdf"),
+            "other pipeline": call(self_hosted(vl, STRUCTURE), vl.picture, "image"),
+            "picture by tesseract": call(self_hosted(tesseract, VL), tesseract.picture, "image", **OFF),
+            "pdf by tesseract": call(self_hosted(tesseract, VL), tesseract.pdf, "pdf", **OFF),
+        }
+    )
+
+
+def test_mcp_returns_the_images_of_a_picture(with_paddleocr_vl: Target, asked: dict[str, Any]) -> None:
+    answer = asked["picture"]
     assert not answer["isError"], answer
     [text] = with_paddleocr_vl.texts(with_paddleocr_vl.picture)
     title = text.split("\n\n")[0]
@@ -54,22 +77,21 @@ def test_mcp_returns_the_images_of_a_picture(with_paddleocr_vl: Target) -> None:
     assert [part["type"] for part in answer["content"]].count("image") == 1
 
 
-def test_mcp_reads_a_pdf(with_paddleocr_vl: Target) -> None:
-    answer = ask_mcp(with_paddleocr_vl, VL, with_paddleocr_vl.pdf, "pdf")
+def test_mcp_reads_a_pdf(asked: dict[str, Any]) -> None:
+    answer = asked["pdf"]
     assert not answer["isError"], answer
     assert "<table" in texts(answer)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("picture", "image"), ("pdf", "pdf")])
-def test_mcp_reads_with_tesseract(with_tesseract: Target, name: str, kind: str) -> None:
-    document = getattr(with_tesseract, name)
-    answer = ask_mcp(with_tesseract, VL, document, kind, **OFF)
+@pytest.mark.parametrize("name", ["picture", "pdf"])
+def test_mcp_reads_with_tesseract(with_tesseract: Target, asked: dict[str, Any], name: str) -> None:
+    answer = asked[f"{name} by tesseract"]
     assert not answer["isError"], answer
-    assert texts(answer) == "\n".join(with_tesseract.texts(document))
+    assert texts(answer) == "\n".join(with_tesseract.texts(getattr(with_tesseract, name)))
 
 
-def test_mcp_accepts_the_other_pipeline_name(with_paddleocr_vl: Target) -> None:
-    answer = ask_mcp(with_paddleocr_vl, STRUCTURE, with_paddleocr_vl.picture, "image")
+def test_mcp_accepts_the_other_pipeline_name(asked: dict[str, Any]) -> None:
+    answer = asked["other pipeline"]
     assert not answer["isError"], answer
 
 

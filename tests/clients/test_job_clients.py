@@ -2,13 +2,12 @@
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.clients.conftest import Target
-from tests.clients.test_clients import OFF, VL, call_mcp, run, texts
+from tests.clients.test_clients import OFF, VL, answers_of_mcp, call, run, texts
 
 OCR = "PP-OCRv6"
 PATH = "/api/v2/ocr/jobs"
@@ -25,11 +24,23 @@ def answers(with_tesseract: Target, tmp_path_factory: pytest.TempPathFactory) ->
     return found
 
 
-def ask_mcp(target: Target, model: str, document: Path, **options: Any) -> Any:
+def aistudio(target: Target, model: str) -> list[str]:
+    """Return the options of paddleocr-mcp for the jobs API."""
     target.service.wait_for("jobs are available")
     source = ["--ppocr_source", "aistudio", "--aistudio-base-url", target.service.url]
-    token = ["--aistudio_access_token", "any"]
-    return call_mcp([*source, *token, "--model", model], document, "image", **options)
+    return [*source, "--aistudio_access_token", "any", "--model", model]
+
+
+@pytest.fixture(scope="module")
+def asked(with_paddleocr_vl: Target, with_tesseract: Target) -> dict[str, Any]:
+    """Answers of paddleocr-mcp with each engine."""
+    vl, tesseract = with_paddleocr_vl, with_tesseract
+    return answers_of_mcp(
+        {
+            "lines": call(aistudio(tesseract, OCR), tesseract.picture, "image"),
+            "pictures": call(aistudio(vl, VL), vl.picture, "image", **OFF),
+        }
+    )
 
 
 def test_sdk_follows_a_job_and_its_batch(with_tesseract: Target, answers: dict[str, Any]) -> None:
@@ -63,15 +74,15 @@ def test_langchain_and_haystack_load_all_pages(with_tesseract: Target, answers: 
     assert answers["haystack"] == ["\f".join(pages)]
 
 
-def test_mcp_reads_the_lines_of_a_picture(with_tesseract: Target, answers: dict[str, Any]) -> None:
-    answer = ask_mcp(with_tesseract, OCR, with_tesseract.picture)
+def test_mcp_reads_the_lines_of_a_picture(asked: dict[str, Any], answers: dict[str, Any]) -> None:
+    answer = asked["lines"]
     assert not answer["isError"], answer
     for line in answers["async_sdk"]["lines"]:
         assert line in texts(answer)
 
 
-def test_mcp_fetches_the_pictures_of_a_page(with_paddleocr_vl: Target) -> None:
-    answer = ask_mcp(with_paddleocr_vl, VL, with_paddleocr_vl.picture, **OFF)
+def test_mcp_fetches_the_pictures_of_a_page(asked: dict[str, Any]) -> None:
+    answer = asked["pictures"]
     assert not answer["isError"], answer
     assert [part["type"] for part in answer["content"]].count("image") == 1
 

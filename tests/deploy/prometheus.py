@@ -81,7 +81,7 @@ class RunningPrometheus(RunningProgram):
         found: list[dict[str, Any]] = self.ask("query", query=expression)["result"]
         return found
 
-    def until(self, ask: Callable[[], T], holds: Callable[[T], object], seconds: float = 60) -> T:
+    def until(self, ask: Callable[[], T], holds: Callable[[T], object], seconds: float = 120) -> T:
         """Poll until the condition holds; return the response."""
         deadline = time.monotonic() + seconds
         while not holds(answer := ask()):

@@ -44,7 +44,7 @@ class Collector:
         self._serving.join()
         self._server.server_close()
 
-    def wait_for(self, names: list[str], timeout: float = 30) -> list[Span]:
+    def wait_for(self, names: list[str], timeout: float = 120) -> list[Span]:
         """Wait for spans with exactly these names, and return them."""
         with self._one_more:
             self._one_more.wait_for(lambda: len(self.spans) >= len(names), timeout)

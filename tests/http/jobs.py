@@ -8,7 +8,7 @@ import httpx
 
 async def is_available(client: httpx.AsyncClient) -> None:
     """Return when the database of the jobs is open; fail if it does not open."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while (await client.get("/jobs")).status_code == 503:
             await asyncio.sleep(0.05)
 

@@ -41,7 +41,7 @@ async def until_grown(
     client: httpx.AsyncClient, before: Scrape, name: str, expected: Mapping[Any, float]
 ) -> Scrape:
     """Scrape until the increase matches, as a request is counted after its response; return the scrape."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while (seen := await scrape(client)).since(before, name) != expected:
             await asyncio.sleep(0.02)
     return seen

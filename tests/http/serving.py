@@ -35,7 +35,7 @@ async def serving(
     try:
         # The socket already listens, so the first request waits for the app without polling.
         url = f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=url, timeout=30, verify=NO_CERTIFICATES) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=120, verify=NO_CERTIFICATES) as client:
             yield client
     finally:
         server.should_exit = True

@@ -14,6 +14,7 @@ from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
+from tests.http.test_admission import LONG_ENOUGH
 from tests.samples import pdf_of_text, small_png
 
 pytestmark = pytest.mark.anyio
@@ -92,7 +93,7 @@ async def test_retry_after_a_timeout_reads_the_missing_pages(headers: dict[str, 
     for index in (1, 3):
         engine.open(index)
     async with serving(engine, storage, **CACHE) as client:
-        late = await client.post("/ocr", files=document, data={"timeout": "1"}, headers=headers)
+        late = await client.post("/ocr", files=document, data={"timeout": LONG_ENOUGH}, headers=headers)
         assert "2 of 3 pages were done" in late.text
         assert sorted([await engine.entered.get() for _ in range(3)]) == [1, 2, 3]
         if replica == "same":

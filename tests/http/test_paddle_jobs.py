@@ -378,7 +378,7 @@ async def test_status_and_result_are_answered_while_the_service_stops(tmp_path: 
             engine.open(1)
             job = await done(client, await submitted(client, small_png(), VL))
             reading = asyncio.create_task(client.post("/ocr", files={"file": THREE_PAGES}))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while await engine.entered.get() != 3:
                     pass
             os.kill(os.getpid(), signal.SIGTERM)

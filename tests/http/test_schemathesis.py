@@ -61,7 +61,7 @@ def service(folder: Path, **settings: str) -> Iterator[tuple[RunningProgram, str
         fetching = {"OCR_URL_ALLOWLIST": "127.0.0.1", "OCR_URL_PORTS": str(port)}
         settings["OCR_JOBS_CALLBACK_SECRET"] = "a-secret-for-the-tests"
         with RunningProgram(SERVICE, **usual, **fetching, **settings) as running:
-            running.wait_for("jobs are available", timeout=60)
+            running.wait_for("jobs are available", timeout=120)
             yield running, scan
 
 

@@ -15,7 +15,7 @@ from tests.samples import pdf_of_text
 PAGES = 6
 DOCUMENT = pdf_of_text([f"page {number}" for number in range(1, PAGES + 1)], size=(100, 100))
 # Seconds for anything that has no set time; machines can be slow.
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Replica(RunningProgram):

@@ -25,7 +25,7 @@ def check_done(replica: Replica, job: str, most_reads: int) -> None:
 def test_only_process_is_killed_and_starts_again(tmp_path: Path, boundary: str) -> None:
     with Replica(tmp_path, kill_at=boundary) as killed:
         job = killed.submit("key")
-        killed.process.wait(timeout=60)
+        killed.process.wait(timeout=120)
     assert killed.process.returncode == -signal.SIGKILL
     with Replica(tmp_path) as restarted:
         again = restarted.submit("key")
@@ -37,7 +37,7 @@ def test_other_replica_takes_a_job_over(tmp_path: Path, postgresql: RunningPostg
     url = postgresql.new_database()
     with Replica(tmp_path, url, kill_at="after a page") as killed:
         job = killed.submit("key")
-        killed.process.wait(timeout=60)
+        killed.process.wait(timeout=120)
     assert job
     with Replica(tmp_path, url) as other:
         assert other.client.get(f"/jobs/{job}").json()["state"] == "running"
@@ -51,7 +51,7 @@ def test_stopped_replica_that_wakes_up_writes_nothing(tmp_path: Path, postgresql
     with Replica(tmp_path, url, kill_at="stop") as stopped, Replica(tmp_path, url) as other:
         job = stopped.submit("key")
         assert job
-        stopped.wait_for("stops itself", timeout=60)
+        stopped.wait_for("stops itself", timeout=120)
         expire_leases(url)
         check_done(other, job, most_reads=2 * PAGES)
         ended = other.client.get(f"/jobs/{job}").json()
@@ -66,9 +66,9 @@ def test_stopping_replica_gives_its_jobs_back_and_answers_about_them(
     with Replica(tmp_path, url, kill_at="hang") as stopping:
         job = stopping.submit("key")
         assert job
-        stopping.wait_for("the page hangs", timeout=60)
+        stopping.wait_for("the page hangs", timeout=120)
         stopping.process.terminate()
-        stopping.process.wait(timeout=60)
+        stopping.process.wait(timeout=120)
     with Replica(tmp_path, url) as other:
         status = other.ended(job)
     assert (status["state"], status["attempts"]) == ("done", 1)

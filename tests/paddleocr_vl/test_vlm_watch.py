@@ -17,7 +17,7 @@ from ocr_service.engines.paddleocr_vl.vlm_progress import VlmProgress
 from ocr_service.engines.paddleocr_vl.vlm_watch import STARTUP_SECONDS, VlmWatch
 from tests.paddleocr_vl.test_vlm_client import http, never, talking
 from tests.paddleocr_vl.test_vlm_metrics import metric
-from tests.running import FAST, RunningVllm, Vllm, free_port
+from tests.running import FAST, NO_CERTIFICATES, RunningVllm, Vllm, free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -278,7 +278,7 @@ async def test_callers_that_leave_do_not_hide_a_hang(vllm: RunningVllm) -> None:
 @pytest.mark.stand_in("it needs a slow vLLM")
 async def test_one_long_answer_is_not_a_hang() -> None:
     clock = Clock()
-    with RunningVllm("--step-ms", "20") as vllm:
+    with RunningVllm("--step-ms", "200") as vllm:
         async with watching(vllm.api, clock) as watch, calling(watch, vllm) as call:
             for _ in range(4):
                 seen = generated(vllm)
@@ -289,7 +289,8 @@ async def test_one_long_answer_is_not_a_hang() -> None:
 
 
 def generated(vllm: RunningVllm) -> str:
-    found = re.search("generation_tokens_total.*", httpx.get(f"{vllm.url}/metrics").text)
+    metrics = httpx.get(f"{vllm.url}/metrics", verify=NO_CERTIFICATES).text
+    found = re.search("generation_tokens_total.*", metrics)
     assert found
     return found[0]
 

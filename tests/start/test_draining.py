@@ -40,7 +40,7 @@ def test_draining_under_load_finishes_every_accepted_request() -> None:
         assert httpx.get(f"{start.url}/health/ready").status_code == 503
         refused = httpx.post(f"{start.url}/ocr", files={"file": b"x"})
         answers = [client.makefile("rb").readline() for client in clients]
-        code = start.process.wait(timeout=60)
+        code = start.process.wait(timeout=120)
     assert (refused.status_code, refused.headers["connection"]) == (503, "close")
     assert answers == [b"HTTP/1.1 200 OK\r\n"] * CLIENTS
     assert code == 0

@@ -31,7 +31,7 @@ def stand_in(behaviour: str, **settings: str) -> dict[str, str]:
 
 def wait_until(holds: Callable[[], bool]) -> None:
     """Poll until the condition holds, as there is no event for the state of other processes."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)

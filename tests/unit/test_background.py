@@ -79,6 +79,6 @@ class LogWatcher(logging.Filter):
 
 
 def block_until_logged(watcher: LogWatcher) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not watcher.has_logged:
         assert time.monotonic() < deadline

@@ -76,7 +76,7 @@ def must_not_read() -> Callable[[], Awaitable[DocumentResult]]:
 
 async def wait_until(holds: Callable[[], bool]) -> None:
     """Let the other tasks run until the condition holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while not holds():
             await asyncio.sleep(0)
 
@@ -244,7 +244,7 @@ async def test_hanging_store_blocks_neither_results_nor_close(monkeypatch: pytes
     store = MemoryStorage()
     store.gate.clear()
     cache = ResultCache(10_000, store, HOUR)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         assert await cache.read_once("key", read_at_once()) == (RESULT, False)
         assert await cache.read_once("key", must_not_read()) == (RESULT, True)
         await cache.close()

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -13,6 +13,8 @@ from ocr_service.layout.markdown import to_markdown
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 # Characters of markup, and what makes them so.
 MARKUP = st.text("ab1 .)*_~`[](){}<>&;#!:=+-|\\\"'/", min_size=1, max_size=12)
+# The same texts in every run, and no limit of time.
+DETERMINISTIC = settings.get_profile("ci")
 
 
 def block(label: str, content: str) -> Block:
@@ -71,6 +73,7 @@ def test_text_without_markup_stays_readable(text: str) -> None:
     assert to_markdown([block("text", text)]) == text
 
 
+@DETERMINISTIC
 @given(MARKUP)
 def test_no_text_of_a_paragraph_becomes_markup(text: str) -> None:
     plain = " ".join(text.split())
@@ -78,6 +81,7 @@ def test_no_text_of_a_paragraph_becomes_markup(text: str) -> None:
         assert shown(to_markdown([block("text", plain)]), "paragraph") == [plain]
 
 
+@DETERMINISTIC
 @given(MARKUP)
 def test_no_text_of_a_cell_becomes_markup(text: str) -> None:
     plain = " ".join(text.split())

@@ -43,7 +43,7 @@ async def test_size_error_fails_only_its_page(error: Exception, code: str) -> No
     recent = RecentPages()
     queue = admission.page_queue(3)
     tasks = PageTasks(SizelessDocument(error), [1, 2, 3], Options(), ScriptedEngine(), queue, recent)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         pages: list[PageResult] = [page async for page in tasks.results()]
     failures = {page.index: page.failure and page.failure.code for page in pages}
     assert failures == {1: None, 2: code, 3: None}

@@ -226,7 +226,7 @@ async def test_damaged_structure_is_a_broken_document(data: bytes) -> None:
 async def test_rendering_stops_when_nobody_waits_for_the_page() -> None:
     async with open_document(slow_pdf(), dpi=300, mode="L", limits=ROOMY) as document:
         rendering = asyncio.create_task(document.page(1))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not DECODERS.slow.taken:
                 await asyncio.sleep(0.01)
         rendering.cancel()

@@ -24,7 +24,7 @@ class BlockingWork:
 
     def __call__(self) -> None:
         self._loop.call_soon_threadsafe(self.begun.set)
-        self.go_on.wait(timeout=30)
+        self.go_on.wait(timeout=120)
 
 
 async def test_queued_work_is_dropped_when_its_caller_is_cancelled() -> None:
@@ -125,7 +125,7 @@ async def test_work_after_the_end_of_its_task_does_not_end_the_tracker_again() -
 async def test_closed_pool_refuses_every_caller() -> None:
     workers = Workers(1, "test")
     workers.close()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         for _ in range(3):
             with pytest.raises(RuntimeError):
                 await workers.run(int)
@@ -141,5 +141,5 @@ async def test_calls_that_outlive_their_callers_are_waited_for() -> None:
     done, _ = await asyncio.wait({waiting}, timeout=0.05)
     assert not done
     blocking.go_on.set()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await waiting
