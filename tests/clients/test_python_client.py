@@ -171,15 +171,20 @@ async def run_ocr(
 
 async def test_command_writes_a_file_for_each_document_and_format(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(pdf_of_text(["a"] * 2))
-    (tmp_path / "b.png").write_bytes(small_png())
+    for name in ("b.png", "a.png"):
+        (tmp_path / name).write_bytes(small_png())
     out = tmp_path / "results"
     async with service(ScriptedEngine(), tmp_path / "data") as served:
         sources = [str(tmp_path / name) for name in ("a.pdf", "b.png")]
+        twins = [str(tmp_path / name) for name in ("a.pdf", "a.png")]
+        same = await run_ocr(installed, str(served.base_url), *twins, "-o", str(tmp_path / "twins"))
         done = await run_ocr(installed, str(served.base_url), *sources, "-o", str(out), "-f", "md,json,html")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     names = sorted(path.name for path in out.iterdir())
     assert names == ["a.html", "a.json", "a.md", "b.html", "b.json", "b.md"]
     assert (out / "a.md").read_text() == "**page 1**\n\n**page 2**\n"
+    twins = sorted(path.name for path in (tmp_path / "twins").iterdir())
+    assert (same.returncode, twins) == (0, ["a.pdf.md", "a.png.md"])
 
 
 async def test_command_reads_a_document_once_for_a_pdf_and_its_text(installed: Path, tmp_path: Path) -> None:
@@ -206,8 +211,19 @@ async def test_exit_codes_of_the_command(installed: Path, tmp_path: Path) -> Non
         partly = await run_ocr(installed, url, str(tmp_path / "a.pdf"))
         missing = await run_ocr(installed, url, str(tmp_path / "none.pdf"))
         wrong = await run_ocr(installed, url, str(tmp_path / "a.pdf"), "-f", "odt")
-    away = await run_ocr(installed, "http://127.0.0.1:9", str(tmp_path / "a.pdf"), "--patience", "0")
+    pdf = str(tmp_path / "a.pdf")
+    away = await run_ocr(installed, "http://127.0.0.1:9", pdf, "--patience", "0")
+    patient = await run_ocr(installed, "http://127.0.0.1:9", pdf, "--patience", "0.3")
+    refused = [
+        await run_ocr(installed, "localhost:8081", pdf),
+        await run_ocr(installed, "http://127.0.0.1:9", pdf, "--key", "ключ"),
+        await run_ocr(installed, "http://127.0.0.1:9", pdf, pdf, "-o", str(tmp_path)),
+    ]
     assert (partly.returncode, partly.stdout) == (1, b"**page 1**\n")
     assert b"page 2: Page 2 failed." in partly.stderr
     assert [done.returncode for done in (missing, wrong, away)] == [1, 2, 2]
     assert io.BytesIO(missing.stderr).readline().startswith(b"ocr: ")
+    assert patient.returncode == 2 and patient.stderr.count(b"ocr: waiting: ") == 1
+    reasons = (b"http://", b"ASCII", b"same name")
+    for done, reason in zip(refused, reasons, strict=True):
+        assert done.returncode == 2 and reason in done.stderr and b"Traceback" not in done.stderr

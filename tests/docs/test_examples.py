@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.docs.pages import ENGLISH, README, RUSSIAN, Page
+from tests.docs.pages import DOCS, ENGLISH, README, RUSSIAN, Page
 from tests.running import ROOT, RunningService
 
 # Fields that differ between runs.
@@ -70,32 +70,40 @@ def test_commands_give_the_answers_that_are_shown(running: RunningService, examp
 
 
 PROGRAMS = {"python": [sys.executable, "-"], "javascript": ["node", "--input-type=module", "-"]}
+COMPILED = ["go", "java", "csharp"]
+SHORT_LINES = 6
 
 
-def programs(page: Page) -> list[Example]:
-    """Return the programs of a page; if several are in a row, they share the answer that follows."""
-    found, waiting = [], []
-    for block in page.blocks:
-        if block.language in PROGRAMS:
-            waiting.append(block)
-            continue
-        found += [Example(program.text, program.language, block.text) for program in waiting]
-        waiting = []
-    return found
+def first(page: Page, language: str) -> str:
+    """Return the first block of a page in a language."""
+    return next(block.text for block in page.blocks if block.language == language)
 
 
-@pytest.mark.parametrize("program", programs(README), ids=lambda program: str(program.kind))
-def test_programs_print_the_answer_that_is_shown(running: RunningService, program: Example) -> None:
-    command = PROGRAMS[program.kind]
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_programs_print_the_markdown_that_is_shown(running: RunningService, language: str) -> None:
+    command = PROGRAMS[language]
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
-    source = program.command.replace("http://localhost:8081", running.url)
+    source = first(README, language).replace("http://localhost:8081", running.url)
     done = subprocess.run(command, cwd=ROOT, input=source, capture_output=True, text=True, timeout=60)
-    assert (done.stdout.strip(), done.returncode) == (program.answer, 0), done.stderr
+    assert (done.stdout.strip(), done.returncode) == (first(README, "markdown"), 0), done.stderr
 
 
-def test_readme_has_a_program_in_each_language() -> None:
-    assert [program.kind for program in programs(README)] == list(PROGRAMS)
+@pytest.mark.parametrize("language", COMPILED)
+def test_compiled_programs_are_parts_of_those_that_are_run(language: str) -> None:
+    """`make test-clients` runs the whole programs."""
+    whole = first(Page(DOCS / "clients.md"), language)
+    assert unindented(first(README, language)) in unindented(whole)
+
+
+def unindented(program: str) -> str:
+    return "\n".join(line.strip() for line in program.splitlines())
+
+
+def test_readme_has_a_short_program_in_each_language() -> None:
+    shown = [block for block in README.blocks if block.language in (*PROGRAMS, *COMPILED)]
+    assert [block.language for block in shown] == [*PROGRAMS, *COMPILED]
+    assert max(len(block.text.splitlines()) for block in shown) <= SHORT_LINES
 
 
 def test_every_example_has_its_answer() -> None:

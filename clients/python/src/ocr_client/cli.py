@@ -14,9 +14,11 @@ from ocr_client.client import Client
 from ocr_client.errors import OcrError, ServiceUnreachable
 from ocr_client.results import Document, Job
 
-ALL_READ, NOT_ALL_READ, NO_SERVICE = 0, 1, 2
+ALL_READ, NOT_ALL_READ, INTERRUPTED = 0, 1, 130
+NO_SERVICE = WRONG_USAGE = 2
 # Suffix of a file → format of the service.
 FORMATS = {"md": "markdown", "txt": "text", "json": "json", "html": "html", "docx": "docx", "pdf": "pdf"}
+_BINARY = frozenset(("docx", "pdf"))
 # They are made of the JSON answer.
 _OF_DOCUMENT = frozenset(("md", "txt", "json"))
 _BAR_WIDTH = 30
@@ -25,18 +27,32 @@ _BAR_WIDTH = 30
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the documents; return the exit code."""
     options = _options(arguments)
+    try:
+        client = Client(options.url, options.key, options.patience, _waiting())
+    except ValueError as error:
+        print(f"ocr: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    try:
+        with client:
+            return _read_all(client, options)
+    except ServiceUnreachable as error:
+        print(f"ocr: {error}", file=sys.stderr)
+        return NO_SERVICE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _read_all(client: Client, options: argparse.Namespace) -> int:
     outcome = ALL_READ
-    with Client(options.url, options.key, options.patience) as client:
-        for source in options.sources:
-            try:
-                is_complete = _read(client, source, options)
-            except ServiceUnreachable as error:
-                print(f"ocr: {error}", file=sys.stderr)
-                return NO_SERVICE
-            except (OcrError, OSError) as error:
-                print(f"ocr: {source}: {error}", file=sys.stderr)
-                is_complete = False
-            outcome = outcome if is_complete else NOT_ALL_READ
+    for source, name in zip(options.sources, options.names, strict=True):
+        try:
+            is_complete = _read(client, source, name, options)
+        except ServiceUnreachable:
+            raise
+        except (OcrError, OSError) as error:
+            print(f"ocr: {source}: {error}", file=sys.stderr)
+            is_complete = False
+        outcome = outcome if is_complete else NOT_ALL_READ
     return outcome
 
 
@@ -62,11 +78,16 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"unknown format: {', '.join(unknown)}")
     if options.output is None and (len(options.sources) > 1 or len(options.formats) > 1):
         parser.error("several files or formats need -o DIR")
+    if options.output is None and _BINARY.intersection(options.formats) and sys.stdout.isatty():
+        parser.error("this format is not for a terminal; use -o DIR")
+    options.names = _names(options.sources)
+    if len(set(options.names)) < len(options.names):
+        parser.error("two of the files have the same name, so their results would too; read them apart")
     return options
 
 
-def _read(client: Client, source: str, options: argparse.Namespace) -> bool:
-    """Read one document and write its results; return whether no text is missing."""
+def _read(client: Client, source: str, name: str, options: argparse.Namespace) -> bool:
+    """Read one document and write its results; return whether no text is missing. name: of the results."""
     fields = {name: value for name in ("pages", "lang") if (value := getattr(options, name))}
     forms = ["json", *(FORMATS[suffix] for suffix in options.formats if suffix not in _OF_DOCUMENT)]
     files = client.exports(_source(source), forms, _progress(source), **fields)
@@ -77,7 +98,7 @@ def _read(client: Client, source: str, options: argparse.Namespace) -> bool:
             sys.stdout.buffer.write(content)
         else:
             options.output.mkdir(parents=True, exist_ok=True)
-            (options.output / f"{_stem(source)}.{suffix}").write_bytes(content)
+            (options.output / f"{name}.{suffix}").write_bytes(content)
     for page in document.pages:
         problems = [page.error, *(block.error for block in page.blocks)]
         details = [*(each.detail for each in problems if each), *(each.detail for each in page.warnings)]
@@ -106,9 +127,29 @@ def _content(document: Document, suffix: str) -> bytes:
     return (text + "\n").encode()
 
 
-def _stem(source: str) -> str:
-    name = source.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
-    return Path(name).stem if name not in ("", "-") else "stdin"
+def _names(sources: Sequence[str]) -> list[str]:
+    """Return the names of the results: without suffix, unless two would be the same."""
+    files = [_file_name(source) for source in sources]
+    stems = [Path(name).stem for name in files]
+    return stems if len(set(stems)) == len(stems) else files
+
+
+def _file_name(source: str) -> str:
+    is_address = "://" in source
+    name = (source.split("?")[0] if is_address else source).rstrip("/").rsplit("/", 1)[-1]
+    return name if name not in ("", "-") else "stdin"
+
+
+def _waiting() -> Callable[[OcrError], None]:
+    """Return a function that prints why the command waits, once for each reason."""
+    told: set[str] = set()
+
+    def tell(reason: OcrError) -> None:
+        if str(reason) not in told:
+            print(f"ocr: waiting: {reason}", file=sys.stderr)
+        told.add(str(reason))
+
+    return tell
 
 
 def _progress(source: str) -> Callable[[Job], None] | None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from ocr_client.errors import OcrError
 from ocr_client.results import Document, Job, Page
 from ocr_client.sources import Source, upload_of
 from ocr_client.steps import Answer, Call, Pause, Protocol, Step, Steps
@@ -16,14 +17,20 @@ from ocr_client.steps import Answer, Call, Pause, Protocol, Step, Steps
 T = TypeVar("T")
 Field = str | int | float | bool
 OnProgress = Callable[[Job], None]
+OnWait = Callable[[OcrError], None]
 
 # Sending a document and reading a page can take minutes.
 _TIMEOUT = httpx.Timeout(600, connect=10)
 _PATIENCE = 120.0
 
 
-def _headers(key: str | None) -> dict[str, str]:
-    return {"X-API-Key": key} if key else {}
+def _connection(url: str, key: str | None) -> dict[str, Any]:
+    """Return the arguments of httpx; raises ValueError."""
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("The address of the service begins with http:// or https://.")
+    if key and not (key.isascii() and key.isprintable()):
+        raise ValueError("An API key has ASCII characters only.")
+    return {"base_url": url, "headers": {"X-API-Key": key} if key else {}, "timeout": _TIMEOUT}
 
 
 def _texts(fields: Mapping[str, Field]) -> dict[str, str]:
@@ -41,13 +48,17 @@ class Client:
     """A synchronous client.
 
     url: of the service. key: an API key, if the service asks for one. patience: seconds for which a
-    service that is away, starts or is full is asked again. The fields of the methods are those of `POST
-    /ocr`, such as `pages` and `lang`.
+    service that is away, starts or is full is asked again. on_wait: called with the reason before each of
+    these waits. The fields of the methods are those of `POST /ocr`, such as `pages` and `lang`.
+    Raises ValueError if the URL or the key cannot be right.
     """
 
-    def __init__(self, url: str, key: str | None = None, patience: float = _PATIENCE) -> None:
-        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=_TIMEOUT)
+    def __init__(
+        self, url: str, key: str | None = None, patience: float = _PATIENCE, on_wait: OnWait | None = None
+    ) -> None:
+        self._http = httpx.Client(**_connection(url, key))
         self._protocol = Protocol(patience)
+        self._on_wait = on_wait
 
     def __enter__(self) -> Client:
         return self
@@ -130,6 +141,8 @@ class Client:
             except httpx.TransportError as error:
                 return error
         if isinstance(step, Pause):
+            if step.reason and self._on_wait:
+                self._on_wait(step.reason)
             time.sleep(step.seconds)
         elif isinstance(step, Job) and on_progress:
             on_progress(step)
@@ -139,9 +152,12 @@ class Client:
 class AsyncClient:
     """An asynchronous client; see `Client`."""
 
-    def __init__(self, url: str, key: str | None = None, patience: float = _PATIENCE) -> None:
-        self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=_TIMEOUT)
+    def __init__(
+        self, url: str, key: str | None = None, patience: float = _PATIENCE, on_wait: OnWait | None = None
+    ) -> None:
+        self._http = httpx.AsyncClient(**_connection(url, key))
         self._protocol = Protocol(patience)
+        self._on_wait = on_wait
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -228,6 +244,8 @@ class AsyncClient:
             except httpx.TransportError as error:
                 return error
         if isinstance(step, Pause):
+            if step.reason and self._on_wait:
+                self._on_wait(step.reason)
             await asyncio.sleep(step.seconds)
         elif isinstance(step, Job) and on_progress:
             on_progress(step)

@@ -40,9 +40,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Pause:
-    """Wait for so many seconds."""
+    """Wait for so many seconds. reason: the error after which the same is asked again."""
 
     seconds: float
+    reason: OcrError | None = None
 
 
 Step = Call | Pause | Job | Page
@@ -158,9 +159,10 @@ class Protocol:
             if isinstance(answer, httpx.Response) and answer.is_success:
                 return answer
             wait = max(pause, _retry_after(answer))
+            error = _error(answer)
             if wait > left or not _is_temporary(answer):
-                raise _error(answer)
-            yield Pause(wait)
+                raise error
+            yield Pause(wait, error)
             left -= wait
             pause = min(pause * 2, _LONGEST_PAUSE)
 
