@@ -100,16 +100,20 @@ class S3Settings(SettingsGroup):
 
 
 class S3Storage:
-    """A bucket. boto3 blocks, so calls run in a thread pool, with one connection per thread."""
+    """A bucket. boto3 blocks, so calls run in a thread pool, with one connection per thread.
+
+    readers: number of reads at a time.
+    """
 
     kind: StorageKind = "s3"
 
-    def __init__(self, settings: S3Settings) -> None:
+    def __init__(self, settings: S3Settings, readers: int = _READ_THREADS) -> None:
         self._settings = settings
+        self._connections = _WRITE_THREADS + readers
         self.bucket = _set(settings.bucket)
         self._workers = Workers(_WRITE_THREADS, "s3")
         # Separate threads, so that slow reads never delay the storing of results.
-        self._readers = Workers(_READ_THREADS, "s3-read")
+        self._readers = Workers(readers, "s3-read")
         self._client_lock = Lock()
 
     @property
@@ -217,7 +221,7 @@ class S3Storage:
                 response_checksum_validation="when_required",
                 # The caller retries, within its own timeout.
                 retries={"total_max_attempts": 1, "mode": "standard"},
-                max_pool_connections=_WRITE_THREADS + _READ_THREADS,
+                max_pool_connections=self._connections,
                 connect_timeout=_CONNECT_TIMEOUT,
                 read_timeout=_READ_TIMEOUT,
                 tcp_keepalive=True,

@@ -35,7 +35,8 @@ def main() -> None:
     """Print two tables: objects a second that are skipped, with the peak memory, and pages a second."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--objects", type=int, default=100_000)
-    parser.add_argument("--pages", type=int, default=120, help="documents of one page that are read")
+    parser.add_argument("--pages", type=int, default=96, help="pages that are read for each row")
+    parser.add_argument("--pages-each", type=int, default=12, help="pages of a document: 1 to 12")
     options = parser.parse_args()
     count = options.objects
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +52,7 @@ def main() -> None:
             seconds, peak = skip(service.url, count, place / "report.ndjson")
     print("| objects | seconds | objects a second | peak memory (MiB) |\n|---|---|---|---|")
     print(f"| {count} | {seconds:.1f} | {count / seconds:.0f} | {peak:.0f} |")
-    bulk_workers.print_table(options.pages)
+    bulk_workers.print_table(options.pages, options.pages_each)
 
 
 def write_documents(folder: Path, count: int) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 import pypdfium2 as pdfium
 import tesserocr
+from PIL import Image
 
 from benchmarks import say, seconds
 from ocr_service.runtime.cores import usable_cores
@@ -33,15 +34,15 @@ TESSDATA = "/usr/share/tesseract-ocr/5/tessdata/"
 WORKERS = usable_cores()
 
 
-def scanned_pdf() -> bytes:
-    """Make a PDF of 12 full pages, alternately Russian and English, with one and two columns."""
+def scanned_pages() -> list[Image.Image]:
+    """Draw 12 full pages, alternately Russian and English, with one and two columns."""
     pages = []
     for number in range(PAGES):
         texts = RUSSIAN if number % 2 else ENGLISH
         columns = 1 + number // 2 % 2
         paragraphs = [texts[(number + n) % len(texts)] for n in range(8 // columns)]
         pages.append(printed_page(paragraphs, columns, f"{number + 1}. Title").image)
-    return pdf_of_images(pages, DPI)
+    return pages
 
 
 class BareTesserocr:
@@ -53,10 +54,13 @@ class BareTesserocr:
         self._local = threading.local()
 
     def read(self, data: bytes) -> None:
-        """Read all pages."""
-        document = pdfium.PdfDocument(data)
-        assert all(self._workers.map(lambda index: self._read_page(document, index), range(PAGES)))
-        document.close()
+        """Read all pages; several threads may call it."""
+        with self._rendering:
+            document = pdfium.PdfDocument(data)
+            pages = range(len(document))
+        assert all(self._workers.map(lambda index: self._read_page(document, index), pages))
+        with self._rendering:
+            document.close()
 
     def _read_page(self, document: pdfium.PdfDocument, index: int) -> str:
         if not hasattr(self._local, "api"):
@@ -92,7 +96,7 @@ def main() -> None:
     if shutil.which("ocrmypdf") is None:
         sys.exit("OCRmyPDF is not installed: make bench-tesseract installs it")
     say("drawing the pages")
-    data = scanned_pdf()
+    data = pdf_of_images(scanned_pages(), DPI)
     bare = BareTesserocr()
     with RunningService() as service:
         contenders: dict[str, Callable[[], None]] = {

@@ -1,4 +1,4 @@
-"""Pages a second of several `ocr-bulk` at once on one service, beside the same documents by `/ocr`.
+"""Pages a second of several `ocr-bulk` at once on one service, beside tesserocr alone and `/ocr`.
 
 Each figure has a service of its own, because requests keep jobs back for some seconds after their end.
 """
@@ -6,79 +6,101 @@ Each figure has a service of its own, because requests keep jobs back for some s
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import say, seconds
+from benchmarks.bench_tesseract import DPI, WORKERS, BareTesserocr, scanned_pages
 from ocr_service.bulk.cli import main
 from tests.running import ROOT, RunningService
-from tests.samples import ENGLISH, encoded, printed_page
+from tests.samples import pdf_of_images
 
-# Shared by the workers of a row.
+# Documents at a time; the workers of a row share them.
 IN_FLIGHT = 12
-WORKERS = (1, 2, 3)
+COMMANDS = (1, 2, 3)
 
 
-def print_table(documents: int) -> None:
-    """Print a row for `/ocr` and one for each number of workers. documents: of one page."""
+def print_table(pages: int, pages_each: int) -> None:
+    """Print a row for the engine, one for `/ocr` and one for each number of workers.
+
+    pages: number of all pages that are read for a row. pages_each: of a document.
+    """
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "in")
-        write_documents(source, documents)
-        alone = documents / by_requests(source)
-        print("\n| | pages/s | this / `/ocr` |\n|---|---|---|")
-        print(f"| `/ocr`, {IN_FLIGHT} in flight | {alone:.2f} | |", flush=True)
-        for workers in WORKERS:
-            rate = documents / by_workers(source, Path(folder, f"out {workers}"), workers)
+        write_documents(source, pages // pages_each, pages_each)
+        alone = pages / by_engine(source)
+        print(f"\n| documents of {pages_each} pages | pages/s | this / tesserocr |\n|---|---|---|")
+        print(f"| tesserocr, {WORKERS} threads | {alone:.2f} | |", flush=True)
+        rate = pages / by_requests(source)
+        print(f"| `/ocr`, {IN_FLIGHT} in flight | {rate:.2f} | {rate / alone:.2f} |", flush=True)
+        for workers in COMMANDS:
+            rate = pages / by_workers(source, Path(folder, f"out {workers}"), workers)
             print(f"| `ocr-bulk`, workers: {workers} | {rate:.2f} | {rate / alone:.2f} |", flush=True)
 
 
-def write_documents(folder: Path, count: int) -> None:
-    """Write pages of some paragraphs, each with another heading."""
+def write_documents(folder: Path, count: int, pages_each: int) -> None:
+    """Write scans of full pages as PDF files."""
+    say("drawing the pages")
     folder.mkdir()
+    drawn = scanned_pages()
+    parts = [drawn[start : start + pages_each] for start in range(0, len(drawn), pages_each)]
+    files = [pdf_of_images(part, DPI) for part in parts]
     for number in range(count):
-        page = printed_page(ENGLISH[:4], title=f"{number}. Title").image
-        Path(folder, f"{number}.png").write_bytes(encoded(page, "PNG"))
+        # A comment after the end makes it another document: equal ones would be read once.
+        Path(folder, f"{number}.pdf").write_bytes(files[number % len(files)] + b"\n%%%d" % number)
+
+
+def by_engine(source: Path) -> float:
+    """Read the documents by Tesseract alone, one thread for each core; return the seconds."""
+    say("tesserocr")
+    bare = BareTesserocr()
+    with ThreadPoolExecutor(WORKERS) as threads:
+        return seconds(lambda: list(threads.map(lambda path: bare.read(path.read_bytes()), source.iterdir())))
 
 
 def by_requests(source: Path) -> float:
     """Read the documents by `/ocr`; return the seconds."""
+    say("/ocr")
     paths = list(source.iterdir())
     with service(paths[0]) as running, ThreadPoolExecutor(IN_FLIGHT) as threads:
 
         def read(path: Path) -> None:
             fields = {"store": "false"}
             answer = running.client.post("/ocr", files={"file": path.read_bytes()}, data=fields)
-            assert answer.raise_for_status().json()["pages"][0]["error"] is None
+            assert not any(page["error"] for page in answer.raise_for_status().json()["pages"])
 
         return seconds(lambda: list(threads.map(read, paths)))
 
 
 def by_workers(source: Path, results: Path, workers: int) -> float:
-    """Read the documents by so many commands at once, from the start of the first to the end of the last."""
+    """Read the documents by so many commands at once; return the seconds, without those of their start."""
     say(f"{workers} workers")
-    with service(next(source.iterdir())) as running:
-        command = [sys.executable, "-m", "ocr_service.bulk", str(source), str(results)]
-        options = ["--server", running.url, "--in-flight", str(IN_FLIGHT // workers)]
-        began = time.perf_counter()
-        commands = [
-            subprocess.Popen([*command, *options, "--shard", f"{index}/{workers}"], cwd=ROOT)
-            for index in range(workers)
-        ]
-        assert [each.wait() for each in commands] == [0] * workers
-        return time.perf_counter() - began
+    with service(next(source.iterdir())) as running, tempfile.TemporaryDirectory() as empty:
+        start = seconds(lambda: run(Path(empty), results, workers, running.url))
+        return seconds(lambda: run(source, results, workers, running.url)) - start
+
+
+def run(source: Path, results: Path, workers: int, url: str) -> None:
+    """Run the commands, each for a part of the documents; fails unless all are read."""
+    command = [sys.executable, "-m", "ocr_service.bulk", str(source), str(results)]
+    options = ["--server", url, "--in-flight", str(IN_FLIGHT // workers)]
+    commands = [
+        subprocess.Popen([*command, *options, "--shard", f"{index}/{workers}"], cwd=ROOT)
+        for index in range(workers)
+    ]
+    assert [each.wait() for each in commands] == [0] * workers
 
 
 @contextmanager
-def service(page: Path) -> Iterator[RunningService]:
-    """Run a service with Tesseract that has read a page as a job."""
+def service(document: Path) -> Iterator[RunningService]:
+    """Run a service with Tesseract that has read a document as a job."""
     with tempfile.TemporaryDirectory() as folder:
         settings = {"OCR_OUTPUT_DIR": folder, "OCR_JOBS_AT_ONCE": str(IN_FLIGHT)}
         with RunningService(**settings) as running:
             source = Path(folder, "warm-up")
             source.mkdir()
-            (source / page.name).write_bytes(page.read_bytes())
+            (source / document.name).write_bytes(document.read_bytes())
             assert main([str(source), f"{folder}/warm", "--server", running.url], {}) == 0
             yield running

@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO
 
 from ocr_service.bulk.errors import CannotRun
 from ocr_service.bulk.estimate import estimate, plan
@@ -68,9 +70,17 @@ def _read_on_ray(options: argparse.Namespace) -> int:
 @contextmanager
 def _reporting(options: argparse.Namespace) -> Iterator[Progress]:
     with ExitStack() as opened:
-        # Names of files can be invalid as text.
-        report = options.report and opened.enter_context(options.report.open("w", errors="surrogateescape"))
+        report = options.report and opened.enter_context(_report(options.report))
         yield opened.enter_context(Progress(report))
+
+
+def _report(path: Path) -> IO[str]:
+    """Open the report; each line is written at once, for a run that is killed. Raises CannotRun."""
+    try:
+        # Names of files can be invalid as text.
+        return path.open("w", buffering=1, errors="surrogateescape")
+    except OSError as error:
+        raise CannotRun(f"--report: {path}: {error.strerror}") from None
 
 
 def _ended(progress: Progress) -> int:

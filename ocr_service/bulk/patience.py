@@ -21,9 +21,10 @@ class Patience:
     seconds: float
 
     async def __call__(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call until that succeeds; raises CannotRun when the time is over."""
+        """Call until that succeeds; raises CannotRun when the time since the first failure is over."""
         clock = asyncio.get_running_loop().time
-        deadline, pause = clock() + self.seconds, _FIRST_PAUSE
+        deadline: float | None = None
+        pause = _FIRST_PAUSE
         while True:
             try:
                 return await call()
@@ -31,7 +32,8 @@ class Patience:
                 raise CannotRun(error.detail) from None
             except (Away, StorageOutage) as error:
                 is_busy = isinstance(error, Away) and error.is_busy
-                deadline = clock() + self.seconds if is_busy else deadline
+                if deadline is None or is_busy:
+                    deadline = clock() + self.seconds
                 wait = max(pause, error.retry_after if isinstance(error, Away) else 0.0)
                 if clock() + wait > deadline:
                     raise CannotRun(str(error)) from None

@@ -13,6 +13,8 @@ from ocr_service.bulk.sources import BucketSource, FolderSource, Source
 from s3_storage import S3Settings, S3Storage
 
 _S3 = "s3://"
+# As many as documents are in flight by default: each begins with a look for its earlier result.
+_READERS = 16
 
 
 def check_places(source: str, results: str) -> None:
@@ -56,7 +58,7 @@ def _bucket(place: str, environment: Mapping[str, str]) -> tuple[S3Storage, str]
         raise CannotRun(reasons) from None
     if not settings.configured:
         raise CannotRun(f"Set {', '.join(settings.missing)} for {place}.")
-    return S3Storage(settings), f"{prefix.rstrip('/')}/" if prefix.rstrip("/") else ""
+    return S3Storage(settings, _READERS), f"{prefix.rstrip('/')}/" if prefix.rstrip("/") else ""
 
 
 def _normal(place: str) -> str:

@@ -1,9 +1,11 @@
 """A running service, or several behind one address, as a client sees it."""
 
 import asyncio
+import json
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +17,9 @@ from ocr_service.bulk.values import PDF_FORMATS, Reading, Wanted
 
 # Sending a document can take minutes.
 _TIMEOUT = httpx.Timeout(600, connect=10)
+# Events have a comment every 15 s.
+_EVENTS_TIMEOUT = httpx.Timeout(60, connect=10)
+_DATA = "data: "
 _TEMPORARY = frozenset((429, 502, 503, 504, 507))
 # The service is there and has no room: others are served meanwhile.
 _BUSY = frozenset(("overloaded", "too_many_jobs", "insufficient_storage", "jobs_full", "draining"))
@@ -132,12 +137,26 @@ class Replica(AbstractAsyncContextManager["Replica"]):
     async def _ended(self, job: str) -> Mapping[str, Any]:
         """Return the job when it is at its end."""
         pause = _FIRST_PAUSE
-        while True:
-            status: Mapping[str, Any] = (await self._asked("GET", f"/jobs/{job}")).json()
-            if status["state"] not in ("pending", "running"):
-                return status
+        while not (status := await self._patience(partial(self._followed, job))):
             await asyncio.sleep(pause)
-            pause = min(pause * 1.3, _LONGEST_PAUSE)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return status
+
+    async def _followed(self, job: str) -> Mapping[str, Any] | None:
+        """Follow a job by its events: one request, however long it takes.
+
+        Returns the job; None if the events break off before, as when the service stops.
+        """
+        try:
+            async with self._http.stream("GET", f"/jobs/{job}/events", timeout=_EVENTS_TIMEOUT) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise _error(answer)
+                with suppress(httpx.TransportError):
+                    return await _end_of(answer)
+                return None
+        except httpx.TransportError as error:
+            raise _away(error) from None
 
     async def _file(self, job: str, form: str) -> bytes:
         return (await self._asked("GET", f"/jobs/{job}/result", params={"format": form})).content
@@ -149,7 +168,7 @@ class Replica(AbstractAsyncContextManager["Replica"]):
             try:
                 answer = await self._http.request(method, path, **request)
             except httpx.TransportError as error:
-                raise Away(f"The service cannot be reached: {error or type(error).__name__}") from None
+                raise _away(error) from None
             if not answer.is_success:
                 raise _error(answer)
             return answer
@@ -160,6 +179,21 @@ class Replica(AbstractAsyncContextManager["Replica"]):
 def _file_name(name: str) -> str:
     # Names of files can be invalid as text.
     return name.rpartition("/")[2].encode(errors="replace").decode()
+
+
+async def _end_of(events: httpx.Response) -> Mapping[str, Any] | None:
+    """Return the data of the event `end`, if it comes."""
+    is_end = False
+    async for line in events.aiter_lines():
+        if is_end and line.startswith(_DATA):
+            job: Mapping[str, Any] = json.loads(line.removeprefix(_DATA))
+            return job
+        is_end = line == "event: end"
+    return None
+
+
+def _away(error: httpx.TransportError) -> Away:
+    return Away(f"The service cannot be reached: {error or type(error).__name__}")
 
 
 def _error(answer: httpx.Response) -> Exception:

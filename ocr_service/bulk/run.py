@@ -12,6 +12,7 @@ async def in_flight(
     items: AsyncIterator[T], work: Callable[[T], Awaitable[R]], count: int
 ) -> AsyncGenerator[R]:
     """Yield the results of `work` as they come, with `count` calls at a time; an error cancels the others."""
+    done: set[asyncio.Task[R]] = set()
     running: set[asyncio.Task[R]] = set()
     is_open = True
     try:
@@ -28,4 +29,5 @@ async def in_flight(
     finally:
         for task in running:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        # Also the tasks that failed with the first one; asyncio would print their errors later.
+        await asyncio.gather(*done, *running, return_exceptions=True)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -131,6 +132,27 @@ def test_dry_run_stores_nothing(bulk: Bulk, replica: Replica, capsys: pytest.Cap
     assert replica.jobs() == []
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_run_outlives_a_restart_of_the_service(tmp_path: Path) -> None:
+    port = free_port()
+    bulk = Bulk(tmp_path, f"http://127.0.0.1:{port}")
+    names = bulk.fill(30)
+    with ThreadPoolExecutor(1) as threads:
+        with Replica(tmp_path / "service", port=port):
+            running = threads.submit(bulk.run, "--format", "json", "--in-flight", "4")
+            wait_until(lambda: len(bulk.files) >= 5)
+        assert len(bulk.files) < len(names) and not running.done()
+        with Replica(tmp_path / "service", port=port):
+            assert running.result() == 0
+    assert bulk.files == {f"{name}.json" for name in names}
+
+
 def test_run_that_is_killed_goes_on(bulk: Bulk, replica: Replica) -> None:
     names = bulk.fill(30)
     before = pages_read(replica)
@@ -141,10 +163,7 @@ def test_run_that_is_killed_goes_on(bulk: Bulk, replica: Replica) -> None:
         *bulk.arguments("--format", "json", "--batch", "archive"),
     ]
     running = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    deadline = time.monotonic() + PATIENCE
-    while len(bulk.files) < 5:
-        assert time.monotonic() < deadline and running.poll() is None
-        time.sleep(0.01)
+    wait_until(lambda: len(bulk.files) >= 5)
     running.kill()
     running.wait()
     assert len(bulk.files) < len(names)
@@ -200,6 +219,13 @@ def test_results_below_the_documents_are_refused(bulk: Bulk, capsys: pytest.Capt
 
     assert main([str(bulk.source), str(inside), "--server", bulk.url], {}) == 1
     assert "cannot be below the documents" in capsys.readouterr().err
+
+
+def test_report_that_cannot_be_written_ends_the_run(bulk: Bulk, capsys: pytest.CaptureFixture[str]) -> None:
+    bulk.fill(1)
+    assert bulk.run("--report", str(bulk.folder / "missing" / "report")) == 1
+    assert "--report" in capsys.readouterr().err
+    assert not bulk.results.exists()
 
 
 def test_missing_folder_ends_the_run(bulk: Bulk, capsys: pytest.CaptureFixture[str]) -> None:

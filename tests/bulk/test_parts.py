@@ -1,5 +1,7 @@
 """Parts of `ocr-bulk`: the lazy listing, the tries, and the texts of options."""
 
+import asyncio
+import gc
 from collections.abc import Sequence
 from typing import Any, cast
 from weakref import WeakSet
@@ -79,6 +81,33 @@ async def test_no_more_items_are_taken_than_are_in_flight() -> None:
         seen.append(number)
         assert taken <= len(seen) + 4
     assert sorted(seen) == list(range(1, 101))
+
+
+async def test_other_failures_of_the_same_moment_are_not_printed(caplog: pytest.LogCaptureFixture) -> None:
+    async def numbers() -> Any:
+        for number in range(4):
+            yield number
+
+    async def work(number: int) -> None:
+        raise CannotRun("each fails")
+
+    with pytest.raises(CannotRun):
+        async for _ in in_flight(numbers(), work, 4):
+            pass
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+
+
+async def test_time_of_a_long_call_does_not_count() -> None:
+    errors = iter((Away("the connection broke off"),))
+
+    async def call() -> str:
+        await asyncio.sleep(0.5)
+        for error in errors:
+            raise error
+        return "done"
+
+    assert await Patience(0.4)(call) == "done"
 
 
 async def test_busy_service_is_waited_for_beyond_the_patience() -> None:

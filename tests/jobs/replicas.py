@@ -21,7 +21,9 @@ PATIENCE = 120.0
 class Replica(RunningProgram):
     """One process. folder: of the files of the jobs. url: of the database; None for SQLite in the folder."""
 
-    def __init__(self, folder: Path, url: str | None = None, kill_at: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, url: str | None = None, kill_at: str | None = None, port: int = 0
+    ) -> None:
         self._reads = folder / "reads"
         settings = {
             "OCR_OUTPUT_DIR": str(folder),
@@ -33,7 +35,7 @@ class Replica(RunningProgram):
             **({"KILL_AT": kill_at} if kill_at else {}),
         }
         module = "tests.jobs.killed_service:app"
-        super().__init__([sys.executable, "-m", "uvicorn", module, "--port", "0"], **settings)
+        super().__init__([sys.executable, "-m", "uvicorn", module, "--port", str(port)], **settings)
 
     def __enter__(self) -> Self:
         super().__enter__()
