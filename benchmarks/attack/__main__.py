@@ -68,7 +68,7 @@ def _run(name: str, page: bytes, seconds: float) -> bool:
 def _attacked(service: RunningService, name: str, page: bytes, seconds: float) -> tuple[Seen, Outcomes]:
     attack_with: Callable[[Address, Event], Outcomes]
     attack_with = importlib.import_module(f"benchmarks.attack.{name}").attack
-    with beside(attack_with, address_of(service)) as outcomes:
+    with beside(attack_with, address_of(service), attacks=True) as outcomes:
         during = measure(service, page, seconds)
     return during, outcomes.result()
 

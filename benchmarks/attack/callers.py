@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from multiprocessing.synchronize import Event
 
+from benchmarks.attack.beside import begin
+
 Address = tuple[str, int]
 Outcomes = Counter[str]
 
@@ -19,6 +21,7 @@ _STATUS, _STATUS_END = 9, 12
 
 def post(address: Address, path: str, body: bytes, media_type: str = "application/octet-stream") -> str:
     """Send a request and read its answer; return the status, or how it ended."""
+    begin()
     connection = http.client.HTTPConnection(*address, timeout=_SECONDS)
     try:
         connection.request("POST", path, body, {"Content-Type": media_type})
@@ -53,6 +56,7 @@ def repeat(call: Callable[[], str], callers: int, stop: Event) -> Outcomes:
 
 def connect(address: Address, head: bytes, receive_buffer: int = 0) -> socket.socket:
     """Connect and send the start of a request. receive_buffer: size in bytes; 0 for the usual one."""
+    begin()
     opened = socket.socket()
     if receive_buffer:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

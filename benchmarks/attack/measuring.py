@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.attack.beside import beside
+from benchmarks.attack.beside import begin, beside
 from benchmarks.attack.callers import Address
 from benchmarks.processes import tree_pss_mib
 from tests.running import RunningService
@@ -90,6 +90,7 @@ def _gauges(service: RunningService) -> dict[str, float]:
 
 
 def _probe(address: Address, page: bytes, stop: Event) -> Seen:
+    begin()
     seen = Seen()
     prober = threading.Thread(target=_probe_health, args=(address, seen, stop))
     prober.start()
