@@ -12,7 +12,9 @@ import pytest
 
 from ocr_service.core.documents import TextSource
 from ocr_service.core.errors import BrokenDocument
+from ocr_service.runtime.processes.commands import KILL, LOWER_PRIORITY
 from ocr_service.runtime.processes.fork_server import ForkServer
+from ocr_service.runtime.processes.fork_server_process import obey
 from ocr_service.runtime.processes.frames import InvalidReply
 from ocr_service.runtime.processes.jobs import Job, Subject, UnexpectedError
 from ocr_service.runtime.processes.pool import NoSlot, Pool
@@ -219,6 +221,13 @@ async def test_fork_server_is_started_again(pool: Pool, server: ForkServer) -> N
     before = await ask(pool, "pid")
     server.stop()
     assert await ask(pool, "pid") != before
+
+
+@pytest.mark.parametrize("command", [KILL, LOWER_PRIORITY])
+def test_command_about_a_worker_that_has_just_ended_does_no_harm(command: bytes) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    obey(command, ended.pid)
 
 
 async def test_fork_server_that_cannot_start_is_no_fault_of_the_document(

@@ -44,9 +44,9 @@ class _Server:
             if name == FORK:
                 self._fork(files[0])
             elif (pid := int(argument)) in self._workers:
-                _obey(name, pid)
+                obey(name, pid)
         for pid in list(self._workers):
-            os.kill(pid, signal.SIGKILL)
+            obey(KILL, pid)
 
     def _fork(self, connection: int) -> None:
         # Blocked, so that a worker is not reaped before it is in the set.
@@ -72,11 +72,13 @@ class _Server:
                 self._workers.discard(pid)
 
 
-def _obey(name: bytes, pid: int) -> None:
-    if name == KILL:
-        os.kill(pid, signal.SIGKILL)
-    elif name == LOWER_PRIORITY:
-        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+def obey(name: bytes, pid: int) -> None:
+    """Kill or slow a worker, which can have ended: an error would end the server and all workers."""
+    with suppress(ProcessLookupError):
+        if name == KILL:
+            os.kill(pid, signal.SIGKILL)
+        elif name == LOWER_PRIORITY:
+            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
 def main(module: str, descriptor: str, *arguments: str) -> None:
