@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# Of attackers: real ones use the cores of other machines.
+# Of attackers, beside the service: real ones use the cores of other machines.
 _NICENESS = 10
+# Of the session of a process, among all sessions.
+_OF_SESSION = Path("/proc/self/autogroup")
 
 _stop: Event
 _begun: Event
@@ -46,11 +48,12 @@ def _prepare(stop: Event, begun: Event, attacks: bool) -> None:
     global _stop, _begun
     _stop, _begun = stop, begun
     if attacks:
-        # Linux shares the cores between sessions first, whatever the priorities of their processes are.
-        os.setsid()
         os.nice(_NICENESS)
+        # Linux shares the cores between sessions first, whatever the priorities of their processes are.
         with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(_NICENESS))
+            niceness = int(_OF_SESSION.read_text().split()[-1])
+            os.setsid()
+            _OF_SESSION.write_text(str(niceness + _NICENESS))
 
 
 def _run(work: Callable[..., T], args: tuple[Any, ...]) -> T:
