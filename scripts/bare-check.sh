@@ -86,6 +86,8 @@ set_up() {
     .cache/http-clients/bin/lit --version
     .cache/s3-servers/bin/python -c 'import swift'
     .cache/kubectl/bin/kubectl version --client
+    # Its own Node.js needs libraries of Debian.
+    .venv/bin/python -m playwright --version
     read_scan
     echo "RESULT a scan is read"
     echo "RESULT $(python3 --version), pip $(python3 -c 'import ensurepip; print(ensurepip.version())')"

@@ -33,7 +33,7 @@ main() {
         link_commands .venv
         ;;
     test)
-        packages="$packages $opencv $fonts poppler-utils poppler-data curl procps wget chromium-headless-shell"
+        packages="$packages $opencv $fonts poppler-utils poppler-data curl procps wget libatomic1 chromium-headless-shell"
         start_packages
         install .venv --extra paddleocr --group lint --group test --group docs
         install .cache/s3-servers --only-group s3-servers

@@ -206,7 +206,7 @@ check_stop() {
     reading=$!
     until_true grep -q '"event":"start"' "$answer"
     began=$(date +%s%N)
-    podman stop --time 60 ocr >/dev/null
+    podman stop --time 120 ocr >/dev/null
     took=$((($(date +%s%N) - began) / 1000000))
     [ "$(exit_code)" = 0 ] || wrong "after SIGTERM the exit code is $(exit_code)"
     wait $reading || wrong "a request was lost"
@@ -249,7 +249,7 @@ check_first_process() {
     local leave_orphans='cp /bin/sleep /tmp/orphan; for i in 1 2 3 4 5; do (/tmp/orphan 0.5 & exit); done; exec sleep 600'
     run --device /dev/null:/dev/nvidia0 --env OCR_ENGINE=auto --env VLLM_COMMAND="$leave_orphans"
     until_true orphans_are_reaped
-    podman stop --time 30 ocr >/dev/null
+    podman stop --time 120 ocr >/dev/null
     [ "$(exit_code)" = 0 ] || wrong "SIGTERM did not stop it gracefully"
     ok "if a GPU is visible, vLLM is started too; no zombies; SIGTERM stops both"
 }
