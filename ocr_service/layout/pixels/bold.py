@@ -41,5 +41,5 @@ def _stroke_width(pixels: NDArray[np.uint8], box: Box) -> float:
     if paper - darkest < _CONTRAST:
         return 0.0
     ink = area < (darkest + paper) // 2
-    runs = np.count_nonzero(ink[:, 1:] & ~ink[:, :-1]) + np.count_nonzero(ink[:, 0])
+    runs = np.count_nonzero(ink[:, 1:] > ink[:, :-1]) + np.count_nonzero(ink[:, 0])
     return float(np.count_nonzero(ink) / runs) if runs else 0.0

@@ -24,7 +24,7 @@ def find_rulings(image: Image.Image) -> Rulings:
     """Return the ruling lines of a page that lies straight, to about 1 degree; image: mode L or RGB."""
     scale = max(1, round(max(image.size) / _SIDE))
     ink = _ink(np.asarray(image), scale)
-    return Rulings(_segments(ink, scale), _segments(np.ascontiguousarray(ink.T), scale))
+    return Rulings(_segments(ink, scale), _segments(cv2.transpose(ink), scale))
 
 
 def _ink(pixels: MatLike, scale: int) -> MatLike:
