@@ -112,6 +112,7 @@ install_packages() {
 
 # start_packages: as root, and if there is a Python already, apt-get works beside uv; $apt is its process.
 start_packages() {
+    apt=""
     if [ "$(id -u)" -eq 0 ] && (find_python) >/dev/null 2>&1; then
         install_packages &
         apt=$!
