@@ -3,7 +3,9 @@
 import asyncio
 import io
 import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from ocr_service.api.routes import job_events
 from ocr_service.core.documents import PageResult
 from ocr_service.core.errors import BrokenDocument, EngineUnavailable
 from ocr_service.core.options import Options
+from ocr_service.jobs import jobs as jobs_module
 from ocr_service.storage.local import LocalStorage
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine
@@ -171,6 +174,24 @@ async def test_job_that_has_ended_is_deleted(tmp_path: Path) -> None:
         assert (await client.delete(f"/jobs/{job}")).status_code == 200
         gone = await client.get(f"/jobs/{job}")
         assert (gone.status_code, gone.json()["code"]) == (404, "job_not_found")
+        assert not (tmp_path / "jobs" / job).exists()
+
+
+async def test_job_goes_with_its_files_when_it_was_kept_for_long_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "_SWEEP_SECONDS", 0.02)
+    async with serving(ScriptedEngine(), ocr_output_dir=tmp_path, ocr_jobs_keep=60) as client:
+        job = await submitted(client, small_png(), store="false")
+        await ended(client, job)
+        with closing(sqlite3.connect(tmp_path / "jobs" / "jobs.sqlite")) as database:
+            [kept] = database.execute("SELECT round(expires - ended) FROM jobs").fetchone()
+            assert kept == 60
+            database.execute("UPDATE jobs SET expires = ended")
+            database.commit()
+        async with asyncio.timeout(30):
+            while (await client.get(f"/jobs/{job}")).status_code != 404:
+                await asyncio.sleep(0.01)
         assert not (tmp_path / "jobs" / job).exists()
 
 
