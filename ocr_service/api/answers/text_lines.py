@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ocr_service.api.answers.layout_parsing import quality_of
+from ocr_service.api.answers.pruned_result import quality_of
 from ocr_service.core.documents import Block, Box, PageResult, TextSource, Word
 from ocr_service.core.html_text import plain_text
 

@@ -18,9 +18,9 @@ from ocr_service.api.answers.layout_parsing import (
     RestructureResult,
     document_kind,
     in_base64,
-    restored_page,
 )
 from ocr_service.api.answers.problems import Problem
+from ocr_service.api.answers.pruned_result import restored_page
 from ocr_service.api.openapi_requests import json_request
 from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.body import read_json
