@@ -1,18 +1,22 @@
 """Pages a second of several `ocr-bulk` at once on one service, beside tesserocr alone and `/ocr`.
 
-Each figure has a service of its own, because requests keep jobs back for some seconds after their end.
+Each figure has a service of its own: requests keep jobs back for some seconds after their end. The CPU time
+is that of all processes; other programs on the machine hardly change it.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import say, seconds
 from benchmarks.bench_tesseract import DPI, WORKERS, BareTesserocr, scanned_pages
+from benchmarks.processes import cpu_seconds_of_tree
 from ocr_service.bulk.cli import main
 from tests.running import ROOT, RunningService
 from tests.samples import pdf_of_images
@@ -20,6 +24,24 @@ from tests.samples import pdf_of_images
 # Documents at a time; the workers of a row share them.
 IN_FLIGHT = 12
 COMMANDS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """seconds: from the start to the end. cpu: CPU seconds of this process and of its descendants."""
+
+    seconds: float
+    cpu: float
+
+    @classmethod
+    def of(cls, call: Callable[[], object]) -> "Cost":
+        """Measure one call."""
+        before = cpu_seconds_of_tree(os.getpid())
+        spent = seconds(call)
+        return cls(spent, cpu_seconds_of_tree(os.getpid()) - before)
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        return Cost(self.seconds - other.seconds, self.cpu - other.cpu)
 
 
 def print_table(pages: int, pages_each: int) -> None:
@@ -30,14 +52,21 @@ def print_table(pages: int, pages_each: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "in")
         write_documents(source, pages // pages_each, pages_each)
-        alone = pages / by_engine(source)
-        print(f"\n| documents of {pages_each} pages | pages/s | this / tesserocr |\n|---|---|---|")
-        print(f"| tesserocr, {WORKERS} threads | {alone:.2f} | |", flush=True)
-        rate = pages / by_requests(source)
-        print(f"| `/ocr`, {IN_FLIGHT} in flight | {rate:.2f} | {rate / alone:.2f} |", flush=True)
+        alone = by_engine(source)
+        heads = ("pages/s", "this / tesserocr", "CPU ms a page", "tesserocr / this")
+        print(f"\n| documents of {pages_each} pages | {' | '.join(heads)} |")
+        print("|---|---|---|---|---|")
+        print_row(f"tesserocr, {WORKERS} threads", pages, alone, alone)
+        print_row(f"`/ocr`, {IN_FLIGHT} in flight", pages, by_requests(source), alone)
         for workers in COMMANDS:
-            rate = pages / by_workers(source, Path(folder, f"out {workers}"), workers)
-            print(f"| `ocr-bulk`, workers: {workers} | {rate:.2f} | {rate / alone:.2f} |", flush=True)
+            cost = by_workers(source, Path(folder, f"out {workers}"), workers)
+            print_row(f"`ocr-bulk`, workers: {workers}", pages, cost, alone)
+
+
+def print_row(name: str, pages: int, cost: Cost, alone: Cost) -> None:
+    """Print the rate and the CPU time, each beside that of the engine."""
+    rates = f"{pages / cost.seconds:.2f} | {alone.seconds / cost.seconds:.2f}"
+    print(f"| {name} | {rates} | {1000 * cost.cpu / pages:.0f} | {alone.cpu / cost.cpu:.2f} |", flush=True)
 
 
 def write_documents(folder: Path, count: int, pages_each: int) -> None:
@@ -52,16 +81,16 @@ def write_documents(folder: Path, count: int, pages_each: int) -> None:
         Path(folder, f"{number}.pdf").write_bytes(files[number % len(files)] + b"\n%%%d" % number)
 
 
-def by_engine(source: Path) -> float:
-    """Read the documents by Tesseract alone, one thread for each core; return the seconds."""
+def by_engine(source: Path) -> Cost:
+    """Read the documents by Tesseract alone, one thread for each core."""
     say("tesserocr")
     bare = BareTesserocr()
     with ThreadPoolExecutor(WORKERS) as threads:
-        return seconds(lambda: list(threads.map(lambda path: bare.read(path.read_bytes()), source.iterdir())))
+        return Cost.of(lambda: list(threads.map(lambda path: bare.read(path.read_bytes()), source.iterdir())))
 
 
-def by_requests(source: Path) -> float:
-    """Read the documents by `/ocr`; return the seconds."""
+def by_requests(source: Path) -> Cost:
+    """Read the documents by `/ocr`."""
     say("/ocr")
     paths = list(source.iterdir())
     with service(paths[0]) as running, ThreadPoolExecutor(IN_FLIGHT) as threads:
@@ -71,15 +100,15 @@ def by_requests(source: Path) -> float:
             answer = running.client.post("/ocr", files={"file": path.read_bytes()}, data=fields)
             assert not any(page["error"] for page in answer.raise_for_status().json()["pages"])
 
-        return seconds(lambda: list(threads.map(read, paths)))
+        return Cost.of(lambda: list(threads.map(read, paths)))
 
 
-def by_workers(source: Path, results: Path, workers: int) -> float:
-    """Read the documents by so many commands at once; return the seconds, without those of their start."""
+def by_workers(source: Path, results: Path, workers: int) -> Cost:
+    """Read the documents by so many commands at once; their start does not count."""
     say(f"{workers} workers")
     with service(next(source.iterdir())) as running, tempfile.TemporaryDirectory() as empty:
-        start = seconds(lambda: run(Path(empty), results, workers, running.url))
-        return seconds(lambda: run(source, results, workers, running.url)) - start
+        start = Cost.of(lambda: run(Path(empty), results, workers, running.url))
+        return Cost.of(lambda: run(source, results, workers, running.url)) - start
 
 
 def run(source: Path, results: Path, workers: int, url: str) -> None:
