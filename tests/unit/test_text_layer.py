@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import product
 from textwrap import wrap
 
 import pypdfium2 as pdfium
@@ -157,6 +158,19 @@ def test_other_direction_comes_last() -> None:
     assert layer.turned == 0
     assert layer.text.startswith(LEFT[0])
     assert layer.text.endswith("Preprint of May 2026")
+
+
+@pytest.mark.parametrize("stroke", [0.5, 2, 4])
+def test_frames_of_cells_share_their_sides(stroke: float) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.scale(0.75, 0.75)
+        canvas.setLineWidth(stroke)
+        for row, column in product(range(3), range(2)):
+            left, bottom = 100 + column * 150, 900 - row * 30
+            canvas.rect(left, bottom, 150, 30)
+            canvas.drawString(left + 10, bottom + 10, f"cell {row} {column}")
+
+    assert drawn(draw).text == "cell 0 0\tcell 0 1\ncell 1 0\tcell 1 1\ncell 2 0\tcell 2 1"
 
 
 def clipped(canvas: Canvas) -> None:

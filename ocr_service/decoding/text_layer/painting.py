@@ -146,7 +146,7 @@ class _Reader:
         segments = pdfium_c.FPDFPath_CountSegments(found)
         is_rectangle = segments in _RECTANGLE_SEGMENTS
         if not self._is_filled(found):
-            self._painting.rules.extend(_sides(rect) if is_rectangle else ())
+            self._painting.rules.extend(_sides(self._path(found, segments, matrix)) if is_rectangle else ())
             self._painting.others += not is_rectangle
         elif not is_rectangle and _looks_like_letter(rect, segments):
             self._painting.letters.append(rect)
@@ -178,6 +178,17 @@ class _Reader:
         left, bottom, right, top = (edge.value for edge in self._edges)
         return matrix.rect(Rect(left, bottom, right, top))
 
+    def _path(self, found: _Pointer, segments: int, matrix: Matrix) -> Rect:
+        """Return the box of a path without its stroke.
+
+        PDFium widens the bounds by the whole stroke on each side, so two cells would not share their side.
+        """
+        raw = pdfium_c.FS_MATRIX()
+        pdfium_c.FPDFPageObj_GetMatrix(found, raw)
+        to_page = Matrix.of(raw).then(matrix)
+        parts = (pdfium_c.FPDFPath_GetPathSegment(found, number) for number in range(segments))
+        return Rect.around([to_page.point(*self._point(part)) for part in parts])
+
     def _clip(self, found: _Pointer, matrix: Matrix) -> Rect | None:
         """Return the box of the clip paths of an object; None without one."""
         clip = pdfium_c.FPDFPageObj_GetClipPath(found)
@@ -186,12 +197,11 @@ class _Reader:
         for path in range(count):
             segments = pdfium_c.FPDFClipPath_CountPathSegments(clip, path)
             if 0 < segments <= _MAX_CLIP_SEGMENTS:
-                points = [self._clip_point(clip, path, number) for number in range(segments)]
-                rect = rect.common(matrix.rect(Rect.around(points)))
+                parts = (pdfium_c.FPDFClipPath_GetPathSegment(clip, path, part) for part in range(segments))
+                rect = rect.common(matrix.rect(Rect.around([self._point(part) for part in parts])))
         return rect if count > 0 else None
 
-    def _clip_point(self, clip: _Pointer, path: int, number: int) -> tuple[float, float]:
-        segment = pdfium_c.FPDFClipPath_GetPathSegment(clip, path, number)
+    def _point(self, segment: _Pointer) -> tuple[float, float]:
         pdfium_c.FPDFPathSegment_GetPoint(segment, self._x, self._y)
         return self._x.value, self._y.value
 
