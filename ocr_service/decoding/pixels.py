@@ -1,4 +1,4 @@
-"""Pixels of any format → upright pixels of 8-bit grey or RGB on a white background."""
+"""Pixels of any format → upright pixels of 8-bit grey or RGB on a plain background."""
 
 from contextlib import suppress
 from typing import cast
@@ -10,11 +10,13 @@ from ocr_service.core.documents import ImageMode
 _TIFF_BITS_PER_SAMPLE = 258
 _TIFF_PHOTOMETRIC = 262
 _WHITE_IS_ZERO = 0
+# Pixels of this opacity are seen on any background, and those of this grey are hardly seen on white.
+_OPAQUE, _LIGHT = 128, 192
 
 
 def to_plain(image: Image.Image, mode: ImageMode) -> Image.Image:
-    """Return a decoded image upright, with 8 bits per channel, on a white background, in `mode`."""
-    plain = _on_white(_in_eight_bits(_upright(image)))
+    """Return a decoded image upright, with 8 bits per channel, on a plain background, in `mode`."""
+    plain = _on_ground(_in_eight_bits(_upright(image)))
     return plain if plain.mode == mode else plain.convert(mode)
 
 
@@ -70,13 +72,20 @@ def _normalized(image: Image.Image) -> Image.Image:
     return image.convert("F").point(lambda value: value * scale + offset).convert("L")
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _on_ground(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image
     layer = _with_transparency(image)
-    background = Image.new("RGB", layer.size, "white")
-    background.paste(layer, mask=layer.getchannel("A"))
-    return background
+    alpha = layer.getchannel("A")
+    ground = Image.new("RGB", layer.size, "black" if _is_light(layer, alpha) else "white")
+    ground.paste(layer, mask=alpha)
+    return ground
+
+
+def _is_light(layer: Image.Image, alpha: Image.Image) -> bool:
+    """Return whether the opaque pixels are some of the page, and all of them light."""
+    seen = layer.convert("L").histogram(alpha.point(lambda value: 255 * (value >= _OPAQUE)))
+    return 0 < sum(seen) < layer.width * layer.height and not any(seen[:_LIGHT])
 
 
 def _with_transparency(image: Image.Image) -> Image.Image:

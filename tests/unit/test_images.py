@@ -157,6 +157,13 @@ def _lossless(format_name: str) -> dict[str, object]:
     return {"lossless": True} if format_name == "WEBP" else {}
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+async def test_light_signs_on_transparency_are_seen(mode: str) -> None:
+    image = Image.new(mode, (40, 20), 0)
+    image.paste("white", (20, 0, 40, 20))
+    assert_left_black_right_white(await decoded(encoded(image, "PNG")))
+
+
 async def test_half_transparent_black_is_grey() -> None:
     page = await decoded(encoded(Image.new("RGBA", (4, 4), (0, 0, 0, 128)), "PNG"))
     assert abs(int(grey(page)[0, 0]) - 127) <= 1
