@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageDraw, ImageFont
+from PIL.TiffImagePlugin import TiffImageFile
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
@@ -150,6 +151,19 @@ def tiff_of_empty_pages(count: int) -> bytes:
     following = [first_at + size * number for number in range(1, count)] + [0]
     pages = (struct.pack("<H", len(tags)) + entries + struct.pack("<I", at) for at in following)
     return b"II*\0" + struct.pack("<IH", first_at, 0) + b"".join(pages)
+
+
+def tiff_with_broken_page(broken: int, count: int) -> bytes:
+    """Make a TIFF of `count` pages in which the pixels of page number `broken` cannot be decoded."""
+    pages = [Image.linear_gradient("L").resize((100, 60))] * count
+    options = {"save_all": True, "append_images": pages[1:], "compression": "tiff_adobe_deflate"}
+    data = bytearray(encoded(pages[0], "TIFF", **options))
+    with Image.open(io.BytesIO(data)) as image:
+        image.seek(broken - 1)
+        assert isinstance(image, TiffImageFile)
+        at, length = image.tag_v2[273][0], image.tag_v2[279][0]
+    data[at : at + length] = bytes(length)
+    return bytes(data)
 
 
 def pdf_of_images(images: Sequence[Image.Image], dpi: int = 300) -> bytes:

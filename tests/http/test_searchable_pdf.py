@@ -18,7 +18,7 @@ from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.jobs import ended, submitted
 from tests.http.serving import serving
-from tests.samples import pdf_of_images, pdf_of_text, small_png
+from tests.samples import pdf_of_images, pdf_of_text, small_png, tiff_with_broken_page
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +67,17 @@ async def test_pages_keep_their_places_and_get_their_text() -> None:
         assert all(options.words and options.text_layer == "auto" for options in engine.options)
         picture = await client.post("/ocr", files={"file": small_png()}, data={"format": "pdfa"})
         assert texts(picture.content) == ["слово1"]
+
+
+@pytest.mark.parametrize("format_name", ["pdf", "pdfa"])
+async def test_page_of_an_image_file_that_cannot_be_decoded_is_a_page_with_a_note(format_name: str) -> None:
+    async with serving(_Reader()) as client:
+        files = {"file": tiff_with_broken_page(3, 3)}
+        answer = await client.post("/ocr", files=files, data={"format": format_name})
+        assert answer.status_code == 200
+        assert texts(answer.content) == ["слово1", "", ""]
+        with pikepdf.open(io.BytesIO(answer.content)) as opened:
+            assert "damaged" in str(opened.pages[2].obj.Annots[0].Contents)
 
 
 async def test_page_with_good_text_is_not_changed() -> None:

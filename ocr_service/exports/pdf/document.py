@@ -28,8 +28,7 @@ def write(order: Order, data: bytes) -> tuple[bytes, bool]:
     """
     with _errors_translated():
         if order.format_name != PDF:
-            numbers = [page.index for page in order.pages]
-            pdf = pdf_of_pictures(data, order.format_name, order.limits, numbers)
+            pdf = pdf_of_pictures(data, order.format_name, order.limits, order.pages)
             return _saved(_with_text(pdf, order), order), False
         with pikepdf.open(io.BytesIO(data), password=order.password or "") as source:
             return _of_pdf(source, data, order)

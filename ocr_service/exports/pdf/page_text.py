@@ -26,7 +26,8 @@ class PageText:
     """The additions to page `index`, from 1.
 
     width, height: of the page in pixels, after it was turned. rotation: degrees counterclockwise by which it
-    was turned. pieces: in reading order. notes: sentences that a reader must see.
+    was turned. pieces: in reading order. notes: sentences that a reader must see. was_read: False if the page
+    failed, perhaps because its picture cannot be decoded.
     """
 
     index: int
@@ -35,6 +36,7 @@ class PageText:
     rotation: int
     pieces: Sequence[PlacedText]
     notes: Sequence[str] = ()
+    was_read: bool = True
 
     @property
     def is_empty(self) -> bool:
@@ -47,7 +49,9 @@ def text_of(page: PageResult) -> PageText:
     recognized = (block for block in page.blocks if block.source is TextSource.OCR)
     pieces = tuple(piece for block in recognized for piece in _pieces(block))
     notes = tuple(note.text for note in notes_of(page))
-    return PageText(page.index, page.width, page.height, page.rotation, pieces, notes)
+    return PageText(
+        page.index, page.width, page.height, page.rotation, pieces, notes, was_read=page.failure is None
+    )
 
 
 def _pieces(block: Block) -> Iterator[PlacedText]:

@@ -9,13 +9,15 @@ import pikepdf
 from pikepdf import Dictionary, Name
 from PIL import ExifTags, Image
 
+from ocr_service.core.errors import DocumentError
 from ocr_service.decoding.images import ImageFile
 from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.requests import Contents
+from ocr_service.exports.pdf.page_text import PageText
 
 _POINTS_PER_INCH = 72
-# A picture without a resolution becomes a page of the height of A4, or of its width.
-_LONG_SIDE = 842.0
+# A4. A picture without a resolution becomes a page of this height, or width.
+_SHORT_SIDE, _LONG_SIDE = 595.0, 842.0
 # Orientations of EXIF without a mirror image → degrees clockwise.
 _TURNS = {1: 0, 3: 180, 6: 90, 8: 270}
 _COLOR_SPACES = {"1": Name.DeviceGray, "L": Name.DeviceGray, "RGB": Name.DeviceRGB}
@@ -24,12 +26,21 @@ _LOSSY = frozenset(("HEIF", "AVIF", "WEBP", "JPEG2000", "JPEG"))
 _QUALITY = 95
 
 
-def pdf_of_pictures(data: bytes, format_name: str, limits: Limits, numbers: Sequence[int]) -> pikepdf.Pdf:
-    """Return a PDF with these pages of an image file, from 1; raises DocumentError."""
+def pdf_of_pictures(data: bytes, format_name: str, limits: Limits, pages: Sequence[PageText]) -> pikepdf.Pdf:
+    """Return a PDF with these pages of an image file; raises DocumentError.
+
+    A page that was not read, and cannot be decoded, is blank.
+    """
     file = ImageFile(data, format_name, "RGB", limits, Contents())
     pdf = pikepdf.new()
-    for number in numbers:
-        image, resolution = file.decoded(number)
+    for page in pages:
+        try:
+            image, resolution = file.decoded(page.index)
+        except DocumentError:
+            if page.was_read:
+                raise
+            pdf.add_blank_page(page_size=(_SHORT_SIDE, _LONG_SIDE))
+            continue
         turn = _turn_of_jpeg(data) if format_name == "JPEG" else None
         if turn is None:
             stream, turn = _compressed(pdf, image, is_lossy=format_name in _LOSSY), 0
