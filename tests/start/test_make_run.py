@@ -26,7 +26,9 @@ def test_jobs_have_a_folder_for_each_port_unless_another_is_set(
 
 
 def run(*command: str, **settings: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OCR_")}
+    # Without the flags of the make that runs the tests.
+    ours = ("OCR_", "MAKE", "MFLAGS")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return subprocess.run(
         command, cwd=ROOT, env={**environment, **settings}, capture_output=True, text=True, check=True
     ).stdout
