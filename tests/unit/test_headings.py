@@ -1,5 +1,6 @@
 """Headings at the size of the body text: bold, centred or numbered."""
 
+import numpy as np
 import pytest
 
 from ocr_service.layout.compose import compose
@@ -40,12 +41,13 @@ HEADINGS = [
 )
 def test_headings_of_a_contract_at_body_size(face: str, x: float, anchor: str) -> None:
     sheet = contract(face, x, anchor)
-    markdown = to_markdown(compose_picture(sheet.lines, sheet.image).blocks)
+    markdown = to_markdown(compose_picture(sheet.lines, np.asarray(sheet.image)).blocks)
     assert [line for line in markdown.split("\n\n") if line.startswith("#")] == HEADINGS
 
 
 def bold_words(sheet: Sheet) -> list[str]:
-    return [word.text for line in with_bold(sheet.lines, sheet.image) for word in line.words if word.bold]
+    lines = with_bold(sheet.lines, np.asarray(sheet.image))
+    return [word.text for line in lines for word in line.words if word.bold]
 
 
 def test_bold_lines_are_found_by_their_pixels() -> None:
@@ -62,7 +64,7 @@ def test_page_in_bold_type_has_no_bold_headings() -> None:
     sheet = Sheet()
     for number, text in enumerate(ENGLISH):
         sheet.write(text[:60], LEFT, 200 + 90 * number, face="Serif-Bold")
-    layout = compose_picture(sheet.lines, sheet.image)
+    layout = compose_picture(sheet.lines, np.asarray(sheet.image))
     assert {block.label for block in layout.blocks} == {"text"}
 
 
@@ -72,7 +74,7 @@ def test_bold_line_begins_and_ends_a_paragraph() -> None:
     sheet.write("Conditions of delivery", LEFT, 200, face="Serif-Bold")
     sheet.paragraph(ENGLISH[1], 244)
     lines = [sheet.lines[0], *(line.of(line.words) for line in sheet.lines[1:])]
-    labels = [block.label for block in compose_picture(lines, sheet.image).blocks]
+    labels = [block.label for block in compose_picture(lines, np.asarray(sheet.image)).blocks]
     assert labels == ["paragraph_title", "text"]
 
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
@@ -94,7 +95,7 @@ TABLES: dict[Callable[[], Sheet], list[str]] = {
 
 
 def laid_out(sheet: Sheet, image: Image.Image | None = None) -> PageLayout:
-    return compose(sheet.lines, sheet.size, find_rulings(image or sheet.image))
+    return compose(sheet.lines, sheet.size, find_rulings(np.asarray(image or sheet.image)))
 
 
 def tables(layout: PageLayout) -> list[str]:
@@ -145,7 +146,7 @@ def test_lines_of_tesseract_across_cells_are_divided() -> None:
         Line(tuple(word for line in row for word in line.words), row[0].bbox, row[0].height, True, True)
         for row in rows.values()
     ]
-    layout = compose(joined, sheet.size, find_rulings(sheet.image))
+    layout = compose(joined, sheet.size, find_rulings(np.asarray(sheet.image)))
     assert "\n".join(TABLES[invoice]) in layout.text
 
 
@@ -153,7 +154,7 @@ def test_drawn_lines_that_were_read_as_letters_are_left_out() -> None:
     sheet = small()
     ruling = Word("|", (408, 200, 412, 252), 0.5)
     lines = [*sheet.lines, Line((ruling,), ruling.bbox, 15, True, True)]
-    layout = compose(lines, sheet.size, find_rulings(sheet.image))
+    layout = compose(lines, sheet.size, find_rulings(np.asarray(sheet.image)))
     assert layout.text == "\n".join(TABLES[small])
 
 
@@ -228,7 +229,7 @@ def test_text_between_lines_is_not_lost() -> None:
 
 
 def test_pages_without_lines_have_none() -> None:
-    assert find_rulings(two_columns().image) == Rulings()
+    assert find_rulings(np.asarray(two_columns().image)) == Rulings()
 
 
 def test_lines_of_a_pdf_come_in_pieces() -> None:

@@ -23,7 +23,7 @@ _GRAIN_ROWS = 200
 
 def has_dark_areas(picture: Picture) -> bool:
     """Return whether parts of the page have a background much darker than its paper."""
-    small, _ = picture.reduced(_LONGEST_SIDE)
+    small = picture.glance(_LONGEST_SIDE)
     # Closing removes dark letters, and keeps dark areas as they are.
     background = cv2.morphologyEx(small, cv2.MORPH_CLOSE, _LETTERS)
     paper = float(np.percentile(background, _PAPER_PERCENTILE))

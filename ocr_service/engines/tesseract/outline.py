@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_service.engines.tesseract.pictures import Correction, Picture
+from ocr_service.engines.tesseract.pictures import Correction, Grey, Picture
 
 Corners = NDArray[np.float32]
 
@@ -27,7 +27,16 @@ _NEAR = np.ones((9, 9), np.uint8)
 
 def sheet_corners(picture: Picture) -> Corners | None:
     """Return the corners of a bright sheet on a darker ground, from the upper left clockwise; else None."""
+    # Most pages are no photos, and a glance shows it.
+    if _corners(picture.glance(_LONGEST_SIDE)) is None:
+        return None
     grey, factor = picture.reduced(_LONGEST_SIDE)
+    corners = _corners(grey)
+    return None if corners is None else _clockwise(corners) * np.float32(factor)
+
+
+def _corners(grey: Grey) -> Corners | None:
+    """Return the corners of the sheet in a small copy, in any order."""
     smooth = cv2.morphologyEx(cv2.GaussianBlur(grey, (5, 5), 0), cv2.MORPH_CLOSE, _LETTERS)
     otsu, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     candidates = (_quadrangle(smooth > otsu * part) for part in _THRESHOLDS)
@@ -36,7 +45,7 @@ def sheet_corners(picture: Picture) -> Corners | None:
         return None
     if _edge(smooth, corners) < _MIN_EDGE:
         return None
-    return _clockwise(corners) * np.float32(factor)
+    return corners
 
 
 def flattened(picture: Picture, corners: Corners) -> Picture | None:

@@ -23,7 +23,7 @@ _DOUBTFUL_NUMBER = 0.6
 def page_result(page: Page, reading: Reading, options: Options) -> PageResult:
     """Return the result of a page, with positions on the upright page."""
     picture = reading.picture
-    layout = compose_picture(with_one_script(reading.lines), picture.image)
+    layout = compose_picture(with_one_script(reading.lines), picture.grey)
     blocks = tuple(_on_page(block, picture) for block in layout.blocks_for(options))
     width, height = picture.upright_size
     return PageResult(

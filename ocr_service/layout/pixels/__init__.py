@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PIL import Image
+from cv2.typing import MatLike
 
 from ocr_service.layout.compose import PageLayout, compose
 from ocr_service.layout.pixels.bold import with_bold
@@ -12,6 +12,7 @@ from ocr_service.layout.words import Line
 __all__ = ["compose_picture", "find_rulings", "with_bold"]
 
 
-def compose_picture(lines: Sequence[Line], image: Image.Image) -> PageLayout:
-    """Join the lines of a page, in reading order, into blocks; image: the page, mode L or RGB."""
-    return compose(with_bold(lines, image), image.size, find_rulings(image))
+def compose_picture(lines: Sequence[Line], pixels: MatLike) -> PageLayout:
+    """Join the lines of a page, in reading order, into blocks; pixels: the page, grey or RGB."""
+    height, width = pixels.shape[:2]
+    return compose(with_bold(lines, pixels), (width, height), find_rulings(pixels))
