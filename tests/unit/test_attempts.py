@@ -32,7 +32,7 @@ class CountedInstances(Instances):
 
 def counted(image: Image.Image) -> tuple[int, int]:
     instances = CountedInstances()
-    Attempts(instances, "eng", time.monotonic() + 300).best(Page(1, image, 300), None)
+    Attempts(instances, "eng", time.monotonic() + 300).best(Picture.of(Page(1, image, 300)), None)
     return instances.readings, instances.orientations
 
 

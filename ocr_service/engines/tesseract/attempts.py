@@ -3,8 +3,6 @@
 import time
 from dataclasses import dataclass, replace
 
-from ocr_service.core.documents import Page
-from ocr_service.core.errors import RecognitionFailed
 from ocr_service.engines.page_warnings import is_blank
 from ocr_service.engines.tesseract.instances import Instances
 from ocr_service.engines.tesseract.inversion import with_dark_letters
@@ -36,17 +34,16 @@ class Attempts:
     lang: str
     deadline: float
 
-    def best(self, page: Page, turn: int | None) -> Reading:
-        """Read a page.
+    def best(self, page: Picture, turn: int | None) -> Reading | None:
+        """Read a page as decoded; return None if Tesseract cannot, or not in time.
 
         turn: degrees counterclockwise that make the page upright; None if they are to be found.
-        Raises RecognitionFailed.
         """
-        picture = Picture.of(page).turned(turn or 0)
-        reading = self._read(without_specks(picture) if has_grain(picture) else picture)
-        if reading is None:
-            raise RecognitionFailed(f"Tesseract could not read page {page.index}, or not in time.")
-        reading = self._of_sheet(reading)
+        picture = page.turned(turn or 0)
+        first = self._read(without_specks(picture) if has_grain(picture) else picture)
+        if first is None:
+            return None
+        reading = self._of_sheet(first)
         if not reading.lines and is_blank(page.image):
             return reading
         if turn is None:

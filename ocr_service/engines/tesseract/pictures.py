@@ -57,8 +57,12 @@ class Picture:
     @classmethod
     def of(cls, page: Page) -> "Picture":
         """Return a page as decoded."""
-        size = page.image.size
-        return cls(page.image.tobytes(), size, page.resolution, size, np.eye(3))
+        return cls.of_pixels(page.image.tobytes(), page.image.size, page.resolution)
+
+    @classmethod
+    def of_pixels(cls, pixels: bytes, size: Size, resolution: int | None) -> "Picture":
+        """Return a page as decoded, without a copy of its pixels."""
+        return cls(pixels, size, resolution, size, np.eye(3))
 
     @property
     def grey(self) -> Grey:

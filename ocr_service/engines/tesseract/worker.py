@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
-from PIL import Image
 
 from ocr_service.core.documents import Page, PageResult, Timings
-from ocr_service.core.errors import EngineUnavailable
+from ocr_service.core.errors import EngineUnavailable, RecognitionFailed
 from ocr_service.engines.tesseract.attempts import Attempts
 from ocr_service.engines.tesseract.instances import VERSION, Instances, open_message_file
+from ocr_service.engines.tesseract.pictures import Picture
 from ocr_service.engines.tesseract.requests import AskVersion, ReadPage
 from ocr_service.engines.tesseract.results import page_result
 
@@ -37,10 +37,13 @@ class Recognizer:
     def _read(self, request: ReadPage) -> PageResult:
         began = time.monotonic()
         assert self._pixels is not None
-        image = Image.frombuffer("L", request.size, self._pixels, "raw", "L", 0, 1)
-        page = Page(request.index, image, request.resolution)
+        picture = Picture.of_pixels(self._pixels, request.size, request.resolution)
         attempts = Attempts(self.instances, request.lang, began + request.seconds)
-        result = page_result(page, attempts.best(page, request.options.rotate), request.options)
+        reading = attempts.best(picture, request.options.rotate)
+        if reading is None:
+            raise RecognitionFailed(f"Tesseract could not read page {request.index}, or not in time.")
+        page = Page(request.index, picture.image, request.resolution)
+        result = page_result(page, reading, request.options)
         return replace(result, timings=Timings(recognize=time.monotonic() - began))
 
 
