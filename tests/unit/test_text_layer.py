@@ -12,7 +12,7 @@ from ocr_service.decoding.text_layer.reading import read_text_layer
 from ocr_service.decoding.text_layer.runs import frames_of
 from ocr_service.decoding.text_layer.values import TextLayer
 from tests.pdf_fonts import by_differences, pdf_of_lines
-from tests.samples import ENGLISH, RUSSIAN
+from tests.samples import ENGLISH, RUSSIAN, pdf_of_objects, pdf_stream
 from tests.text_pdfs import HEADING, lines, pdf_of, picture
 
 LEFT = [
@@ -379,3 +379,66 @@ def test_blank_page_needs_no_recognition() -> None:
 def test_font_that_is_not_embedded_has_its_text() -> None:
     layer = layer_of(pdf_of_lines(["ArialMT"], "Накладная номер 4471 принята", by_differences))
     assert layer.text == "Накладная номер 4471 принята"
+
+
+def spaced(content: str, to_unicode: str = "") -> str:
+    """Return the text of a page with this content, in Times of 10 points.
+
+    to_unicode: lines of the map of the font that say what codes mean.
+    """
+    page = pdf_of_objects(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 360 100] /Contents 4 0 R "
+            b"/Resources << /Font << /F << /Type /Font /Subtype /Type1 /BaseFont /Times-Roman "
+            b"/Encoding /WinAnsiEncoding /ToUnicode 5 0 R >> >> >> >>",
+            pdf_stream("", f"BT /F 10 Tf 20 50 Td {content} ET".encode()),
+            pdf_stream("", f"1 beginbfchar {to_unicode} endbfchar".encode()),
+        ]
+    )
+    return layer_of(page).text
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        pytest.param(
+            "(B) Tj 2.8 Tc 6.67 0 Td (yd) Tj 0 Tc 12.8 0 Td (efault, bash reads) Tj",
+            "By default, bash reads",
+            id="two letters",
+        ),
+        pytest.param(
+            "0 1 -1 0 50 5 Tm (B) Tj 2.8 Tc 6.67 0 Td (yd) Tj 0 Tc 12.8 0 Td (efault, bash) Tj",
+            "By default, bash",
+            id="turned",
+        ),
+        pytest.param(
+            "(invoke) Tj 2.9 Tc 28.3 0 Td [(da)290(sa)290(ni)] TJ 0 Tc 34.2 0 Td (nteractive shell) Tj",
+            "invoked as an interactive shell",
+            id="several words",
+        ),
+        pytest.param("2.5 Tc (12) Tj 0 Tc 15 0 Td (of the) Tj", "1 2 of the", id="as wide as the next blank"),
+        pytest.param("3 Tc (OF MEN) Tj 0 Tc 0 -20 Td (of men) Tj", "OF MEN\nof men", id="letter spacing"),
+        pytest.param("3 Tc (NOTE) Tj 0 Tc 50 0 Td (of the men) Tj", "NOTE of the men", id="spaced label"),
+        pytest.param("(Chapter) Tj 3 Tc 34 0 Td (.....) Tj", "Chapter .....", id="dots"),
+        pytest.param("[(A)70(V)110(A)-120(T)80(o)] TJ", "AVATo", id="kerning"),
+    ],
+)
+def test_gap_as_wide_as_a_blank_is_a_blank(content: str, text: str) -> None:
+    assert spaced(content) == text
+
+
+def test_characters_outside_of_the_basic_plane_shift_no_others() -> None:
+    text = spaced("(Let x be a prime, and x its square; both are at most 25.) Tj", "<78> <D835DC65>")
+    assert text == "Let \U0001d465 be a prime, and \U0001d465 its square; both are at most 25."
+
+
+def test_words_beside_a_large_initial_stay_apart() -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont(HEADING, 90)
+        canvas.drawString(72, 700, "A")
+        canvas.setFont("Body", 10)
+        canvas.drawString(160, 700, "harbour was quiet when the")
+
+    assert drawn(draw).text == "A harbour was quiet when the"

@@ -7,13 +7,15 @@ the ends of a word, and the style once for each text object.
 import ctypes
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from ocr_service.decoding.text_layer.blanks import blanks_of, gaps_of
 from ocr_service.decoding.text_layer.geometry import Matrix
 from ocr_service.decoding.text_layer.replacements import has_stated_text
 
@@ -21,6 +23,7 @@ from ocr_service.decoding.text_layer.replacements import has_stated_text
 HYPHENS = "\x02\ufffe"
 _WORD = re.compile(rf"[^\s{HYPHENS}]+[{HYPHENS}]?|[{HYPHENS}]")
 _UNKNOWN = "\ufffd"
+_HALF = re.compile("[\ud800-\udfff]")
 
 _STROKED = (pdfium_c.FPDF_TEXTRENDERMODE_FILL_STROKE, pdfium_c.FPDF_TEXTRENDERMODE_FILL_STROKE_CLIP)
 _INVISIBLE = (pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium_c.FPDF_TEXTRENDERMODE_CLIP)
@@ -86,24 +89,70 @@ class PageCharacters:
 
     def pieces(self) -> Iterator[Piece]:
         """Yield the pieces in the order of the file."""
-        for number, found in enumerate(_WORD.finditer(self._text())):
-            yield from self._pieces_of(found[0], number, found.start())
+        text = self._text()
+        for number, (start, end) in enumerate(self._words(text)):
+            yield from self._pieces_of(text[start:end], number, start)
 
     def _text(self) -> str:
         """Return the text, with one character for each that PDFium counts."""
         buffer = (ctypes.c_ushort * (self._count + 1))()
         length = pdfium_c.FPDFText_GetText(self._raw, 0, self._count, buffer) - 1
-        if length == self._count:
-            try:
-                return bytes(buffer)[: 2 * length].decode("utf-16-le")
-            except UnicodeDecodeError:
-                pass
-        # Characters outside of the basic plane take two units, and others are left out.
+        # For PDFium, a character outside of the basic plane is two, its halves.
+        text = "".join(map(chr, buffer[: max(length, 0)]))
+        if len(text) == self._count:
+            return text
+        # Some characters are left out of the text.
         return "".join(self._character(index) for index in range(self._count))
 
     def _character(self, index: int) -> str:
         code = pdfium_c.FPDFText_GetUnicode(self._raw, index)
-        return chr(code) if 0 < code < 0xD800 or 0xDFFF < code <= 0x10FFFF else _UNKNOWN
+        return chr(code) if 0 < code <= 0x10FFFF else _UNKNOWN
+
+    def _words(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield the start and the end of each word."""
+        for found in _WORD.finditer(text):
+            start, end = found.span()
+            cuts = [start, *self._blanks(text, start, end), end]
+            yield from pairwise(cuts)
+
+    def _blanks(self, text: str, start: int, end: int) -> list[int]:
+        """Return the characters of a word before which a blank is missing."""
+        first, last = self._style(start), self._style(end - 1)
+        # Characters of a stated text have no places of their own.
+        if end - start == 1 or not first or not last or first.angle % 90 or first.is_stated or last.is_stated:
+            return []
+        angle = first.angle
+        edges = self._edges(range(start, end), angle)
+        size = max(first.size, last.size)
+        found = blanks_of(text[start:end], edges, size, lambda: self._beside(text, start, end, angle))
+        return [start + place for place in found]
+
+    def _beside(self, text: str, start: int, end: int, angle: int) -> list[float]:
+        """Return the widths of the blanks before and after a word, in its line."""
+        before, after = start - 1, end
+        while before >= 0 and text[before] == " ":
+            before -= 1
+        while after < len(text) and text[after] == " ":
+            after += 1
+        pairs = ((before, start), (end - 1, after))
+        return [
+            gaps_of(self._edges(pair, angle))[0]
+            for pair in pairs
+            if all(0 <= index < len(text) and not text[index].isspace() for index in pair)
+        ]
+
+    def _edges(self, indices: Iterable[int], angle: int) -> list[tuple[float, float]]:
+        """Return the near and the far edge of characters along the text; angle: a multiple of 90 degrees."""
+        rect, edges = self._rect, []
+        for index in indices:
+            pdfium_c.FPDFText_GetLooseCharBox(self._raw, index, self._rect_reference)
+            if angle == 0:
+                edges.append((rect.left, rect.right))
+            elif angle == 180:
+                edges.append((-rect.right, -rect.left))
+            else:
+                edges.append((rect.bottom, rect.top) if angle == 90 else (-rect.top, -rect.bottom))
+        return edges
 
     def _pieces_of(self, text: str, word: int, first: int) -> Iterator[Piece]:
         style, last = self._style(first), first + len(text) - 1
@@ -128,6 +177,7 @@ class PageCharacters:
         last = first + len(text) - 1
         start = self._origin(first)
         end = self._end(last, start, style)
+        text = _with_whole_characters(text)
         return Piece(text, word, start, end, style, self._unknown(text, first))
 
     def _unknown(self, text: str, first: int) -> int:
@@ -195,6 +245,13 @@ class PageCharacters:
             italic = bool(_ITALIC_NAME.search(named)) or bool(flags > 0 and flags & _ITALIC)
             self._fonts[address] = bold, italic
         return self._fonts[address]
+
+
+def _with_whole_characters(text: str) -> str:
+    """Join the halves of characters outside of the basic plane."""
+    if not _HALF.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _colour(text: _Pointer, is_stroke: bool) -> tuple[int, int, int, int]:

@@ -21,6 +21,8 @@ _SPACED_GAP = 1.6
 # and than this share of the usual gap between words.
 _FALSE_SPACE = 0.18
 _FALSE_SHARE = 0.4
+# An initial is larger than the other words by this factor: the next line of its paragraph is beside it.
+_INITIAL = 2.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def _gap(left: Run, right: Run) -> float:
 def _without_false_spaces(runs: list[Run]) -> list[Run]:
     """Join the parts of words at gaps that are much smaller than the others."""
     gaps = [_gap(left, right) for left, right in pairwise(runs)]
-    limit = _FALSE_SPACE * runs[0].size
+    # Beside a large initial, each space of the row would be a false one.
+    limit = _FALSE_SPACE * min(runs[0].size, Segment(tuple(runs)).size)
     wide = [gap for gap in gaps if gap >= limit]
     if not wide or len(wide) == len(gaps):
         return runs
@@ -146,10 +149,11 @@ def _without_false_spaces(runs: list[Run]) -> list[Run]:
 
 
 def _joined(runs: list[Run], limit: float) -> list[Run]:
-    """Join words with a smaller gap between them than the limit."""
+    """Join words with a smaller gap between them than the limit, but none that lies over a large initial."""
     joined = [runs[0]]
     for left, run in pairwise(runs):
-        if _gap(left, run) < limit:
+        is_over_initial = left.size > _INITIAL * run.size and _gap(left, run) < -run.size
+        if _gap(left, run) < limit and not is_over_initial:
             joined[-1] = replace(joined[-1], text=joined[-1].text + run.text, right=run.right)
         else:
             joined.append(run)
