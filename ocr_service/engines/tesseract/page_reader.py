@@ -18,6 +18,8 @@ from ocr_service.runtime.processes.worker_process import NotStarted, WorkerEnded
 
 # CPU time of a new process, which has everything loaded.
 _START_SECONDS = 10.0
+# CPU time after the time limit of the page, within which Tesseract ends by itself and says so.
+_SECONDS_TO_END = 5.0
 _MIB = 2**20
 # Memory of a process: for the code and the languages, and for each pixel of the page. The pages that were
 # measured needed up to 200 MiB and 16 bytes a pixel, with their straightened pictures.
@@ -55,7 +57,7 @@ class PageReader:
         # The memory of the image can take the next page.
         del page
         try:
-            result: PageResult = await self._ask(pixels, request, request.seconds)
+            result: PageResult = await self._ask(pixels, request, request.seconds + _SECONDS_TO_END)
         except (WorkerEnded, InvalidReply) as error:
             raise RecognitionFailed(
                 f"Tesseract could not read page {request.index} within the limits of time and memory, or it "
