@@ -15,13 +15,13 @@ from tests.ui.site import Guard, Site, chromium
 expect.set_options(timeout=30_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def anyio_backend() -> str:
-    """For all tests, so that they share the loop of the browser."""
+    """For all tests here, so that they share the loop of the browser; the later tests each have their own."""
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def browser() -> AsyncIterator[Browser]:
     # Without its sandbox, which root cannot use, and which a container seldom allows.
     async with async_playwright() as playwright:
@@ -49,7 +49,7 @@ async def opened(browser: Browser) -> AsyncIterator[Opened]:
         guard.check()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     engine = WrittenEngine()
     folder: Path = tmp_path_factory.mktemp("jobs")
