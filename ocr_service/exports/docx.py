@@ -1,6 +1,7 @@
 """A document as a Word file: headings, lists, tables with merged cells, pictures and formulas."""
 
 import io
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +12,7 @@ from docx.document import Document
 from docx.enum.text import WD_BREAK
 from docx.image.exceptions import UnrecognizedImageError
 from docx.shared import Emu, Inches
-from docx.table import Table, _Cell
+from docx.table import _Cell
 from docx.text.paragraph import Paragraph
 from lxml import html as lxml_html
 
@@ -22,6 +23,8 @@ from ocr_service.exports.office_math import office_math
 from ocr_service.exports.safe_html import safe_html
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+# Python refuses to read numbers of thousands of digits.
+_SPAN = re.compile("[0-9]{1,9}")
 # Inline elements, and the attributes of a run that they set.
 _STYLES: Mapping[str, str] = {
     "strong": "bold",
@@ -34,7 +37,8 @@ _STYLES: Mapping[str, str] = {
     "sub": "subscript",
     "sup": "superscript",
 }
-_LISTS = {"ul": "List Bullet", "ol": "List Number"}
+# The numbers of the page are text: the style "List Number" counts on from one list to the next.
+_LISTS = {"ul": "List Bullet", "ol": "List"}
 # Word has three levels of these styles: "List Bullet", "List Bullet 2", "List Bullet 3".
 _LIST_LEVELS = 3
 # Of the empty document that python-docx begins with.
@@ -101,9 +105,14 @@ class _Page:
         self.lists.append(_LISTS[element.tag])
         level = min(len(self.lists), _LIST_LEVELS)
         style = self.lists[-1] + (f" {level}" if level > 1 else "")
-        for item in element.iterchildren("li"):
-            self._blocks(item, lambda: self.document.add_paragraph(style=style))
+        for place, item in enumerate(element.iterchildren("li"), start=1):
+            numbers = [f"{item.get('value', place)}.\t"] if element.tag == "ol" else []
+            self._blocks(item, partial(self._item, numbers, style))
         self.lists.pop()
+
+    def _item(self, numbers: list[str], style: str) -> Paragraph:
+        """Add a paragraph of a list; the first one of an item takes its number."""
+        return self.document.add_paragraph(numbers.pop() if numbers else "", style)
 
     def _table(self, element: Any, new_paragraph: Callable[[], Paragraph]) -> None:
         if new_paragraph != self.document.add_paragraph:
@@ -117,8 +126,10 @@ class _Page:
         if not grid:
             return
         table = self.document.add_table(len(rows), columns, style="Table Grid")
+        places = table._cells  # noqa: SLF001 - `table.cell` makes this list anew for each cell
         for cell, (top, left, bottom, right) in grid:
-            self._cell(cell, _merged(table, top, left, bottom, right))
+            first, last = places[top * columns + left], places[bottom * columns + right]
+            self._cell(cell, first if first is last else first.merge(last))
 
     def _cell(self, element: Any, cell: _Cell) -> None:
         first = [cell.paragraphs[0]]
@@ -200,14 +211,8 @@ def _grid(rows: list[Any]) -> tuple[list[tuple[Any, tuple[int, int, int, int]]],
 
 
 def _span(cell: Any, name: str) -> int:
-    text = cell.get(name, "1")
     # Word has at most 63 columns, and a page no more rows than this.
-    return min(max(int(text), 1), 63) if text.isascii() and text.isdigit() else 1
-
-
-def _merged(table: Table, top: int, left: int, bottom: int, right: int) -> _Cell:
-    cell = table.cell(top, left)
-    return cell if (top, left) == (bottom, right) else cell.merge(table.cell(bottom, right))
+    return min(max(int(text), 1), 63) if _SPAN.fullmatch(text := cell.get(name, "1")) else 1
 
 
 def _fit(shape: Any) -> None:

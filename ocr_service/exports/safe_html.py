@@ -4,7 +4,7 @@ The text of a page is whatever somebody printed on it, so the HTML is sanitised 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from html import escape
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import latex2mathml.converter
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from ocr_service.core.xml_text import xml_text
@@ -41,6 +42,7 @@ _ATTRIBUTES: Mapping[str, set[str]] = {
     "a": {"href"},
     "img": {"src", "alt"},
     "ol": {"start"},
+    "li": {"value"},
     "td": _SPANS,
     "th": _SPANS,
     "math": {"display", "alttext"},
@@ -83,11 +85,20 @@ def _with_text_that_looks_like_tags(markdown: str) -> str:
 @cache
 def _parser(formulas: bool) -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    parser.add_render_rule("list_item_open", _numbered)
     if formulas:
         parser.use(
             dollarmath_plugin, allow_digits=False, allow_labels=False, double_inline=True, renderer=_mathml
         )
     return parser
+
+
+def _numbered(renderer: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """Return the tag of a list item with its number: CommonMark counts on from the first one of the list."""
+    item = tokens[index]
+    if item.info:
+        item.attrSet("value", item.info)
+    return str(renderer.renderToken(tokens, index, options, env))
 
 
 def _mathml(latex: str, options: Mapping[str, Any]) -> str:

@@ -38,11 +38,16 @@ def test_headings_paragraphs_and_lists_have_their_styles() -> None:
         ("List Bullet", "a"),
         ("List Bullet 2", "b"),
         ("List Bullet", "c"),
-        ("List Number", "d"),
+        ("List", "1.\td"),
     ]
     runs = {run.text: run for run in made.paragraphs[2].runs}
     assert runs["жирный"].bold and runs["курсив"].italic and runs["2"].font.subscript
     assert made.core_properties.title == "Title"
+
+
+def test_numbered_items_keep_the_numbers_of_the_page() -> None:
+    made = document(page("3. c\n4. d\n6. f\n\ntext\n\n1. a\n   - b"), page("7. g"))
+    assert [text for _, text in texts(made)] == ["3.\tc", "4.\td", "6.\tf", "text", "1.\ta", "b", "7.\tg"]
 
 
 def test_merged_cells_of_a_table_are_merged() -> None:
@@ -64,6 +69,7 @@ def test_merged_cells_of_a_table_are_merged() -> None:
         '<table><tr><td rowspan="99">a</td></tr></table>',
         '<table><tr><td colspan="99999">a</td></tr><tr><td>b</td></tr></table>',
         '<table><tr><td colspan="x" rowspan="-1">a</td></tr></table>',
+        f'<table><tr><td colspan="{"9" * 5000}">a</td></tr></table>',
         '<table><tr><td>a</td><td rowspan="2">b</td></tr><tr><td colspan="2">c</td></tr></table>',
         "<table><tr><td>a<table><tr><td>b</td></tr></table></td></tr></table>",
     ],

@@ -120,6 +120,11 @@ def test_text_that_looks_like_a_tag_is_kept(text: str) -> None:
     assert shown == text
 
 
+def test_numbered_items_keep_the_numbers_of_the_page() -> None:
+    html = safe_html("3. c\n4. d\n6. f", no_picture, formulas=False)
+    assert [attributes["value"] for tag, attributes in Elements(html).all if tag == "li"] == ["3", "4", "6"]
+
+
 def test_structure_is_kept() -> None:
     markdown = (
         "# Title\n\n## Part\n\n- one\n- two\n\n"

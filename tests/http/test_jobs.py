@@ -240,11 +240,16 @@ async def test_events_go_on_after_the_last_one_that_the_client_has(tmp_path: Pat
         await ended(client, job)
         all_events = await client.get(f"/jobs/{job}/events")
         later = await client.get(f"/jobs/{job}/events", headers={"Last-Event-ID": "2"})
+        others = [
+            await client.get(f"/jobs/{job}/events", headers={"Last-Event-ID": foreign})
+            for foreign in ("4", "x", "9" * 5000)
+        ]
     assert all_events.headers["Content-Type"].startswith("text/event-stream")
     assert all_events.headers["X-Accel-Buffering"] == "no"
     ids = [line for line in all_events.text.splitlines() if line.startswith("id: ")]
     assert ids == ["id: 1", "id: 2", "id: 3"]
     assert [line for line in later.text.splitlines() if line.startswith("id: ")] == ["id: 3"]
+    assert all(other.text == all_events.text for other in others), "an id that is none of this job"
     assert all_events.text.count("event: end") == later.text.count("event: end") == 1
 
 

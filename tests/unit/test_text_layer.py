@@ -1,9 +1,12 @@
+import io
 from collections.abc import Callable
 from itertools import product
 from textwrap import wrap
 
+import pikepdf
 import pypdfium2 as pdfium
 import pytest
+from pikepdf import Array, Dictionary, Name
 from PIL import Image, ImageDraw
 from reportlab.pdfgen.canvas import Canvas
 
@@ -322,7 +325,15 @@ def test_letters_of_no_language_are_not_used(text: str) -> None:
     assert layer.flaw == "The letters are not those of a language."
 
 
-@pytest.mark.parametrize("text", [*RUSSIAN, *ENGLISH])
+def test_heading_in_the_wrong_code_page_is_looked_at() -> None:
+    heading = "Оглавление".encode("cp1251").decode("latin-1")
+    layer = drawn(lambda canvas: lines(canvas, [heading, *LEFT]))
+    assert layer.flaw == "The letters are not those of a language."
+
+
+@pytest.mark.parametrize(
+    "text", [*RUSSIAN, *ENGLISH, "ÀÁÂÃÄÅÆÇÈÉÊË àáâãäåæçèéêë", "été à l'œuvre où ça mûrît"]
+)
 def test_letters_of_a_language_are_used(text: str) -> None:
     assert drawn(lambda canvas: lines(canvas, wrap(text, 80))).is_usable
 
@@ -367,6 +378,20 @@ def test_letters_drawn_as_shapes_are_named() -> None:
             canvas.drawPath(path, stroke=0, fill=1)
 
     assert len(drawn(draw).pictures) == 1
+
+
+@pytest.mark.parametrize(("kind", "is_named"), [("Stamp", True), ("FreeText", True), ("Square", False)])
+def test_letters_of_a_stamp_can_be_shapes(kind: str, is_named: bool) -> None:
+    letter = "0 0 m 8 0 l 8 20 l f"
+    pdf = pikepdf.open(io.BytesIO(pdf_of(lambda canvas: lines(canvas, LEFT))))
+    shape = pdf.make_stream(letter.encode(), Type=Name.XObject, Subtype=Name.Form, BBox=[0, 0, 90, 30])
+    stamp = Dictionary(
+        Type=Name.Annot, Subtype=Name(f"/{kind}"), Rect=[72, 300, 162, 330], F=4, AP=Dictionary(N=shape)
+    )
+    pdf.pages[0].Annots = pdf.make_indirect(Array([pdf.make_indirect(stamp)]))
+    stamped = io.BytesIO()
+    pdf.save(stamped)
+    assert bool(layer_of(stamped.getvalue()).pictures) is is_named
 
 
 def test_blank_page_needs_no_recognition() -> None:

@@ -1,6 +1,7 @@
 """`GET /jobs/{job_id}/events`: the progress of a job as server-sent events."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator
 from typing import Annotated
@@ -25,6 +26,8 @@ _FIRST_PAUSE, _LAST_PAUSE = 0.05, 1.0
 _COMMENT_SECONDS = 15.0
 # Milliseconds after which a client connects again.
 _RETRY = "retry: 2000\n\n"
+# An id of an event. Python refuses to read numbers of thousands of digits.
+_ID = re.compile(r"[0-9]{1,9}")
 
 
 @router.get(
@@ -43,8 +46,13 @@ async def follow_job(
     """
     service = service_of(request)
     job = await service.jobs.get(job_id, owner(request.scope))
-    seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
-    return StreamingResponse(_events(service, job, seen), 200, _HEADERS, MEDIA_TYPE)
+    return StreamingResponse(_events(service, job, _seen(last_event_id, job)), 200, _HEADERS, MEDIA_TYPE)
+
+
+def _seen(last_event_id: str | None, job: Job) -> int:
+    """Return how many pages the client has: 0 if its id is none of this job."""
+    seen = int(last_event_id) if last_event_id and _ID.fullmatch(last_event_id) else 0
+    return seen if seen <= len(job.pages) else 0
 
 
 async def _events(service: Service, job: Job, seen: int) -> AsyncGenerator[str]:

@@ -186,11 +186,10 @@ async def get_page(
 
 async def _submitted(admitted: Admitted, callback_url: str | None, batch: str | None) -> Job:
     query = unique_fields(admitted.request.query_params.multi_items())
+    for name in (CALLBACK_URL, BATCH):
+        query.pop(name, None)
     if callback_url is not None:
-        del query[CALLBACK_URL]
         admitted.service.jobs.check_callback(callback_url)
-    if batch is not None:
-        del query[BATCH]
     body = await read_body(admitted.body, check_names)
     fields = read_fields(query, body.fields)
     if fields.timeout is not None:

@@ -42,6 +42,10 @@ _MIN_SHARE = 0.5
 # Cyrillic text in an 8-bit encoding that is taken for Latin-1 consists of letters with accents.
 _ACCENTED = re.compile("[À-ÖØ-öø-ÿ]")
 _MAX_ACCENTED = 0.4
+# Some such words among others: few pairs suffice, because they must be frequent ones of Cyrillic. Of the
+# letters in the order of the alphabet, half are.
+_MISTAKEN = re.compile("[À-ÿ]{3,}")
+_MIN_MISTAKEN_PAIRS, _MIN_MISTAKEN_SHARE = 6, 0.7
 # Characters that no font has: of controls, of private use, not assigned, and those that replace others.
 _MEANINGLESS = frozenset(("Cc", "Co", "Cn", "Cs"))
 REPLACEMENT = "\ufffd"
@@ -58,14 +62,24 @@ def is_plausible(words: Iterable[str]) -> bool:
     letters = sum(character.isalpha() for character in text)
     if letters > _MIN_PAIRS and len(_ACCENTED.findall(text)) > _MAX_ACCENTED * letters:
         return False
+    if _is_mistaken_cyrillic(text):
+        return False
     plain = _without_accents(text.lower())
-    return all(_share(plain, script, frequent) >= _MIN_SHARE for script, frequent in _SCRIPTS)
+    shares = (_share(script.findall(plain), frequent, _MIN_PAIRS) for script, frequent in _SCRIPTS)
+    return all(share is None or share >= _MIN_SHARE for share in shares)
 
 
-def _share(text: str, script: re.Pattern[str], frequent: frozenset[str]) -> float:
-    """Return the share of pairs of letters that are frequent; 1 if there are too few pairs."""
-    pairs = [left + right for word in script.findall(text) for left, right in pairwise(word)]
-    return sum(pair in frequent for pair in pairs) / len(pairs) if len(pairs) >= _MIN_PAIRS else 1.0
+def _is_mistaken_cyrillic(text: str) -> bool:
+    """Return whether words of accented letters alone are Cyrillic ones in the encoding of Windows."""
+    words = [word.encode("latin-1").decode("cp1251").lower() for word in _MISTAKEN.findall(text)]
+    share = _share(words, _CYRILLIC, _MIN_MISTAKEN_PAIRS)
+    return share is not None and share >= _MIN_MISTAKEN_SHARE
+
+
+def _share(words: Iterable[str], frequent: frozenset[str], min_pairs: int) -> float | None:
+    """Return the share of pairs of letters that are frequent; None if there are too few pairs."""
+    pairs = [left + right for word in words for left, right in pairwise(word)]
+    return sum(pair in frequent for pair in pairs) / len(pairs) if len(pairs) >= min_pairs else None
 
 
 def _without_accents(text: str) -> str:

@@ -25,6 +25,8 @@ _WITHOUT_TEXT = (
     pdfium_c.FPDF_ANNOT_SQUIGGLY,
     pdfium_c.FPDF_ANNOT_STRIKEOUT,
 )
+# Their letters can be shapes, as those of the stamps of Acrobat are.
+_OF_WORDS = (pdfium_c.FPDF_ANNOT_STAMP, pdfium_c.FPDF_ANNOT_FREETEXT)
 _SWITCHES = (pdfium_c.FPDF_FORMFIELD_CHECKBOX, pdfium_c.FPDF_FORMFIELD_RADIOBUTTON)
 _NOT_SHOWN = pdfium_c.FPDF_ANNOT_FLAG_HIDDEN | pdfium_c.FPDF_ANNOT_FLAG_NOVIEW
 
@@ -69,7 +71,8 @@ def _annotations(page: pdfium.PdfPage) -> Iterator[Rect]:
 
 
 def _shows_text(page: pdfium.PdfPage, annotation: pdfium_c.FPDF_ANNOTATION) -> bool:
-    if pdfium_c.FPDFAnnot_GetSubtype(annotation) in _WITHOUT_TEXT:
+    subtype = pdfium_c.FPDFAnnot_GetSubtype(annotation)
+    if subtype in _WITHOUT_TEXT:
         return False
     if pdfium_c.FPDFAnnot_GetFlags(annotation) & _NOT_SHOWN:
         return False
@@ -80,5 +83,7 @@ def _shows_text(page: pdfium.PdfPage, annotation: pdfium_c.FPDF_ANNOTATION) -> b
             pdfium_c.FPDF_WCHAR
         ):
             return True
-    kinds = (pdfium_c.FPDF_PAGEOBJ_TEXT, pdfium_c.FPDF_PAGEOBJ_IMAGE)
+    kinds = [pdfium_c.FPDF_PAGEOBJ_TEXT, pdfium_c.FPDF_PAGEOBJ_IMAGE]
+    if subtype in _OF_WORDS:
+        kinds.append(pdfium_c.FPDF_PAGEOBJ_PATH)
     return any(True for kind in kinds for _ in annotation_objects(page, annotation, kind))

@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,9 @@ from PIL import Image
 
 from ocr_service.core.xml_text import NOT_IN_XML, xml_text
 
-_REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
+_REFERENCE = re.compile(r"&#(?:[xX]0*([0-9a-fA-F]+)|0*([0-9]+));?")
+# Digits of the highest character, U+10FFFF. Python refuses to read numbers of thousands of digits.
+_MOST_DIGITS = len(str(0x10FFFF))
 
 
 def word_document(result: Any) -> bytes:
@@ -46,6 +49,7 @@ def _for_xml(content: str, is_html: bool) -> str:
 def _valid_reference(reference: re.Match[str]) -> str:
     # The blank keeps the characters around a removed reference from becoming a new one.
     hexadecimal, decimal = reference.groups()
-    number = int(hexadecimal, 16) if hexadecimal else int(decimal)
-    is_valid = number < 0x110000 and not NOT_IN_XML.match(chr(number))
+    digits, base = (hexadecimal, 16) if hexadecimal else (decimal, 10)
+    number = int(digits, base) if len(digits) <= _MOST_DIGITS else sys.maxunicode + 1
+    is_valid = number <= sys.maxunicode and not NOT_IN_XML.match(chr(number))
     return reference[0] if is_valid else " "
