@@ -12,9 +12,9 @@ from contextlib import closing
 from functools import cached_property, partial
 from io import BytesIO
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from ocr_service.core.errors import StorageOutage, TooManyBytes
 from ocr_service.core.settings import SettingsGroup, env_prefix, http_url
@@ -45,27 +45,22 @@ _MAX_BYTES_BODY = 2**20
 _NOT_FOUND = {"404", "NoSuchKey", "NotFound"}
 
 
-def _stripped(value: Any) -> Any:
-    # A Kubernetes Secret often ends with the line break that an editor added.
-    return (value.strip() or None) if isinstance(value, str) else value
-
-
 class S3Settings(SettingsGroup):
     """The bucket, and the keys to it; it is used if the endpoint, the bucket and both keys are set."""
 
     model_config = env_prefix(_PREFIX)
 
-    endpoint: Annotated[str | None, BeforeValidator(_stripped), AfterValidator(http_url)] = Field(
+    endpoint: Annotated[str | None, AfterValidator(http_url)] = Field(
         None, description="URL of Cloud.ru Object Storage (`https://s3.cloud.ru`) or of another S3 server."
     )
-    bucket: Annotated[str | None, BeforeValidator(_stripped)] = Field(None, description="Name of the bucket.")
-    access_key: Annotated[SecretStr | None, BeforeValidator(_stripped)] = Field(
+    bucket: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", description="Name of the bucket."
+    )
+    access_key: SecretStr | None = Field(
         None, description="Access key; for Cloud.ru it is `<tenant_id>:<key_id>`."
     )
-    secret_key: Annotated[SecretStr | None, BeforeValidator(_stripped)] = Field(
-        None, description="Secret key."
-    )
-    region: str = Field("ru-central-1", min_length=1, description="Region.")
+    secret_key: SecretStr | None = Field(None, description="Secret key.")
+    region: str = Field("ru-central-1", pattern=r"^[A-Za-z0-9-]{1,63}$", description="Region.")
     prefix: str = Field(
         "ocr",
         pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$",

@@ -120,7 +120,9 @@ def _tesseract(settings: Settings) -> Engine:
     tesseract = settings.tesseract
     try:
         check_installed(tesseract.lang, languages_in(tesseract.tessdata_dir or find_tessdata()))
-    except (EngineUnavailable, LanguageNotInstalled) as error:
+    except EngineUnavailable as error:
+        raise ConfigurationError(f"OCR_TESSDATA_DIR: {error}") from None
+    except LanguageNotInstalled as error:
         raise ConfigurationError(f"OCR_LANG: {error}") from None
     return TesseractEngine(tesseract, settings.admission.request_timeout)
 

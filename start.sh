@@ -72,6 +72,7 @@ main() {
     [[ $VLLM_ENABLED =~ ^(auto|true|false)$ ]] || fail "VLLM_ENABLED must be auto, true or false"
     [[ $VLLM_STOP_TIMEOUT =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] || fail "VLLM_STOP_TIMEOUT must be a number of seconds"
     [[ $VLLM_HANG_TIMEOUT =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] || fail "VLLM_HANG_TIMEOUT must be a number of seconds"
+    [[ $UVICORN_PORT =~ ^[0-9]{1,5}$ && 10#$UVICORN_PORT -le 65535 ]] || fail "UVICORN_PORT must be a number up to 65535"
     link_models
     local vllm=() reason
     reason=$(reason_against_vllm)
@@ -151,7 +152,8 @@ print_vllm_command() {
 exec_vllm() {
     # Otherwise vLLM looks for the external address of this machine.
     export VLLM_HOST_IP=127.0.0.1
-    [ -z "${OCR_VLM_API_KEY:-}" ] || export VLLM_API_KEY="$OCR_VLM_API_KEY"
+    # The service drops a line break at its end too.
+    [ -z "${OCR_VLM_API_KEY:-}" ] || { read -r VLLM_API_KEY <<<"$OCR_VLM_API_KEY" && export VLLM_API_KEY; }
     # vLLM must not get the secrets of the service, and it warns about unknown VLLM_* variables.
     export -n "${!OCR_@}" "${!CLOUDRU_@}" VLLM_ENABLED VLLM_COMMAND VLLM_VENV VLLM_MODEL VLLM_SERVER_HOST \
         VLLM_SERVER_PORT VLLM_GPU_MEMORY_UTILIZATION VLLM_MAX_MODEL_LEN VLLM_EXTRA_ARGS VLLM_STOP_TIMEOUT \

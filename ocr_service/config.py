@@ -58,8 +58,9 @@ class Settings(BaseModel):
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings from the environment; raises ConfigurationError."""
     _refuse_unknown(environment)
-    # An empty variable counts as absent.
-    given = {name.upper(): value for name, value in environment.items() if value}
+    # A Kubernetes Secret often ends with the line break that an editor added. An empty variable counts as
+    # absent.
+    given = {name.upper(): text for name, value in environment.items() if (text := value.strip())}
     try:
         return Settings.model_validate(dict.fromkeys(Settings.model_fields, given), extra="ignore")
     except ValidationError as error:

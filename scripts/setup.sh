@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install the dependencies of a `make` target: Debian packages, then environments with the packages of uv.lock.
-# Usage: scripts/setup.sh run|run-gpu|test|docx|real-vllm|bench|docs|uv
+# Usage: scripts/setup.sh run|run-gpu|test|docx|ray|real-vllm|bench|docs|uv
 #   LAYOUT_ENGINE   paddle (default) or onnxruntime: runs the layout model of PaddleOCR-VL, for run-gpu
 #   PADDLE_INDEX    package index that has paddlepaddle-gpu; default as in the Dockerfile
 #   REAL_VLLM_VENV  environment of vLLM for a CPU, for real-vllm; default .cache/real-vllm
@@ -68,7 +68,7 @@ main() {
         install .venv --only-group docs
         ;;
     uv) install_uv ;;
-    *) say "usage: $0 run|run-gpu|test|docx|real-vllm|bench|docs|uv" && exit 2 ;;
+    *) say "usage: $0 run|run-gpu|test|docx|ray|real-vllm|bench|docs|uv" && exit 2 ;;
     esac
 }
 

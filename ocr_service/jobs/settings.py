@@ -2,18 +2,20 @@
 
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from ocr_service.core.settings import SettingsGroup, env_prefix
+from ocr_service.core.settings import SettingsGroup, env_prefix, folder, is_url
 
 _SCHEMES = ("postgresql", "postgres")
 
 
 def _postgresql(url: SecretStr | None) -> SecretStr | None:
-    if url is not None and urlsplit(url.get_secret_value()).scheme not in _SCHEMES:
-        raise ValueError("it must be a URL such as postgresql://user:password@host/database")
+    if url is not None and not is_url(url.get_secret_value(), _SCHEMES):
+        raise ValueError(
+            "it must be a URL such as postgresql://user:password@host/database, with the special characters "
+            "of the password percent-encoded"
+        )
     return url
 
 
@@ -29,7 +31,7 @@ class JobSettings(SettingsGroup):
         "one, below `OCR_OUTPUT_DIR`, which the replicas must share. Empty: a file in the folder of the "
         "jobs, for one process.",
     )
-    dir: Path | None = Field(
+    dir: Annotated[Path | None, AfterValidator(folder)] = Field(
         None,
         description="Folder of one process, in whose folder `jobs` its jobs are. `make run` sets "
         "`.cache/run/PORT`. Empty: `OCR_OUTPUT_DIR`.",

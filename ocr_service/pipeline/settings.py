@@ -22,7 +22,10 @@ class CacheSettings(SettingsGroup):
         "another caller had the same document read.",
     )
     lifetime: float = Field(
-        604_800, ge=0, description="Seconds after which a cached result expires. 0 turns the cache off."
+        604_800,
+        ge=0,
+        le=315_360_000,
+        description="Seconds after which a cached result expires. 0 turns the cache off.",
     )
 
     @property

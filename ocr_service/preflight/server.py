@@ -45,7 +45,7 @@ def check_servers(urls: str, environment: Mapping[str, str]) -> Iterator[Finding
 def _served_model(url: str, environment: Mapping[str, str]) -> tuple[str, object]:
     """Return the name of the model and its tokens, from the list of models; raises _Unusable."""
     request = Request(f"{url.rstrip('/')}/models")
-    if key := environment.get("OCR_VLM_API_KEY"):
+    if key := environment.get("OCR_VLM_API_KEY", "").strip():
         request.add_header("Authorization", f"Bearer {key}")
     try:
         # Without the proxy of the environment, which is for outside addresses.

@@ -40,7 +40,9 @@ class _LogHandler(logging.Handler):
         self._address = address
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not self._address.done() and record.msg.startswith(_RUNNING) and isinstance(record.args, tuple):
+        # The message can be an exception: the port is in use, for example.
+        running = str(record.msg).startswith(_RUNNING)
+        if running and isinstance(record.args, tuple) and not self._address.done():
             self._address.set_result(_address(*record.args))
 
 

@@ -1,5 +1,6 @@
 """Settings of the access control."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,13 @@ from ocr_service.security.api_keys import ApiKeys, parse_keys, parse_origins, re
 def _with_keys(text: SecretStr | None) -> SecretStr | None:
     _listed(text)
     return text
+
+
+def _public_url(url: str | None) -> str | None:
+    http_url(url)
+    if url is not None and re.search(r"[?#@]", url):
+        raise ValueError("it must be a URL without user, query and fragment")
+    return url
 
 
 def _file_with_keys(path: Path | None) -> Path | None:
@@ -42,7 +50,7 @@ class AccessSettings(SettingsGroup):
         "separated by commas; `*` for all. Empty: none.",
     )
 
-    public_url: Annotated[str | None, AfterValidator(http_url)] = Field(
+    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
         None,
         description="Address of the service as clients see it, such as `https://ocr.example.com`; answers to "
         "PaddleOCR's clients contain it. Empty: the address of the request.",

@@ -1,10 +1,11 @@
 """Settings of the local storage and the spool."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from ocr_service.core.settings import SettingsGroup, env_prefix
+from ocr_service.core.settings import SettingsGroup, env_prefix, folder
 
 
 class StorageSettings(SettingsGroup):
@@ -12,7 +13,7 @@ class StorageSettings(SettingsGroup):
 
     model_config = env_prefix("OCR_")
 
-    output_dir: Path | None = Field(
+    output_dir: Annotated[Path | None, AfterValidator(folder)] = Field(
         None,
         description="Folder for results if there is no object storage. If there is one, `spool` below this "
         "folder holds the results that wait for it during an outage. `/app/output` in the image. Empty: "
@@ -21,6 +22,7 @@ class StorageSettings(SettingsGroup):
     output_keep: float | None = Field(
         None,
         gt=0,
+        le=36_500,
         description="Days after which results in this folder are deleted. Empty: never. A bucket has rules "
         "of its own for this.",
     )

@@ -6,6 +6,7 @@ None for a package, the search finds nothing, as if the package were not install
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from functools import cache
@@ -202,6 +203,14 @@ def test_service_listens_on_ipv4_and_ipv6_and_is_healthy() -> None:
         start.wait_for(rf"Open http://localhost:{port}/ in a browser")
 
 
+def test_port_in_use_is_named_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        log = refused(UVICORN_HOST="127.0.0.1", UVICORN_PORT=str(port), OCR_LOG_FORMAT="text")
+    assert re.search(rf"ERROR uvicorn\.error .*{port}\): address already in use", log)
+    assert "Traceback" not in log
+
+
 def test_missing_language_stops_the_start() -> None:
     line = refused(OCR_ENGINE="tesseract", OCR_LANG="rus+tlh", OCR_LOG_FORMAT="text")
     assert re.search(r"CRITICAL .*OCR_LANG: Not installed: tlh\. Installed: .*eng, .*rus", line)
@@ -209,7 +218,7 @@ def test_missing_language_stops_the_start() -> None:
 
 def test_missing_language_data_stops_the_start(tmp_path: Path) -> None:
     line = refused(OCR_ENGINE="tesseract", OCR_TESSDATA_DIR=str(tmp_path), OCR_LOG_FORMAT="text")
-    assert re.search(r"CRITICAL .*OCR_LANG: There is no Tesseract language data", line)
+    assert re.search(r"CRITICAL .*OCR_TESSDATA_DIR: There is no Tesseract language data in ", line)
 
 
 def test_tesseract_language_is_ignored_by_another_engine() -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from ocr_service.config import ConfigurationError, load_settings
 from ocr_service.core.settings import without_credentials
@@ -38,23 +38,24 @@ def test_misspelt_field_of_a_group_is_refused() -> None:
         DocumentSettings(**misspelt)
 
 
-S3 = ("ENDPOINT", "BUCKET", "ACCESS_KEY", "SECRET_KEY")
+VALID = {"ENDPOINT": "https://s3.cloud.ru", "BUCKET": "scans", "ACCESS_KEY": "a:b", "SECRET_KEY": "c"}
+S3 = tuple(VALID)
 
 
 @pytest.mark.parametrize("given", range(5))
 def test_object_storage_needs_all_four_settings(given: int) -> None:
-    s3 = load_settings({f"CLOUDRU_S3_{name}": "https://s3.cloud.ru" for name in S3[:given]}).s3
+    s3 = load_settings({f"CLOUDRU_S3_{name}": VALID[name] for name in S3[:given]}).s3
     assert s3.configured is (given == 4)
     assert s3.missing == ([f"CLOUDRU_S3_{name}" for name in S3[given:]] if given else [])
 
 
-def test_line_ends_around_object_storage_settings_are_ignored() -> None:
-    given = {f"CLOUDRU_S3_{name}": " https://s3.cloud.ru\n" for name in S3}
-    s3 = load_settings(given | {"CLOUDRU_S3_BUCKET": "\n"}).s3
-    assert s3.endpoint == "https://s3.cloud.ru"
-    assert s3.secret_key is not None
-    assert s3.secret_key.get_secret_value() == "https://s3.cloud.ru"
-    assert s3.missing == ["CLOUDRU_S3_BUCKET"]
+def test_blanks_and_line_ends_around_values_are_ignored() -> None:
+    given = {"CLOUDRU_S3_ENDPOINT": " https://s3.cloud.ru\n", "CLOUDRU_S3_SECRET_KEY": "a secret\n"}
+    settings = load_settings(given | {"CLOUDRU_S3_BUCKET": "\n", "OCR_VLM_API_KEY": "key\r\n"})
+    assert settings.s3.endpoint == "https://s3.cloud.ru"
+    assert settings.s3.secret_key == SecretStr("a secret")
+    assert settings.vlm.api_key == SecretStr("key")
+    assert settings.s3.missing == ["CLOUDRU_S3_BUCKET", "CLOUDRU_S3_ACCESS_KEY"]
 
 
 def test_environment_is_read() -> None:
@@ -104,6 +105,17 @@ def test_kubernetes_service_variables_are_ignored(name: str) -> None:
         ("OCR_VLM_TIMEOUT", "soon"),
         ("OCR_MAX_UPLOAD_MB", "0"),
         ("OCR_TESSERACT_THREADS", "0"),
+        ("OCR_CACHE_LIFETIME", "inf"),
+        ("OCR_OUTPUT_KEEP", "1e300"),
+        ("OCR_OUTPUT_DIR", __file__),
+        ("OCR_JOBS_DIR", __file__),
+        ("OCR_JOBS_URL", "mysql://host/database"),
+        ("OCR_JOBS_URL", "postgresql://host:99999/database"),
+        ("OCR_PUBLIC_URL", "https://ocr.example.com/?a=b"),
+        ("OCR_PUBLIC_URL", "https://ocr.example\n.com"),
+        ("OCR_VLM_API_KEY", "two words"),
+        ("CLOUDRU_S3_BUCKET", "a/b"),
+        ("CLOUDRU_S3_REGION", "two words"),
     ],
 )
 def test_invalid_value_is_refused_and_its_variable_named(name: str, value: str) -> None:
@@ -169,6 +181,15 @@ def test_invalid_url_is_refused_and_not_quoted(url: str) -> None:
     with_password = url.replace("://", "://me:SECRET@")
     with pytest.raises(ConfigurationError, match=r"^OCR_VLM_URL: ") as refusal:
         load_settings({"OCR_VLM_URL": with_password})
+    assert "SECRET" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["OCR_VLM_URL", "OCR_JOBS_URL"])
+def test_password_that_is_not_percent_encoded_is_not_quoted(name: str) -> None:
+    # The slash ends the host, so a part of the password stands at the place of the port.
+    scheme = "http" if name == "OCR_VLM_URL" else "postgresql"
+    with pytest.raises(ConfigurationError, match=f"^{name}: .*it must be a URL") as refusal:
+        load_settings({name: f"{scheme}://me:SECRET/word@host/database"})
     assert "SECRET" not in str(refusal.value)
 
 

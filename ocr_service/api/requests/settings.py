@@ -24,6 +24,7 @@ class UploadSettings(SettingsGroup):
     min_rate: int = Field(
         10_000,
         ge=1,
+        le=1_000_000_000,
         description="Minimum average speed of an upload, in bytes per second. It may be slower for "
         "`OCR_UPLOAD_IDLE_TIMEOUT` seconds, however fast it was before.",
     )

@@ -1,5 +1,6 @@
 """Settings of the PaddleOCR-VL engine: the pipeline, and the client of its vLLM server."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -10,6 +11,12 @@ from ocr_service.engines.paddleocr_vl.presence import DEFAULT_VLM_URL
 ImageFormat = Literal["jpeg", "png"]
 LayoutEngine = Literal["paddle", "onnxruntime"]
 PipelineVersion = Literal["v1", "v1.5", "v1.6"]
+
+
+def _header_value(key: SecretStr | None) -> SecretStr | None:
+    if key is not None and not re.fullmatch(r"[!-~]+", key.get_secret_value()):
+        raise ValueError("a key must consist of visible ASCII characters, without spaces")
+    return key
 
 
 class PaddleOcrVlSettings(SettingsGroup):
@@ -67,7 +74,9 @@ class VlmSettings(SettingsGroup):
         description="Why no vLLM server is started in this container. `start.sh` sets it; `/health/vllm` "
         "shows it.",
     )
-    api_key: SecretStr | None = Field(None, description="API key of the vLLM server (its `--api-key`).")
+    api_key: Annotated[SecretStr | None, AfterValidator(_header_value)] = Field(
+        None, description="API key of the vLLM server (its `--api-key`)."
+    )
     timeout: float = Field(180, gt=0, le=3600, description="Seconds that vLLM may take for one block.")
     hang_timeout: float = Field(
         60,
@@ -79,11 +88,15 @@ class VlmSettings(SettingsGroup):
     restart_timeout: float | None = Field(
         None,
         gt=0,
+        le=100_000,
         description="Seconds of a hang, or without an answer, after which `start.sh` restarts vLLM. "
         "`start.sh` sets it from `VLLM_HANG_TIMEOUT`.",
     )
     supervisor: int | None = Field(
-        None, gt=0, description="Process that restarts vLLM. `start.sh` sets it if it starts vLLM."
+        None,
+        gt=0,
+        le=2**31 - 1,
+        description="Process that restarts vLLM. `start.sh` sets it if it starts vLLM.",
     )
     max_concurrency: int = Field(
         256,

@@ -55,7 +55,7 @@ def languages_in(tessdata: Path) -> frozenset[str]:
     files = (file.relative_to(tessdata) for file in tessdata.rglob(f"*{_SUFFIX}"))
     languages = frozenset(str(file).removesuffix(_SUFFIX) for file in files) - _NOT_LANGUAGES
     if not languages:
-        raise EngineUnavailable(f"There is no Tesseract language data. {_INSTALL_HINT}")
+        raise EngineUnavailable(f"There is no Tesseract language data in {tessdata}. {_INSTALL_HINT}")
     return languages
 
 
