@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from ocr_service.core.errors import RecognitionFailed
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.scraping import scrape
 from tests.http.serving import serving
 from tests.running import ROOT, RunningProgram
 from tests.samples import pdf_of_text, small_png
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.anyio
 
 PACKAGE = ROOT / "clients" / "python"
 KEY = "a-key-for-the-tests"
+REQUESTS = "ocr_requests_total"
 
 
 def service(engine: Any, folder: Path, **settings: Any) -> Any:
@@ -157,11 +160,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+def ocr_command(installed: Path, url: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command and its environment."""
+    command = [sys.executable, str(installed / "bin" / "ocr"), *arguments]
+    return command, {**os.environ, "PYTHONPATH": str(installed), "OCR_URL": url}
+
+
 async def run_ocr(
     installed: Path, url: str, *arguments: str, given: bytes = b""
 ) -> "subprocess.CompletedProcess[bytes]":
-    command = [sys.executable, str(installed / "bin" / "ocr"), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(installed), "OCR_URL": url}
+    command, environment = ocr_command(installed, url, *arguments)
 
     def run() -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(command, input=given, capture_output=True, env=environment, cwd=installed)
@@ -203,6 +211,41 @@ async def test_command_reads_the_standard_input(installed: Path, tmp_path: Path)
     assert (done.returncode, done.stdout) == (0, b"page 1\n")
 
 
+async def test_interrupted_command_cancels_its_job(installed: Path, tmp_path: Path) -> None:
+    async with service(GatedEngine(), tmp_path) as served:
+        before = await scrape(served)
+        command, environment = ocr_command(installed, str(served.base_url), "-")
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdin is not None
+        process.stdin.write(pdf_of_text(["a"] * 2))
+        process.stdin.close()
+        async with asyncio.timeout(120):
+            # The job begins before the command knows its id; then the command asks for its state.
+            while ("", "/jobs/{job_id}", "200") not in (await scrape(served)).since(before, REQUESTS):
+                await asyncio.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            _, error = await process.communicate()
+        [job] = (await served.get("/jobs")).json()["jobs"]
+    assert (process.returncode, error, job["state"]) == (130, b"", "cancelled")
+
+
+async def test_answer_of_another_service_is_an_error(installed: Path) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n<p>Log in")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        documents = (small_png(), pdf_of_text(["a"]))
+        done = [await run_ocr(installed, url, "-", "--patience", "0", given=each) for each in documents]
+    said = b"ocr: -: The answer is not one of the OCR service.\n"
+    assert [(each.returncode, each.stdout, each.stderr) for each in done] == [(1, b"", said)] * 2
+
+
 async def test_exit_codes_of_the_command(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(pdf_of_text(["a"] * 2))
     engine = FaultyEngine({2: RecognitionFailed("Page 2 failed.")})
@@ -216,6 +259,7 @@ async def test_exit_codes_of_the_command(installed: Path, tmp_path: Path) -> Non
     patient = await run_ocr(installed, "http://127.0.0.1:9", pdf, "--patience", "0.3")
     refused = [
         await run_ocr(installed, "localhost:8081", pdf),
+        await run_ocr(installed, "http://127.0.0.1:port", pdf),
         await run_ocr(installed, "http://127.0.0.1:9", pdf, "--key", "ключ"),
         await run_ocr(installed, "http://127.0.0.1:9", pdf, pdf, "-o", str(tmp_path)),
     ]
@@ -224,6 +268,6 @@ async def test_exit_codes_of_the_command(installed: Path, tmp_path: Path) -> Non
     assert [done.returncode for done in (missing, wrong, away)] == [1, 2, 2]
     assert io.BytesIO(missing.stderr).readline().startswith(b"ocr: ")
     assert patient.returncode == 2 and patient.stderr.count(b"ocr: waiting: ") == 1
-    reasons = (b"http://", b"ASCII", b"same name")
+    reasons = (b"http://", b"not valid", b"ASCII", b"same name")
     for done, reason in zip(refused, reasons, strict=True):
         assert done.returncode == 2 and reason in done.stderr and b"Traceback" not in done.stderr

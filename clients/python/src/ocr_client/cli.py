@@ -6,7 +6,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -90,8 +91,8 @@ def _read(client: Client, source: str, name: str, options: argparse.Namespace) -
     """Read one document and write its results; return whether no text is missing. name: of the results."""
     fields = {name: value for name in ("pages", "lang") if (value := getattr(options, name))}
     forms = ["json", *(FORMATS[suffix] for suffix in options.formats if suffix not in _OF_DOCUMENT)]
-    files = client.exports(_source(source), forms, _progress(source), **fields)
-    document = Document.of(json.loads(files["json"]))
+    files = _exports(client, source, forms, fields)
+    document = Document.of(files["json"])
     for suffix in options.formats:
         content = _content(document, suffix) if suffix in _OF_DOCUMENT else files[FORMATS[suffix]]
         if options.output is None:
@@ -105,6 +106,27 @@ def _read(client: Client, source: str, name: str, options: argparse.Namespace) -
         for detail in details:
             print(f"ocr: {source}: page {page.index}: {detail}", file=sys.stderr)
     return document.is_complete
+
+
+def _exports(
+    client: Client, source: str, forms: Sequence[str], fields: Mapping[str, str]
+) -> dict[str, bytes]:
+    """Read a document; its job is cancelled if the user interrupts the command."""
+    draw = _progress(source)
+    jobs: list[Job] = []
+
+    def follow(job: Job) -> None:
+        jobs[:] = [job]
+        draw(job)
+
+    try:
+        return client.exports(_source(source), forms, follow, **fields)
+    except KeyboardInterrupt:
+        for job in jobs:
+            if job.is_open:
+                with suppress(OcrError):
+                    client.cancel(job.id)
+        raise
 
 
 _stdin: list[bytes] = []
@@ -152,12 +174,12 @@ def _waiting() -> Callable[[OcrError], None]:
     return tell
 
 
-def _progress(source: str) -> Callable[[Job], None] | None:
+def _progress(source: str) -> Callable[[Job], None]:
     """Return a function that draws a bar, if somebody looks."""
-    if not sys.stderr.isatty():
-        return None
 
     def draw(job: Job) -> None:
+        if not sys.stderr.isatty():
+            return
         filled = _BAR_WIDTH * job.pages_done // max(1, job.pages_total)
         bar = "#" * filled + "." * (_BAR_WIDTH - filled)
         end = "\r" if job.is_open else "\n"

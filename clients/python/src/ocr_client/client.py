@@ -28,6 +28,10 @@ def _connection(url: str, key: str | None) -> dict[str, Any]:
     """Return the arguments of httpx; raises ValueError."""
     if not url.startswith(("http://", "https://")):
         raise ValueError("The address of the service begins with http:// or https://.")
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"The address of the service is not valid: {error}") from None
     if key and not (key.isascii() and key.isprintable()):
         raise ValueError("An API key has ASCII characters only.")
     return {"base_url": url, "headers": {"X-API-Key": key} if key else {}, "timeout": _TIMEOUT}
@@ -138,7 +142,7 @@ class Client:
             try:
                 response: httpx.Response = _sent(self._http, step)
                 return response
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 return error
         if isinstance(step, Pause):
             if step.reason and self._on_wait:
@@ -241,7 +245,7 @@ class AsyncClient:
             try:
                 response: httpx.Response = await _sent(self._http, step)
                 return response
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 return error
         if isinstance(step, Pause):
             if step.reason and self._on_wait:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from ocr_client.errors import OcrError
 
 Box = tuple[int, int, int, int]
 
@@ -91,9 +95,12 @@ class Document:
     raw: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Document:
-        """Make the document of its JSON."""
-        return cls([Page.of(page) for page in values["pages"]], values["markdown"], values["text"], values)
+    def of(cls, content: bytes) -> Document:
+        """Make the document of its JSON; raises OcrError if that is not an answer of the service."""
+        with _answer_of_the_service():
+            values = json.loads(content)
+            pages = [Page.of(page) for page in values["pages"]]
+            return cls(pages, values["markdown"], values["text"], values)
 
     @property
     def is_complete(self) -> bool:
@@ -116,21 +123,32 @@ class Job:
     error: Problem | None
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Job:
-        """Make the job of its JSON."""
-        return cls(
-            values["id"],
-            values["state"],
-            values["pages_total"],
-            values["pages_done"],
-            values["failed_pages"],
-            _problem(values["error"]),
-        )
+    def of(cls, content: bytes) -> Job:
+        """Make the job of its JSON; raises OcrError if that is not an answer of the service."""
+        with _answer_of_the_service():
+            values = json.loads(content)
+            return cls(
+                values["id"],
+                values["state"],
+                values["pages_total"],
+                values["pages_done"],
+                values["failed_pages"],
+                _problem(values["error"]),
+            )
 
     @property
     def is_open(self) -> bool:
         """Whether it is not done and has not failed."""
         return self.state in ("pending", "running")
+
+
+@contextmanager
+def _answer_of_the_service() -> Iterator[None]:
+    """Raise OcrError if an answer has another form: a proxy or another service answers at the address."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise OcrError(200, "", "The answer is not one of the OCR service.") from None
 
 
 def _block(values: Mapping[str, Any]) -> Block:

@@ -5,7 +5,6 @@ The same steps serve the synchronous and the asynchronous client.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +46,7 @@ class Pause:
 
 
 Step = Call | Pause | Job | Page
-Answer = httpx.Response | httpx.TransportError | None
+Answer = httpx.Response | httpx.RequestError | None
 Steps = Generator[Step, Answer, T]
 
 
@@ -60,7 +59,7 @@ class Protocol:
     def read(self, upload: Upload, fields: Mapping[str, str]) -> Steps[Document]:
         """Read a document: a long one as a job, another one at once."""
         files = yield from self.exports(upload, fields, ["json"])
-        return Document.of(json.loads(files["json"]))
+        return Document.of(files["json"])
 
     def exports(
         self, upload: Upload, fields: Mapping[str, str], forms: Sequence[str]
@@ -96,7 +95,7 @@ class Protocol:
             answer = yield from self._answer(
                 Call("GET", f"/jobs/{job.id}/result", {"partial": "true", "format": "json"})
             )
-            for page in Document.of(answer.json()).pages:
+            for page in Document.of(answer.content).pages:
                 if page.index not in seen:
                     seen.add(page.index)
                     yield page
@@ -105,7 +104,7 @@ class Protocol:
     def submit(self, upload: Upload, fields: Mapping[str, str]) -> Steps[Job]:
         """Submit a job."""
         call = _request("/jobs", upload, fields, {"Idempotency-Key": uuid.uuid4().hex})
-        return Job.of((yield from self._answer(call)).json())
+        return Job.of((yield from self._answer(call)).content)
 
     def submitted_if_long(self, upload: Upload, fields: Mapping[str, str]) -> Steps[Job | None]:
         """Submit a job; return None if the service has no jobs."""
@@ -118,7 +117,7 @@ class Protocol:
 
     def job(self, job_id: str) -> Steps[Job]:
         """Return the present state of a job."""
-        return Job.of((yield from self._answer(Call("GET", f"/jobs/{job_id}"))).json())
+        return Job.of((yield from self._answer(Call("GET", f"/jobs/{job_id}"))).content)
 
     def cancel(self, job_id: str) -> Steps[None]:
         """Cancel an open job, or delete one that has ended."""
@@ -155,7 +154,7 @@ class Protocol:
         left, pause = self.patience, _FIRST_PAUSE
         while True:
             answer = yield call
-            assert isinstance(answer, (httpx.Response, httpx.TransportError))
+            assert isinstance(answer, (httpx.Response, httpx.RequestError))
             if isinstance(answer, httpx.Response) and answer.is_success:
                 return answer
             wait = max(pause, _retry_after(answer))
@@ -176,8 +175,8 @@ def _request(
     return Call("POST", path, data=fields, files={"file": (upload.name, upload.data)}, headers=headers)
 
 
-def _is_temporary(answer: httpx.Response | httpx.TransportError) -> bool:
-    if isinstance(answer, httpx.TransportError):
+def _is_temporary(answer: httpx.Response | httpx.RequestError) -> bool:
+    if isinstance(answer, httpx.RequestError):
         return True
     return answer.status_code in _TEMPORARY and _problem(answer).get("code") not in (
         _NO_JOBS,
@@ -185,13 +184,13 @@ def _is_temporary(answer: httpx.Response | httpx.TransportError) -> bool:
     )
 
 
-def _retry_after(answer: httpx.Response | httpx.TransportError) -> float:
+def _retry_after(answer: httpx.Response | httpx.RequestError) -> float:
     text = answer.headers.get("Retry-After", "") if isinstance(answer, httpx.Response) else ""
     return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
-def _error(answer: httpx.Response | httpx.TransportError) -> OcrError:
-    if isinstance(answer, httpx.TransportError):
+def _error(answer: httpx.Response | httpx.RequestError) -> OcrError:
+    if isinstance(answer, httpx.RequestError):
         return ServiceUnreachable(f"The service cannot be reached: {answer or type(answer).__name__}")
     return OcrError.of(answer.status_code, _problem(answer))
 
