@@ -44,6 +44,9 @@ class OpenPdf:
 
 
 def _open(data: bytes, password: str | None) -> pdfium.PdfDocument:
+    # Resets the last error to that of the format: a PDF without pages sets none, and would have the error of
+    # the document before it.
+    pdfium_c.FPDF_LoadMemDocument64(b"", 0, None)
     document = pdfium.PdfDocument(data, password)
     # PDFium draws form fields only in a form environment. `init_forms` makes none if the PDF lists no fields,
     # but the pages can have some.

@@ -5,12 +5,15 @@ from contextlib import AsyncExitStack
 
 import numpy as np
 import pikepdf
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
 import pytest
 from PIL import Image
 
 from ocr_service.core.documents import WarningCode
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf, TooManyPixels
 from ocr_service.decoding import DECODERS, Limits, open_document
+from ocr_service.decoding.open_pdf import OpenPdf
 from ocr_service.runtime.processes.worker_process import WorkerEnded
 from tests.samples import (
     pdf_in_user_units,
@@ -139,6 +142,16 @@ async def test_encrypted_pdf_is_refused() -> None:
     with pytest.raises(EncryptedPdf):
         async with open_document(pdf_of_text(["a"], password="s3same"), dpi=72, mode="L", limits=ROOMY):
             pass
+
+
+def test_pdf_without_pages_has_no_error_of_another_document() -> None:
+    without_pages = io.BytesIO()
+    pikepdf.new().save(without_pages)
+    with pytest.raises(pdfium.PdfiumError):
+        OpenPdf(pdf_of_text(["Secret"], password="s3same"))
+    with pytest.raises(pdfium.PdfiumError) as caught:
+        OpenPdf(without_pages.getvalue())
+    assert caught.value.err_code == pdfium_c.FPDF_ERR_FORMAT
 
 
 async def test_encryption_that_is_not_supported_is_told() -> None:

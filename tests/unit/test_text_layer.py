@@ -380,11 +380,24 @@ def test_letters_drawn_as_shapes_are_named() -> None:
     assert len(drawn(draw).pictures) == 1
 
 
-@pytest.mark.parametrize(("kind", "is_named"), [("Stamp", True), ("FreeText", True), ("Square", False)])
-def test_letters_of_a_stamp_can_be_shapes(kind: str, is_named: bool) -> None:
-    letter = "0 0 m 8 0 l 8 20 l f"
+SHAPE, TEXT = b"0 0 m 8 0 l 8 20 l f", b"BT /F1 12 Tf (approved) Tj ET"
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "is_named"),
+    [
+        ("Stamp", SHAPE, True),
+        ("FreeText", SHAPE, True),
+        ("Square", SHAPE, False),
+        ("Highlight", SHAPE, False),
+        ("Highlight", TEXT, True),
+        ("Popup", TEXT, False),
+    ],
+)
+def test_annotations_with_text_are_named(kind: str, content: bytes, is_named: bool) -> None:
     pdf = pikepdf.open(io.BytesIO(pdf_of(lambda canvas: lines(canvas, LEFT))))
-    shape = pdf.make_stream(letter.encode(), Type=Name.XObject, Subtype=Name.Form, BBox=[0, 0, 90, 30])
+    shape = pdf.make_stream(content, Type=Name.XObject, Subtype=Name.Form, BBox=[0, 0, 90, 30])
+    shape.Resources = pdf.pages[0].Resources
     stamp = Dictionary(
         Type=Name.Annot, Subtype=Name(f"/{kind}"), Rect=[72, 300, 162, 330], F=4, AP=Dictionary(N=shape)
     )

@@ -16,15 +16,8 @@ _NEAR = 6.0
 # Fewer shapes that look like letters are signs of another kind.
 _MIN_LETTERS = 12
 
-_WITHOUT_TEXT = (
-    pdfium_c.FPDF_ANNOT_LINK,
-    pdfium_c.FPDF_ANNOT_POPUP,
-    pdfium_c.FPDF_ANNOT_TEXT,
-    pdfium_c.FPDF_ANNOT_HIGHLIGHT,
-    pdfium_c.FPDF_ANNOT_UNDERLINE,
-    pdfium_c.FPDF_ANNOT_SQUIGGLY,
-    pdfium_c.FPDF_ANNOT_STRIKEOUT,
-)
+# Icons of notes, and the windows of the viewer that show them.
+_WITHOUT_TEXT = (pdfium_c.FPDF_ANNOT_TEXT, pdfium_c.FPDF_ANNOT_POPUP)
 # Their letters can be shapes, as those of the stamps of Acrobat are.
 _OF_WORDS = (pdfium_c.FPDF_ANNOT_STAMP, pdfium_c.FPDF_ANNOT_FREETEXT)
 _SWITCHES = (pdfium_c.FPDF_FORMFIELD_CHECKBOX, pdfium_c.FPDF_FORMFIELD_RADIOBUTTON)
