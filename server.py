@@ -9,40 +9,16 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from fastapi_offline import FastAPIOffline
-from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 
-from ocr_service import __version__
 from ocr_service.admission.admission import Admission
-from ocr_service.api import openapi
-from ocr_service.api.answers.problems import answer_error
+from ocr_service.api.app import new_app
 from ocr_service.api.job_faces import wanted_by
 from ocr_service.api.job_parts import Callbacks, ResultStoring
-from ocr_service.api.lifespan import lifespan
-from ocr_service.api.middleware.api_keys import Access
-from ocr_service.api.middleware.request_line import RequestLine
-from ocr_service.api.middleware.request_log import HEADER, RequestContext
-from ocr_service.api.middleware.security_headers import SecurityHeaders
-from ocr_service.api.paths import OpenPaths
 from ocr_service.api.requests.upload_disk import UploadDisk
-from ocr_service.api.routes import (
-    documentation,
-    health,
-    job_events,
-    jobs,
-    layout_parsing,
-    liteparse,
-    metrics,
-    ocr,
-    paddle_jobs,
-    ui,
-)
 from ocr_service.api.service import Service
 from ocr_service.config import ConfigurationError, Settings, load_settings
 from ocr_service.core.engine import Engine
-from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled, OcrError
+from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled
 from ocr_service.core.settings import without_credentials
 from ocr_service.core.storage import Storage
 from ocr_service.decoding import Limits
@@ -79,30 +55,6 @@ log = logging.getLogger("ocr_service")
 # Time after which a busy thread lets the event loop run. With the 5 ms of Python, a request that is read
 # beside a large JSON waits many times.
 _SWITCH_SECONDS = 0.001
-
-_ABOUT: dict[str, Any] = {
-    "title": "OCR service",
-    "description": "Documents in, Markdown, text and blocks out. Start with `POST /ocr`.",
-    "version": __version__,
-    "openapi_tags": openapi.TAGS,
-    "redirect_slashes": False,
-    "generate_unique_id_function": openapi.operation_id,
-    # FastAPI's own telemetry would record query strings and error texts; `telemetry/` records neither.
-    "telemetry": dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False),
-}
-# Response headers that scripts of other origins may read, besides the ones that every script may read.
-_EXPOSED_HEADERS = (
-    HEADER,
-    openapi.STORAGE_STATUS,
-    openapi.STORAGE_FOLDER,
-    openapi.CONFIDENCE,
-    openapi.WARNINGS,
-    openapi.ERRORS,
-    openapi.JOB_STATE,
-    "ETag",
-    "Location",
-    "Retry-After",
-)
 
 
 def choose_engine(settings: Settings) -> Engine:
@@ -151,21 +103,13 @@ def choose_storage(settings: Settings) -> Storage | None:
 
 def create_app(settings: Settings, engine: Engine, storage: Storage | None = None) -> FastAPI:
     """Build the app around one engine and the storage for results."""
-    app = _app_with_docs() if settings.access.docs else _app_without_docs()
+    app = new_app(settings.access, engine)
     connections = _open_connections(settings)
     app.state.service = _service(settings, engine, storage, connections)
     app.state.connection_limits = ConnectionLimits(
         settings.connections, settings.uploads.idle_timeout, connections
     )
     app.state.greeting = partial(greeting, page=settings.access.docs, key=bool(settings.access.keys))
-    app.state.error_bodies = {**layout_parsing.ERROR_BODIES, **paddle_jobs.ERROR_BODIES}
-    for module in (ocr, jobs, job_events, paddle_jobs, layout_parsing, liteparse, health, metrics):
-        app.include_router(module.router)
-    for module in (ocr, jobs, paddle_jobs, layout_parsing, liteparse):
-        metrics.create_series(module.router, engine)
-    for kind in (OcrError, HTTPException, RequestValidationError):
-        app.add_exception_handler(kind, answer_error)
-    _add_middleware(app, settings)
     return app
 
 
@@ -254,40 +198,6 @@ def _spool(settings: Settings, storage: Storage | None) -> Spool | None:
     if folder is None or storage is None or storage.kind != "s3":
         return None
     return Spool(folder, settings.storage.spool_max_bytes)
-
-
-def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """Wrap the routes in the middleware, from the innermost to the outermost."""
-    access = settings.access
-    keys = access.keys
-    open_paths = OpenPaths(access.docs, access.metrics_public) if keys else None
-    openapi.complete(app, open_paths)
-    app.add_middleware(RequestLine)
-    if open_paths is not None:
-        app.add_middleware(Access, keys=keys, open_paths=open_paths)
-    app.add_middleware(RequestContext)
-    # CORS lies outside, so that scripts can read error responses too, and a preflight request needs no key
-    # and writes no log line.
-    if access.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=access.cors_origins,
-            allow_methods=("GET", "POST", "PUT", "DELETE"),
-            allow_headers=("*",),
-            expose_headers=_EXPOSED_HEADERS,
-        )
-    app.add_middleware(SecurityHeaders)
-
-
-def _app_with_docs() -> FastAPI:
-    app = FastAPIOffline(docs_url=None, redoc_url=None, lifespan=lifespan, **_ABOUT)
-    app.include_router(documentation.router)
-    app.include_router(ui.router)
-    return app
-
-
-def _app_without_docs() -> FastAPI:
-    return FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, **_ABOUT)
 
 
 def _app_from_environment() -> FastAPI:
