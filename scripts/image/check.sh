@@ -96,12 +96,21 @@ build() {
         --build-arg BASE_IMAGE=localhost/base "$@" >"$work/log" 2>&1
 }
 
-# Run the commands of the guide, on another port.
+guide() { awk '/^```/ {on = 0} on; /^# needs Docker$/ {on = 1}' deploy/README.md; }
+
+# The guide builds the image for all checks: even if all layers are there, a build copies the packages to compare them.
+build_as_in_guide() {
+    # shellcheck disable=SC1090
+    source <(guide | grep "^docker build ")
+}
+
+# Run the other commands of the guide, on another port.
+
 check_guide() {
     port=$(free_port)
     podman rm --force ocr >/dev/null
     # shellcheck disable=SC1090
-    source <(awk '/^```/ {on = 0} on; /^# needs Docker$/ {on = 1}' deploy/README.md | sed "s/8081/$port/g")
+    source <(guide | grep --invert-match "^docker build " | sed "s/8081/$port/g")
     echo
     ok "the Docker commands of deploy/README.md work"
 }
@@ -301,8 +310,7 @@ configure
 trap finish EXIT
 scripts/lock.sh --check
 make_base
-say "building"
-docker build --target cpu --build-arg REVISION="$(git rev-parse HEAD)" --tag "$image" .
+build_as_in_guide
 check_config
 check_any_user
 check_layers
