@@ -1,6 +1,7 @@
 """The worker processes of one fork server: those that are idle, and runs of jobs in them."""
 
 import asyncio
+import atexit
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -31,6 +32,7 @@ class Processes:
         self._kept = kept
         self._classes_from = classes_from
         self._lost = lost
+        atexit.register(self.close_idle)
 
     def start(self) -> None:
         """Start the fork server, so that the first job does not wait for it; blocks for a moment."""
