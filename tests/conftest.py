@@ -1,9 +1,11 @@
 """Distribution of the tests among processes; each process builds its own session fixtures."""
 
+import asyncio
 import importlib
 import os
 import re
 import signal
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +18,7 @@ _VL = "tests/paddleocr_vl/test_"
 _GROUPS = {
     "clients": r"tests/clients/",
     "object stores": r"tests/s3/",
-    "service beside PaddleX": _VL + r"(file_kinds|layout_parsing|pdf_fonts|restructure_pages)\.py",
+    "service beside PaddleX": _VL + r"(file_kinds|layout_parsing|.*pdf.*|restructure_pages)\.py",
     "PaddleOCR-VL": _VL + r"(contract|field_names|engine|faults|incomplete_texts|parity)\.py",
     "browser": r"tests/ui/",
     "every path": r"tests/http/test_schemathesis\.py::test_every",
@@ -26,6 +28,24 @@ _GROUPS = {
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def ends_its_tasks(request: pytest.FixtureRequest) -> None:
+    if "anyio_backend" in request.fixturenames:
+        request.getfixturevalue("no_task_left")
+
+
+@pytest.fixture
+async def no_task_left() -> AsyncIterator[None]:
+    """Fail a test that leaves a task, which would end, or be collected as garbage, in a later test."""
+    before = asyncio.all_tasks()
+    yield
+    # The task of this fixture itself belongs to anyio. Tasks that end by themselves are given the time.
+    left = {task for task in asyncio.all_tasks() - before if "TestRunner" not in repr(task.get_coro())}
+    if left:
+        _, left = await asyncio.wait(left, timeout=30)
+    assert not left
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types

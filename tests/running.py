@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import socket
 import ssl
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,9 +37,39 @@ class RunningProgram:
         self._command = command
         self._environment = {"OCR_LOG_LEVEL": "info", **environment}
         self.log: list[str] = []
+        self._log_ended = False
         self._one_more = threading.Condition()
 
     def __enter__(self) -> Self:
+        with ExitStack() as opened:
+            self._start(opened)
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    def wait_for(self, pattern: str | re.Pattern[str], timeout: float | None = 120) -> re.Match[str]:
+        """Wait until a line of the log matches, and return the match; fail if the log ends before."""
+        with self._one_more:
+            self._one_more.wait_for(lambda: self._log_ended or re.search(pattern, "".join(self.log)), timeout)
+            seen = re.search(pattern, "".join(self.log))
+        assert seen, f"no line with {pattern!r}:\n" + "".join(self.log)
+        return seen
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask the server, however long it takes on a busy machine; httpx waits for 5 seconds by default."""
+        return httpx.get(f"{self.url}{path}", timeout=120, verify=NO_CERTIFICATES)
+
+    def kill(self) -> None:
+        """Kill the process, as in a crash."""
+        self.process.kill()
+        self.process.wait()
+
+    def _start(self, opened: ExitStack) -> None:
+        """Start the program and wait until it listens; `opened` ends it, even if this fails."""
         self.process = subprocess.Popen(
             self._command,
             cwd=self.folder,
@@ -46,45 +78,29 @@ class RunningProgram:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self.url = self._address()
-        self._reader = threading.Thread(target=self._read_on)
-        self._reader.start()
-        return self
+        reader = threading.Thread(target=self._read)
+        reader.start()
+        opened.callback(reader.join)
+        opened.callback(self._stop)
+        self.url = self.wait_for(self.listening, timeout=None)[1]
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _stop(self) -> None:
         self.process.terminate()
-        self.exit_code = self.process.wait(timeout=120)
-        self._reader.join()
+        try:
+            self.exit_code = self.process.wait(timeout=120)
+        finally:
+            self.kill()
 
-    def wait_for(self, pattern: str, timeout: float = 120) -> re.Match[str]:
-        """Wait until a line of the log matches, and return the match."""
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                with self._one_more:
+                    self.log.append(line)
+                    self._one_more.notify_all()
         with self._one_more:
-            seen = self._one_more.wait_for(lambda: re.search(pattern, "".join(self.log)), timeout)
-        assert seen, f"no line with {pattern!r}:\n" + "".join(self.log)
-        return seen
-
-    def kill(self) -> None:
-        """Kill the process, as in a crash."""
-        self.process.kill()
-        self.process.wait()
-
-    def _address(self) -> str:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.log.append(line)
-            if running := self.listening.search(line):
-                return running[1]
-        raise RuntimeError("it did not start:\n" + "".join(self.log))
-
-    def _read_on(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._one_more:
-                self.log.append(line)
-                self._one_more.notify_all()
-        self.process.stdout.close()
+            self._log_ended = True
+            self._one_more.notify_all()
 
 
 class RunningService(RunningProgram):
@@ -101,19 +117,13 @@ class RunningService(RunningProgram):
         usual = {"OCR_ENGINE": "tesseract", "OCR_CACHE_LIFETIME": "0"}
         super().__init__(command, **limits, **{**usual, **settings})
 
-    def __enter__(self) -> Self:
+    def _start(self, opened: ExitStack) -> None:
         began = time.perf_counter()
-        super().__enter__()
-        self.client = httpx.Client(base_url=self.url, timeout=600, verify=NO_CERTIFICATES)
+        super()._start(opened)
+        client = httpx.Client(base_url=self.url, timeout=600, verify=NO_CERTIFICATES)
+        self.client = opened.enter_context(client)
         self.client.get("/health").raise_for_status()
         self.first_answer = time.perf_counter() - began
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.client.close()
-        super().__exit__(kind, error, trace)
 
 
 START = ["./start.sh"]
@@ -155,20 +165,14 @@ class RunningVllm(Vllm):
         module = ["-m", "tests.stand_ins.vllm_server", "--port", str(port)]
         super().__init__([sys.executable, *module, *options])
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def _start(self, opened: ExitStack) -> None:
+        super()._start(opened)
         # No request fails on a connection that the server has just closed.
         limits = httpx.Limits(max_keepalive_connections=0)
-        self._client = httpx.Client(
-            base_url=f"{self.url}/stand_in", timeout=60, limits=limits, verify=NO_CERTIFICATES
+        client = httpx.Client(
+            base_url=f"{self.url}/stand_in", timeout=120, limits=limits, verify=NO_CERTIFICATES
         )
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._client.close()
-        super().__exit__(kind, error, trace)
+        self._client = opened.enter_context(client)
 
     def fault(self, fault: str | None, after: int = 0) -> None:
         """Make completions fail after `after` more responses; None ends the fault."""
@@ -180,7 +184,7 @@ class RunningVllm(Vllm):
         prompt: start of the prompts of these blocks.
         """
         script = None if before is None else {"before": before, "loop": loop, "prompt": prompt}
-        httpx.post(f"{self.url}/stand_in/script", content=json.dumps(script)).raise_for_status()
+        self._client.post("/script", content=json.dumps(script)).raise_for_status()
 
     def serve_as(self, model: str) -> None:
         """Serve the model under another name from now on, as a restarted server may."""
@@ -206,9 +210,15 @@ class RunningVllm(Vllm):
         return answer
 
 
+# Below the ports that Linux gives to connections, and to servers that ask for any port. One of them could
+# take a free port before its server starts, or while it is restarted.
+_PORTS = range(20000, 32768)
+
+
 def free_port() -> int:
-    """Return a port that is free at the moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port that is free, and that only another call of this function returns."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

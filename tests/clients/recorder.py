@@ -22,6 +22,8 @@ class Recorder:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            # `close` does not end a call of `accept` in another thread.
+            listener.shutdown(socket.SHUT_RDWR)
 
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
@@ -30,7 +32,7 @@ class Recorder:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection(self._service) as service:
+        with suppress(OSError), client, socket.create_connection(self._service) as service:
             answered = threading.Event()
             answered.set()
             threading.Thread(target=_pass_back, args=(service, client, answered), daemon=True).start()

@@ -31,7 +31,7 @@ def program(*command: str) -> Callable[[Path, str], Any]:
 
     def run(file: Path, url: str) -> Any:
         arguments = [argument.format(file=file, url=url) for argument in command]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
         return json.loads(done.stdout)
 
     return run
@@ -39,12 +39,12 @@ def program(*command: str) -> Callable[[Path, str], Any]:
 
 def with_requests(file: Path, url: str) -> Any:
     with file.open("rb") as opened:
-        return requests.post(url, files={"file": opened}, data={"lang": "rus+eng"}, timeout=60).json()
+        return requests.post(url, files={"file": opened}, data={"lang": "rus+eng"}, timeout=120).json()
 
 
 def with_httpx(file: Path, url: str) -> Any:
     with file.open("rb") as opened:
-        return httpx.post(url, files={"file": opened}, data={"lang": "rus+eng"}, timeout=60).json()
+        return httpx.post(url, files={"file": opened}, data={"lang": "rus+eng"}, timeout=120).json()
 
 
 def with_aiohttp(file: Path, url: str) -> Any:
@@ -73,7 +73,7 @@ BODIES = {
     "curl -T": program("curl", "-sS", "-T", "{file}", "{url}"),
     "wget --post-file": program("wget", "-q", "-O", "-", "--post-file={file}", "{url}"),
     "wget --body-file": program("wget", "-q", "-O", "-", "--method=PUT", "--body-file={file}", "{url}"),
-    "requests, body": lambda file, url: requests.post(url, data=file.read_bytes(), timeout=60).json(),
+    "requests, body": lambda file, url: requests.post(url, data=file.read_bytes(), timeout=120).json(),
 }
 
 
@@ -114,7 +114,7 @@ def test_liteparse_reads_a_page(with_tesseract: Target, upload: Path, language: 
 def test_recorded_request_is_answered(with_tesseract: Target, file: Path) -> None:
     url = httpx.URL(with_tesseract.service.url)
     assert url.port is not None
-    with socket.create_connection((url.host, url.port), timeout=60) as connection:
+    with socket.create_connection((url.host, url.port), timeout=120) as connection:
         # Twice, as the connection stays open.
         for _ in range(2):
             connection.sendall(file.read_bytes())

@@ -18,7 +18,7 @@ from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.scraping import scrape
 from tests.http.serving import serving
-from tests.running import ROOT, RunningProgram
+from tests.running import ROOT, RunningProgram, free_port
 from tests.samples import pdf_of_text, small_png
 
 pytestmark = pytest.mark.anyio
@@ -112,11 +112,10 @@ async def test_refusals_have_the_code_of_the_service(tmp_path: Path) -> None:
 
 async def test_waiting_goes_on_when_the_service_is_away_for_a_while(tmp_path: Path) -> None:
     engine = GatedEngine()
-    async with service(engine, tmp_path) as served:
-        port = served.base_url.port
-        async with client_of(served) as client:
-            job = await client.submit(pdf_of_text(["a"]))
-            await engine.entered.get()
+    port = free_port()
+    async with service(engine, tmp_path, port=port) as served, client_of(served) as client:
+        job = await client.submit(pdf_of_text(["a"]))
+        await engine.entered.get()
     engine.open(1)
     async with AsyncClient(f"http://127.0.0.1:{port}") as client:
         waiting = asyncio.create_task(client.wait(job))

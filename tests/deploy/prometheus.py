@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import yaml
@@ -28,7 +29,7 @@ def program(name: str) -> str:
 
 def promtool(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [program("promtool"), *arguments], input=given, capture_output=True, text=True, timeout=60
+        [program("promtool"), *arguments], input=given, capture_output=True, text=True, timeout=120
     )
 
 
@@ -65,14 +66,13 @@ class RunningPrometheus(RunningProgram):
         }
         super().__init__([program("prometheus"), *(f"--{name}={value}" for name, value in options.items())])
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def _start(self, opened: ExitStack) -> None:
+        super()._start(opened)
         self.wait_for("Server is ready to receive web requests")
-        return self
 
     def ask(self, path: str, **parameters: str) -> Any:
         """Return the `data` of an API response."""
-        answer = httpx.get(f"http://{self.url}/api/v1/{path}", params=parameters).json()
+        answer = httpx.get(f"http://{self.url}/api/v1/{path}", params=parameters, timeout=120).json()
         assert answer["status"] == "success", answer
         return answer["data"]
 

@@ -93,7 +93,7 @@ PORT_FIELDS = {"port", "targetPort", "containerPort", "hostPort", "nodePort", "e
 def kustomized(folder: str) -> list[Any]:
     """Return the objects that kustomize makes of a folder."""
     command: list[str | Path] = [KUBECTL, "kustomize", DEPLOY / "kubernetes" / folder]
-    built = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    built = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (built.returncode, built.stderr) == (0, "")
     return list(yaml.safe_load_all(built.stdout))
 

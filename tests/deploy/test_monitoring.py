@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 
@@ -274,7 +273,7 @@ def test_panels_do_not_overlap() -> None:
 
 
 def test_dashboard_shows_every_metric(tesseract: RunningService) -> None:
-    shown = httpx.get(f"{tesseract.url}/metrics").text
+    shown = tesseract.get("/metrics").text
     ours = set(re.findall(r"^# TYPE (ocr_\w+)", shown, re.MULTILINE))
     queried = set(re.findall(r"\bocr_\w+?(?=_bucket\b|_sum\b|\{)", " ".join(QUERIES.values())))
     assert ours - queried == UNSHOWN

@@ -41,7 +41,7 @@ def run(script: str, *arguments: str, **environment: str) -> subprocess.Complete
         env={**clean, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -133,7 +133,7 @@ def with_progress(script: str, *arguments: str) -> subprocess.CompletedProcess[s
         env={**os.environ, "PROGRESS_SECONDS": "0.05"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
 

@@ -85,7 +85,7 @@ def test_programs_print_the_markdown_that_is_shown(running: RunningService, lang
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
     source = first(README, language).replace("http://localhost:8081", running.url)
-    done = subprocess.run(command, cwd=ROOT, input=source, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, input=source, capture_output=True, text=True, timeout=120)
     assert (done.stdout.strip(), done.returncode) == (first(README, "markdown"), 0), done.stderr
 
 

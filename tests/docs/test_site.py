@@ -9,7 +9,7 @@ from tests.running import ROOT
 
 def test_site_is_built(tmp_path: Path) -> None:
     done = subprocess.run(
-        ["scripts/docs.sh", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=110
+        ["scripts/docs.sh", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for page in [*ENGLISH[1:], *RUSSIAN]:

@@ -20,5 +20,8 @@ class ThreadedEngine(ScriptedEngine):
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
         self.entered.put_nowait(page.index)
-        await self._workers.run(self.go_on.wait, 30)
+        await self._workers.run(self.go_on.wait, 120)
         return await super().recognize(page, options)
+
+    async def close(self) -> None:
+        self._workers.close()

@@ -221,7 +221,7 @@ async def test_response_that_is_read_slowly_is_sent_completely() -> None:
     engine = _Verbose()
     engine.open(1)
     form = PART + pdf_of_text(["a"]) + b"\r\n--b--\r\n"
-    async with connected(engine, ocr_answer_idle_timeout=5, ocr_header_timeout=0.1) as (reader, writer):
+    async with connected(engine, ocr_answer_idle_timeout=5, ocr_header_timeout=1) as (reader, writer):
         writer.write(UPLOAD + b"content-length: %d\r\n\r\n" % len(form) + form)
         head = await reader.readuntil(b"\r\n\r\n")
         left = length_of(head)
@@ -249,7 +249,7 @@ async def test_health_is_answered_beyond_the_limit_of_connections() -> None:
                 await writer.drain()
             for _ in range(2):
                 await asyncio.sleep(0)
-        async with httpx.AsyncClient(base_url=client.base_url, verify=NO_CERTIFICATES) as prober:
+        async with httpx.AsyncClient(base_url=client.base_url, timeout=120, verify=NO_CERTIFICATES) as prober:
             for _ in range(5):
                 assert (await prober.get("/health")).status_code == 200
             metrics = Scrape((await prober.get("/metrics")).text)

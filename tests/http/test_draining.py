@@ -144,7 +144,7 @@ async def test_second_signal_stops_accepting_connections_at_once() -> None:
 
 async def is_refused(client: httpx.AsyncClient) -> bool:
     try:
-        async with httpx.AsyncClient(base_url=client.base_url) as another:
+        async with httpx.AsyncClient(base_url=client.base_url, timeout=120) as another:
             await another.get("/health")
     except httpx.ConnectError:
         return True

@@ -86,13 +86,15 @@ async def test_fetched_document_is_streamed() -> None:
 async def test_slow_download_does_not_count_towards_the_request_timeout() -> None:
     async def slowly(_: bytes, writer: asyncio.StreamWriter) -> None:
         seen.append(await scrape(client))
-        await asyncio.sleep(1.1)
+        await asyncio.sleep(3.1)
         writer.write(answer(small_png()))
         await writer.drain()
 
     seen: list[Scrape] = []
     async with peer(slowly) as other, serving(ScriptedEngine(), **open_to(other)) as client:
-        response = await client.post("/ocr", data={"image_url": f"{other.url}/", "timeout": "1"})
+        # The processes that decode have started when the time is measured.
+        await client.post("/ocr", files={"file": small_png()})
+        response = await client.post("/ocr", data={"image_url": f"{other.url}/", "timeout": "3"})
     assert response.status_code == 200
     assert seen[0].of("ocr_requests_waiting") == {(): 0}
 

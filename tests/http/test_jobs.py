@@ -189,7 +189,7 @@ async def test_job_goes_with_its_files_when_it_was_kept_for_long_enough(
             assert kept == 60
             database.execute("UPDATE jobs SET expires = ended")
             database.commit()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while (await client.get(f"/jobs/{job}")).status_code != 404:
                 await asyncio.sleep(0.01)
         assert not (tmp_path / "jobs" / job).exists()

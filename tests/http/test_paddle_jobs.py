@@ -81,7 +81,7 @@ async def job_of(client: httpx.AsyncClient, job: str) -> dict[str, Any]:
 
 async def fetched(url: str, **headers: str) -> httpx.Response:
     """Fetch an address as the clients do: without a key, and without redirects."""
-    async with httpx.AsyncClient(verify=NO_CERTIFICATES) as other:
+    async with httpx.AsyncClient(timeout=120, verify=NO_CERTIFICATES) as other:
         return await other.get(url, headers=headers)
 
 

@@ -19,7 +19,7 @@ def test_lists_match_the_lock_and_the_lock_matches_pyproject() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -31,7 +31,7 @@ package = false
 def run(folder: Path, *command: str | Path, index: str) -> str:
     environment = {**os.environ, "UV_CACHE_DIR": str(folder / "uv-cache"), "UV_DEFAULT_INDEX": index}
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -103,7 +103,7 @@ def test_setup_without_root_goes_on_if_only_fonts_are_missing(
             env={**os.environ, "PATH": f"{project}/bin:{os.environ['PATH']}", "UV_DEFAULT_INDEX": mirror.url},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=120,
             check=False,
         )
     assert done.returncode == status, done.stderr

@@ -38,7 +38,7 @@ def restarted(boundary: str) -> bool:
         folder = Path(name)
         with Replica(folder, kill_at=boundary) as killed:
             killed.submit("key")
-            killed.process.wait(timeout=60)
+            killed.process.wait(timeout=120)
         began = time.monotonic()
         with Replica(folder) as again:
             return row(f"kill -9 {boundary}", "SQLite", again, again.submit("key"), began)
@@ -51,7 +51,7 @@ def taken_over(server: RunningPostgresql, boundary: str) -> bool:
         folder = Path(name)
         with Replica(folder, url, kill_at=boundary) as killed:
             killed.submit("key")
-            killed.process.wait(timeout=60)
+            killed.process.wait(timeout=120)
         began = time.monotonic()
         with Replica(folder, url) as other:
             return row(f"kill -9 {boundary}", "PostgreSQL", other, other.submit("key"), began)
@@ -64,7 +64,7 @@ def stopped(server: RunningPostgresql) -> bool:
         folder = Path(name)
         with Replica(folder, url, kill_at="stop") as first, Replica(folder, url) as other:
             job = first.submit("key")
-            first.wait_for("stops itself", timeout=60)
+            first.wait_for("stops itself", timeout=120)
             began = time.monotonic()
             good = row("SIGSTOP past the lease", "PostgreSQL", other, job, began)
             ended = other.client.get(f"/jobs/{job}").json()
@@ -79,7 +79,7 @@ def terminated(server: RunningPostgresql) -> bool:
         folder = Path(name)
         with Replica(folder, url, kill_at="hang") as first, Replica(folder, url) as other:
             job = first.submit("key")
-            first.wait_for("the page hangs", timeout=60)
+            first.wait_for("the page hangs", timeout=120)
             began = time.monotonic()
             first.process.terminate()
             return row("SIGTERM", "PostgreSQL", other, job, began)

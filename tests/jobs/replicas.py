@@ -3,9 +3,9 @@
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -37,17 +37,11 @@ class Replica(RunningProgram):
         module = "tests.jobs.killed_service:app"
         super().__init__([sys.executable, "-m", "uvicorn", module, "--port", str(port)], **settings)
 
-    def __enter__(self) -> Self:
-        super().__enter__()
-        self.client = httpx.Client(base_url=self.url, timeout=PATIENCE, verify=NO_CERTIFICATES)
+    def _start(self, opened: ExitStack) -> None:
+        super()._start(opened)
+        client = httpx.Client(base_url=self.url, timeout=PATIENCE, verify=NO_CERTIFICATES)
+        self.client = opened.enter_context(client)
         self.wait_for("jobs are available", timeout=PATIENCE)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.client.close()
-        super().__exit__(kind, error, trace)
 
     @property
     def reads(self) -> Counter[str]:

@@ -72,7 +72,7 @@ async def test_waiting_page_releases_its_core_and_takes_it_back() -> None:
     cores.acquire()
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(calls.wait_for, awaited)
-        assert cores.acquire(timeout=30), "the core is not released during the call"
+        assert cores.acquire(timeout=120), "the core is not released during the call"
         awaited.set_result("text")
         assert not waiting.done()
         cores.release()
@@ -86,7 +86,7 @@ async def test_cancelled_page_ends_at_any_step() -> None:
     cores.acquire()
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(calls.wait_for, awaited)
-        assert cores.acquire(timeout=30)
+        assert cores.acquire(timeout=120)
         calls.cancel()
         cores.release()
         assert isinstance(waiting.exception(30), CancelledError)

@@ -5,7 +5,6 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from tests.http.serving import serving
@@ -29,7 +28,7 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRealVll
 
 
 def running(vllm: RunningRealVllm) -> float:
-    metrics = httpx.get(f"{vllm.url}/metrics").text
+    metrics = vllm.get("/metrics").text
     figures = re.findall(r"^vllm:num_requests_running\{.*\} (\S+)$", metrics, re.MULTILINE)
     return sum(map(float, figures))
 

@@ -37,14 +37,14 @@ def test_accepted_page_is_finished_before_vllm_is_stopped(tmp_path: Path) -> Non
     page = io.BytesIO()
     draw_page([Box("text", 5, 8, 58, 20)]).save(page, "PNG")
     with RunningStart(**settings) as start, ThreadPoolExecutor() as pool:
-        assert httpx.get(f"{start.url}/health").json()["vllm"] == "starting"
-        assert httpx.get(f"{start.url}/health/ready").status_code == 503
+        assert start.get("/health").json()["vllm"] == "starting"
+        assert start.get("/health/ready").status_code == 503
         gate.touch()
-        start.wait_for("PaddleOCR-VL is ready after", timeout=90)
+        start.wait_for("PaddleOCR-VL is ready after", timeout=120)
         start.wait_for("vLLM at .* is ready")
-        reading = pool.submit(httpx.post, f"{start.url}/ocr", files={"file": page.getvalue()}, timeout=60)
+        reading = pool.submit(httpx.post, f"{start.url}/ocr", files={"file": page.getvalue()}, timeout=120)
         stats = f"http://127.0.0.1:{port}/stand_in/stats"
-        while not httpx.get(stats, verify=NO_CERTIFICATES).json()["in_flight"]:
+        while not httpx.get(stats, timeout=120, verify=NO_CERTIFICATES).json()["in_flight"]:
             time.sleep(0.01)
         start.process.terminate()
         answer = reading.result()

@@ -6,7 +6,6 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
 from ocr_service.core.engine import VlmState
@@ -17,7 +16,7 @@ from ocr_service.engines.paddleocr_vl.vlm_progress import VlmProgress
 from ocr_service.engines.paddleocr_vl.vlm_watch import STARTUP_SECONDS, VlmWatch
 from tests.paddleocr_vl.test_vlm_client import http, never, talking
 from tests.paddleocr_vl.test_vlm_metrics import metric
-from tests.running import FAST, NO_CERTIFICATES, RunningVllm, Vllm, free_port
+from tests.running import FAST, RunningVllm, Vllm, free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -289,7 +288,7 @@ async def test_one_long_answer_is_not_a_hang() -> None:
 
 
 def generated(vllm: RunningVllm) -> str:
-    metrics = httpx.get(f"{vllm.url}/metrics", verify=NO_CERTIFICATES).text
+    metrics = vllm.get("/metrics").text
     found = re.search("generation_tokens_total.*", metrics)
     assert found
     return found[0]

@@ -28,7 +28,7 @@ class ThreadedServer:
         # If the app fails on a connection, uvicorn closes it, so each request opens a new one.
         limits = httpx.Limits(max_keepalive_connections=0)
         url = f"http://127.0.0.1:{port}"
-        self.client = httpx.Client(base_url=url, timeout=60, limits=limits, verify=NO_CERTIFICATES)
+        self.client = httpx.Client(base_url=url, timeout=120, limits=limits, verify=NO_CERTIFICATES)
         self.client.get("/health").raise_for_status()
         return self
 

@@ -1,7 +1,9 @@
 """Runs the real vLLM on a CPU, with the tiny model, by the command of start.sh."""
 
 import os
+import re
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.running import ROOT, START, Vllm, free_port, start_environment
@@ -49,15 +51,13 @@ class RunningRealVllm(Vllm):
     folder: an empty folder for the model, and for the files of vLLM. settings: variables of start.sh.
     """
 
+    # After one to three minutes.
+    listening = re.compile("(Application startup complete)")
+
     def __init__(self, folder: Path, key: str | None = None, *options: str) -> None:
         self.settings = real_settings(folder, key, *options)
         super().__init__([*START, "vllm"], **start_environment(**self.settings))
 
-    def _address(self) -> str:
-        """Return the address when vLLM is ready, which takes one to three minutes."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.log.append(line)
-            if "Application startup complete" in line:
-                return f"http://127.0.0.1:{self.settings['VLLM_SERVER_PORT']}"
-        raise RuntimeError("it did not start:\n" + "".join(self.log))
+    def _start(self, opened: ExitStack) -> None:
+        super()._start(opened)
+        self.url = f"http://127.0.0.1:{self.settings['VLLM_SERVER_PORT']}"

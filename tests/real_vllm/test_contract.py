@@ -71,7 +71,7 @@ def test_answer_has_the_status_and_the_form_of_the_real_one(
 
 def test_metrics_have_the_figures_that_the_watch_reads(real: RunningRealVllm, stand_in: RunningVllm) -> None:
     for url in (real.url, stand_in.url):
-        figures = httpx.get(f"{url}/metrics").text
+        figures = httpx.get(f"{url}/metrics", timeout=120).text
         for name in ("vllm:generation_tokens_total{", "vllm:num_requests_running{"):
             assert any(line.startswith(name) for line in figures.splitlines()), (url, name)
 
@@ -129,7 +129,7 @@ async def test_stopped_engine_is_noticed(real: RunningRealVllm) -> None:
         engine = engine_of(real.process.pid)
         os.kill(engine, signal.SIGSTOP)
         call = asyncio.create_task(client.complete(completion(picture())))
-        done, _ = await asyncio.wait([call], timeout=60)
+        done, _ = await asyncio.wait([call], timeout=120)
         assert call in done and "it hangs" in str(call.exception())
         assert watch.status.state is VlmState.UNAVAILABLE
         assert (await client.get(client.address.health, 10))[0] == 200

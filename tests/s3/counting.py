@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -40,11 +41,11 @@ class CountingProxy:
                 threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
 
     def _pass(self, source: socket.socket, target: socket.socket) -> None:
-        with source, target:
-            try:
-                while data := source.recv(2**16):
-                    with self._lock:
-                        self.bytes += len(data)
-                    target.sendall(data)
-            except OSError:
-                return
+        with source, suppress(OSError):
+            while data := source.recv(2**16):
+                with self._lock:
+                    self.bytes += len(data)
+                target.sendall(data)
+        # Ends the thread of the other direction, which closes the other socket.
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)

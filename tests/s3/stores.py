@@ -90,7 +90,7 @@ class Store:
         wait_until(make_bucket, f"{self.endpoint} serves")
 
 
-def wait_until(condition: Callable[[], bool], description: str, timeout: float = 100) -> None:
+def wait_until(condition: Callable[[], bool], description: str, timeout: float = 120) -> None:
     """Poll a condition of another process."""
     deadline = time.monotonic() + timeout
     while not condition():
@@ -133,7 +133,7 @@ class Swift:
         ports = {name: free_port() for name in _BACKENDS}
         rings = [f"{name}={port}" for name, port in ports.items()]
         prepare = str(Path(__file__).with_name("prepare.py"))
-        subprocess.run([BIN / "python", prepare, str(etc), *rings], check=True, timeout=60)
+        subprocess.run([BIN / "python", prepare, str(etc), *rings], check=True, timeout=120)
         for name, port in ports.items():
             (etc / f"{name}.conf").write_text(_BACKEND.format(name=name, port=port, **self._common()))
             self._run(f"swift-{name}-server", etc / f"{name}.conf")

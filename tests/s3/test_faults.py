@@ -41,7 +41,7 @@ async def ask(url: str, count: int, after: Callable[[int], None] = lambda _: Non
     numbers = iter(range(count))
 
     async def call() -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=60, verify=NO_CERTIFICATES) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=120, verify=NO_CERTIFICATES) as client:
             for _ in numbers:
                 # All requests have the same id: if ids were the keys, results would overwrite each other.
                 answer = await client.post(
@@ -58,7 +58,7 @@ async def ask(url: str, count: int, after: Callable[[int], None] = lambda _: Non
 
 
 def spooled(url: str) -> int:
-    health = httpx.get(f"{url}/health", verify=NO_CERTIFICATES).json()
+    health = httpx.get(f"{url}/health", timeout=120, verify=NO_CERTIFICATES).json()
     documents: int = health["storage"]["spool"]["documents"]
     return documents
 
@@ -111,7 +111,7 @@ async def test_spooled_results_survive_a_killed_service(swift: Swift, tmp_path: 
             running.wait_for("a spooled document is stored")
             running.kill()
         with service(store, tmp_path) as running:
-            wait_until(lambda: spooled(running.url) == 0, "the spool is empty", timeout=60)
+            wait_until(lambda: spooled(running.url) == 0, "the spool is empty", timeout=120)
         assert_all_stored(store, tmp_path.name, answers)
 
 

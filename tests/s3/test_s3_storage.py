@@ -25,7 +25,7 @@ TEXT = "text/plain; charset=utf-8"
 
 def fetch(store: Store, url: str) -> httpx.Response:
     context = ssl.create_default_context(cafile=store.certificate) if store.certificate else True
-    return httpx.get(url, verify=context)
+    return httpx.get(url, timeout=120, verify=context)
 
 
 async def test_object_is_returned_as_it_was_stored(store: Store, storage: S3Storage) -> None:

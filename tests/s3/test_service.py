@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.running import NO_CERTIFICATES, ROOT, RunningProgram, RunningService
+from tests.running import ROOT, RunningProgram, RunningService
 from tests.s3.stores import ACCESS_KEY, SECRET_KEY, Store, wait_until
 
 SCAN = ROOT / "examples" / "scan.jpg"
@@ -29,7 +29,7 @@ def read(service: RunningService, **fields: str) -> dict[str, Any]:
 
 
 def storage_health(service: RunningProgram) -> dict[str, Any]:
-    health: dict[str, Any] = httpx.get(f"{service.url}/health", verify=NO_CERTIFICATES).json()["storage"]
+    health: dict[str, Any] = service.get("/health").json()["storage"]
     return health
 
 
@@ -37,7 +37,8 @@ def test_stored_files_can_be_fetched_by_their_urls(running: RunningService) -> N
     answer = read(running, store_source="true")
     storage = answer.pop("storage")
     fetched = {
-        file["key"].removeprefix(storage["folder"]): httpx.get(file["url"]) for file in storage["files"]
+        file["key"].removeprefix(storage["folder"]): httpx.get(file["url"], timeout=120)
+        for file in storage["files"]
     }
     assert json.loads(fetched["result.json"].content) == answer
     assert fetched["result.md"].text == answer["markdown"]

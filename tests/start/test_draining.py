@@ -27,18 +27,18 @@ def test_draining_under_load_finishes_every_accepted_request() -> None:
     with RunningStart(OCR_DRAIN_TIMEOUT="100") as start, ExitStack() as stack:
         address = httpx.URL(start.url)
         clients = [
-            stack.enter_context(socket.create_connection((address.host, address.port or 0), timeout=60))
+            stack.enter_context(socket.create_connection((address.host, address.port or 0), timeout=120))
             for _ in range(CLIENTS)
         ]
         for client in clients:
             client.sendall(document)
         # This later request is answered, so the service has accepted the earlier ones.
-        httpx.get(f"{start.url}/version").raise_for_status()
+        start.get("/version").raise_for_status()
         start.process.terminate()
         start.wait_for("stopping: waiting for [0-9]+ running requests")
-        assert httpx.get(f"{start.url}/health").status_code == 200
-        assert httpx.get(f"{start.url}/health/ready").status_code == 503
-        refused = httpx.post(f"{start.url}/ocr", files={"file": b"x"})
+        assert start.get("/health").status_code == 200
+        assert start.get("/health/ready").status_code == 503
+        refused = httpx.post(f"{start.url}/ocr", files={"file": b"x"}, timeout=120)
         answers = [client.makefile("rb").readline() for client in clients]
         code = start.process.wait(timeout=120)
     assert (refused.status_code, refused.headers["connection"]) == (503, "close")

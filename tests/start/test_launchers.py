@@ -60,7 +60,7 @@ def launched(venv: Path, **settings: str) -> list[str]:
 def refused(**settings: str) -> str:
     """Run start.sh with settings that it must refuse; return its error output."""
     environment = {**os.environ, **start_environment(**settings)}
-    run = subprocess.run(START, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(START, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     # 3 is uvicorn's own.
     assert run.returncode in (1, 3)
     return run.stderr

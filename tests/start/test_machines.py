@@ -53,7 +53,7 @@ class RunningOnGpuNode(RunningProgram):
 
     def health(self) -> tuple[str, str]:
         """Return the engine and the state of vLLM."""
-        body = httpx.get(f"{self.url}/health").raise_for_status().json()
+        body = self.get("/health").raise_for_status().json()
         return body["engine"], body["vllm"]
 
 
@@ -68,13 +68,13 @@ def lines(start: RunningProgram, pattern: str) -> list[str]:
 
 def upload_scan(start: RunningProgram) -> httpx.Response:
     scan = (ROOT / "examples/scan.jpg").read_bytes()
-    return httpx.post(f"{start.url}/ocr", files={"file": scan}, timeout=60)
+    return httpx.post(f"{start.url}/ocr", files={"file": scan}, timeout=120)
 
 
 def test_gpu_without_packages_uses_tesseract(tmp_path: Path) -> None:
     with RunningOnGpuNode(tmp_path, **NO_VLLM, **without_packages(tmp_path)) as start:
         assert start.health() == ("tesseract", "disabled")
-        assert httpx.get(f"{start.url}/health/vllm").json()["status"] == "disabled"
+        assert start.get("/health/vllm").json()["status"] == "disabled"
         answer = upload_scan(start)
         assert answer.status_code == 200 and "Договор поставки" in answer.json()["text"]
         start.wait_for("Open http://")
@@ -102,7 +102,7 @@ def test_gpu_with_packages_and_vllm_uses_paddleocr_vl(tmp_path: Path) -> None:
 def test_gpu_with_packages_and_separate_vllm_is_not_ready_until_vllm_runs(tmp_path: Path) -> None:
     with RunningOnGpuNode(tmp_path, VLLM_ENABLED="false", **WITH_PACKAGES) as start:
         assert start.health() == ("paddleocr-vl", "unavailable")
-        ready = httpx.get(f"{start.url}/health/ready")
+        ready = start.get("/health/ready")
     assert ready.status_code == 503
     assert lines(start, r"engine: paddleocr-vl \(a GPU is visible\)")
 
@@ -113,8 +113,8 @@ def test_vllm_not_installed_is_unavailable_and_not_starting(tmp_path: Path) -> N
         assert start.health() == ("paddleocr-vl", "unavailable")
         start.wait_for("vLLM at .* is unavailable: .*refused")
         assert start.health() == ("paddleocr-vl", "unavailable")
-        vllm = httpx.get(f"{start.url}/health/vllm")
-        ready = httpx.get(f"{start.url}/health/ready").json()
+        vllm = start.get("/health/vllm")
+        ready = start.get("/health/ready").json()
     assert vllm.status_code == 503
     assert vllm.json()["error"].endswith("it is not started here: it is not installed in /nowhere")
     assert "is not available" in ready["reasons"][0]
@@ -132,7 +132,7 @@ def test_paddleocr_vl_without_its_packages_returns_the_reason(tmp_path: Path) ->
 def test_vlm_url_without_packages_uses_tesseract_with_a_warning(tmp_path: Path) -> None:
     address = {"OCR_VLM_URL": "http://127.0.0.1:9/v1", "OCR_LOG_FORMAT": "text"}
     with RunningStart(**address, **without_packages(tmp_path)) as start:
-        assert httpx.get(f"{start.url}/health").json()["engine"] == "tesseract"
+        assert start.get("/health").json()["engine"] == "tesseract"
     (line,) = lines(start, "make run-gpu")
     assert "WARNING ocr_service engine: tesseract (OCR_VLM_URL is set, but" in line
 
@@ -142,8 +142,8 @@ def test_start_without_a_gpu_logs_no_warning_and_ends_with_the_url() -> None:
     with RunningStart(OCR_LOG_FORMAT="text") as start:
         start.wait_for(f"Open {start.url}/ in a browser")
         at_start = list(start.log)
-        answer = httpx.get(start.url)
-        health = httpx.get(f"{start.url}/health").json()
+        answer = start.get("/")
+        health = start.get("/health").json()
     assert not lines(start, "WARNING|ERROR|CRITICAL")
     assert "INFO start.sh vLLM is not started: no GPU is visible" in at_start[0]
     assert f"curl -F file=@examples/scan.jpg {start.url}/ocr\n" in at_start[-1]
@@ -175,7 +175,7 @@ def test_vllm_not_started_is_a_warning_only_if_it_was_requested(settings: dict[s
 def test_remote_vllm_that_does_not_respond_yet_is_starting() -> None:
     settings = {"OCR_ENGINE": "paddleocr-vl", "OCR_VLM_URL": "http://127.0.0.1:9/v1"}
     with RunningStart(**settings) as start:
-        assert httpx.get(f"{start.url}/health").json()["vllm"] == "starting"
+        assert start.get("/health").json()["vllm"] == "starting"
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_service_listens_on_ipv4_and_ipv6_and_is_healthy() -> None:
     with RunningStart(**settings) as start:
         port = settings["UVICORN_PORT"]
         for host in ("127.0.0.1", "[::1]"):
-            assert httpx.get(f"http://{host}:{port}/health").status_code == 200
+            assert httpx.get(f"http://{host}:{port}/health", timeout=120).status_code == 200
         check = [sys.executable, "-m", "ocr_service.container.healthcheck"]
         assert subprocess.run(check, cwd=ROOT, env={**os.environ, **settings}).returncode == 0
         start.wait_for(rf"Open http://localhost:{port}/ in a browser")
@@ -223,4 +223,4 @@ def test_missing_language_data_stops_the_start(tmp_path: Path) -> None:
 
 def test_tesseract_language_is_ignored_by_another_engine() -> None:
     with RunningStart(OCR_ENGINE="paddleocr-vl", OCR_LANG="tlh") as start:
-        assert httpx.get(f"{start.url}/health").status_code == 200
+        assert start.get("/health").status_code == 200

@@ -12,7 +12,7 @@ from tests.http.serving import serving
 from tests.ui.site import Guard, Site, chromium
 
 # Seconds are much on a machine that does other things as well.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=120_000)
 
 
 @pytest.fixture(scope="package")

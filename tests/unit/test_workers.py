@@ -105,7 +105,7 @@ async def test_tracked_work_ends_with_its_task_and_its_threads() -> None:
     await asyncio.gather(task, return_exceptions=True)
     assert not ended.is_set()
     blocking.go_on.set()
-    await asyncio.wait_for(ended.wait(), 30)
+    await asyncio.wait_for(ended.wait(), 120)
     workers.close()
 
 
