@@ -1,4 +1,5 @@
 import io
+import re
 from collections.abc import Callable
 from itertools import product
 from textwrap import wrap
@@ -14,7 +15,7 @@ from ocr_service.decoding.text_layer.characters import Piece, Style
 from ocr_service.decoding.text_layer.reading import read_text_layer
 from ocr_service.decoding.text_layer.runs import frames_of
 from ocr_service.decoding.text_layer.values import TextLayer
-from tests.pdf_fonts import by_differences, pdf_of_lines
+from tests.pdf_fonts import STANDARD, by_differences, pdf_of_lines
 from tests.samples import ENGLISH, RUSSIAN, pdf_of_objects, pdf_stream
 from tests.text_pdfs import HEADING, lines, pdf_of, picture
 
@@ -341,6 +342,48 @@ def test_letters_of_a_language_are_used(text: str) -> None:
 def test_codes_without_a_character_are_not_used() -> None:
     layer = drawn(lambda canvas: lines(canvas, [f"Total {chr(0xE001)}{chr(0xE002)} roubles"]))
     assert layer.flaw == "The meaning of many characters is not known."
+
+
+def with_meanings(pdf: bytes, meanings: dict[str, str]) -> bytes:
+    """Give the codes of characters the meaning of others, in the fonts of a PDF."""
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        for font in document.pages[0].Resources.Font.values():
+            if "/ToUnicode" in font:
+                said = font.ToUnicode.read_bytes()
+                pattern = "|".join(f"<{ord(character):04X}>" for character in meanings)
+                font.ToUnicode.write(
+                    re.sub(pattern.encode(), lambda found: meaning(found[0], meanings), said)
+                )
+        changed = io.BytesIO()
+        document.save(changed)
+    return changed.getvalue()
+
+
+def meaning(code: bytes, meanings: dict[str, str]) -> bytes:
+    return f"<{ord(meanings[chr(int(code[1:-1], 16))]):04X}>".encode()
+
+
+@pytest.mark.parametrize("meanings", [{"3": "5", "5": "3"}, {"3": "5"}, {"6": "9"}, {"0": "1", "1": "0"}])
+def test_digits_that_look_like_others_are_not_used(meanings: dict[str, str]) -> None:
+    text = "Итого к оплате 38 400 рублей, счёт № 126"
+
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, [text])
+
+    pdf = pdf_of(draw)
+    assert layer_of(pdf).is_usable
+    layer = layer_of(with_meanings(pdf, meanings))
+    assert layer.text == "".join(meanings.get(character, character) for character in text)
+    assert layer.flaw == "Digits look like other ones than the file says."
+
+
+@pytest.mark.parametrize("font", STANDARD)
+def test_digits_of_usual_fonts_look_like_digits(font: str) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont(font, 10)
+        lines(canvas, ["0123456789"])
+
+    assert layer_of(pdf_of(draw)).is_usable
 
 
 def test_bullets_of_symbol_fonts_are_bullets() -> None:

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -43,9 +44,9 @@ _Pointer = Any
 class Style:
     """The style of a text object.
 
-    source: address of the object in PDFium. size: of the font, in points of the page. angle: in degrees,
-    counterclockwise. is_visible: drawn with ink at all. is_white: drawn with white or nearly so.
-    is_stated: the file states the text, which can differ from what is drawn.
+    source, font: addresses of the object and its font in PDFium; 0 without a font. size: of the font, in
+    points of the page. angle: in degrees, counterclockwise. is_visible: drawn with ink at all. is_white:
+    drawn with white or nearly so. is_stated: the file states the text, which can differ from what is drawn.
     """
 
     source: int
@@ -56,6 +57,7 @@ class Style:
     is_visible: bool
     is_white: bool
     is_stated: bool = False
+    font: int = 0
 
 
 class Piece(NamedTuple):
@@ -77,10 +79,10 @@ class PageCharacters:
     """The characters of one open page; the page must stay open."""
 
     def __init__(self, text_page: pdfium.PdfTextPage) -> None:
-        self._raw = text_page.raw
+        self.raw = text_page.raw
         self._styles: dict[int, Style] = {}
         self._fonts: dict[int, tuple[bool, bool]] = {}
-        self._count = pdfium_c.FPDFText_CountChars(self._raw)
+        self._count = pdfium_c.FPDFText_CountChars(self.raw)
         # The numbers that PDFium writes; one set for all calls, because making them costs more than the call.
         self._rect = pdfium_c.FS_RECTF()
         self._rect_reference = ctypes.byref(self._rect)
@@ -89,14 +91,15 @@ class PageCharacters:
 
     def pieces(self) -> Iterator[Piece]:
         """Yield the pieces in the order of the file."""
-        text = self._text()
+        text = self.text
         for number, (start, end) in enumerate(self._words(text)):
             yield from self._pieces_of(text[start:end], number, start)
 
-    def _text(self) -> str:
-        """Return the text, with one character for each that PDFium counts."""
+    @cached_property
+    def text(self) -> str:
+        """The text, with one character for each that PDFium counts."""
         buffer = (ctypes.c_ushort * (self._count + 1))()
-        length = pdfium_c.FPDFText_GetText(self._raw, 0, self._count, buffer) - 1
+        length = pdfium_c.FPDFText_GetText(self.raw, 0, self._count, buffer) - 1
         # For PDFium, a character outside of the basic plane is two, its halves.
         text = "".join(map(chr, buffer[: max(length, 0)]))
         if len(text) == self._count:
@@ -105,7 +108,7 @@ class PageCharacters:
         return "".join(self._character(index) for index in range(self._count))
 
     def _character(self, index: int) -> str:
-        code = pdfium_c.FPDFText_GetUnicode(self._raw, index)
+        code = pdfium_c.FPDFText_GetUnicode(self.raw, index)
         return chr(code) if 0 < code <= 0x10FFFF else _UNKNOWN
 
     def _words(self, text: str) -> Iterator[tuple[int, int]]:
@@ -117,7 +120,7 @@ class PageCharacters:
 
     def _blanks(self, text: str, start: int, end: int) -> list[int]:
         """Return the characters of a word before which a blank is missing."""
-        first, last = self._style(start), self._style(end - 1)
+        first, last = self.style(start), self.style(end - 1)
         # Characters of a stated text have no places of their own.
         if end - start == 1 or not first or not last or first.angle % 90 or first.is_stated or last.is_stated:
             return []
@@ -145,7 +148,7 @@ class PageCharacters:
         """Return the near and the far edge of characters along the text; angle: a multiple of 90 degrees."""
         rect, edges = self._rect, []
         for index in indices:
-            pdfium_c.FPDFText_GetLooseCharBox(self._raw, index, self._rect_reference)
+            pdfium_c.FPDFText_GetLooseCharBox(self.raw, index, self._rect_reference)
             if angle == 0:
                 edges.append((rect.left, rect.right))
             elif angle == 180:
@@ -155,8 +158,8 @@ class PageCharacters:
         return edges
 
     def _pieces_of(self, text: str, word: int, first: int) -> Iterator[Piece]:
-        style, last = self._style(first), first + len(text) - 1
-        if style is not None and (last == first or self._style(last) is style):
+        style, last = self.style(first), first + len(text) - 1
+        if style is not None and (last == first or self.style(last) is style):
             yield self._piece(text, word, first, style)
             return
         for start, end, part in self._parts(first, last):
@@ -164,9 +167,9 @@ class PageCharacters:
 
     def _parts(self, first: int, last: int) -> Iterator[tuple[int, int, Style]]:
         """Yield the parts of a word that differ in style: from, to (exclusive) and style."""
-        start, current = first, self._style(first)
+        start, current = first, self.style(first)
         for index in range(first + 1, last + 2):
-            style = self._style(index) if index <= last else None
+            style = self.style(index) if index <= last else None
             if index <= last and style is current:
                 continue
             if current is not None:
@@ -175,38 +178,39 @@ class PageCharacters:
 
     def _piece(self, text: str, word: int, first: int, style: Style) -> Piece:
         last = first + len(text) - 1
-        start = self._origin(first)
+        start = self.origin(first)
         end = self._end(last, start, style)
         text = _with_whole_characters(text)
         return Piece(text, word, start, end, style, self._unknown(text, first))
 
     def _unknown(self, text: str, first: int) -> int:
         # One look at the first character of a piece: a font has a mapping, or it has none.
-        if pdfium_c.FPDFText_HasUnicodeMapError(self._raw, first):
+        if pdfium_c.FPDFText_HasUnicodeMapError(self.raw, first):
             return len(text)
         return text.count(_UNKNOWN)
 
-    def _origin(self, index: int) -> tuple[float, float]:
-        pdfium_c.FPDFText_GetCharOrigin(self._raw, index, *self._point_references)
+    def origin(self, index: int) -> tuple[float, float]:
+        """Return the point of the base line at which a character begins."""
+        pdfium_c.FPDFText_GetCharOrigin(self.raw, index, *self._point_references)
         return self._x.value, self._y.value
 
     def _end(self, last: int, start: tuple[float, float], style: Style) -> tuple[float, float]:
         """Return the end of the base line."""
         if style.angle == 0:
-            pdfium_c.FPDFText_GetLooseCharBox(self._raw, last, self._rect_reference)
+            pdfium_c.FPDFText_GetLooseCharBox(self.raw, last, self._rect_reference)
             return self._rect.right, start[1]
         # The loose box of PDFium is wrong for rotated text.
         edges = [ctypes.c_double() for _ in range(4)]
-        pdfium_c.FPDFText_GetCharBox(self._raw, last, *edges)
+        pdfium_c.FPDFText_GetCharBox(self.raw, last, *edges)
         left, right, bottom, top = (edge.value for edge in edges)
         cosine, sine = math.cos(math.radians(style.angle)), math.sin(math.radians(style.angle))
         x, y = start
         length = max((px - x) * cosine + (py - y) * sine for px in (left, right) for py in (bottom, top))
         return x + length * cosine, y + length * sine
 
-    def _style(self, index: int) -> Style | None:
+    def style(self, index: int) -> Style | None:
         """Return the style of a character; None if PDFium made the character up."""
-        found = pdfium_c.FPDFText_GetTextObject(self._raw, index)
+        found = pdfium_c.FPDFText_GetTextObject(self.raw, index)
         if not found:
             return None
         address = _address(found)
@@ -216,24 +220,25 @@ class PageCharacters:
 
     def _read_style(self, text: _Pointer, address: int, index: int) -> Style:
         raw = pdfium_c.FS_MATRIX()
-        pdfium_c.FPDFText_GetMatrix(self._raw, index, raw)
+        pdfium_c.FPDFText_GetMatrix(self.raw, index, raw)
         matrix = Matrix.of(raw)
         mode = pdfium_c.FPDFTextObj_GetTextRenderMode(text)
         red, green, blue, alpha = _colour(text, mode in _ONLY_STROKED)
-        bold, italic = self._weight(text)
+        font = pdfium_c.FPDFTextObj_GetFont(text)
+        bold, italic = self._weight(font)
         return Style(
             source=address,
-            size=pdfium_c.FPDFText_GetFontSize(self._raw, index) * math.hypot(matrix.c, matrix.d),
+            size=pdfium_c.FPDFText_GetFontSize(self.raw, index) * math.hypot(matrix.c, matrix.d),
             angle=matrix.angle,
             bold=bold or mode in _STROKED,
             italic=italic,
             is_visible=mode not in _INVISIBLE and alpha >= _OPAQUE,
             is_white=min(red, green, blue) >= _WHITE,
             is_stated=has_stated_text(text),
+            font=_address(font) if font else 0,
         )
 
-    def _weight(self, text: _Pointer) -> tuple[bool, bool]:
-        font = pdfium_c.FPDFTextObj_GetFont(text)
+    def _weight(self, font: _Pointer) -> tuple[bool, bool]:
         if not font:
             return False, False
         address = _address(font)

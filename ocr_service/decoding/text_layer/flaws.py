@@ -18,7 +18,13 @@ _MAX_UNKNOWN = 0.01
 
 
 def flaw_of(
-    painting: Painting, regions: Sequence[Rect], found: SortedPieces, frames: Sequence[Frame], unknown: int
+    painting: Painting,
+    regions: Sequence[Rect],
+    found: SortedPieces,
+    frames: Sequence[Frame],
+    unknown: int,
+    *,
+    has_wrong_digits: bool,
 ) -> str | None:
     """Return the first reason, as a sentence; None if the text is good."""
     visible = sum(len(piece.text) for piece in found.visible)
@@ -34,6 +40,7 @@ def flaw_of(
         (unknown > _MAX_UNKNOWN * visible, "The meaning of many characters is not known."),
         (any(_is_vertical(frame) for frame in frames), "The text is written vertically."),
         (bool(frames) and frames[0].angle % 90 != 0, "Most of the text is skewed."),
+        (has_wrong_digits, "Digits look like other ones than the file says."),
         (not is_plausible(words), "The letters are not those of a language."),
     )
     return next((sentence for holds, sentence in reasons if holds), None)

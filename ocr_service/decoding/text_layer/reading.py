@@ -7,6 +7,7 @@ import pypdfium2 as pdfium
 
 from ocr_service.decoding.text_layer.characters import HYPHENS, PageCharacters, Piece
 from ocr_service.decoding.text_layer.columns import Rule
+from ocr_service.decoding.text_layer.digits import has_wrong_digits
 from ocr_service.decoding.text_layer.flaws import flaw_of
 from ocr_service.decoding.text_layer.geometry import Matrix, Rect
 from ocr_service.decoding.text_layer.lines import box_of, lines_of
@@ -35,7 +36,9 @@ def read_text_layer(page: pdfium.PdfPage, scale: float) -> TextLayer:
     regions = regions_of(page, painting)
     text_page = page.get_textpage()
     try:
-        found = sort(PageCharacters(text_page).pieces(), painting)
+        characters = PageCharacters(text_page)
+        found = sort(characters.pieces(), painting)
+        wrong_digits = has_wrong_digits(characters, page.pdf)
     finally:
         text_page.close()
     pieces = found.visible or found.invisible
@@ -57,7 +60,7 @@ def read_text_layer(page: pdfium.PdfPage, scale: float) -> TextLayer:
         words=tuple(word.bbox for line in lines for word in line.words),
         pictures=tuple(box_of(drawn.rect(region)) for region in regions),
         is_blank=painting.is_blank and not regions,
-        flaw=flaw_of(painting, regions, found, frames, unknown),
+        flaw=flaw_of(painting, regions, found, frames, unknown, has_wrong_digits=wrong_digits),
         unknown=unknown,
     )
 
