@@ -4,12 +4,13 @@ import math
 import mmap
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf
-from ocr_service.decoding import damaged_pictures, hidden_layers, user_units
+from ocr_service.decoding import damaged_pictures, hidden_layers, scans, user_units
 from ocr_service.decoding.font_report import FontReport, report_of
 from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.glyphs import Glyphs
@@ -42,6 +43,7 @@ class PdfFile:
         self._scale = PageScale(kind.dpi, kind.limits)
         self._mode = kind.mode
         self._limits = kind.limits
+        self._data = data
         limit_memory(_TO_READ)
         self._pdf = _open(data, kind.password)
         self.contents = known if known.page_count else self._find_contents(data)
@@ -99,12 +101,27 @@ class PdfFile:
     def _drawn(self, page: pdfium.PdfPage, index: int, memory: mmap.mmap, report: FontReport) -> Drawn:
         limit_memory(_TO_READ + _TO_DRAW_A_PIXEL * self._limits.max_page_pixels)
         scale = self._pixels_per_unit(page, index)
-        size = render(page, scale, self._mode, memory)
+        damage = damaged_pictures.warnings_of(page)
+        size = None if damage else self._scanned(page, scale, memory)
+        size = size or render(page, scale, self._mode, memory)
         resolution = round(scale / self._unit(index) * POINTS_PER_INCH)
         # A page at the pixels of its scan has a wrong size, and so no resolution.
         known = resolution if resolution <= self._scale.dpi else None
         of_fonts = report.warnings(FONTS.files.missing_packages)
-        return Drawn(*size, known, of_fonts + damaged_pictures.warnings_of(page))
+        return Drawn(*size, known, of_fonts + damage)
+
+    def _scanned(self, page: pdfium.PdfPage, scale: float, memory: mmap.mmap) -> tuple[int, int] | None:
+        """Take the pixels of a page that is one scan, and return their size; None for other pages."""
+        scan = scans.scan_of(page, scale)
+        if scan is None or self._may_change_pictures:
+            return None
+        with suppress(pdfium.PdfiumError):
+            return scans.put_scan(scan, self._mode, memory)
+        return None
+
+    @cached_property
+    def _may_change_pictures(self) -> bool:
+        return scans.may_be_changed(self._data)
 
     def _pixels_per_unit(self, page: pdfium.PdfPage, index: int) -> float:
         unit = self._unit(index)

@@ -15,7 +15,8 @@ _ZLIB_HEADER = 2
 _JPEG_START, _JPEG_END, _START_OF_SCAN = b"\xff\xd8", 0xD9, 0xDA
 # In a scan, 0xFF stands before zero or a restart; other markers end the scan, and only some can follow.
 _SEGMENT = re.compile(rb"\xff+[^\x00\xff]", re.DOTALL)
-_END_OF_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]", re.DOTALL)
+# With one 0xFF, as a search for a literal first byte takes a tenth of the time.
+_END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _AFTER_A_SCAN = frozenset(
     (0xC4, 0xCC, _JPEG_END, _START_OF_SCAN, *range(0xDB, 0xDE), *range(0xE0, 0xF0), 0xFE)
 )
