@@ -102,7 +102,7 @@ async def _count(options: argparse.Namespace, reader: DocumentReader, progress: 
     """Count the documents beside the run, for the time that is left."""
     if progress.is_shown and options.limit is None:
         # The run itself reports the error.
-        with suppress(CannotRun, OSError):
+        with suppress(CannotRun):
             count = 0
             async for _ in _chosen(options, reader):
                 count += 1

@@ -4,6 +4,7 @@ BulkError
 ├── CannotRun        ends the run: no other document would fare better
 ├── Away             temporary: the service does not answer, or has no room
 ├── JobGone          the job was deleted, by another run that has stored its result
+├── NameNotUsable    of one document: no result can have its name; the run goes on
 └── DocumentFailed   of one document; the run goes on
 """
 
@@ -27,6 +28,10 @@ class Away(BulkError):
 
 class JobGone(BulkError):
     """The service does not know the job."""
+
+
+class NameNotUsable(BulkError):
+    """The message says why."""
 
 
 class DocumentFailed(BulkError):

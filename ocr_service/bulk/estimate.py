@@ -43,7 +43,7 @@ async def plan(
     found = Plan(sample_size)
 
     async def look(document: Document) -> tuple[Document, bool]:
-        return document, reader.is_settled(document, await reader.earlier(document))
+        return document, await reader.is_settled_before(document)
 
     async for document, is_settled in in_flight(documents, look, count):
         found.add(document, is_settled)

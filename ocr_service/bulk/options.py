@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import httpx
+
 from ocr_service.bulk.shards import Shard
 from ocr_service.bulk.values import SUFFIXES, Wanted
 
@@ -34,9 +36,10 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("source", help="folder, or s3://bucket/prefix/")
-    add("results", help="folder, or s3://bucket/prefix/, which is not below the documents")
+    add("results", help="folder, or s3://bucket/prefix/; the two are not below each other")
     add(
         "--server",
+        type=_url,
         metavar="URL",
         default=environment.get("OCR_URL", "http://localhost:8081"),
         help="service that reads the documents; default: OCR_URL, or http://localhost:8081",
@@ -101,6 +104,16 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help="for a service or a bucket that is away; default: 600",
     )
     return made
+
+
+def _url(text: str) -> str:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise argparse.ArgumentTypeError(f"it must be such as http://ocr:8081, and is {text}")
+    return text
 
 
 def _formats(text: str) -> list[str]:

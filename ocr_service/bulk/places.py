@@ -18,10 +18,12 @@ _READERS = 16
 
 
 def check_places(source: str, results: str) -> None:
-    """Raise CannotRun if results would be found as documents."""
-    inner, outer = _normal(results), _normal(source)
-    if f"{inner}/".startswith(f"{outer}/"):
-        raise CannotRun("The results cannot be below the documents: they would be read as documents.")
+    """Raise CannotRun if results could be found as documents."""
+    first, second = f"{_normal(source)}/", f"{_normal(results)}/"
+    if first.startswith(second) or second.startswith(first):
+        raise CannotRun(
+            "The documents and the results cannot be below each other: results would be documents."
+        )
 
 
 def bucket_of(place: str) -> str:
@@ -44,7 +46,9 @@ def results_at(place: str, environment: Mapping[str, str], patience: Patience) -
     if place.startswith(_S3):
         bucket, prefix = _bucket(place, environment)
         return BucketResults(bucket, prefix, patience)
-    return FolderResults(Path(place))
+    if Path(place).exists() and not Path(place).is_dir():
+        raise CannotRun(f"{place} is no folder.")
+    return FolderResults(Path(place), patience)
 
 
 def _bucket(place: str, environment: Mapping[str, str]) -> tuple[S3Storage, str]:

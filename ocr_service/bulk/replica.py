@@ -32,13 +32,12 @@ _FATAL = frozenset(
         "language_not_installed",
         "model_not_loaded",
         "option_not_supported",
-        "url_not_allowed",
     )
 )
+# Without a code of the service, these are of a proxy, or of another server.
+_NOT_OF_THE_SERVICE = frozenset((301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 501))
 # Another run has deleted the job, or is deleting it.
 _GONE = frozenset(("job_not_found", "job_lost"))
-# The bucket may be away for the service. Tries before the document fails.
-_FETCH_FAILED, _FETCHES = "fetch_failed", 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
@@ -74,8 +73,13 @@ class Replica(AbstractAsyncContextManager["Replica"]):
 
     async def engine(self) -> EngineName:
         """Return the engine; waits until the service can read. Raises CannotRun."""
-        await self._asked("GET", "/health/ready")
-        health = (await self._asked("GET", "/health")).json()
+        try:
+            await self._asked("GET", "/health/ready")
+            health = _parsed(await self._asked("GET", "/health"))
+        except DocumentFailed as error:
+            raise CannotRun(error.detail) from None
+        if "engine" not in health:
+            raise CannotRun("The server is not this service: its health names no engine.")
         return EngineName(health["engine"], health["engine_version"] or "")
 
     async def read(
@@ -91,7 +95,10 @@ class Replica(AbstractAsyncContextManager["Replica"]):
         if status["state"] != "done":
             error = status["error"] or {"code": "cancelled", "detail": "The job was cancelled."}
             raise DocumentFailed(error["code"], error["detail"], job)
-        files = {form: await self._file(job, form) for form in wanted.formats}
+        try:
+            files = {form: await self._file(job, form) for form in wanted.formats}
+        except DocumentFailed as error:
+            raise DocumentFailed(error.code, error.detail, job) from None
         engine = status["engine"]
         return Reading(
             job,
@@ -124,15 +131,8 @@ class Replica(AbstractAsyncContextManager["Replica"]):
             if content is None
             else {"data": fields, "files": {"file": (_file_name(name), content)}}
         )
-        for left in reversed(range(_FETCHES)):
-            try:
-                answer = await self._asked("POST", "/jobs", params=params, headers=headers, **body)
-                return str(answer.json()["id"])
-            except DocumentFailed as error:
-                if error.code != _FETCH_FAILED or not left:
-                    raise
-            await asyncio.sleep(_LONGEST_PAUSE / (1 + left))
-        raise AssertionError("the last try returns or raises")
+        answer = await self._asked("POST", "/jobs", params=params, headers=headers, **body)
+        return str(answer.json()["id"])
 
     async def _ended(self, job: str) -> Mapping[str, Any]:
         """Return the job when it is at its end."""
@@ -197,10 +197,10 @@ def _away(error: httpx.TransportError) -> Away:
 
 
 def _error(answer: httpx.Response) -> Exception:
-    problem = _problem(answer)
+    problem = _parsed(answer)
     code = str(problem.get("code", answer.status_code))
-    detail = str(problem.get("detail", f"The service answered {answer.status_code}."))
-    if code in _FATAL:
+    detail = str(problem.get("detail", f"The server answers {answer.status_code}, unlike this service."))
+    if code in _FATAL or (answer.status_code in _NOT_OF_THE_SERVICE and "code" not in problem):
         return CannotRun(f"{detail} ({code})")
     if code in _GONE:
         return JobGone(detail)
@@ -210,9 +210,10 @@ def _error(answer: httpx.Response) -> Exception:
     return DocumentFailed(code, detail)
 
 
-def _problem(answer: httpx.Response) -> Mapping[str, Any]:
+def _parsed(answer: httpx.Response) -> Mapping[str, Any]:
+    """Return the object of an answer; an empty one if the answer is something else."""
     try:
-        problem = answer.json()
+        found = answer.json()
     except ValueError:
         return {}
-    return problem if isinstance(problem, dict) else {}
+    return found if isinstance(found, dict) else {}

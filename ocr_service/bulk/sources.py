@@ -2,19 +2,26 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from ocr_service.bulk.errors import CannotRun
 from ocr_service.bulk.patience import Patience
 from ocr_service.bulk.values import Document
 from ocr_service.core.storage import StoredObject
 from s3_storage import S3Storage
 
+T = TypeVar("T")
+
 _FILES_AT_ONCE = 1000
+# The service does not take keys with these parts, because some stores leave them out.
+_NORMALIZED = {"", ".", ".."}
 
 
 class Source(Protocol):
@@ -27,7 +34,16 @@ class Source(Protocol):
         """Return the address of a document, for the service and for the identity of its job."""
 
     async def content(self, document: Document) -> bytes | None:
-        """Return a document that the client must send; None if the service fetches its address."""
+        """Return a document that the client must send; None if the service fetches its address.
+
+        Raises OSError.
+        """
+
+    async def can_be_fetched_again(self, document: Document) -> bool:
+        """Whether a document is still there, of which the fetch failed; waits for its place."""
+
+    def is_refused_alone(self, document: Document) -> bool:
+        """Whether the service does not take the address of this document, although it takes others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +55,8 @@ class FolderSource:
     async def documents(self) -> AsyncIterator[Document]:
         """See `Source`."""
         found = _files(self.folder, "")
-        while some := await asyncio.to_thread(lambda: list(islice(found, _FILES_AT_ONCE))):
-            for document in some:
+        while some := await asyncio.to_thread(_listed, found):
+            for document in _shuffled(some):
                 yield document
 
     def address(self, document: Document) -> str:
@@ -48,8 +64,16 @@ class FolderSource:
         return str(self.folder.absolute() / document.name)
 
     async def content(self, document: Document) -> bytes:
-        """See `Source`; raises OSError."""
+        """See `Source`."""
         return await asyncio.to_thread((self.folder / document.name).read_bytes)
+
+    async def can_be_fetched_again(self, document: Document) -> bool:
+        """See `Source`."""
+        return False
+
+    def is_refused_alone(self, document: Document) -> bool:
+        """See `Source`."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +88,7 @@ class BucketSource:
         """See `Source`."""
         after = ""
         while page := await self.patience(partial(self.bucket.page, self.prefix, after)):
-            for each in page:
+            for each in _shuffled(page):
                 if _is_document(each):
                     yield Document(each.key.removeprefix(self.prefix), each.etag, each.size)
             after = page[-1].key
@@ -76,10 +100,33 @@ class BucketSource:
     async def content(self, document: Document) -> None:
         """See `Source`."""
 
+    async def can_be_fetched_again(self, document: Document) -> bool:
+        """See `Source`."""
+        key = f"{self.prefix}{document.name}"
+        return await self.patience(partial(self.bucket.metadata, key)) is not None
+
+    def is_refused_alone(self, document: Document) -> bool:
+        """See `Source`."""
+        key = f"{self.prefix}{document.name}"
+        is_result_of_the_service = bool(self.bucket.prefix) and key.startswith(self.bucket.prefix)
+        return is_result_of_the_service or bool(_NORMALIZED & set(key.split("/")))
+
 
 def _is_document(found: StoredObject) -> bool:
     # Consoles make an empty object for a folder.
-    return not found.key.endswith("/")
+    return bool(found.size) or not found.key.endswith("/")
+
+
+def _shuffled(some: Sequence[T]) -> Sequence[T]:
+    """Return another order in each run, so that two runs at once seldom have the same document."""
+    return random.sample(some, len(some))
+
+
+def _listed(found: Iterator[Document]) -> list[Document]:
+    try:
+        return list(islice(found, _FILES_AT_ONCE))
+    except OSError as error:
+        raise CannotRun(f"The documents cannot be listed: {error.filename}: {error.strerror}.") from None
 
 
 def _files(folder: Path, prefix: str) -> Iterator[Document]:
@@ -87,9 +134,11 @@ def _files(folder: Path, prefix: str) -> Iterator[Document]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(Path(entry.path), f"{prefix}{entry.name}/")
-            elif entry.is_file():
-                status = entry.stat()
-                etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
-                yield Document(f"{prefix}{entry.name}", etag, status.st_size)
+            # Files and folders can vanish meanwhile.
+            with suppress(FileNotFoundError):
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _files(Path(entry.path), f"{prefix}{entry.name}/")
+                elif entry.is_file():
+                    status = entry.stat()
+                    etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
+                    yield Document(f"{prefix}{entry.name}", etag, status.st_size)

@@ -69,6 +69,12 @@ class Sources:
         return storage
 
 
+def trimmed(address: str) -> str:
+    """Return an address without the spaces around it. A key can end with some, which name another object."""
+    text = address.strip()
+    return address.lstrip() if _is_s3(text) else text
+
+
 def file_name(address: str) -> str:
     """Return the file name in the address of a fetched document, or ""."""
     if _is_s3(address):

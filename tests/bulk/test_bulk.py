@@ -7,10 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from ocr_service.bulk.cli import main
 from tests.bulk.running import PAGES, Bulk
 from tests.jobs.replicas import PATIENCE, Replica
 from tests.running import ROOT, free_port
@@ -189,8 +192,9 @@ def test_two_runs_at_once_share_the_work(bulk: Bulk, replica: Replica) -> None:
 def test_service_that_is_away_ends_the_run(bulk: Bulk, capsys: pytest.CaptureFixture[str]) -> None:
     bulk.fill(1)
     away = Bulk(bulk.folder, f"http://127.0.0.1:{free_port()}")
-    assert away.run("--patience", "0.1") == 1
-    assert "cannot be reached" in capsys.readouterr().err
+    assert away.run("--patience", "0.5") == 1
+    printed = capsys.readouterr().err
+    assert "waiting: The service cannot be reached" in printed
     assert not bulk.results.exists()
 
 
@@ -211,14 +215,60 @@ def test_option_that_suits_no_document_ends_the_run(
     assert not bulk.results.exists()
 
 
-def test_results_below_the_documents_are_refused(bulk: Bulk, capsys: pytest.CaptureFixture[str]) -> None:
-    bulk.fill(1)
-    inside = Bulk(bulk.folder, bulk.url).source / "out"
-    assert bulk.run() == 0
-    from ocr_service.bulk.cli import main
+@pytest.mark.parametrize("places", [("in", "in/out"), ("in", "in"), ("in/папка", "in"), ("in", "in/../in/x")])
+def test_places_below_each_other_are_refused(
+    bulk: Bulk, capsys: pytest.CaptureFixture[str], places: tuple[str, str]
+) -> None:
+    bulk.fill(2)
+    source, results = (str(bulk.folder / place) for place in places)
+    assert main([source, results, "--server", bulk.url], {}) == 1
+    assert "cannot be below each other" in capsys.readouterr().err
 
-    assert main([str(bulk.source), str(inside), "--server", bulk.url], {}) == 1
-    assert "cannot be below the documents" in capsys.readouterr().err
+
+def test_file_in_place_of_the_results_ends_the_run(bulk: Bulk, capsys: pytest.CaptureFixture[str]) -> None:
+    bulk.fill(1)
+    bulk.results.write_bytes(b"")
+    assert bulk.run() == 1
+    assert "is no folder" in capsys.readouterr().err
+
+
+def test_name_that_no_result_can_have_fails_alone(bulk: Bulk, replica: Replica) -> None:
+    names = bulk.fill(2)
+    bulk.write("a", (bulk.source / names[0]).read_bytes())
+    # One of the two is the first: then the result of the other has no place.
+    bulk.write("a.json/b", (bulk.source / names[0]).read_bytes())
+    long = f"{'x' * 250}.pdf"
+    bulk.write(long, b"")
+    code, report = bulk.reported("--format", "json")
+    assert code == 3
+    failed = [name for name, line in report.items() if line["state"] == "failed"]
+    assert len(failed) == 2 and long in failed
+    assert {report[name]["code"] for name in failed} == {"name_not_usable"}
+    assert replica.jobs() == []
+
+
+def test_format_that_cannot_be_made_is_a_failure(bulk: Bulk, replica: Replica) -> None:
+    (name,) = bulk.fill(1)
+    code, report = bulk.reported("--format", "markdown,pdfa")
+    assert (code, report[name]["code"]) == (3, "not_archivable")
+    assert bulk.files == {f"{name}.failed.json"}
+    assert replica.jobs() == []
+
+
+def test_other_server_ends_the_run(bulk: Bulk, capsys: pytest.CaptureFixture[str]) -> None:
+    bulk.fill(1)
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other:
+        serving = Thread(target=other.serve_forever)
+        serving.start()
+        try:
+            for url in (f"http://127.0.0.1:{other.server_port}", f"{bulk.url}/elsewhere"):
+                assert Bulk(bulk.folder, url).run() == 1
+        finally:
+            other.shutdown()
+            serving.join()
+    printed = capsys.readouterr().err
+    assert "unlike this service" in printed and "does not have this path" in printed
+    assert not bulk.results.exists()
 
 
 def test_report_that_cannot_be_written_ends_the_run(bulk: Bulk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,6 +132,16 @@ async def test_tries_end(error: Exception) -> None:
         await Patience(0.1)(call)
 
 
+async def test_waiting_is_said_once_and_not_for_each_call(capsys: pytest.CaptureFixture[str]) -> None:
+    async def call() -> None:
+        raise Away("no answer")
+
+    patience = Patience(0.5)
+    ended = await asyncio.gather(*(patience(call) for _ in range(4)), return_exceptions=True)
+    assert [type(each) for each in ended] == [CannotRun] * 4
+    assert capsys.readouterr().err.count("waiting: no answer") == 1
+
+
 def test_shard_depends_on_the_name_alone() -> None:
     # The parts of a run that was begun by an earlier release must stay the same.
     names = ["a.pdf", "b/скан.png", "c"]
@@ -147,6 +157,8 @@ def test_shard_depends_on_the_name_alone() -> None:
         ["--option", "x"],
         ["--limit", "0"],
         ["--ray", "--limit", "1"],
+        ["--server", "ocr:8081"],
+        ["--server", "http://[::"],
     ],
 )
 def test_wrong_usage(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:

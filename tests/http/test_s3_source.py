@@ -1,12 +1,14 @@
 """Documents by their S3 URL."""
 
+from typing import Any
+
 import pytest
 
 from ocr_service.core.errors import StorageOutage
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
-from tests.samples import small_png
+from tests.samples import pdf_of_text, small_png
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +59,19 @@ async def test_object_that_cannot_be_read_is_an_error(
     async with serving(ScriptedEngine(), storage, ocr_max_upload_mb=1) as client:
         answer = await client.post("/ocr", data={"image_url": url})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("body", ["data", "json"])
+@pytest.mark.parametrize(("key", "pages"), [("page.pdf", 1), ("page.pdf ", 2)])
+async def test_space_at_the_end_of_a_key_is_a_part_of_it(
+    storage: MemoryStorage, body: str, key: str, pages: int
+) -> None:
+    storage.objects["page.pdf"] = pdf_of_text(["a"], size=(100, 100))
+    storage.objects["page.pdf "] = pdf_of_text(["a", "b"], size=(100, 100))
+    request: dict[str, Any] = {body: {"image_url": f" s3://memory/{key}"}}
+    async with serving(ScriptedEngine(), storage) as client:
+        answer = await client.post("/ocr", **request)
+    assert len(answer.json()["pages"]) == pages
 
 
 async def test_s3_source_can_be_disabled(storage: MemoryStorage) -> None:

@@ -3,16 +3,24 @@
 import json
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from ocr_service.bulk.cli import main
+from ocr_service.bulk.patience import Patience
+from ocr_service.bulk.reading import DocumentReader
+from ocr_service.bulk.replica import Replica
+from ocr_service.bulk.results import FolderResults
+from ocr_service.bulk.sources import BucketSource
+from ocr_service.bulk.values import Document, Outcome, State, Wanted
 from s3_storage import S3Storage
 from tests.running import RunningProgram
 from tests.s3.counting import CountingProxy
 from tests.s3.stores import BUCKET, Store
 from tests.s3.test_faults import service
+from tests.s3.using import storage_of
 from tests.samples import pdf_of_text
 
 PAGE = pdf_of_text(["page"], size=(100, 100))
@@ -82,6 +90,77 @@ def test_result_names_its_document(over_http: Store, replica: RunningProgram, pr
     record = json.loads({name.lower(): value for name, value in result["Metadata"].items()}["ocr-bulk"])
     assert record["etag"] == source["ETag"].strip('"')
     assert (record["engine"], record["state"], record["pages"]) == ("scripted", "done", 1)
+
+
+def test_object_that_cannot_be_read_fails_alone(
+    over_http: Store, replica: RunningProgram, prefix: str, tmp_path: Path
+) -> None:
+    # A full object whose key ends with a slash is no folder.
+    odd = {"a//b.pdf": PAGE, "x/../y.pdf": PAGE, "full/": PAGE, f"{'y' * 900}.pdf": PAGE, "zero.pdf": b""}
+    fill(over_http, prefix, {**odd, "b.pdf": PAGE, "b.pdf ": pdf_of_text(["a", "b"], size=(100, 100))})
+    report = tmp_path / "report.ndjson"
+    assert run(over_http, replica, prefix, "--format", "text", "--report", str(report)) == 3
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert {line["document"]: line.get("code") for line in lines} == {
+        "a//b.pdf": "url_not_allowed",
+        "x/../y.pdf": "url_not_allowed",
+        "full/": "url_not_allowed",
+        f"{'y' * 900}.pdf": None,
+        "zero.pdf": "empty_file",
+        "b.pdf": None,
+        "b.pdf ": None,
+    }
+    # A space at the end of a key is a part of it.
+    assert results(over_http, prefix)["b.pdf .txt"] == b"page 1\n\npage 2"
+    # Keys that lead out of a folder.
+    folder = tmp_path / "deep" / "out"
+    source = f"s3://{BUCKET}/{prefix}/in"
+    assert main([source, str(folder), "--format", "text", "--server", replica.url], over_http.settings) == 3
+    texts = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.suffix == ".txt"}
+    assert texts == {"deep/out/b.pdf.txt", "deep/out/b.pdf .txt"}
+
+
+async def read_one(source: BucketSource, url: str, folder: Path, deleted: list[str]) -> Outcome:
+    """List the only document of a source, delete some keys, and read the document."""
+    (document,) = [each async for each in source.documents()]
+    for key in deleted:
+        await source.bucket.delete(key)
+    async with Replica(url, None, "test", source.patience) as service:
+        results = FolderResults(folder, source.patience)
+        read = DocumentReader(source, results, service, await service.engine(), Wanted(["text"], {}))
+        outcome = await read(document)
+    assert outcome is not None
+    return outcome
+
+
+@dataclass(frozen=True)
+class ReturningSource(BucketSource):
+    """A bucket that was away: its object is there again when the client looks for it."""
+
+    async def can_be_fetched_again(self, document: Document) -> bool:
+        await self.bucket.put(f"{self.prefix}{document.name}", PAGE, "application/pdf", {})
+        return await BucketSource.can_be_fetched_again(self, document)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("kind", "state"), [(BucketSource, State.FAILED), (ReturningSource, State.DONE)], ids=["gone", "away"]
+)
+async def test_object_is_fetched_again_if_it_is_still_there(
+    over_http: Store,
+    replica: RunningProgram,
+    prefix: str,
+    tmp_path: Path,
+    kind: type[BucketSource],
+    state: State,
+) -> None:
+    fill(over_http, prefix, {"a.pdf": PAGE})
+    bucket = storage_of(over_http)
+    source = kind(bucket, f"{prefix}/in/", Patience(60))
+    outcome = await read_one(source, replica.url, tmp_path, [f"{prefix}/in/a.pdf"])
+    await bucket.close()
+    assert outcome.record.state is state
+    assert outcome.record.code == ("fetch_failed" if state is State.FAILED else "")
 
 
 def test_document_does_not_pass_through_the_client(

@@ -25,6 +25,7 @@ from ocr_service.core.errors import (
 )
 from ocr_service.decoding.signatures import identify
 from ocr_service.runtime.memory import collection_paused
+from ocr_service.sources.source import trimmed
 
 T = TypeVar("T")
 CheckNames = Callable[[Iterable[str]], None]
@@ -134,7 +135,7 @@ def _take_address(fields: dict[str, Any], *, has_file: bool) -> str:
     addresses = [fields.pop(name) for name in URL_FIELDS if name in fields]
     if not all(address is None or isinstance(address, str) for address in addresses):
         raise RequestError(f'"{URL_FIELD}" must be a string with an address.')
-    given = [address.strip() for address in addresses if address and address.strip()]
+    given = [trimmed(address) for address in addresses if address and address.strip()]
     if len(given) > 1:
         raise RequestError(f"The address is given twice: {' and '.join(URL_FIELDS)} are the same field.")
     if given and (has_file or fields.pop(FILE_FIELD, None)):

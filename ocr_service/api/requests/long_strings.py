@@ -15,6 +15,7 @@ from typing import Any
 
 from ocr_service.api.requests.json_outline import Outline
 from ocr_service.core.errors import EmptyFile, MalformedBody, RequestError, TooManyBytes
+from ocr_service.sources.source import trimmed
 
 _LONG = 64 * 1024
 # The decoders hold the interpreter lock too, so they decode in chunks; other threads run in between. Escapes
@@ -108,7 +109,7 @@ def decode_document(content: Bytes, max_bytes: int) -> bytes | str:
     Not for the event loop, because a long document takes a while.
     """
     if b"://" in bytes(content[:_MAX_SCHEME]):
-        return str(content, "utf-8", "replace").strip()
+        return trimmed(str(content, "utf-8", "replace"))
     data = decode_base64(content, max_bytes)
     if not data:
         raise EmptyFile("The file has no bytes.")
