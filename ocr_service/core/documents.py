@@ -31,6 +31,7 @@ class WarningCode(StrEnum):
     TRUNCATED_FILE = "truncated_file"
     TRUNCATED = "truncated"
     REPETITION = "repetition"
+    LOW_RESOLUTION = "low_resolution"
     LOW_CONFIDENCE = "low_confidence"
     READINGS_DIFFER = "readings_differ"
     NUMBERS_DOUBTFUL = "numbers_doubtful"

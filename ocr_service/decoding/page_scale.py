@@ -10,7 +10,7 @@ POINTS_PER_INCH = 72
 
 # In points: the longest side of an A4 page, and that of a page which may be a scan with a wrong size, since
 # it is smaller than A7.
-_A4_SIDE = 842.0
+A4_SIDE = 842.0
 _TINY_SIDE = 290.0
 
 
@@ -32,7 +32,7 @@ class PageScale:
             raise BrokenDocument("The page of the PDF has no area.")
         usual = self.dpi / POINTS_PER_INCH
         if is_tiny(width, height):
-            usual = max(usual, min(picture, usual * _A4_SIDE / max(width, height)))
+            usual = max(usual, min(picture, usual * A4_SIDE / max(width, height)))
         return min(usual, self._largest(width, height))
 
     def _largest(self, width: float, height: float) -> float:

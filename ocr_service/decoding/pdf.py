@@ -2,6 +2,7 @@
 
 import math
 import mmap
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -9,6 +10,7 @@ from functools import cached_property
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from ocr_service.core.documents import PageWarning, WarningCode
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf
 from ocr_service.decoding import damaged_pictures, hidden_layers, scans, user_units
 from ocr_service.decoding.font_report import FontReport, report_of
@@ -16,7 +18,7 @@ from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.glyphs import Glyphs
 from ocr_service.decoding.open_pdf import OpenPdf
 from ocr_service.decoding.page_objects import pictures
-from ocr_service.decoding.page_scale import POINTS_PER_INCH, PageScale, is_tiny
+from ocr_service.decoding.page_scale import A4_SIDE, POINTS_PER_INCH, PageScale, is_tiny
 from ocr_service.decoding.rendering import render
 from ocr_service.decoding.requests import NO_COMMON_UNIT, Contents, Drawn, Kind
 from ocr_service.decoding.text_layer.reading import read_text_layer
@@ -27,6 +29,8 @@ _MIB = 2**20
 # PDFium parses all contents of a page before it answers any question about the page, and parses a form as
 # often as it is used: with two kilobytes of nested forms, this would take unlimited memory.
 _TO_READ = 512 * _MIB
+# The usual text of a page is read well at this resolution, and worse below it.
+_READABLE_DPI = 100
 # In addition, for each pixel that a picture may have: PDFium decodes a picture at its full size.
 _TO_DRAW_A_PIXEL = 16
 
@@ -84,7 +88,8 @@ class PdfFile:
         limit_memory(_TO_READ)
         try:
             with self._pdf.page(index, system_fonts=False) as page:
-                layer = read_text_layer(page, self._pixels_per_unit(page, index))
+                scale, point = self._pixels_per_unit(page, index), self._units_per_point(page, index)
+                layer = read_text_layer(page, scale, point)
                 return replace(layer, flaw=layer.flaw or self._layers_flaw(index))
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"The text of page {index} of the PDF cannot be read.") from error
@@ -108,7 +113,12 @@ class PdfFile:
         # A page at the pixels of its scan has a wrong size, and so no resolution.
         known = resolution if resolution <= self._scale.dpi else None
         of_fonts = report.warnings(FONTS.files.missing_packages)
-        return Drawn(*size, known, of_fonts + damage)
+        return Drawn(*size, known, (*self._warnings_of(resolution), *of_fonts, *damage))
+
+    def _warnings_of(self, resolution: int) -> Iterator[PageWarning]:
+        if resolution < min(_READABLE_DPI, self._scale.dpi):
+            detail = f"The page is so large that it was drawn at {resolution} dpi: small text may be missing."
+            yield PageWarning(WarningCode.LOW_RESOLUTION, detail)
 
     def _scanned(self, page: pdfium.PdfPage, scale: float, memory: mmap.mmap) -> tuple[int, int] | None:
         """Take the pixels of a page that is one scan, and return their size; None for other pages."""
@@ -128,6 +138,12 @@ class PdfFile:
         width, height = (side * unit for side in page.get_size())
         picture = _scan_scale(page) / unit if is_tiny(width, height) else 0.0
         return self._scale.of(width, height, picture) * unit
+
+    def _units_per_point(self, page: pdfium.PdfPage, index: int) -> float:
+        """Return the units in a point; a tiny page may be a scaled one, so its points count as smaller."""
+        unit = self._unit(index)
+        side = max(page.get_size()) * unit
+        return (side / A4_SIDE if is_tiny(side, side) else 1.0) / unit
 
     def _unit(self, index: int) -> float:
         """Return the points per unit of a page."""

@@ -39,7 +39,7 @@ async def test_pages_are_rendered_at_the_resolution(dpi: int, size: tuple[int, i
     async with open_document(pdf_of_text(["Hello"]), dpi=dpi, mode="L", limits=ROOMY) as document:
         page = await document.page(1)
     assert page.image.size == size
-    assert page.resolution == dpi
+    assert (page.resolution, page.warnings) == (dpi, ())
     assert np.asarray(page.image).min() < 50, "the text is drawn"
 
 
@@ -63,6 +63,7 @@ async def test_large_page_is_scaled_to_the_pixel_limit() -> None:
     pixels = page.image.width * page.image.height
     assert 0.99 * ROOMY.max_page_pixels < pixels <= ROOMY.max_page_pixels
     assert page.resolution == 16
+    assert [warning.code for warning in page.warnings] == [WarningCode.LOW_RESOLUTION]
 
 
 async def test_long_narrow_page_is_scaled_to_the_pixel_limit() -> None:

@@ -11,14 +11,18 @@ from pikepdf import Array, Dictionary, Name
 from PIL import Image, ImageDraw
 from reportlab.pdfgen.canvas import Canvas
 
+from ocr_service.decoding import Limits, open_document
 from ocr_service.decoding.text_layer.characters import Piece, Style
 from ocr_service.decoding.text_layer.reading import read_text_layer
 from ocr_service.decoding.text_layer.runs import frames_of
 from ocr_service.decoding.text_layer.values import TextLayer
 from tests.pdf_fonts import STANDARD, by_differences, pdf_of_lines
 from tests.samples import ENGLISH, RUSSIAN, pdf_of_objects, pdf_stream
-from tests.text_pdfs import HEADING, lines, pdf_of, picture
+from tests.text_pdfs import A4, HEADING, lines, pdf_of, picture
 
+pytestmark = pytest.mark.anyio
+
+LIMITS = Limits(10_000_000, max_page_side=32_767)
 LEFT = [
     "The harbour was quiet when the first",
     "boats came in, and the smell of tar and",
@@ -406,6 +410,35 @@ def test_parts_with_other_text_are_named() -> None:
     scale = 150 / 72
     found = [tuple(round(edge / scale) for edge in box) for box in layer.pictures]
     assert found == [(72, 342, 372, 442), (72, 522, 192, 542)]
+
+
+@pytest.mark.parametrize(
+    ("size", "unit"),
+    [
+        pytest.param((8.5, 11), None, id="tiny"),
+        pytest.param((8.5, 11), 72, id="inches"),
+        pytest.param(A4, None, id="A4"),
+    ],
+)
+async def test_scan_is_found_on_a_page_in_other_units(size: tuple[float, float], unit: int | None) -> None:
+    def draw(canvas: Canvas) -> None:
+        picture(canvas, Image.new("L", (200, 100)), (size[0] / 4, size[1] / 4, size[0] / 4, size[1] / 9))
+
+    with pikepdf.open(io.BytesIO(pdf_of(draw, size=size))) as document:
+        if unit:
+            document.pages[0].UserUnit = unit
+        document.save(saved := io.BytesIO())
+    async with open_document(saved.getvalue(), dpi=72, mode="L", limits=LIMITS) as opened:
+        layer = await opened.text_layer(1)
+    assert layer is not None and len(layer.pictures) == 1 and not layer.is_usable
+
+
+def test_page_with_a_speck_is_not_blank() -> None:
+    def draw(canvas: Canvas) -> None:
+        picture(canvas, Image.new("L", (200, 100)), (100, 100, 4, 2))
+
+    layer = drawn(draw)
+    assert (layer.pictures, layer.is_blank) == ((), False)
 
 
 def test_letters_drawn_as_shapes_are_named() -> None:

@@ -42,15 +42,17 @@ class Cover:
 
 @dataclass(slots=True)
 class Painting:
-    """What a page is painted with, in points of the page.
+    """What a page is painted with, in units of the page.
 
-    positions: position of each text object in the order of painting, by its address. clips: the part of the
-    page that a text object is limited to, by its address. backgrounds: fills on which white text is seen.
+    page: the visible part. point: units in a point. positions: position of each text object in the order of
+    painting, by its address. clips: the part of the page that a text object is limited to, by its address.
+    backgrounds: fills on which white text is seen.
     rules: thin lines. letters: shapes that look like letters. is_complete: False if there are too many
     objects.
     """
 
     page: Rect
+    point: float = 1.0
     positions: dict[int, int] = field(default_factory=dict)
     clips: dict[int, Rect] = field(default_factory=dict)
     pictures: list[Rect] = field(default_factory=list)
@@ -68,9 +70,9 @@ class Painting:
         return not any(painted)
 
 
-def painting_of(page: pdfium.PdfPage, rect: Rect) -> Painting:
-    """Return what a page is painted with; rect: the visible part of the page."""
-    painting = Painting(rect)
+def painting_of(page: pdfium.PdfPage, rect: Rect, point: float) -> Painting:
+    """Return what a page is painted with; rect: the visible part of the page. point: units in a point."""
+    painting = Painting(rect, point)
     reader = _Reader(painting)
     for position, (found, matrix) in enumerate(_objects(page)):
         if position == _MAX_OBJECTS:
@@ -131,10 +133,13 @@ class _Reader:
         rect = self._bounds(found, matrix)
         clip = self._clip(found, matrix)
         shown = rect.common(self._painting.page) if clip is None else rect.common(clip)
-        if shown.area >= _MIN_AREA and min(shown.width, shown.height) > _MAX_RULE:
+        point = self._painting.point
+        if shown.area >= _MIN_AREA * point**2 and min(shown.width, shown.height) > _MAX_RULE * point:
             self._painting.pictures.append(shown)
             self._painting.covers.append(Cover(position, shown))
             self._painting.backgrounds.append(shown)
+        elif shown.area:
+            self._painting.others += 1
 
     def _read_path(self, found: _Pointer, position: int, matrix: Matrix) -> None:
         rect = self._bounds(found, matrix)

@@ -26,13 +26,13 @@ _QUARTER = 90
 _SAME_LINE = 3.0
 
 
-def read_text_layer(page: pdfium.PdfPage, scale: float) -> TextLayer:
+def read_text_layer(page: pdfium.PdfPage, scale: float, point: float = 1.0) -> TextLayer:
     """Read the text of an open page; raises PdfiumError.
 
-    scale: pixels per point of the page as drawn.
+    scale: pixels per unit of the page as drawn. point: units in a point.
     """
     rect, rotation = Rect(*page.get_bbox()), page.get_rotation()
-    painting = painting_of(page, rect)
+    painting = painting_of(page, rect, point)
     regions = regions_of(page, painting)
     text_page = page.get_textpage()
     try:

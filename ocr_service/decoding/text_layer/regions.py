@@ -25,33 +25,34 @@ _NOT_SHOWN = pdfium_c.FPDF_ANNOT_FLAG_HIDDEN | pdfium_c.FPDF_ANNOT_FLAG_NOVIEW
 
 
 def regions_of(page: pdfium.PdfPage, painting: Painting) -> list[Rect]:
-    """Return the parts of a page, in points of the page; near ones are joined."""
+    """Return the parts of a page, in units of the page; near ones are joined."""
     letters = painting.letters if len(painting.letters) >= _MIN_LETTERS else []
     found = [*painting.pictures, *letters, *_annotations(page)]
     shown = (rect.common(painting.page) for rect in found)
-    return [rect for rect in _joined(rect for rect in shown if rect.area) if _can_hold_words(rect)]
+    joined = _joined((rect for rect in shown if rect.area), _NEAR * painting.point)
+    return [rect for rect in joined if _can_hold_words(rect, painting.point)]
 
 
-def _can_hold_words(rect: Rect) -> bool:
-    return rect.width >= _MIN_WIDTH and rect.height >= _MIN_HEIGHT
+def _can_hold_words(rect: Rect, point: float) -> bool:
+    return rect.width >= _MIN_WIDTH * point and rect.height >= _MIN_HEIGHT * point
 
 
-def _joined(rects: Iterable[Rect]) -> list[Rect]:
+def _joined(rects: Iterable[Rect], near: float) -> list[Rect]:
     """Join boxes that overlap or are near, until none are."""
     joined: list[Rect] = []
     for rect in rects:
         merged, apart = rect, []
         for other in joined:
-            if merged.is_near(other, _NEAR):
+            if merged.is_near(other, near):
                 merged = merged.union(other)
             else:
                 apart.append(other)
         joined = [*apart, merged]
-    return joined if len(joined) < 2 or not _any_near(joined) else _joined(joined)
+    return joined if len(joined) < 2 or not _any_near(joined, near) else _joined(joined, near)
 
 
-def _any_near(rects: list[Rect]) -> bool:
-    return any(one.is_near(other, _NEAR) for n, one in enumerate(rects) for other in rects[:n])
+def _any_near(rects: list[Rect], near: float) -> bool:
+    return any(one.is_near(other, near) for n, one in enumerate(rects) for other in rects[:n])
 
 
 def _annotations(page: pdfium.PdfPage) -> Iterator[Rect]:
