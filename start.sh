@@ -72,7 +72,7 @@ main() {
     [[ $VLLM_ENABLED =~ ^(auto|true|false)$ ]] || fail "VLLM_ENABLED must be auto, true or false"
     [[ $VLLM_STOP_TIMEOUT =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] || fail "VLLM_STOP_TIMEOUT must be a number of seconds"
     [[ $VLLM_HANG_TIMEOUT =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] || fail "VLLM_HANG_TIMEOUT must be a number of seconds"
-    [[ $UVICORN_PORT =~ ^[0-9]{1,5}$ && 10#$UVICORN_PORT -le 65535 ]] || fail "UVICORN_PORT must be a number up to 65535"
+    [[ $UVICORN_PORT =~ ^[0-9]{1,5}$ && $((10#$UVICORN_PORT)) -le 65535 ]] || fail "UVICORN_PORT must be a number up to 65535"
     link_models
     local vllm=() reason
     reason=$(reason_against_vllm)
