@@ -12,6 +12,8 @@ from benchmarks.attack.beside import begin
 Address = tuple[str, int]
 Outcomes = Counter[str]
 
+# Of the attackers; the honest caller has the usual one, 127.0.0.1.
+_SOURCE = ("127.0.0.2", 0)
 CUT_OFF = "cut off"
 _SECONDS = 120.0
 _CHUNK = 2**16
@@ -22,7 +24,7 @@ _STATUS, _STATUS_END = 9, 12
 def post(address: Address, path: str, body: bytes, media_type: str = "application/octet-stream") -> str:
     """Send a request and read its answer; return the status, or how it ended."""
     begin()
-    connection = http.client.HTTPConnection(*address, timeout=_SECONDS)
+    connection = http.client.HTTPConnection(*address, timeout=_SECONDS, source_address=_SOURCE)
     try:
         connection.request("POST", path, body, {"Content-Type": media_type})
         answer = connection.getresponse()
@@ -61,6 +63,7 @@ def connect(address: Address, head: bytes, receive_buffer: int = 0) -> socket.so
     if receive_buffer:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     opened.settimeout(_SECONDS)
+    opened.bind(_SOURCE)
     opened.connect(address)
     opened.sendall(head)
     return opened

@@ -17,6 +17,7 @@ from ocr_service.admission.page_queue import PageQueue
 from ocr_service.admission.page_slots import PageSlots
 from ocr_service.core.errors import Draining, NotAdmitted, Overloaded, RequestError, RequestTimedOut
 from ocr_service.core.progress import Progress
+from ocr_service.core.turns import UNKNOWN, Caller
 
 T = TypeVar("T")
 
@@ -99,10 +100,10 @@ class Admission:
                 self._left.set()
 
     @contextmanager
-    def page_queue(self, pages: int, owner: str | None = None) -> Iterator[PageQueue]:
-        """Queue the pages of one document for slots. owner: of a job; None for a request."""
-        queue = PageQueue(self.slots, pages, owner)
-        if owner is not None:
+    def page_queue(self, pages: int, caller: Caller = UNKNOWN) -> Iterator[PageQueue]:
+        """Queue the pages of one document of a caller for slots."""
+        queue = PageQueue(self.slots, pages, caller)
+        if caller.is_job:
             yield queue
             return
         self._queues.add(queue)

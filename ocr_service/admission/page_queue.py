@@ -3,19 +3,20 @@
 import asyncio
 
 from ocr_service.admission.page_slots import PageSlots
+from ocr_service.core.turns import Caller
 
 
 class PageQueue:
     """The pages of one document: `ahead` are not done yet, and `in_flight` of these have slots.
 
-    owner: of the job that the document belongs to; None for a request.
+    caller: the sender of the document.
     """
 
-    def __init__(self, slots: PageSlots, pages: int, owner: str | None = None) -> None:
+    def __init__(self, slots: PageSlots, pages: int, caller: Caller) -> None:
         self.ahead = pages
         self.in_flight = 0
         self._slots = slots
-        self.owner = owner
+        self._caller = caller
         # Pages that gave their slots back for a while.
         self._away = 0
         self._none_away = asyncio.Event()
@@ -27,7 +28,7 @@ class PageQueue:
         While pages of this document take long, it starts no others.
         """
         await self._none_away.wait()
-        await self._slots.acquire(pixels, self.owner)
+        await self._slots.acquire(pixels, self._caller)
         self.in_flight += 1
         return PageSlot(self, pixels)
 
@@ -36,11 +37,11 @@ class PageQueue:
         self.in_flight -= 1
         self._away += 1
         self._none_away.clear()
-        self._slots.give_back(pixels, self.owner)
+        self._slots.give_back(pixels, self._caller)
 
     async def take_again(self, pixels: int) -> None:
         """Wait for the slot of a page that gave its own back."""
-        await self._slots.acquire(pixels, self.owner)
+        await self._slots.acquire(pixels, self._caller)
         self.in_flight += 1
         self._back()
 
@@ -49,7 +50,7 @@ class PageQueue:
         self.ahead -= 1
         if has_slot:
             self.in_flight -= 1
-            self._slots.release(pixels, self.owner)
+            self._slots.release(pixels, self._caller)
         else:
             self._back()
 
@@ -66,11 +67,6 @@ class PageSlot:
         self._queue = queue
         self._pixels = pixels
         self._is_held = True
-
-    @property
-    def is_job(self) -> bool:
-        """Whether the document belongs to a job."""
-        return self._queue.owner is not None
 
     def give_back(self) -> None:
         """Let other pages have the slot while this one takes long; a second call changes nothing."""

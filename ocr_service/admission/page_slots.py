@@ -1,10 +1,11 @@
-"""Slots for pages that are decoded or recognized: requests first come, first served; jobs behind them."""
+"""Slots for pages that are decoded or recognized: callers take turns, and jobs are behind requests."""
 
 import asyncio
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from ocr_service.core.turns import UNKNOWN, Caller, Turns
 
 # Decay of the moving average, per page.
 _DECAY = 0.95
@@ -12,21 +13,26 @@ _DECAY = 0.95
 _QUIET_SECONDS = 10.0
 
 
+# Beyond the limits, for a page of a request whose caller has no other; the pixels as a part of their limit.
+_SPARE_PAGES, _SPARE_PIXELS = 1, 0.1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
-    """owner: of the job that the page belongs to; None for a page of a request."""
+    """A page, and the future that ends its wait."""
 
     pixels: int
-    owner: str | None
     granted: asyncio.Future[None]
 
 
 class PageSlots:
     """Limits the pages and the pixels in memory; belongs to one event loop.
 
-    A page with more pixels than the limit gets a slot when no other page has one. Pages of jobs wait until no
-    page of a request does, and the owners of jobs take turns. job_pages: maximum pages of jobs while requests
-    are read, or shortly after; None for all slots. clock: in seconds.
+    A page with more pixels than the limit gets a slot when no other page has one. The next slot is for the
+    caller with the fewest. Beside the slots, there is one for a request whose caller has none: it does not
+    wait, however long the pages of others take. Pages of jobs wait until no page of a request does.
+    job_pages: maximum pages of jobs while requests are read, or shortly after; None for all slots.
+    clock: in seconds.
     """
 
     def __init__(
@@ -41,8 +47,8 @@ class PageSlots:
         self.pages_taken = self.pixels_taken = self.job_pages_taken = 0
         # Slots released since the start, also by pages that failed.
         self.pages_done = 0
-        self._requests: deque[_Waiter] = deque()
-        self._jobs = _Turns()
+        self._requests: Turns[_Waiter] = Turns()
+        self._jobs: Turns[_Waiter] = Turns()
         self._clock = clock
         self._speed = _Speed()
         self._last_change = clock()
@@ -53,100 +59,75 @@ class PageSlots:
         """Recent rate of released slots while any was taken; None before the first."""
         return self._speed.pages_a_second
 
-    async def acquire(self, pixels: int, owner: str | None = None) -> None:
-        """Wait for a slot, after the earlier callers of the class. owner: of a job; None for a request."""
-        waiter = _Waiter(pixels, owner, asyncio.get_running_loop().create_future())
-        if owner is None:
-            self._requests.append(waiter)
-        else:
-            self._jobs.add(owner, waiter)
+    async def acquire(self, pixels: int, caller: Caller = UNKNOWN) -> None:
+        """Wait for a slot, after the earlier pages of the caller."""
+        waiter = _Waiter(pixels, asyncio.get_running_loop().create_future())
+        self._turns_of(caller).add(caller, waiter)
         self._serve()
         try:
             await waiter.granted
         except asyncio.CancelledError:
             if not waiter.granted.cancelled():
-                self.give_back(pixels, owner)
+                self.give_back(pixels, caller)
             else:
                 # Smaller pages may have waited behind this one.
                 self._serve()
             raise
 
-    def release(self, pixels: int, owner: str | None = None) -> None:
+    def release(self, pixels: int, caller: Caller = UNKNOWN) -> None:
         """Release the slot of a page that is done."""
         self.pages_done += 1
         self._speed.add_page(self._clock() - self._last_change)
         self._last_change = self._clock()
-        self.give_back(pixels, owner)
+        self.give_back(pixels, caller)
 
-    def _grant(self, waiter: _Waiter) -> None:
-        if not self.pages_taken:
-            # Idle time does not count for the speed.
-            self._last_change = self._clock()
-        self.pages_taken += 1
-        self.pixels_taken += waiter.pixels
-        self.job_pages_taken += waiter.owner is not None
-        waiter.granted.set_result(None)
-
-    def give_back(self, pixels: int, owner: str | None = None) -> None:
+    def give_back(self, pixels: int, caller: Caller = UNKNOWN) -> None:
         """Release the slot of a page that is not done and needs another one later."""
-        self.pages_taken -= 1
-        self.pixels_taken -= pixels
-        self.job_pages_taken -= owner is not None
-        if owner is None:
+        self._count(caller, -1, -pixels)
+        self._turns_of(caller).let_go(caller)
+        if not caller.is_job:
             self._last_request = self._clock()
         self._serve()
 
+    def _turns_of(self, caller: Caller) -> Turns[_Waiter]:
+        return self._jobs if caller.is_job else self._requests
+
     def _serve(self) -> None:
-        while waiter := self._next():
+        while first := self._requests.first or self._jobs.first:
+            caller, waiter = first
             if not waiter.granted.cancelled():
-                self._grant(waiter)
+                if not self._may_go(caller, waiter):
+                    return
+                self._grant(caller, waiter)
+            self._turns_of(caller).take(caller)
 
-    def _next(self) -> _Waiter | None:
-        """Take the waiter whose turn it is, if it fits or has left."""
-        if self._requests:
-            is_next = self._may_go(self._requests[0])
-            return self._requests.popleft() if is_next else None
-        waiter = self._jobs.first
-        return self._jobs.take() if waiter and self._may_go(waiter) else None
-
-    def _may_go(self, waiter: _Waiter) -> bool:
-        if waiter.granted.cancelled():
-            return True
-        has_turn = waiter.owner is None or self.job_pages_taken < self.job_pages or self._is_quiet
-        return has_turn and self._fits(waiter.pixels)
-
-    def _fits(self, pixels: int) -> bool:
+    def _grant(self, caller: Caller, waiter: _Waiter) -> None:
         if not self.pages_taken:
-            return True
-        return self.pages_taken < self.pages and self.pixels_taken + pixels <= self.pixels
+            # Idle time does not count for the speed.
+            self._last_change = self._clock()
+        self._count(caller, 1, waiter.pixels)
+        self._turns_of(caller).hold(caller)
+        waiter.granted.set_result(None)
+
+    def _count(self, caller: Caller, pages: int, pixels: int) -> None:
+        self.pages_taken += pages
+        self.pixels_taken += pixels
+        self.job_pages_taken += pages if caller.is_job else 0
+
+    def _may_go(self, caller: Caller, waiter: _Waiter) -> bool:
+        has_turn = not caller.is_job or self.job_pages_taken < self.job_pages or self._is_quiet
+        return has_turn and (not self.pages_taken or self._fits(caller, waiter.pixels))
+
+    def _fits(self, caller: Caller, pixels: int) -> bool:
+        pages, pixels_after = self.pages_taken + 1, self.pixels_taken + pixels
+        if not caller.is_job and not self._requests.held(caller):
+            return pages <= self.pages + _SPARE_PAGES and pixels_after <= self.pixels * (1 + _SPARE_PIXELS)
+        return pages <= self.pages and pixels_after <= self.pixels
 
     @property
     def _is_quiet(self) -> bool:
         has_requests = self.pages_taken > self.job_pages_taken
         return not has_requests and self._clock() - self._last_request >= _QUIET_SECONDS
-
-
-class _Turns:
-    """The waiting pages of jobs. Their owners take turns, so that many jobs of one do not delay another."""
-
-    def __init__(self) -> None:
-        self._queues: OrderedDict[str, deque[_Waiter]] = OrderedDict()
-
-    @property
-    def first(self) -> _Waiter | None:
-        """The waiter whose turn it is."""
-        return next(iter(self._queues.values()))[0] if self._queues else None
-
-    def add(self, owner: str, waiter: _Waiter) -> None:
-        self._queues.setdefault(owner, deque()).append(waiter)
-
-    def take(self) -> _Waiter:
-        """Remove the first waiter and return it; the next turn is another owner's."""
-        owner, queue = self._queues.popitem(last=False)
-        waiter = queue.popleft()
-        if queue:
-            self._queues[owner] = queue
-        return waiter
 
 
 class _Speed:

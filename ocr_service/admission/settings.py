@@ -24,7 +24,7 @@ class AdmissionSettings(SettingsGroup):
         le=1000,
         description="Maximum pages that are decoded or being read at the same time. Empty, or larger than "
         "the engine can use: the limit of the engine (48 for PaddleOCR-VL, its processes and one for "
-        "Tesseract).",
+        "Tesseract). One more is read for a caller without another page.",
     )
     max_megapixels_in_flight: int = Field(
         300,
@@ -32,7 +32,8 @@ class AdmissionSettings(SettingsGroup):
         le=100_000,
         description="Maximum size of these pages together, in millions of pixels. A pixel takes 5 to 10 "
         "bytes of memory, 25 at worst. A picture for another reading by Tesseract has at most twice as many "
-        "pixels. A larger page is read alone.",
+        "pixels. A larger page is read alone. A page of a caller without another one may exceed the limit by "
+        "a tenth.",
     )
     max_documents_mb: int = Field(
         1024,

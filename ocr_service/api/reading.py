@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from ocr_service.admission.admission import Visit
 from ocr_service.api.answers.document import ResultAnswer, page_error
-from ocr_service.api.middleware.api_keys import owner
+from ocr_service.api.middleware.api_keys import caller_of
 from ocr_service.api.openapi import CONFIDENCE, ERRORS, STORAGE_FOLDER, STORAGE_STATUS, WARNINGS
 from ocr_service.api.requests.body_stream import BodyStream, discard_body
 from ocr_service.api.requests.ocr_fields import OcrFields
@@ -120,7 +120,7 @@ async def receive(
         options,
         cached=fields.cache,
         shared=fields.store,
-        caller=owner(admitted.request.scope),
+        caller=caller_of(admitted.request.scope),
         password=fields.pdf_password,
     )
     visit.progress = wanted.progress

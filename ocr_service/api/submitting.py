@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request
 
 from ocr_service.api import reading
-from ocr_service.api.middleware.api_keys import owner
+from ocr_service.api.middleware.api_keys import caller_of
 from ocr_service.api.reading import Admitted
 from ocr_service.api.service import service_of
 from ocr_service.core.errors import RequestError
@@ -52,11 +52,12 @@ async def submit(
     """
     service, request = admitted.service, admitted.request
     data, name = await reading.fetch(admitted, document, name)
-    wanted = await service.pipeline.request(data, pages, options, cached=False, owner=owner(request.scope))
+    caller = caller_of(request.scope, is_job=True)
+    wanted = await service.pipeline.request(data, pages, options, cached=False, caller=caller)
     selected = await admitted.unless_disconnected(service.pipeline.selected_pages(wanted))
     new = NewJob(
         id=service.jobs.new_id(),
-        owner=owner(request.scope),
+        owner=caller.owner,
         face=face,
         asked=asked,
         name=_stored_name(name),

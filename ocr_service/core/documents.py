@@ -11,6 +11,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from ocr_service.core.errors import OcrError, PageError
+from ocr_service.core.turns import UNKNOWN, Caller
 
 # Between the pages of a document, in `markdown` and in `text`.
 PAGE_BREAK = "\n\n"
@@ -92,14 +93,14 @@ class Page:
     image: pixels in the mode of the engine (`Engine.image_mode`), upright, without alpha.
     resolution: pixels per inch; None if the file has no plausible value.
     warnings: found while the page was decoded.
-    is_job: the document belongs to a job, whose pages wait behind those of requests.
+    caller: the sender of the document.
     """
 
     index: int
     image: Image.Image
     resolution: int | None
     warnings: tuple[PageWarning, ...] = ()
-    is_job: bool = False
+    caller: Caller = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from ocr_service.core.documents import ImageMode
 from ocr_service.core.errors import TypeNotSupported
+from ocr_service.core.turns import UNKNOWN, Caller
 from ocr_service.decoding.document import DECODERS, Document
 from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.requests import Kind
@@ -15,14 +16,20 @@ __all__ = ["DECODERS", "Document", "Limits", "check_images", "open_document"]
 
 @asynccontextmanager
 async def open_document(
-    data: bytes, *, dpi: int, mode: ImageMode, limits: Limits, password: str | None = None
+    data: bytes,
+    *,
+    dpi: int,
+    mode: ImageMode,
+    limits: Limits,
+    password: str | None = None,
+    caller: Caller = UNKNOWN,
 ) -> AsyncIterator[Document]:
     """Open a document of any supported type, and close it at the end.
 
-    dpi: pixels per inch for PDF pages. password: of a PDF.
+    dpi: pixels per inch for PDF pages. password: of a PDF. caller: the sender.
     Raises DocumentError if the document is not supported, damaged or larger than the limits.
     """
-    document = Document(data, Kind(identify(data), dpi, mode, limits, password))
+    document = Document(data, Kind(identify(data), dpi, mode, limits, password), caller)
     try:
         await document.open()
         yield document

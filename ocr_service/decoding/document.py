@@ -2,6 +2,7 @@
 
 from ocr_service.core.documents import Page
 from ocr_service.core.errors import BrokenDocument
+from ocr_service.core.turns import Caller
 from ocr_service.decoding.canvas import BYTES_PER_PIXEL, image_in
 from ocr_service.decoding.requests import Contents, Draw, Drawn, Kind, Measure, Open, ReadText
 from ocr_service.decoding.signatures import PDF
@@ -36,9 +37,9 @@ DECODERS = Pool(
 class Document:
     """An open document; `open_document` makes it."""
 
-    def __init__(self, data: bytes, kind: Kind) -> None:
+    def __init__(self, data: bytes, kind: Kind, caller: Caller) -> None:
         self._kind = kind
-        self._subject = Subject(data)
+        self._subject = Subject(data, caller)
         self._contents = Contents()
         self._pixels: dict[int, int] = {}
         self._is_closed = False
@@ -75,7 +76,7 @@ class Document:
             image = image_in(outcome.memory, (drawn.width, drawn.height), self._kind.mode)
         except ValueError as error:
             raise _unreadable(name) from error
-        return Page(index, image, drawn.resolution, drawn.warnings)
+        return Page(index, image, drawn.resolution, drawn.warnings, self._subject.caller)
 
     async def text_layer(self, index: int) -> TextLayer | None:
         """Return the text that the file itself holds for page `index`, from 1; raises PageError.

@@ -36,11 +36,20 @@ class PageScale:
         return min(usual, self._largest(width, height))
 
     def _largest(self, width: float, height: float) -> float:
-        """Solve (width * s + 1) * (height * s + 1) = limit, because sides are rounded up to whole pixels."""
+        """Solve (width * s + 1) * (height * s + 1) = limit, because a side has at most one pixel more."""
         area, sides = width * height, width + height
         discriminant = sides**2 + 4 * area * (self.limits.max_page_pixels - 1)
         by_pixels = (math.sqrt(discriminant) - sides) / (2 * area)
         return min(by_pixels, (self.limits.max_page_side - 1) / max(width, height))
+
+
+def drawn_size(sides: tuple[float, float], scale: float) -> tuple[int, int]:
+    """Return the width and the height of a page in pixels. sides: in points. scale: pixels per point.
+
+    These are the nearest whole numbers, so that a scan whose page has its size is drawn pixel by pixel.
+    """
+    width, height = (max(1, round(side * scale)) for side in sides)
+    return width, height
 
 
 def is_tiny(width: float, height: float) -> bool:

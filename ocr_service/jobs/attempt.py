@@ -8,6 +8,7 @@ from typing import Any
 from ocr_service.admission.admission import Admission
 from ocr_service.core.documents import PageResult
 from ocr_service.core.errors import EngineError, JobLost, OcrError, StorageError
+from ocr_service.core.turns import Caller
 from ocr_service.jobs.files import JobFiles
 from ocr_service.jobs.job import Job, JobEngine, JobError, Progress, Wanted
 from ocr_service.pipeline.page_reader import refuse_if_all_failed
@@ -108,8 +109,7 @@ class Attempt:
             # The cache has restructured pages, and a job keeps the pages as they were read.
             cached=wanted.cached and not wanted.options.restructure_pages,
             shared=wanted.shared,
-            owner=self.job.owner,
-            caller=self.job.owner,
+            caller=Caller(self.job.owner, is_job=True),
         )
         del document
         if self.job.attempts > 1 or self._done:

@@ -53,7 +53,7 @@ class PageReader:
             self._engine.check(request.options)
             left = [page for page in pages if page not in request.done]
             request.progress.total = len(pages)
-            queue = self._admission.page_queue(len(left), request.owner)
+            queue = self._admission.page_queue(len(left), request.caller)
             tasks = PageTasks(document, left, request.options, self._engine, queue, self._recent)
             results = await stack.enter_async_context(aclosing(_counted(tasks.results(), request.progress)))
             yield Reading(pages, decode, cached=False, results=results)
@@ -70,7 +70,7 @@ class PageReader:
         """Return a page as a JPEG file."""
         async with self._opened(request) as document:
             pixels = await document.pixels(number)
-            with self._admission.page_queue(1) as queue:
+            with self._admission.page_queue(1, request.caller) as queue:
                 slot = await queue.acquire(pixels)
                 try:
                     return await asyncio.to_thread(_jpeg, await document.page(number, slot))
@@ -88,6 +88,7 @@ class PageReader:
             mode=self._engine.image_mode,
             limits=self._limits,
             password=request.password,
+            caller=request.caller,
         )
 
 

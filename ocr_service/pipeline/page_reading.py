@@ -83,7 +83,7 @@ class PageReading:
         began = time.perf_counter()
         with tracing.span("decode"):
             page = await self._document.page(index, slot)
-        return replace(page, is_job=slot.is_job), Timings(decode=time.perf_counter() - began)
+        return page, Timings(decode=time.perf_counter() - began)
 
     async def _checked(self, result: PageResult) -> PageResult:
         """Add a warning if the text differs much from a good text layer."""

@@ -14,6 +14,7 @@ from ocr_service.core.documents import PageResult
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import EngineError
 from ocr_service.core.options import Options
+from ocr_service.core.turns import UNKNOWN, Caller
 from ocr_service.decoding import Limits, check_images
 from ocr_service.decoding.font_files import FontFiles
 from ocr_service.pipeline.cache import ResultCache, result_key
@@ -61,20 +62,19 @@ class Pipeline:
         options: Options,
         cached: bool = True,
         shared: bool = True,
-        owner: str | None = None,
-        caller: str = "",
+        caller: Caller = UNKNOWN,
         password: str | None = None,
     ) -> ReadRequest:
         """Return the request to read a document; if its result can be cached, with its keys.
 
         Equal requests for equal documents have the same key until the service, the engine, the models or the
-        settings change. cached: False for a request without keys. owner: of a job in the background.
-        caller: whose results it may use, unless all callers share theirs. password: of a PDF.
+        settings change. cached: False for a request without keys. caller: uses only results of the same
+        owner, unless all callers share theirs. password: of a PDF.
         """
         sha256 = await asyncio.to_thread(_sha256, data)
-        max_pages = self._max_pages if owner is None else self._max_job_pages
+        max_pages = self._max_job_pages if caller.is_job else self._max_pages
         request = ReadRequest(
-            data, sha256, pages, options, max_pages, shared=shared, owner=owner, password=password
+            data, sha256, pages, options, max_pages, shared=shared, caller=caller, password=password
         )
         if self.engine.starts_early:
             # Its fingerprint is not known before, and the first results would not be cached.
@@ -88,7 +88,7 @@ class Pipeline:
             "engine": [self.engine.name, fingerprint],
             "decoding": [self._dpi, self.limits, self._max_pages, _decoders()],
             "request": [options, password],
-            "caller": "" if self.cache.shared else caller,
+            "caller": "" if self.cache.shared else caller.owner,
         }
         return replace(
             request,
@@ -100,9 +100,9 @@ class Pipeline:
         """Return the numbers of the pages that would be read; raises OcrError if they cannot be."""
         return await self._page_reader.selected_pages(request)
 
-    async def picture(self, data: bytes, number: int) -> bytes:
+    async def picture(self, data: bytes, number: int, caller: Caller) -> bytes:
         """Return a page of a document as a JPEG file; waits for a slot. Raises OcrError."""
-        request = await self.request(data, str(number), Options(), cached=False)
+        request = await self.request(data, str(number), Options(), cached=False, caller=caller)
         return await self._page_reader.picture(request, number)
 
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:

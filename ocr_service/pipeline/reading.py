@@ -8,6 +8,7 @@ from typing import Protocol
 from ocr_service.core.documents import DocumentResult, PageResult
 from ocr_service.core.options import Options
 from ocr_service.core.progress import Progress
+from ocr_service.core.turns import UNKNOWN, Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class ReadRequest:
     shared: cache the result in the store too, not only in the memory of this process.
     max_pages: page limit.
     password: of a PDF.
-    owner: of the document, if it is read in the background, behind requests; None for a request.
+    caller: the sender of the document.
     done: selected pages that are not read, because they were read before.
     progress: of the reading, kept up to date by it.
     """
@@ -34,7 +35,7 @@ class ReadRequest:
     key: str | None = None
     pages_key: str | None = None
     shared: bool = True
-    owner: str | None = None
+    caller: Caller = UNKNOWN
     password: str | None = field(default=None, repr=False)
     done: frozenset[int] = frozenset()
     progress: Progress = field(default_factory=Progress, compare=False)

@@ -67,6 +67,25 @@ async def test_pages_of_concurrent_requests_alternate() -> None:
     assert order.index(1, 1) <= 2 and order.index(2, order.index(2) + 1) <= 4, order
 
 
+async def test_pages_of_one_key_do_not_delay_another() -> None:
+    """All slots are taken by pages that take very long, and more of them wait."""
+    engine = GatedEngine()
+    async with serving(engine, ocr_api_keys="anna,bert", ocr_max_pages_in_flight=2) as client:
+        client.headers["X-API-Key"] = "anna"
+        long_ones = [reading(client, 3) for _ in range(2)]
+        for _ in range(2):
+            await engine.entered.get()
+        client.headers["X-API-Key"] = "bert"
+        other = reading(client, 1)
+        # The long pages have both slots, so this is the page of the other caller.
+        async with asyncio.timeout(60):
+            assert await engine.entered.get() == 1
+        for index in (1, 2, 3):
+            engine.open(index)
+        answers = await asyncio.gather(other, *long_ones)
+    assert {answer.status_code for answer in answers} == {200}
+
+
 async def test_page_beyond_the_pixel_budget_waits() -> None:
     """The budget of a million pixels fits one page of 595 x 842 pixels."""
     engine = GatedEngine()

@@ -39,7 +39,7 @@ def test_text_is_taken_as_it_is(running: RunningService) -> None:
     pdf = pdf_of(letter)
     [page] = pages_of(running.client, pdf)
     assert (page["source"], page["confidence"], page["warnings"]) == ("text_layer", None, [])
-    assert (page["width"], page["height"]) == (2480, 3509)
+    assert (page["width"], page["height"]) == (2479, 3508)
     assert page["text"] == "\n".join(TEXT)
     files, accept = {"file": pdf}, {"Accept": "application/x-ndjson"}
     streamed = running.client.post("/ocr", files=files, headers=accept).text.splitlines()

@@ -3,10 +3,13 @@ import asyncio
 import pytest
 
 from ocr_service.admission.page_slots import PageSlots
+from ocr_service.core.turns import UNKNOWN, Caller
 
 pytestmark = pytest.mark.anyio
 
 PLENTY = 10**9
+ANNA, BERT, CARL = (Caller(name) for name in "abc")
+JOB_OF_ANNA, JOB_OF_BERT = (Caller(name, is_job=True) for name in "ab")
 
 
 class Clock:
@@ -24,14 +27,14 @@ class Queue:
         self.slots = slots
         self.served: list[str] = []
 
-    async def add(self, name: str, pixels: int = 1, owner: str | None = None) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._take(name, pixels, owner))
+    async def add(self, name: str, pixels: int = 1, caller: Caller = UNKNOWN) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._take(name, pixels, caller))
         # In one step of the event loop, the task is served or starts to wait.
         await asyncio.sleep(0)
         return task
 
-    async def _take(self, name: str, pixels: int, owner: str | None) -> None:
-        await self.slots.acquire(pixels, owner)
+    async def _take(self, name: str, pixels: int, caller: Caller) -> None:
+        await self.slots.acquire(pixels, caller)
         self.served.append(name)
 
 
@@ -150,11 +153,11 @@ async def test_requests_go_before_jobs_and_jobs_are_bounded_beside_them() -> Non
     queue = Queue(PageSlots(pages=3, pixels=PLENTY, job_pages=1))
     await queue.add("request")
     for name in ("job 1", "job 2"):
-        await queue.add(name, owner="a")
+        await queue.add(name, caller=JOB_OF_ANNA)
     await queue.add("other request")
     assert queue.served == ["request", "job 1", "other request"]
     await queue.add("third request")
-    queue.slots.release(1, "a")
+    queue.slots.release(1, JOB_OF_ANNA)
     await settled()
     assert queue.served[3:] == ["third request"]
     queue.slots.release(1)
@@ -168,10 +171,10 @@ async def test_jobs_use_every_slot_when_no_request_came_for_a_while() -> None:
     await queue.add("request")
     queue.slots.release(1)
     for number in range(4):
-        await queue.add(f"job {number}", owner="a")
+        await queue.add(f"job {number}", caller=JOB_OF_ANNA)
     assert queue.served == ["request", "job 0"]
     clock.now += 10
-    queue.slots.release(1, "a")
+    queue.slots.release(1, JOB_OF_ANNA)
     await settled()
     assert queue.served[2:] == ["job 1", "job 2", "job 3"]
 
@@ -179,22 +182,56 @@ async def test_jobs_use_every_slot_when_no_request_came_for_a_while() -> None:
 async def test_owners_of_jobs_take_turns() -> None:
     queue = Queue(PageSlots(pages=1, pixels=PLENTY))
     for number in range(3):
-        await queue.add(f"a{number}", owner="a")
-    await queue.add("b0", owner="b")
+        await queue.add(f"a{number}", caller=JOB_OF_ANNA)
+    await queue.add("b0", caller=JOB_OF_BERT)
     for _ in range(3):
-        queue.slots.release(1, "a")
+        queue.slots.release(1, JOB_OF_ANNA)
         await settled()
     assert queue.served == ["a0", "a1", "b0", "a2"]
 
 
 async def test_page_of_a_job_that_left_does_not_block_its_owner() -> None:
     queue = Queue(PageSlots(pages=1, pixels=PLENTY))
-    await queue.add("first", owner="a")
-    left = await queue.add("left", owner="a")
-    await queue.add("next", owner="a")
+    await queue.add("first", caller=JOB_OF_ANNA)
+    left = await queue.add("left", caller=JOB_OF_ANNA)
+    await queue.add("next", caller=JOB_OF_ANNA)
     left.cancel()
     await settled()
-    queue.slots.release(1, "a")
+    queue.slots.release(1, JOB_OF_ANNA)
     await settled()
     assert queue.served == ["first", "next"]
     assert queue.slots.job_pages_taken == 1
+
+
+async def test_next_slot_is_for_the_caller_with_the_fewest() -> None:
+    queue = Queue(PageSlots(pages=2, pixels=PLENTY))
+    for number in range(5):
+        await queue.add(f"a{number}", caller=ANNA)
+    for name, caller in (("b0", BERT), ("c0", CARL), ("b1", BERT)):
+        await queue.add(name, caller=caller)
+    assert queue.served == ["a0", "a1", "b0"], "one slot is kept for a caller without any"
+    queue.slots.release(1, ANNA)
+    await settled()
+    assert queue.served[3:] == ["c0"]
+    for caller in (ANNA, BERT):
+        queue.slots.release(1, caller)
+        await settled()
+    assert queue.served[4:] == ["a2", "b1"]
+
+
+async def test_pixels_of_others_do_not_delay_a_caller_without_a_page() -> None:
+    queue = Queue(PageSlots(pages=9, pixels=100))
+    await queue.add("a0", pixels=100, caller=ANNA)
+    await queue.add("a1", pixels=5, caller=ANNA)
+    await queue.add("b0", pixels=10, caller=BERT)
+    await queue.add("c0", pixels=1, caller=CARL)
+    assert queue.served == ["a0", "b0"]
+
+
+async def test_pages_of_jobs_do_not_delay_a_request() -> None:
+    queue = Queue(PageSlots(pages=2, pixels=PLENTY))
+    for number in range(3):
+        await queue.add(f"job {number}", caller=JOB_OF_ANNA)
+    await queue.add("job of another", caller=JOB_OF_BERT)
+    await queue.add("request", caller=ANNA)
+    assert queue.served == ["job 0", "job 1", "request"]

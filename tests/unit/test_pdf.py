@@ -8,7 +8,7 @@ import pikepdf
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from ocr_service.core.documents import WarningCode
 from ocr_service.core.errors import BrokenDocument, EncryptedPdf, TooManyPixels
@@ -34,7 +34,7 @@ SMALL = Limits(1_000_000, max_page_side=32_767)
 ROOMY = Limits(10_000_000, max_page_side=32_767)
 
 
-@pytest.mark.parametrize(("dpi", "size"), [(72, (595, 842)), (144, (1190, 1684)), (300, (2480, 3509))])
+@pytest.mark.parametrize(("dpi", "size"), [(72, (595, 842)), (144, (1190, 1684)), (300, (2479, 3508))])
 async def test_pages_are_rendered_at_the_resolution(dpi: int, size: tuple[int, int]) -> None:
     async with open_document(pdf_of_text(["Hello"]), dpi=dpi, mode="L", limits=ROOMY) as document:
         page = await document.page(1)
@@ -85,6 +85,16 @@ async def test_page_beyond_the_maximum_side_is_scaled() -> None:
     assert page.resolution == 25
 
 
+@pytest.mark.parametrize("size", [(2480, 3508), (2481, 3507), (620, 877)])
+async def test_scan_is_drawn_pixel_by_pixel(size: tuple[int, int]) -> None:
+    """The points of a page of whole pixels are rounded in the file; stretched, the noise would have greys."""
+    noise = Image.effect_noise(size, 100).point(lambda value: 255 * (value > 128)).convert("1")
+    async with open_document(pdf_of_images([noise]), dpi=300, mode="L", limits=ROOMY) as document:
+        page = await document.page(1)
+    assert page.image.size == size
+    assert ImageChops.difference(page.image, noise.convert("L")).getbbox() is None
+
+
 async def test_tiny_page_is_drawn_at_the_pixels_of_its_scan() -> None:
     """A scan of A5 at 150 dpi on a page of an inch."""
     scan = Image.new("L", (874, 1240), 255)
@@ -121,7 +131,7 @@ async def test_user_unit_enlarges_the_page(packed: bool) -> None:
     assert (announced, page.resolution) == (612 * 792, 72)
     # The page has a black square inch, one inch from its left and lower edges.
     assert not np.asarray(page.image)[-144:-72, 72:144].any()
-    assert ordinary.image.size == (9, 11), "the next page has no user unit"
+    assert ordinary.image.size == (8, 11), "the next page has no user unit"
 
 
 async def test_page_in_user_units_is_scaled_to_the_pixel_limit() -> None:

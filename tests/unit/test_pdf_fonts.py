@@ -38,15 +38,18 @@ FONT_FOLDERS = [f"/usr/share/fonts/truetype/{name}" for name in ("liberation", "
 # Draws a page as PDFium does with its own faces. By default it also looks for fonts on the machine, and takes
 # OpenSymbol, which LibreOffice brings, for Symbol.
 PLAIN = """
-import sys, pypdfium2
+import mmap, sys, pypdfium2
 from pypdfium2.internal import set_callbacks
+from ocr_service.decoding.canvas import image_in
+from ocr_service.decoding.rendering import render
 fonts = pypdfium2.raw.FPDF_SYSFONTINFO(version=2)
 set_callbacks(fonts, MapFont=lambda *_: None)
 pypdfium2.raw.FPDF_SetSystemFontInfo(fonts)
 pdf = pypdfium2.PdfDocument(sys.stdin.buffer.read())
 pdf.init_forms()
-page = pdf[0].render(scale=float(sys.argv[1]), grayscale=True, limit_image_cache=True)
-page.to_pil().save(sys.stdout.buffer, "PNG")
+memory = mmap.mmap(-1, 2**24)
+size = render(pdf[0], float(sys.argv[1]), "L", memory)
+image_in(memoryview(memory), size, "L").save(sys.stdout.buffer, "PNG")
 """
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from ocr_service.core.documents import TextSource
 from ocr_service.core.errors import BrokenDocument
-from ocr_service.runtime.processes.commands import KILL, LOWER_PRIORITY
+from ocr_service.runtime.processes.commands import KILL, LOWER_PRIORITY, NICENESS
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.fork_server_process import obey
 from ocr_service.runtime.processes.frames import InvalidReply
@@ -86,6 +86,13 @@ async def test_process_keeps_its_document_for_the_next_job(pool: Pool) -> None:
     assert await ask(pool, "pid", subject=subject) == first
     pool.forget(subject)
     assert await ask(pool, "document_size", subject=subject) == 5
+
+
+async def test_workers_leave_the_cores_to_the_service(pool: Pool) -> None:
+    pid = await ask(pool, "pid")
+    assert isinstance(pid, int)
+    ours, lowest = os.getpriority(os.PRIO_PROCESS, 0), 19
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(ours + NICENESS, lowest)
 
 
 @pytest.mark.parametrize(("request_", "seconds"), [("crash", LONG), ("spin", 0.2), ("take_memory", LONG)])

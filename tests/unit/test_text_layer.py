@@ -1,4 +1,5 @@
 import io
+import mmap
 import re
 from collections.abc import Callable
 from itertools import product
@@ -12,6 +13,8 @@ from PIL import Image, ImageDraw
 from reportlab.pdfgen.canvas import Canvas
 
 from ocr_service.decoding import Limits, open_document
+from ocr_service.decoding.canvas import image_in
+from ocr_service.decoding.rendering import render
 from ocr_service.decoding.text_layer.characters import Piece, Style
 from ocr_service.decoding.text_layer.reading import read_text_layer
 from ocr_service.decoding.text_layer.runs import frames_of
@@ -50,9 +53,10 @@ def layer_of(pdf: bytes, index: int = 0) -> TextLayer:
 
 def picture_of(pdf: bytes) -> Image.Image:
     document = pdfium.PdfDocument(pdf)
-    image: Image.Image = document[0].render(scale=150 / 72).to_pil().convert("L")
+    memory = mmap.mmap(-1, 10 * 2**20)
+    size = render(document[0], 150 / 72, "L", memory)
     document.close()
-    return image
+    return image_in(memoryview(memory), size, "L")
 
 
 def darkest(image: Image.Image) -> int:
@@ -78,7 +82,7 @@ def test_headings_and_paragraphs() -> None:
         ("text", RUSSIAN[0]),
         ("text", RUSSIAN[1]),
     ]
-    assert layer.size == (1240, 1755)
+    assert layer.size == (1240, 1754)
     left, top, right, bottom = layer.blocks[0].bbox
     assert left == round(72 * 150 / 72)
     assert top < (842 - 780) * 150 / 72 < bottom

@@ -1,12 +1,14 @@
 """The check of API keys."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ocr_service.api.answers.problems import problem_response
 from ocr_service.api.paths import OpenPaths
 from ocr_service.core.errors import Unauthorized
+from ocr_service.core.turns import Caller
 from ocr_service.security.api_keys import ApiKeys, owner_of
 
 API_KEY_HEADER = "X-API-Key"
@@ -45,6 +47,21 @@ def owner(scope: Scope) -> str:
     found = scope.get("state", {}).get("owner", "")
     assert isinstance(found, str)
     return found
+
+
+def caller_of(scope: Scope, is_job: bool = False) -> Caller:
+    """Return the sender of a request: the owner of its key or, if there are no keys, the client's address."""
+    name, client = owner(scope), scope.get("client")
+    return Caller(name, is_job, _network(client[0]) if client and not name else "")
+
+
+def _network(address: str) -> str:
+    """Return the addresses that a client can choose from: in IPv6, a client has 2^64 of them."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((found, 64), strict=False)) if found.version == 6 else address
 
 
 def _path(scope: Scope) -> str:

@@ -15,7 +15,7 @@ from ocr_service.api.answers.job_result import job_result, json_parts, ndjson_li
 from ocr_service.api.answers.rendered import rendered
 from ocr_service.api.answers.streaming import begun
 from ocr_service.api.job_faces import OCR, asked_of, fields_of
-from ocr_service.api.middleware.api_keys import owner
+from ocr_service.api.middleware.api_keys import caller_of, owner
 from ocr_service.api.openapi_jobs import JOB_PAGE_RESPONSES, JOB_RESPONSES, JOB_RESULT_RESPONSES
 from ocr_service.api.openapi_requests import JOB_REQUEST
 from ocr_service.api.reading import Admitted
@@ -156,7 +156,7 @@ async def get_picture(request: Request, job_id: str, number: int) -> Response:
     job = await service.jobs.get(job_id, owner(request.scope))
     check_page(job, number)
     async with service.jobs.contents.document(job) as document:
-        picture = await service.pipeline.picture(document, number)
+        picture = await service.pipeline.picture(document, number, caller_of(request.scope))
     return Response(picture, media_type="image/jpeg")
 
 

@@ -1,10 +1,10 @@
 """An open PDF page → its `TextLayer`; nothing is drawn."""
 
-import math
 from collections.abc import Sequence
 
 import pypdfium2 as pdfium
 
+from ocr_service.decoding.page_scale import drawn_size
 from ocr_service.decoding.text_layer.characters import HYPHENS, PageCharacters, Piece
 from ocr_service.decoding.text_layer.columns import Rule
 from ocr_service.decoding.text_layer.digits import has_wrong_digits
@@ -47,8 +47,7 @@ def read_text_layer(page: pdfium.PdfPage, scale: float, point: float = 1.0) -> T
     turned = _turned(frames, rotation)
     drawn = display_matrix(rect, rotation, scale)
     to_pixels = drawn.then(_turning(drawn.rect(rect), turned))
-    # The size of the page as drawn.
-    size = tuple(math.ceil(side * scale) for side in page.get_size())
+    size = drawn_size(page.get_size(), scale)
     width, height = reversed(size) if turned in (90, 270) else size
     lines = _lines(frames, painting, to_pixels)
     layout = compose(lines, (width, height), _rulings(painting, to_pixels))

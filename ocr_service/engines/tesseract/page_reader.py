@@ -9,6 +9,7 @@ from typing import Any
 from ocr_service.core.documents import Page, PageResult, Timings
 from ocr_service.core.errors import EngineUnavailable, RecognitionFailed
 from ocr_service.core.options import Options
+from ocr_service.core.turns import UNKNOWN, Caller
 from ocr_service.engines.tesseract.requests import AskVersion, ReadPage
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.frames import InvalidReply
@@ -42,7 +43,7 @@ class PageReader:
     async def version(self) -> str:
         """Return the version of Tesseract; raises EngineUnavailable if it does not work."""
         try:
-            return str(await self._ask(b"", AskVersion(), _START_SECONDS))
+            return str(await self._ask(b"", AskVersion(), _START_SECONDS, UNKNOWN))
         except WorkerEnded as error:
             raise EngineUnavailable("Tesseract crashes at its start.") from error
 
@@ -54,10 +55,11 @@ class PageReader:
         began = time.perf_counter()
         pixels = await asyncio.to_thread(page.image.tobytes)
         request = ReadPage(page.index, page.image.size, page.resolution, lang, options, self._page_seconds)
+        caller = page.caller
         # The memory of the image can take the next page.
         del page
         try:
-            result: PageResult = await self._ask(pixels, request, request.seconds + _SECONDS_TO_END)
+            result: PageResult = await self._ask(pixels, request, request.seconds + _SECONDS_TO_END, caller)
         except (WorkerEnded, InvalidReply) as error:
             raise RecognitionFailed(
                 f"Tesseract could not read page {request.index} within the limits of time and memory, or it "
@@ -70,9 +72,9 @@ class PageReader:
         """End all processes; blocks for a moment."""
         self._processes.stop()
 
-    async def _ask(self, pixels: bytes, request: object, seconds: float) -> Any:
+    async def _ask(self, pixels: bytes, request: object, seconds: float, caller: Caller) -> Any:
         """Return the reply of a process, which then has no pixels any more."""
-        subject = Subject(pixels)
+        subject = Subject(pixels, caller)
         try:
             job = Job(subject, request, seconds)
             return (await self._processes.run(job, _BASE_BYTES + _BYTES_A_PIXEL * len(pixels))).reply

@@ -5,4 +5,8 @@ KILL = b"kill"
 LOWER_PRIORITY = b"nice"
 
 NICENESS = 5
-"""Of a worker that takes long: beside it, any other process gets three times as much of a core."""
+"""Of workers beside the service, and of one that takes long beside the others.
+
+A process gets three times as much of a core as one with this niceness. So the event loop answers at once
+while workers keep all cores busy.
+"""

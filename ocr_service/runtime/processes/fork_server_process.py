@@ -85,6 +85,7 @@ def main(module: str, descriptor: str, *arguments: str) -> None:
     """Prepare everything that all workers need, and serve."""
     logging.disable()
     warnings.simplefilter("ignore")
+    os.nice(NICENESS)
     configure_malloc(WORKER_SETTINGS)
     handler: Handler = importlib.import_module(module).make_handler(*arguments)
     # Otherwise the garbage collection of each worker would copy the memory that all share.

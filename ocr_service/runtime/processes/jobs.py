@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocr_service.core.errors import OcrError
+from ocr_service.core.turns import UNKNOWN, Caller
 from ocr_service.runtime.processes.attempt import Attempt
 from ocr_service.runtime.processes.calls import Unexpected
 from ocr_service.telemetry.logs import fields
@@ -14,9 +15,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Subject:
-    """A document, which several jobs are about. takes_long: the last of them did."""
+    """A document, which several jobs are about. caller: its sender. takes_long: the last of them did."""
 
     data: bytes
+    caller: Caller = UNKNOWN
     takes_long: bool = False
 
 

@@ -1,68 +1,88 @@
-"""Places for work that runs at the same time, granted first come, first served."""
+"""Places for work that runs at the same time; callers take turns."""
 
 import asyncio
-from collections import deque
 from types import TracebackType
 from typing import Self
 
+from ocr_service.core.turns import Caller, Turns
+
 
 class Lane:
-    """A number of places; unlike `asyncio.Semaphore`, it belongs to no event loop."""
+    """A number of places; unlike `asyncio.Semaphore`, it belongs to no event loop.
 
-    def __init__(self, places: int) -> None:
+    spare: further places, each for a request whose caller has no place in this lane.
+    """
+
+    def __init__(self, places: int, spare: int = 0) -> None:
         self.places = places
         self.taken = 0
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._spare = spare
+        self._turns: Turns[asyncio.Future[None]] = Turns()
 
-    def try_take(self) -> bool:
+    def try_take(self, caller: Caller) -> bool:
         """Take a place if one is free; return whether it was."""
-        if self.taken == self.places:
+        if not self._has_room(caller):
             return False
-        self.taken += 1
+        self._hold(caller)
         return True
 
-    async def take(self) -> None:
+    async def take(self, caller: Caller) -> None:
         """Wait for a place."""
-        if not self._queue and self.try_take():
-            return
         granted = asyncio.get_running_loop().create_future()
-        self._queue.append(granted)
+        self._turns.add(caller, granted)
+        self._serve()
         try:
             await granted
         except asyncio.CancelledError:
             if not granted.cancelled():
-                self.release()
+                self.release(caller)
             raise
 
-    def release(self) -> None:
-        """Give up a place, to the first who waits."""
-        while self._queue:
-            granted = self._queue.popleft()
-            if not granted.done():
-                granted.set_result(None)
-                return
+    def release(self, caller: Caller) -> None:
+        """Give up a place of a caller, to the one whose turn it is."""
         self.taken -= 1
+        self._turns.let_go(caller)
+        self._serve()
+
+    def _hold(self, caller: Caller) -> None:
+        self.taken += 1
+        self._turns.hold(caller)
+
+    def _serve(self) -> None:
+        while first := self._turns.first:
+            caller, granted = first
+            if not granted.cancelled():
+                if not self._has_room(caller):
+                    return
+                self._hold(caller)
+                granted.set_result(None)
+            self._turns.take(caller)
+
+    def _has_room(self, caller: Caller) -> bool:
+        is_new = not caller.is_job and not self._turns.held(caller)
+        return self.taken < self.places + (self._spare if is_new else 0)
 
 
 class Place:
     """A place in a lane for the duration of an `async with` block."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, caller: Caller) -> None:
         self._lane = lane
+        self._caller = caller
 
     async def __aenter__(self) -> Self:
-        await self._lane.take()
+        await self._lane.take(self._caller)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lane.release()
+        self._lane.release(self._caller)
 
     def move_to(self, lane: Lane) -> bool:
         """Change to another lane if it has a free place; return whether it had."""
-        if not lane.try_take():
+        if not lane.try_take(self._caller):
             return False
-        self._lane.release()
+        self._lane.release(self._caller)
         self._lane = lane
         return True

@@ -55,14 +55,14 @@ class Pool(Processes):
 
     async def _run(self, job: Job, slot: Slot) -> Outcome:
         if not job.subject.takes_long:
-            async with Place(self.quick) as place, self._attempt(job) as attempt:
+            async with Place(self.quick, job.subject.caller) as place, self._attempt(job) as attempt:
                 if await attempt.ends_within(QUICK_SECONDS):
                     return await outcome_of(attempt)
                 job.subject.takes_long = True
                 if place.move_to(self.slow):
                     return await _slowly(job, attempt, slot)
         slot.give_back()
-        async with Place(self.slow), self._attempt(job) as attempt:
+        async with Place(self.slow, job.subject.caller), self._attempt(job) as attempt:
             return await _slowly(job, attempt, slot)
 
 

@@ -10,11 +10,11 @@ from ocr_service.telemetry import metrics
 
 
 class SingleLane(Processes):
-    """Runs as many jobs at a time as the lane has places, first come, first served."""
+    """Runs as many jobs at a time as the lane has places, and one more for a caller without any there."""
 
     def __init__(self, server: ForkServer, places: int, classes_from: Sequence[str]) -> None:
         super().__init__(server, places, classes_from, metrics.recognizers_lost)
-        self.lane = Lane(places)
+        self.lane = Lane(places, spare=1)
 
     async def run(self, job: Job, most_memory: int) -> Outcome:
         """Return the outcome of a job. If the caller is cancelled, the process is killed, and its place free.
@@ -23,7 +23,7 @@ class SingleLane(Processes):
         memory may go on without a part of its result.
         Raises the OcrError that the worker replies, WorkerEnded, InvalidReply, NotStarted or UnexpectedError.
         """
-        async with Place(self.lane):
+        async with Place(self.lane, job.subject.caller):
             return await self._retried(lambda: self._once(job, most_memory))
 
     async def _once(self, job: Job, most_memory: int) -> Outcome:
