@@ -12,14 +12,15 @@ import pytest
 
 from ocr_service.core.documents import TextSource
 from ocr_service.core.errors import BrokenDocument
+from ocr_service.core.turns import Caller
 from ocr_service.runtime.processes.commands import KILL, LOWER_PRIORITY, NICENESS
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.fork_server_process import obey
 from ocr_service.runtime.processes.frames import InvalidReply
-from ocr_service.runtime.processes.jobs import Job, Subject, UnexpectedError
+from ocr_service.runtime.processes.jobs import Job, Outcome, Subject, UnexpectedError
 from ocr_service.runtime.processes.pool import NoSlot, Pool
 from ocr_service.runtime.processes.single_lane import SingleLane
-from ocr_service.runtime.processes.worker_process import NotStarted, WorkerEnded
+from ocr_service.runtime.processes.worker_process import NotStarted, WorkerEnded, WorkerProcess
 from tests.running import ROOT
 
 pytestmark = pytest.mark.anyio
@@ -110,6 +111,27 @@ async def test_process_with_too_much_memory_is_killed(server: ForkServer) -> Non
             await lane.run(Job(Subject(b""), "hold_memory", LONG), most_memory=200 * 2**20)
         outcome = await lane.run(Job(Subject(b"12345"), "document_size", LONG), most_memory=200 * 2**20)
     assert outcome.reply == 5
+    lane.close_idle()
+
+
+async def test_page_of_a_caller_without_another_slows_the_others_down(server: ForkServer) -> None:
+    lane = SingleLane(server, places=1, classes_from=CORE)
+
+    def run(caller: str, request: str) -> "asyncio.Task[Outcome]":
+        job = Job(Subject(b"", Caller(caller)), request, LONG)
+        return asyncio.create_task(lane.run(job, most_memory=2**30))
+
+    busy = (await run("a", "pid")).reply
+    spinning = run("a", "spin")
+    async with asyncio.timeout(LONG):
+        other = (await run("b", "pid")).reply
+    assert other != busy
+    # When the next process runs, earlier commands are obeyed.
+    (await WorkerProcess.start(server, CORE)).close()
+    ours, lowest = os.getpriority(os.PRIO_PROCESS, 0), 19
+    assert os.getpriority(os.PRIO_PROCESS, busy) == min(ours + 2 * NICENESS, lowest)
+    spinning.cancel()
+    await asyncio.gather(spinning, return_exceptions=True)
     lane.close_idle()
 
 

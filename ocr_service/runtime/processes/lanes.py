@@ -19,6 +19,11 @@ class Lane:
         self._spare = spare
         self._turns: Turns[asyncio.Future[None]] = Turns()
 
+    @property
+    def uses_spare(self) -> bool:
+        """Whether more places are taken than the lane has without the spare ones."""
+        return self.taken > self.places
+
     def try_take(self, caller: Caller) -> bool:
         """Take a place if one is free; return whether it was."""
         if not self._has_room(caller):
