@@ -1,7 +1,7 @@
 """Documents as the service sees them: worker processes open them, and their pages come in shared memory."""
 
 from ocr_service.core.documents import Page
-from ocr_service.core.errors import BrokenDocument
+from ocr_service.core.errors import BrokenDocument, DecoderKilled
 from ocr_service.core.turns import Caller
 from ocr_service.decoding.canvas import BYTES_PER_PIXEL, image_in
 from ocr_service.decoding.requests import Contents, Draw, Drawn, Kind, Measure, Open, ReadText
@@ -12,7 +12,7 @@ from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.frames import InvalidReply
 from ocr_service.runtime.processes.jobs import Job, Outcome, Subject
 from ocr_service.runtime.processes.pool import NoSlot, Pool, Slot
-from ocr_service.runtime.processes.worker_process import WorkerEnded
+from ocr_service.runtime.processes.worker_process import KilledBySystem, WorkerEnded
 
 # CPU time for opening a file and for measuring a page; both take milliseconds in a good file.
 _OPEN_SECONDS = 10.0
@@ -105,6 +105,11 @@ class Document:
             raise BrokenDocument(f"{name} is not needed any more.")
         try:
             return await DECODERS.run(Job(self._subject, request, seconds, memory), slot or NoSlot())
+        except KilledBySystem as error:
+            raise DecoderKilled(
+                f"{name} could not be decoded: the system ended the decoder, probably because the memory is "
+                "full. Retry later."
+            ) from error
         except (WorkerEnded, InvalidReply) as error:
             raise _unreadable(name) from error
 

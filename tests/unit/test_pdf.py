@@ -1,7 +1,10 @@
 import asyncio
 import io
+import os
+import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import numpy as np
 import pikepdf
@@ -11,9 +14,10 @@ import pytest
 from PIL import Image, ImageChops
 
 from ocr_service.core.documents import WarningCode
-from ocr_service.core.errors import BrokenDocument, EncryptedPdf, TooManyPixels
+from ocr_service.core.errors import BrokenDocument, DecoderKilled, EncryptedPdf, TooManyPixels
 from ocr_service.decoding import DECODERS, Limits, open_document
 from ocr_service.decoding.open_pdf import OpenPdf
+from ocr_service.runtime.processes.pool import NoSlot
 from ocr_service.runtime.processes.worker_process import WorkerEnded
 from tests.samples import (
     pdf_in_user_units,
@@ -321,6 +325,35 @@ async def test_killed_process_is_replaced() -> None:
             with pytest.raises(WorkerEnded):
                 await process.receive()
         assert (await document.page(1)).image.size == (595, 842)
+
+
+def children(pid: int) -> list[int]:
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in files for child in file.read_text().split()]
+
+
+class WatchedSlot(NoSlot):
+    """is_back: the page takes long, and its process is at work."""
+
+    def __init__(self) -> None:
+        self.is_back = asyncio.Event()
+
+    def give_back(self) -> None:
+        self.is_back.set()
+
+
+async def test_page_of_a_decoder_that_the_system_kills_is_not_broken() -> None:
+    """As the kernel kills it when the memory is full."""
+    slot = WatchedSlot()
+    async with open_document(slow_pdf(), dpi=300, mode="L", limits=ROOMY) as document:
+        drawing = asyncio.create_task(document.page(1, slot))
+        async with asyncio.timeout(120):
+            await slot.is_back.wait()
+        for server in children(os.getpid()):
+            for worker in children(server):
+                os.kill(worker, signal.SIGKILL)
+        with pytest.raises(DecoderKilled, match="Page 1 of the PDF could not be decoded"):
+            await drawing
 
 
 async def test_page_beyond_the_time_limit_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,12 @@ from ocr_service.runtime.processes.frames import InvalidReply
 from ocr_service.runtime.processes.jobs import Job, Outcome, Subject, UnexpectedError
 from ocr_service.runtime.processes.pool import NoSlot, Pool
 from ocr_service.runtime.processes.single_lane import SingleLane
-from ocr_service.runtime.processes.worker_process import NotStarted, WorkerEnded, WorkerProcess
+from ocr_service.runtime.processes.worker_process import (
+    KilledBySystem,
+    NotStarted,
+    WorkerEnded,
+    WorkerProcess,
+)
 from tests.running import ROOT
 
 pytestmark = pytest.mark.anyio
@@ -96,11 +101,33 @@ async def test_workers_leave_the_cores_to_the_service(pool: Pool) -> None:
     assert os.getpriority(os.PRIO_PROCESS, pid) == min(ours + NICENESS, lowest)
 
 
-@pytest.mark.parametrize(("request_", "seconds"), [("crash", LONG), ("spin", 0.2), ("take_memory", LONG)])
-async def test_end_of_a_process_fails_its_job_alone(pool: Pool, request_: str, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("request_", "seconds", "cause"),
+    [
+        ("crash", LONG, "SIGABRT"),
+        ("spin", 0.2, "it reached its limit of CPU time"),
+        ("take_memory", LONG, "it reached its limit of memory"),
+    ],
+)
+async def test_end_of_a_process_fails_its_job_alone(
+    pool: Pool, caplog: pytest.LogCaptureFixture, request_: str, seconds: float, cause: str
+) -> None:
     with pytest.raises(WorkerEnded):
         await ask(pool, request_, seconds)
+    assert cause in caplog.text
     assert await ask(pool, "document_size") == 8
+
+
+async def test_kill_by_the_system_is_told_from_a_crash(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
+    slot, pid = CountedSlot(), await ask(pool, "pid")
+    assert isinstance(pid, int)
+    job = asyncio.create_task(pool.run(Job(Subject(b""), "spin", LONG), slot))
+    async with asyncio.timeout(120):
+        await slot.is_back.wait()
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(KilledBySystem):
+        await job
+    assert "SIGKILL, which is not from the service" in caplog.text
 
 
 async def test_process_with_too_much_memory_is_killed(server: ForkServer) -> None:

@@ -25,6 +25,7 @@ OcrError                        500 internal_error
 │   ├── TooLargePdf             422 too_large_pdf
 │   └── PageError               fails one page of a document
 │       ├── BrokenDocument      422 broken_document
+│       ├── DecoderKilled       503 decoder_killed
 │       ├── TooManyPixels       422 too_many_pixels
 │       ├── NoTextLayer         422 no_text_layer
 │       ├── RecognitionFailed   500 recognition_failed
@@ -68,6 +69,7 @@ from ocr_service.core.errors.base import (
 )
 from ocr_service.core.errors.documents import (
     BrokenDocument,
+    DecoderKilled,
     DocumentError,
     EncryptedPdf,
     IncompleteText,
@@ -133,6 +135,7 @@ from ocr_service.core.errors.service import (
 
 __all__ = [
     "BrokenDocument",
+    "DecoderKilled",
     "DocumentError",
     "Draining",
     "EmptyFile",

@@ -49,6 +49,14 @@ class BrokenDocument(PageError):
     title = "The file is damaged"
 
 
+class DecoderKilled(PageError):
+    """The system ended the decoder, which is no fault of the document."""
+
+    status = 503
+    code = "decoder_killed"
+    title = "The page could not be decoded now"
+
+
 class TooManyPixels(PageError):
     code = "too_many_pixels"
     title = "The image has too many pixels"

@@ -9,8 +9,10 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from ocr_service.runtime.processes.commands import FORK, KILL, LOWER_PRIORITY
+from ocr_service.runtime.processes.commands import FORK, KILL, LOWER_PRIORITY, TELL_EXIT_CODE
 
+# Seconds for an exit code, which is only for the log and the kind of the error.
+_PATIENCE = 5.0
 _ROOT = Path(__file__).parents[3]
 # All that Python and the C libraries need. The environment of the service has passwords.
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
@@ -66,6 +68,17 @@ class ForkServer:
     def lower_priority(self, pid: int) -> None:
         """Let a worker compute more slowly than all others, for good."""
         self._command(b"%b %d" % (LOWER_PRIORITY, pid))
+
+    def exit_code(self, pid: int) -> int | None:
+        """Return the exit code of a worker that ends, negative for a signal; None if unknown. Blocks."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                self._command(b"%b %d" % (TELL_EXIT_CODE, pid), [theirs.fileno()])
+            ours.settimeout(_PATIENCE)
+            with suppress(OSError, ValueError):
+                return int(ours.recv(16))
+        return None
 
     def stop(self) -> None:
         """End the process and all workers."""

@@ -17,10 +17,12 @@ from contextlib import suppress
 from ocr_service.runtime.memory import WORKER_SETTINGS, configure_malloc
 from ocr_service.runtime.processes import sandbox
 from ocr_service.runtime.processes.calls import Handler
-from ocr_service.runtime.processes.commands import FORK, KILL, LOWER_PRIORITY, NICENESS
+from ocr_service.runtime.processes.commands import FORK, KILL, LOWER_PRIORITY, NICENESS, TELL_EXIT_CODE
 from ocr_service.runtime.processes.worker import serve
 
 _MAX_COMMAND = 64
+# Exit codes that are kept until the service asks for them.
+_MAX_CODES = 100
 
 
 class _Server:
@@ -32,6 +34,7 @@ class _Server:
         self._pid = os.getpid()
         # Workers that are not reaped yet, so that their numbers belong to no other process.
         self._workers: set[int] = set()
+        self._exit_codes: dict[int, int] = {}
 
     def run(self) -> None:
         """Obey the service until it closes the socket."""
@@ -43,6 +46,8 @@ class _Server:
             name, _, argument = command.partition(b" ")
             if name == FORK:
                 self._fork(files[0])
+            elif name == TELL_EXIT_CODE:
+                self._tell_exit_code(int(argument), files[0])
             elif (pid := int(argument)) in self._workers:
                 obey(name, pid)
         for pid in list(self._workers):
@@ -66,10 +71,28 @@ class _Server:
         finally:
             os._exit(0)
 
+    def _tell_exit_code(self, pid: int, reply: int) -> None:
+        """Send the exit code of a worker that has closed its connection, if it is known."""
+        if pid in self._workers:
+            # Otherwise a worker that closes its connection and runs on would stop the server here.
+            obey(KILL, pid)
+            with suppress(ChildProcessError):
+                self._ended(pid, os.waitpid(pid, 0)[1])
+        code = self._exit_codes.pop(pid, None)
+        with socket.socket(fileno=reply) as connection, suppress(OSError):
+            if code is not None:
+                connection.sendall(b"%d" % code)
+
     def _reap(self, *_: object) -> None:
         with suppress(ChildProcessError):
-            while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
-                self._workers.discard(pid)
+            while (ended := os.waitpid(-1, os.WNOHANG))[0] != 0:
+                self._ended(*ended)
+
+    def _ended(self, pid: int, status: int) -> None:
+        self._workers.discard(pid)
+        self._exit_codes[pid] = os.waitstatus_to_exitcode(status)
+        if len(self._exit_codes) > _MAX_CODES:
+            del self._exit_codes[next(iter(self._exit_codes))]
 
 
 def obey(name: bytes, pid: int) -> None:

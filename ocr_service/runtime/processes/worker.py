@@ -10,6 +10,7 @@ from ocr_service.core.errors import OcrError, bare
 from ocr_service.runtime.memory import trim_malloc
 from ocr_service.runtime.processes import frames, sandbox
 from ocr_service.runtime.processes.calls import Call, Handler, Unexpected
+from ocr_service.runtime.processes.commands import OUT_OF_MEMORY
 from ocr_service.runtime.processes.shared_memory import MappedMemories
 
 # After this time without a request, freed memory returns to the system.
@@ -57,7 +58,7 @@ def _answer(call: Call, memory: mmap.mmap | None, handler: Handler) -> object:
     except OcrError as error:
         return bare(error)
     except MemoryError:
-        os._exit(1)
+        os._exit(OUT_OF_MEMORY)
     except Exception as error:
         return Unexpected(type(error).__name__, traceback.format_tb(error.__traceback__))
     finally:

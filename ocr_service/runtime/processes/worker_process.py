@@ -1,7 +1,9 @@
 """One worker process as the service sees it."""
 
 import asyncio
+import logging
 import os
+import signal
 import socket
 import time
 from collections.abc import Sequence
@@ -11,8 +13,11 @@ from typing import Any
 
 from ocr_service.runtime.processes import frames
 from ocr_service.runtime.processes.calls import Call
+from ocr_service.runtime.processes.commands import OUT_OF_MEMORY
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.shared_memory import SharedMemories
+
+log = logging.getLogger(__name__)
 
 _PART = 2**18
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -22,6 +27,10 @@ _CLOCK_BITS, _CPU_CLOCK = 3, 2
 
 class WorkerEnded(Exception):
     """The process ended before it replied: it crashed, exceeded a limit or was killed."""
+
+
+class KilledBySystem(WorkerEnded):
+    """The system killed the process, most likely because the memory of the machine or container ran out."""
 
 
 class NotStarted(Exception):
@@ -44,6 +53,7 @@ class WorkerProcess:
         self._connection = connection
         self._classes_from = classes_from
         self.pid = 0
+        self._is_killed = False
         self._clock = 0
 
     @classmethod
@@ -94,6 +104,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """Let the process end, whatever it does."""
+        self._is_killed = True
         self._server.kill(self.pid)
 
     def slow_down(self) -> None:
@@ -107,7 +118,7 @@ class WorkerProcess:
         self.memories.trim(0)
 
     async def receive(self) -> Any:
-        """Return the next reply; raises WorkerEnded or InvalidReply."""
+        """Return the next reply; raises WorkerEnded, KilledBySystem or InvalidReply."""
         loop = asyncio.get_running_loop()
         frame = bytearray()
         while missing := frames.missing(frame):
@@ -116,6 +127,26 @@ class WorkerProcess:
             except ConnectionResetError:
                 part = b""
             if not part:
-                raise WorkerEnded
+                raise await self._end()
             frame += part
         return frames.reply_in(frame, self._classes_from)
+
+    async def _end(self) -> WorkerEnded:
+        """Return the error of a process that has closed its connection, and log the cause."""
+        if self._is_killed or not self.pid:
+            return WorkerEnded()
+        code = await asyncio.to_thread(self._server.exit_code, self.pid)
+        log.warning("a worker process has ended: %s", _cause(code))
+        return KilledBySystem() if code == -signal.SIGKILL else WorkerEnded()
+
+
+def _cause(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "its exit code is not known"
+    if exit_code == OUT_OF_MEMORY:
+        return "it reached its limit of memory"
+    if exit_code == -signal.SIGPROF:
+        return "it reached its limit of CPU time"
+    if exit_code == -signal.SIGKILL:
+        return "SIGKILL, which is not from the service: is the memory full?"
+    return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
