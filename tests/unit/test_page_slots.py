@@ -26,12 +26,20 @@ class Queue:
     def __init__(self, slots: PageSlots) -> None:
         self.slots = slots
         self.served: list[str] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def add(self, name: str, pixels: int = 1, caller: Caller = UNKNOWN) -> asyncio.Task[None]:
         task = asyncio.create_task(self._take(name, pixels, caller))
+        self._tasks.append(task)
         # In one step of the event loop, the task is served or starts to wait.
         await asyncio.sleep(0)
         return task
+
+    async def end(self) -> None:
+        """End the waits."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _take(self, name: str, pixels: int, caller: Caller) -> None:
         await self.slots.acquire(pixels, caller)
@@ -217,6 +225,7 @@ async def test_next_slot_is_for_the_caller_with_the_fewest() -> None:
         queue.slots.release(1, caller)
         await settled()
     assert queue.served[4:] == ["a2", "b1"]
+    await queue.end()
 
 
 async def test_pixels_of_others_do_not_delay_a_caller_without_a_page() -> None:
@@ -226,6 +235,7 @@ async def test_pixels_of_others_do_not_delay_a_caller_without_a_page() -> None:
     await queue.add("b0", pixels=10, caller=BERT)
     await queue.add("c0", pixels=1, caller=CARL)
     assert queue.served == ["a0", "b0"]
+    await queue.end()
 
 
 async def test_pages_of_jobs_do_not_delay_a_request() -> None:
@@ -235,3 +245,4 @@ async def test_pages_of_jobs_do_not_delay_a_request() -> None:
     await queue.add("job of another", caller=JOB_OF_BERT)
     await queue.add("request", caller=ANNA)
     assert queue.served == ["job 0", "job 1", "request"]
+    await queue.end()
