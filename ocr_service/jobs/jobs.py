@@ -161,7 +161,7 @@ class Jobs:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(opened.runner.claim_jobs())
             tasks.create_task(opened.runner.keep_leases())
-            tasks.create_task(opened.runner.call_back())
+            tasks.create_task(opened.callbacks.run())
             tasks.create_task(self._sweep(opened))
             tasks.create_task(self._watch(opened))
 

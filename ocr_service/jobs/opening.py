@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ocr_service.core.storage import Storage
 from ocr_service.jobs.attempt import ServiceParts
+from ocr_service.jobs.callbacks import CallbackCalls
 from ocr_service.jobs.contents import Contents
 from ocr_service.jobs.database import Database
 from ocr_service.jobs.files import JobFiles
@@ -30,6 +31,7 @@ class Opened:
     contents: Contents
     links: Links
     runner: Runner
+    callbacks: CallbackCalls
 
 
 async def open_jobs(settings: JobSettings, places: Places, parts: ServiceParts) -> Opened:
@@ -45,8 +47,14 @@ async def open_jobs(settings: JobSettings, places: Places, parts: ServiceParts) 
         await database.close()
         raise
     files = JobFiles(storage)
-    contents = Contents(files, parts.admission.memory)
-    return Opened(store, files, contents, Links(key), Runner(store, files, parts, settings.at_once))
+    return Opened(
+        store,
+        files,
+        Contents(files, parts.admission.memory),
+        Links(key),
+        Runner(store, files, parts, settings.at_once),
+        CallbackCalls(store, parts.notify),
+    )
 
 
 async def _database(settings: JobSettings, places: Places) -> tuple[Database, Storage]:

@@ -7,10 +7,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ocr_service.core.errors import JobsUnavailable, OcrError
+from ocr_service.core.errors import JobsUnavailable
 from ocr_service.jobs.attempt import Attempt, Ended, Outcome, ServiceParts
 from ocr_service.jobs.files import JobFiles
-from ocr_service.jobs.job import Job, Progress
+from ocr_service.jobs.job import Progress
 from ocr_service.jobs.statements import LEASE_SECONDS
 from ocr_service.jobs.store import JobStore
 from ocr_service.telemetry import metrics
@@ -93,18 +93,6 @@ class Runner:
             except JobsUnavailable as error:
                 log.warning("the leases of the jobs could not be renewed: %s", error)
 
-    async def call_back(self) -> None:
-        """Call the callbacks of jobs at their end, until cancelled; one that fails is tried again."""
-        while True:
-            try:
-                job = await self._store.claim_callback()
-                if job is not None and await self._notified(job):
-                    await self._store.callback_done(job.id)
-            except JobsUnavailable:
-                job = None
-            if job is None:
-                await asyncio.sleep(_POLL_SECONDS)
-
     async def drain(self) -> None:
         """Give all jobs back; another process, or this one after its restart, goes on with them."""
         self._draining = True
@@ -142,17 +130,6 @@ class Runner:
         task = asyncio.create_task(self._run(attempt), name=f"job {job.id}")
         self._running[job.id] = _Running(attempt, task, attempt.progress)
         task.add_done_callback(lambda _: self._ended(job.id))
-        return True
-
-    async def _notified(self, job: Job) -> bool:
-        """Call a callback; whether it was accepted."""
-        try:
-            await self._parts.notify(job)
-        except OcrError as error:
-            log.warning("the callback of job %s failed: %s", job.id, error.code)
-            metrics.job_callbacks.labels("failed").inc()
-            return False
-        metrics.job_callbacks.labels("accepted").inc()
         return True
 
     async def _run(self, attempt: Attempt) -> None:

@@ -111,7 +111,7 @@ def _claim(only_new_owners: bool) -> ReturningUpdate[Any]:
 def _next_callback() -> ReturningUpdate[Any]:
     chosen = (
         select(jobs.c.id)
-        .where(jobs.c.callback_due <= now())
+        .where(jobs.c.callback_due <= now(), jobs.c.owner.not_in(bindparam("busy", expanding=True)))
         .order_by(jobs.c.callback_due)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -134,9 +134,12 @@ class JobStore:
         parameters = {"job_id": job_id, "job_owner": owner, "keep_seconds": self._settings.keep}
         return await self._first(statements.CANCEL, parameters)
 
-    async def claim_callback(self) -> Job | None:
-        """Return a job at its end whose callback is due, and set the time of the next try."""
-        return await self._first(statements.NEXT_CALLBACK, {})
+    async def claim_callback(self, busy: Sequence[str] = ()) -> Job | None:
+        """Return a job at its end whose callback is due, and set the time of the next try.
+
+        busy: owners whose jobs are left out.
+        """
+        return await self._first(statements.NEXT_CALLBACK, {"busy": list(busy)})
 
     async def callback_done(self, job_id: str) -> None:
         """Record that the callback was accepted."""

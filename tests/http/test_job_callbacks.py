@@ -24,10 +24,18 @@ SECRET = "secret of the tests"
 
 
 class Receiver:
-    """A server that gives each request the same answer; `requests` has the headers and the body of each."""
+    """A server that gives each request the same answer; `requests` has the headers and the body of each.
 
-    def __init__(self, answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n") -> None:
+    released: set when it begins to answer; at once if it is None.
+    """
+
+    def __init__(
+        self, answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n", released: asyncio.Event | None = None
+    ) -> None:
         self.requests: asyncio.Queue[tuple[dict[str, str], bytes]] = asyncio.Queue()
+        self.released = released or asyncio.Event()
+        if released is None:
+            self.released.set()
         self._answer = answer
 
     @asynccontextmanager
@@ -42,6 +50,7 @@ class Receiver:
         headers = {name.lower(): value for name, value in pairs}
         body = await reader.readexactly(int(headers["content-length"]))
         self.requests.put_nowait((headers, body))
+        await self.released.wait()
         writer.write(self._answer)
         await writer.drain()
         writer.close()
@@ -87,6 +96,26 @@ async def test_caller_is_told_and_can_check_the_signature(
     signed = f"{job}.{got['webhook-timestamp']}.".encode() + body
     expected = b64encode(hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()).decode()
     assert got["webhook-signature"] == f"v1,{expected}"
+
+
+async def test_server_that_does_not_answer_delays_only_its_own_caller(tmp_path: Path) -> None:
+    silent, receiver = Receiver(released=asyncio.Event()), Receiver()
+    async with silent.listening() as silent_port, receiver.listening() as port:
+        of_both = settings(tmp_path, port) | {"ocr_url_ports": f"{port},{silent_port}", "ocr_api_keys": "a,b"}
+        async with serving(ScriptedEngine(), **of_both) as client, asyncio.timeout(120):
+            client.headers["X-API-Key"] = "a"
+            await is_available(client)
+            for key, called, jobs in (("a", silent_port, 6), ("b", port, 1)):
+                client.headers["X-API-Key"] = key
+                for _ in range(jobs):
+                    callback = {"callback_url": f"http://127.0.0.1:{called}/"}
+                    submitted = await client.post("/jobs", params=callback, files={"file": small_png()})
+                    assert submitted.status_code == 202
+            await receiver.requests.get()
+            assert silent.requests.qsize() <= 4
+            silent.released.set()
+            for _ in range(6):
+                await silent.requests.get()
 
 
 async def test_redirect_of_a_callback_is_not_followed(tmp_path: Path) -> None:
