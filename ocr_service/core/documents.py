@@ -30,6 +30,7 @@ class WarningCode(StrEnum):
     FONTS_SUBSTITUTED = "fonts_substituted"
     MISSING_CHARACTERS = "missing_characters"
     TRUNCATED_FILE = "truncated_file"
+    DYNAMIC_FORM = "dynamic_form"
     TRUNCATED = "truncated"
     REPETITION = "repetition"
     LOW_RESOLUTION = "low_resolution"

@@ -36,6 +36,10 @@ _TO_DRAW_A_PIXEL = 16
 
 _GLYPHS = Glyphs(FONTS)
 
+_DYNAMIC_FORM = PageWarning(
+    WarningCode.DYNAMIC_FORM,
+    "The PDF is a dynamic form (XFA): its own pages are not drawn, and their text is missing.",
+)
 _NO_PASSWORD = "The PDF needs a password; send it in the field `password`."
 _WRONG_PASSWORD = "The password of the PDF is wrong."
 
@@ -90,7 +94,7 @@ class PdfFile:
             with self._pdf.page(index, system_fonts=False) as page:
                 scale, point = self._pixels_per_unit(page, index), self._units_per_point(page, index)
                 layer = read_text_layer(page, scale, point)
-                return replace(layer, flaw=layer.flaw or self._layers_flaw(index))
+                return replace(layer, flaw=layer.flaw or self._layers_flaw(index) or self._form_flaw())
         except pdfium.PdfiumError as error:
             raise BrokenDocument(f"The text of page {index} of the PDF cannot be read.") from error
 
@@ -102,6 +106,13 @@ class PdfFile:
         if self.contents.may_hide_layers and hidden_layers.has_layers(self._pdf.document, index):
             return "Parts of the text are perhaps in layers that are not shown."
         return None
+
+    def _is_dynamic_form(self) -> bool:
+        """Return whether the file has a page for programs that cannot draw its form, instead of the form."""
+        return bool(pdfium_c.FPDF_GetFormType(self._pdf.document) == pdfium_c.FORMTYPE_XFA_FULL)
+
+    def _form_flaw(self) -> str | None:
+        return _DYNAMIC_FORM.detail if self._is_dynamic_form() else None
 
     def _drawn(self, page: pdfium.PdfPage, index: int, memory: mmap.mmap, report: FontReport) -> Drawn:
         limit_memory(_TO_READ + _TO_DRAW_A_PIXEL * self._limits.max_page_pixels)
@@ -119,6 +130,8 @@ class PdfFile:
         if resolution < min(_READABLE_DPI, self._scale.dpi):
             detail = f"The page is so large that it was drawn at {resolution} dpi: small text may be missing."
             yield PageWarning(WarningCode.LOW_RESOLUTION, detail)
+        if self._is_dynamic_form():
+            yield _DYNAMIC_FORM
 
     def _scanned(self, page: pdfium.PdfPage, scale: float, memory: mmap.mmap) -> tuple[int, int] | None:
         """Take the pixels of a page that is one scan, and return their size; None for other pages."""

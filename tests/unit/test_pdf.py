@@ -228,6 +228,20 @@ async def test_image_in_nested_forms_beyond_the_pixel_limit_is_refused() -> None
             await document.page(1)
 
 
+@pytest.mark.parametrize("needs_rendering", [True, False])
+async def test_dynamic_form_is_told(needs_rendering: bool) -> None:
+    pdf = pikepdf.open(io.BytesIO(pdf_of_text(["Please wait"])))
+    pdf.Root.AcroForm = pikepdf.Dictionary(Fields=pikepdf.Array(), XFA=pdf.make_stream(b"<xdp/>"))
+    pdf.Root.NeedsRendering = needs_rendering
+    form = io.BytesIO()
+    pdf.save(form)
+    async with open_document(form.getvalue(), dpi=72, mode="L", limits=ROOMY) as document:
+        layer, page = await document.text_layer(1), await document.page(1)
+    assert layer is not None and layer.is_usable is not needs_rendering
+    codes = [warning.code for warning in page.warnings]
+    assert (WarningCode.DYNAMIC_FORM in codes) is needs_rendering
+
+
 async def test_form_field_values_are_rendered() -> None:
     async with open_document(pdf_with_filled_form(), dpi=72, mode="L", limits=ROOMY) as document:
         page = np.asarray((await document.page(1)).image)
