@@ -35,6 +35,14 @@ def test_values_are_counted_outside_of_strings(value: Any, count: int) -> None:
         checked(text, count - 1)
 
 
+def test_count_ends_soon_after_the_limit() -> None:
+    """Other threads wait while a chunk is counted."""
+    outline = Outline(10)
+    with pytest.raises(TooManyBytes):
+        outline.add(b"[]," * MIB)
+    assert outline.memory < 128 * MIB / 2
+
+
 def test_scan_ends_soon_after_the_limit() -> None:
     """The rest of a large body is not even copied."""
     outline = Outline(10)
