@@ -41,6 +41,7 @@ def read_as(drawn: str, read: str) -> tuple[Picture, Line]:
     [
         ("the harbour was quiet when the first boats", "Ше harbour маз quiet when the first boats"),
         ("open 9:00 AM to 6:00 PM every day", "open 9:00 AM to 6:00 РМ every day"),
+        ("Page of unique words", "Раде of unique мгогаз"),
         ("The Russian word договор means contract", "The Russian word договор means contract"),
         ("Подключите кабель USB к порту", "Подключите кабель USB к порту"),
         ("пишите на адрес doyle@example.com сегодня", "пишите на адрес доуПе@ехатр1е.сот сегодня"),
@@ -64,4 +65,11 @@ def test_line_of_letters_that_look_alike_is_read_as_its_page(instances: Instance
     _, english = read_as("words of the page", "words of the page")
     _, russian = read_as("слова этой страницы", "слова этой страницы")
     assert with_latin_words(instances, "rus+eng", picture, [line, english])[0].text == drawn
+    assert with_latin_words(instances, "rus+eng", picture, [line, russian])[0] == line
+
+
+def test_russian_word_beside_a_name_stays_on_a_russian_page(instances: Instances) -> None:
+    # The Latin reading is as sure here, and wrong.
+    picture, line = read_as("Page naxer.manpages", "Файл naxer.manpages")
+    _, russian = read_as("слова этой страницы", "слова этой страницы")
     assert with_latin_words(instances, "rus+eng", picture, [line, russian])[0] == line
