@@ -20,13 +20,14 @@ from ocr_service.exports.pdf.writing import Original
 from ocr_service.jobs.job import Job
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.sources.fetching import Fetcher
-from ocr_service.storage.bundles import Bundle, FileToStore
+from ocr_service.storage.bundles import Bundle, FileToStore, StorageOutcome, StorageStatus
 from ocr_service.storage.packing import folder_of, metadata_of, pack, source_file
 from ocr_service.storage.result_store import ResultStore
 
 log = logging.getLogger(__name__)
 
 _ACCEPTED = range(200, 300)
+_TOO_LARGE = "The pages are too large for the memory (OCR_MAX_DOCUMENTS_MB). The job has them."
 
 
 class ResultStoring:
@@ -37,8 +38,16 @@ class ResultStoring:
         self._engine = pipeline.engine
         self._limits = pipeline.limits
 
-    async def __call__(self, job: Job, document: bytes, pages: Sequence[PageResult]) -> Mapping[str, Any]:
-        """Store the result, or spool it; return `storage` of the answer."""
+    async def __call__(
+        self, job: Job, document: bytes, pages: Sequence[PageResult] | None
+    ) -> Mapping[str, Any]:
+        """Store the result, or spool it; return `storage` of the answer.
+
+        pages: None if they are too large for the memory, so that nothing is stored.
+        """
+        if pages is None:
+            outcome = StorageOutcome(StorageStatus.FAILED, error=_TOO_LARGE)
+            return StorageAnswer.of(outcome).model_dump(mode="json")
         timings = sum((page.timings for page in pages), start=Timings())
         result = DocumentResult(tuple(pages), timings, total=0.0)
         files = await self._rendered(job, document, result)

@@ -69,7 +69,7 @@ async def submit(
         idempotency_key=_idempotency_key(request),
         callback_url=callback_url,
     )
-    return await service.jobs.submit(new, data)
+    return await admitted.unless_disconnected(service.jobs.submit(new, data))
 
 
 def _idempotency_key(request: Request) -> str | None:

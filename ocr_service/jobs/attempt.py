@@ -7,8 +7,16 @@ from typing import Any
 
 from ocr_service.admission.admission import Admission
 from ocr_service.core.documents import PageResult
-from ocr_service.core.errors import EngineError, JobLost, OcrError, StorageError
+from ocr_service.core.errors import (
+    EngineError,
+    JobLost,
+    JobsUnavailable,
+    OcrError,
+    PagesTooLarge,
+    StorageError,
+)
 from ocr_service.core.turns import Caller
+from ocr_service.jobs.contents import Contents
 from ocr_service.jobs.files import JobFiles
 from ocr_service.jobs.job import Job, JobEngine, JobError, Progress, Wanted
 from ocr_service.pipeline.page_reader import refuse_if_all_failed
@@ -27,8 +35,8 @@ class ServiceParts:
 
     wanted_by: returns what a job wants of the pipeline. notify: calls the callback of a job; raises OcrError
     if it is not accepted. check_callback: raises RequestError for a URL that cannot be called.
-    store: stores the result of a job, from its document and pages, and returns `Job.stored`; None if there is
-    no storage.
+    store: stores the result of a job, from its document and pages, and returns `Job.stored`; pages that are
+    too large for the memory are None. The function is None if there is no storage.
     """
 
     pipeline: Pipeline
@@ -36,7 +44,7 @@ class ServiceParts:
     wanted_by: Callable[[Job], Wanted]
     notify: Callable[[Job], Awaitable[None]]
     check_callback: Callable[[str], None]
-    store: Callable[[Job, bytes, Sequence[PageResult]], Awaitable[Mapping[str, Any]]] | None = None
+    store: Callable[[Job, bytes, Sequence[PageResult] | None], Awaitable[Mapping[str, Any]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +70,12 @@ Outcome = Ended | GivenBack
 class Attempt:
     """Reads one job. job: as it was claimed, with the token of this attempt."""
 
-    def __init__(self, job: Job, parts: ServiceParts, files: JobFiles) -> None:
+    def __init__(self, job: Job, parts: ServiceParts, files: JobFiles, contents: Contents) -> None:
         self.job = job
         self._parts = parts
         self._pipeline = parts.pipeline
         self._files = files
+        self._contents = contents
         self._done = list(job.done)
         self._failed = list(job.failed)
 
@@ -83,7 +92,7 @@ class Attempt:
             )
         try:
             return await self._read(self._parts.wanted_by(self.job))
-        except (EngineError, StorageError) as outage:
+        except (EngineError, StorageError, JobsUnavailable) as outage:
             log.warning("job %s goes on in %g s: %s", self.job.id, _OUTAGE_PAUSE, outage.code)
             return GivenBack(_OUTAGE_PAUSE)
         except OcrError as error:
@@ -144,14 +153,21 @@ class Attempt:
         store = self._parts.store if wanted.stored else None
         if not (restructures or store) and len(self._failed) < len(self._done):
             return Ended()
-        pages = await self._files.pages(self.job.id, self.job.pages)
-        refuse_if_all_failed(pages)
-        final = 0
-        if restructures:
-            pages = await self._pipeline.engine.restructure(pages, wanted.options)
-            await self._files.put_final(self.job.id, pages)
-            final = len(pages)
-        return Ended(final=final, stored=await store(self.job, document, pages) if store else None)
+        job = replace(self.job, done=self.job.pages)
+        try:
+            async with self._contents.whole(job, with_document=False) as whole:
+                pages = whole.pages
+                refuse_if_all_failed(pages)
+                final = 0
+                if restructures:
+                    pages = await self._pipeline.engine.restructure(pages, wanted.options)
+                    await self._files.put_final(self.job.id, pages)
+                    final = len(pages)
+                return Ended(final=final, stored=await store(self.job, document, pages) if store else None)
+        except PagesTooLarge:
+            if restructures or store is None:
+                raise
+            return Ended(stored=await store(self.job, document, None))
 
 
 def _failed(error: OcrError) -> Ended:

@@ -12,7 +12,7 @@ from ocr_service.core.errors import (
     JobLost,
     JobsUnavailable,
     PageNotInJob,
-    RequestError,
+    PagesTooLarge,
     StorageError,
 )
 from ocr_service.jobs.files import JobFiles
@@ -20,11 +20,12 @@ from ocr_service.jobs.job import Job, JobState
 
 # Pages in memory while a result is answered page by page.
 _PAGES_AT_ONCE = 8
-# Pictures, and files of whole results, that are made at a time. Others wait before they load anything.
+# Pictures, and files and stored results of whole jobs, that are made at a time. Others wait before they load
+# anything.
 _PICTURES, _FILES = 2, 2
 _TOO_LARGE = (
-    "format: the pages are too large for a file, which is made in memory (OCR_MAX_DOCUMENTS_MB). JSON and "
-    "NDJSON are sent page by page."
+    "Restructured pages and files other than JSON and NDJSON are made in memory, which the pages exceed "
+    "(OCR_MAX_DOCUMENTS_MB)."
 )
 
 
@@ -57,9 +58,9 @@ class Contents:
 
     @asynccontextmanager
     async def whole(self, job: Job, with_document: bool) -> AsyncIterator[Whole]:
-        """Load the pages of `each_page`, and the document, for a file that is made of them.
+        """Load the pages of `each_page`, and the document, for what is made of all of them.
 
-        Raises RequestError if the pages are larger than the memory, and as `document` and `each_page`.
+        Raises PagesTooLarge if the pages are larger than the memory, and as `document` and `each_page`.
         """
         async with self._results:
             with self._memory.share() as memory:
@@ -69,7 +70,7 @@ class Contents:
                     pages += some
                     memory.take(_size(some))
                     if memory.held > self._memory.limit:
-                        raise RequestError(_TOO_LARGE)
+                        raise PagesTooLarge(_TOO_LARGE)
                 yield Whole(pages, document)
 
     async def each_page(self, job: Job) -> AsyncGenerator[PageResult]:

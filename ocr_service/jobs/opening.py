@@ -47,14 +47,9 @@ async def open_jobs(settings: JobSettings, places: Places, parts: ServiceParts) 
         await database.close()
         raise
     files = JobFiles(storage)
-    return Opened(
-        store,
-        files,
-        Contents(files, parts.admission.memory),
-        Links(key),
-        Runner(store, files, parts, settings.at_once),
-        CallbackCalls(store, parts.notify),
-    )
+    contents = Contents(files, parts.admission.memory)
+    runner = Runner(store, files, contents, parts, settings.at_once)
+    return Opened(store, files, contents, Links(key), runner, CallbackCalls(store, parts.notify))
 
 
 async def _database(settings: JobSettings, places: Places) -> tuple[Database, Storage]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ocr_service.core.errors import JobsUnavailable
 from ocr_service.jobs.attempt import Attempt, Ended, Outcome, ServiceParts
+from ocr_service.jobs.contents import Contents
 from ocr_service.jobs.files import JobFiles
 from ocr_service.jobs.job import Progress
 from ocr_service.jobs.statements import LEASE_SECONDS
@@ -48,9 +49,12 @@ class _Running:
 class Runner:
     """The attempts of this process. at_once: their number; twice as many if another owner can begin."""
 
-    def __init__(self, store: JobStore, files: JobFiles, parts: ServiceParts, at_once: int) -> None:
+    def __init__(
+        self, store: JobStore, files: JobFiles, contents: Contents, parts: ServiceParts, at_once: int
+    ) -> None:
         self._store = store
         self._files = files
+        self._contents = contents
         self._parts = parts
         self._at_once = at_once
         self._running: dict[str, _Running] = {}
@@ -126,7 +130,7 @@ class Runner:
         if job is None:
             return False
         metrics.job_attempts.labels("takeover" if job.attempts > 1 else "first").inc()
-        attempt = Attempt(job, self._parts, self._files)
+        attempt = Attempt(job, self._parts, self._files, self._contents)
         task = asyncio.create_task(self._run(attempt), name=f"job {job.id}")
         self._running[job.id] = _Running(attempt, task, attempt.progress)
         task.add_done_callback(lambda _: self._ended(job.id))

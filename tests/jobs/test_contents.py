@@ -7,7 +7,7 @@ import pytest
 
 from ocr_service.admission.admission import Admission, Bounds
 from ocr_service.core.documents import PageResult
-from ocr_service.core.errors import Overloaded, RequestError
+from ocr_service.core.errors import Overloaded, PagesTooLarge
 from ocr_service.jobs.contents import Contents, Whole
 from ocr_service.jobs.files import JobFiles
 from ocr_service.jobs.job import Job, JobState
@@ -84,7 +84,7 @@ async def test_answers_page_by_page_hold_the_pages_that_are_loaded() -> None:
 
 async def test_pages_that_are_larger_than_the_memory_are_no_file() -> None:
     contents, admission = await kept(document_bytes=1500)
-    with pytest.raises(RequestError, match="OCR_MAX_DOCUMENTS_MB"):
+    with pytest.raises(PagesTooLarge, match="OCR_MAX_DOCUMENTS_MB"):
         async with contents.whole(JOB, with_document=False):
             pass
     assert [page.index async for page in contents.each_page(JOB)] == [1, 2]

@@ -49,6 +49,7 @@ OcrError                        500 internal_error
 │   ├── JobCancelled            409 job_cancelled
 │   ├── IdempotencyKeyReused    422 idempotency_key_reused
 │   ├── TooManyJobs             429 too_many_jobs, with Retry-After
+│   ├── PagesTooLarge           422 pages_too_large
 │   ├── JobLost                 500 job_lost
 │   ├── InvalidLink             403 invalid_link
 │   ├── JobsNotConfigured       503 jobs_not_configured
@@ -99,6 +100,7 @@ from ocr_service.core.errors.jobs import (
     JobsNotConfigured,
     JobsUnavailable,
     PageNotInJob,
+    PagesTooLarge,
     TooManyJobs,
 )
 from ocr_service.core.errors.requests import (
@@ -171,6 +173,7 @@ __all__ = [
     "PageError",
     "PageNotInJob",
     "PagesOutOfRange",
+    "PagesTooLarge",
     "PartlyRecognized",
     "RecognitionFailed",
     "Repetition",

@@ -57,6 +57,12 @@ class JobsNotConfigured(JobError):
     title = "The service has no jobs"
 
 
+class PagesTooLarge(JobError):
+    status = 422
+    code = "pages_too_large"
+    title = "The pages of the job are too large for the memory"
+
+
 class JobLost(JobError):
     code = "job_lost"
     title = "The job could not be finished"
