@@ -163,5 +163,6 @@ screenshots: ## take the pictures of the page for people again, for the document
 lock: ## resolve pyproject.toml into uv.lock, and export requirements.txt; ARGS="--upgrade" for newer releases
 	@scripts/lock.sh $(ARGS)
 
-clean: ## remove the virtual environment and caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove the environments and caches; the jobs of `make run` stay, in .cache/run
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name run -exec rm -rf {} +

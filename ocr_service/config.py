@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from ocr_service.admission.settings import AdmissionSettings
 from ocr_service.api.requests.settings import UploadSettings
@@ -64,8 +65,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     try:
         return Settings.model_validate(dict.fromkeys(Settings.model_fields, given), extra="ignore")
     except ValidationError as error:
-        # The location of an error is the group and the variable.
-        raise ConfigurationError("; ".join(f"{e['loc'][1]}: {e['msg']}" for e in error.errors())) from None
+        raise ConfigurationError("; ".join(map(_sentence, error.errors()))) from None
 
 
 def variables() -> dict[str, dict[str, FieldInfo]]:
@@ -84,6 +84,11 @@ def _variable(field: FieldInfo) -> str:
     variable = alias.choices[0] if isinstance(alias, AliasChoices) else alias
     assert isinstance(variable, str)
     return variable
+
+
+def _sentence(error: ErrorDetails) -> str:
+    # The location of an error is the group and the variable. Our own messages have a prefix.
+    return f"{error['loc'][1]}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Jobs whose caller, storage or memory is not there when it is needed."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -68,7 +69,7 @@ async def test_job_waits_for_a_storage_that_is_away_at_its_end(
 
 
 async def test_pages_beyond_the_memory_are_not_stored_and_not_lost(postgresql: RunningPostgresql) -> None:
-    settings = {"ocr_jobs_url": postgresql.new_database(), "ocr_max_documents_mb": 1}
+    settings: dict[str, Any] = {"ocr_jobs_url": postgresql.new_database(), "ocr_max_documents_mb": 1}
     async with serving(LongText(), MemoryStorage(), **settings) as client:
         job = await submitted(client, small_png())
         status = await ended(client, job)
