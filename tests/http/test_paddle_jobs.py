@@ -151,7 +151,7 @@ async def test_options_have_both_spellings_and_empty_ones_are_left_out(tmp_path:
         ({"model": "PaddleOCR-VL", "optionalPayload": "[]"}, "optionalPayload: "),
         ({"model": "PaddleOCR-VL", "optionalPayload": "{"}, "optionalPayload: "),
         ({"model": "PaddleOCR-VL", "optionalPayload": '{"password": "a"}'}, "password: a job has none"),
-        ({"model": "PaddleOCR-VL", "pageRanges": "9"}, "pageRanges=9: the document has 3 pages"),
+        ({"model": "PaddleOCR-VL", "pageRanges": "9"}, "pageRanges: the document has 3 pages"),
         ({"model": "PaddleOCR-VL", "batchId": "a?b"}, "batchId: "),
         ({"model": "PP-ChatOCRv4"}, "model: "),
         ({}, "model: "),
