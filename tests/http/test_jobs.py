@@ -253,6 +253,19 @@ async def test_events_go_on_after_the_last_one_that_the_client_has(tmp_path: Pat
     assert all_events.text.count("event: end") == later.text.count("event: end") == 1
 
 
+async def test_events_of_a_job_that_is_deleted_end(tmp_path: Path) -> None:
+    async with serving(GatedEngine(), ocr_output_dir=tmp_path) as client:
+        job = await submitted(client, small_png())
+        async with asyncio.timeout(120), client.stream("GET", f"/jobs/{job}/events") as events:
+            parts = events.aiter_text()
+            await anext(parts)
+            for _ in range(2):
+                assert (await client.delete(f"/jobs/{job}")).status_code == 200
+            # A connection that breaks off raises an error here.
+            assert [part async for part in parts if "event: page" in part] == []
+            assert (await client.get(f"/jobs/{job}")).status_code == 404
+
+
 async def test_silent_events_send_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert job_events._COMMENT_SECONDS == 15, "gateways end a connection that is silent for longer"
     monkeypatch.setattr(job_events, "_COMMENT_SECONDS", 0.01)

@@ -13,6 +13,7 @@ from ocr_service.api import openapi
 from ocr_service.api.answers.job import JobAnswer, JobPageEvent
 from ocr_service.api.middleware.api_keys import owner
 from ocr_service.api.service import Service, service_of
+from ocr_service.core.errors import JobNotFound
 from ocr_service.jobs.job import Job, JobState
 
 router = APIRouter(tags=[openapi.JOBS])
@@ -74,7 +75,11 @@ async def _events(service: Service, job: Job, seen: int) -> AsyncGenerator[str]:
             sent = time.monotonic()
         await asyncio.sleep(pause)
         pause = min(1.5 * pause, _LAST_PAUSE)
-        job = await service.jobs.get(job.id, job.owner)
+        try:
+            job = await service.jobs.get(job.id, job.owner)
+        except JobNotFound:
+            # Cancelled and deleted between two looks; the client gets the 404 when it connects again.
+            return
 
 
 def _news(job: Job, seen: int, state: JobState | None) -> list[str]:
