@@ -27,7 +27,11 @@ class Away(BulkError):
 
 
 class JobGone(BulkError):
-    """The service does not know the job."""
+    """The service does not know the job, or not its files. code: of the error, as the service names it."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
 
 
 class NameNotUsable(BulkError):

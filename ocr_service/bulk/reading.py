@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ocr_service.bulk.errors import CannotRun, DocumentFailed, JobGone, NameNotUsable
-from ocr_service.bulk.replica import EngineName, Replica
+from ocr_service.bulk.replica import JOB_NOT_FOUND, EngineName, Replica
 from ocr_service.bulk.results import Results
 from ocr_service.bulk.sources import Source
 from ocr_service.bulk.values import Document, Outcome, Reading, Record, State, Wanted, idempotency_key
@@ -64,18 +64,25 @@ class DocumentReader:
             return Outcome(document, earlier, is_skipped=True)
         if not self.limit.take():
             return None
-        for _ in range(_SUBMITS):
+        for left in reversed(range(_SUBMITS)):
             try:
                 return await self._read(document, earlier)
-            except JobGone:
+            except JobGone as error:
                 # Another run has stored the result and deleted the job.
                 known = await self._earlier(document)
                 if known is not None and known != earlier:
                     return Outcome(document, known, is_skipped=True)
-        raise CannotRun(
-            "The service does not know jobs that it has accepted. Its replicas need one database for them: "
-            "OCR_JOBS_URL."
-        )
+                if not left:
+                    return await self._lost(document, earlier, error)
+        raise AssertionError("the last submit returns or raises")
+
+    async def _lost(self, document: Document, earlier: Record | None, error: JobGone) -> Outcome:
+        if error.code == JOB_NOT_FOUND:
+            raise CannotRun(
+                "The service does not know jobs that it has accepted. "
+                "Its replicas need one database for them: OCR_JOBS_URL."
+            )
+        return await self._failed(document, earlier, DocumentFailed(error.code, str(error)))
 
     async def is_settled_before(self, document: Document) -> bool:
         """Whether a document would be skipped."""

@@ -21,6 +21,8 @@ _TIMEOUT = httpx.Timeout(600, connect=10)
 _EVENTS_TIMEOUT = httpx.Timeout(60, connect=10)
 _DATA = "data: "
 _TEMPORARY = frozenset((429, 502, 503, 504, 507))
+# Its status is temporary, but the same document would end the next decoder, too.
+_OF_THE_DOCUMENT = frozenset(("decoder_killed",))
 # The service is there and has no room: others are served meanwhile.
 _BUSY = frozenset(("overloaded", "too_many_jobs", "insufficient_storage", "jobs_full", "draining"))
 # Each document would have the same answer.
@@ -36,8 +38,9 @@ _FATAL = frozenset(
 )
 # Without a code of the service, these are of a proxy, or of another server.
 _NOT_OF_THE_SERVICE = frozenset((301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 501))
+JOB_NOT_FOUND = "job_not_found"
 # Another run has deleted the job, or is deleting it.
-_GONE = frozenset(("job_not_found", "job_lost"))
+_GONE = frozenset((JOB_NOT_FOUND, "job_lost"))
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
@@ -203,8 +206,8 @@ def _error(answer: httpx.Response) -> Exception:
     if code in _FATAL or (answer.status_code in _NOT_OF_THE_SERVICE and "code" not in problem):
         return CannotRun(f"{detail} ({code})")
     if code in _GONE:
-        return JobGone(detail)
-    if answer.status_code in _TEMPORARY:
+        return JobGone(code, detail)
+    if answer.status_code in _TEMPORARY and code not in _OF_THE_DOCUMENT:
         after = answer.headers.get("Retry-After", "")
         return Away(detail, float(after) if after.isdecimal() else 0.0, code in _BUSY)
     return DocumentFailed(code, detail)

@@ -3,17 +3,21 @@
 import asyncio
 import gc
 from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any, cast
 from weakref import WeakSet
 
 import pytest
 
 from ocr_service.bulk.cli import main
-from ocr_service.bulk.errors import Away, CannotRun
+from ocr_service.bulk.errors import Away, CannotRun, DocumentFailed
 from ocr_service.bulk.patience import Patience
+from ocr_service.bulk.replica import Replica
 from ocr_service.bulk.run import in_flight
 from ocr_service.bulk.shards import Shard
 from ocr_service.bulk.sources import BucketSource
+from ocr_service.bulk.values import Wanted
 from ocr_service.core.errors import StorageOutage, StorageRefusal
 from ocr_service.core.storage import StoredObject
 
@@ -140,6 +144,31 @@ async def test_waiting_is_said_once_and_not_for_each_call(capsys: pytest.Capture
     ended = await asyncio.gather(*(patience(call) for _ in range(4)), return_exceptions=True)
     assert [type(each) for each in ended] == [CannotRun] * 4
     assert capsys.readouterr().err.count("waiting: no answer") == 1
+
+
+class KilledDecoder(BaseHTTPRequestHandler):
+    """Stands in for a service whose decoder is killed by this document, for want of memory."""
+
+    def do_POST(self) -> None:
+        body = b'{"code": "decoder_killed", "detail": "killed"}'
+        self.send_response(503)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+async def test_document_that_ends_the_decoder_fails_alone() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), KilledDecoder) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}"
+            async with Replica(url, None, "test", Patience(0.5)) as service:
+                with pytest.raises(DocumentFailed, match="killed"):
+                    await service.read("a.pdf", "a.pdf", b"%PDF", Wanted(["text"], {}), "key")
+        finally:
+            server.shutdown()
+            serving.join()
 
 
 def test_shard_depends_on_the_name_alone() -> None:
