@@ -61,6 +61,16 @@ class Jobs:
         """Number of jobs that this process reads."""
         return self._opened.runner.at_work if self._opened else 0
 
+    @property
+    def are_shared(self) -> bool:
+        """Whether other processes read these jobs, too."""
+        return bool(self._settings.url)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether `drain` was called."""
+        return self._draining
+
     @staticmethod
     def new_id() -> str:
         """Return an id for a job that nobody can guess."""
@@ -109,6 +119,11 @@ class Jobs:
         store = self._ready().store
         return _found(await store.get(job_id, owner) if _ID.fullmatch(job_id) else None)
 
+    async def look(self, job_id: str, owner: str) -> tuple[Job, asyncio.Event]:
+        """Return a job, and the event that its next change by this process sets; raises JobNotFound."""
+        changed = self._ready().store.changes.next_of(job_id)
+        return await self.get(job_id, owner), changed
+
     async def status(self, job_id: str, owner: str) -> JobStatus:
         """Return a job and its place in the queue; raises JobNotFound."""
         store = self._ready().store
@@ -133,13 +148,15 @@ class Jobs:
     async def cancel(self, job_id: str, owner: str) -> Job:
         """Cancel an open job, or delete one that has ended with its result; raises JobNotFound."""
         opened = self._ready()
-        job = await opened.store.cancel(job_id, owner) if _ID.fullmatch(job_id) else None
-        if job is not None:
-            opened.runner.cancel(job_id)
-            # Again at its expiry: a page can be on its way to the storage.
-            await opened.files.delete(job_id)
-            return job
         job = await self.get(job_id, owner)
+        if job.state.is_open:
+            if cancelled := await opened.store.cancel(job_id, owner):
+                opened.runner.cancel(job_id)
+                # Again at its expiry: a page can be on its way to the storage.
+                await opened.files.delete(job_id)
+                return cancelled
+            # It has ended meanwhile.
+            job = await self.get(job_id, owner)
         await self._delete(opened, [job_id])
         return job
 
@@ -170,6 +187,7 @@ class Jobs:
         self._draining = True
         if self._opened is not None:
             await self._opened.runner.drain()
+            self._opened.store.changes.tell_all()
 
     async def close(self) -> None:
         """Close the database, after `drain` and after the end of `run`."""

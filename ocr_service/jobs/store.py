@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ocr_service.core.errors import TooManyJobs
 from ocr_service.jobs import statements
+from ocr_service.jobs.changes import Changes
 from ocr_service.jobs.database import Database
 from ocr_service.jobs.job import Job, JobError, JobState, JobStatus, NewJob, Progress
 from ocr_service.jobs.queue_state import QueueState
@@ -20,9 +21,13 @@ Parameters = Mapping[str, Any]
 
 
 class JobStore:
-    """Jobs in a database. Each method is one transaction, and raises JobsUnavailable if it fails."""
+    """Jobs in a database. Each method is one transaction, and raises JobsUnavailable if it fails.
+
+    changes: of the jobs, by this process.
+    """
 
     def __init__(self, database: Database, settings: JobSettings) -> None:
+        self.changes = Changes()
         self._database = database
         self._settings = settings
 
@@ -89,7 +94,8 @@ class JobStore:
 
         only_new_owners: only of owners that have none at work.
         """
-        return await self._first(statements.CLAIM[only_new_owners], {"token": uuid.uuid4().hex})
+        parameters = {"token": uuid.uuid4().hex}
+        return self._told(await self._first(statements.CLAIM[only_new_owners], parameters))
 
     async def renew(self, job: Job, progress: Progress) -> bool:
         """Write the progress of an attempt and renew its lease; False if the attempt has lost its job."""
@@ -132,7 +138,7 @@ class JobStore:
     async def cancel(self, job_id: str, owner: str) -> Job | None:
         """Cancel an open job; return it, or None if there is none."""
         parameters = {"job_id": job_id, "job_owner": owner, "keep_seconds": self._settings.keep}
-        return await self._first(statements.CANCEL, parameters)
+        return self._told(await self._first(statements.CANCEL, parameters))
 
     async def claim_callback(self, busy: Sequence[str] = ()) -> Job | None:
         """Return a job at its end whose callback is due, and set the time of the next try.
@@ -156,6 +162,8 @@ class JobStore:
     async def forget(self, ids: Sequence[str]) -> None:
         """Delete the rows of jobs."""
         await self._write(statements.FORGET, {"ids": ids})
+        for job_id in ids:
+            self.changes.tell(job_id)
 
     async def queue_state(self) -> QueueState:
         """Return the figures of all jobs."""
@@ -191,7 +199,14 @@ class JobStore:
 
     async def _change(self, statement: Executable, job: Job, values: Parameters) -> bool:
         """Change the row of a job if it is still that of the attempt."""
-        return await self._write(statement, {**values, "job_id": job.id, "job_token": job.token}) == 1
+        is_mine = await self._write(statement, {**values, "job_id": job.id, "job_token": job.token}) == 1
+        self.changes.tell(job.id)
+        return is_mine
+
+    def _told(self, job: Job | None) -> Job | None:
+        if job is not None:
+            self.changes.tell(job.id)
+        return job
 
     async def _write(self, statement: Executable, parameters: Parameters) -> int:
         """Return the number of rows that were changed."""

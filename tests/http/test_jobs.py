@@ -13,7 +13,6 @@ import httpx
 import pytest
 from PIL import Image
 
-from ocr_service.api.routes import job_events
 from ocr_service.core.documents import PageResult
 from ocr_service.core.errors import BrokenDocument, EngineUnavailable
 from ocr_service.core.options import Options
@@ -232,49 +231,6 @@ async def test_different_submits_at_once_with_one_key_do_not_share_a_job(tmp_pat
         assert codes == ["", *["idempotency_key_reused"] * 3]
         # Nothing would ever delete a document whose job is not accepted.
         assert len(list((tmp_path / "jobs").glob("*/document"))) == 1
-
-
-async def test_events_go_on_after_the_last_one_that_the_client_has(tmp_path: Path) -> None:
-    async with serving(ScriptedEngine(), ocr_output_dir=tmp_path) as client:
-        job = await submitted(client, THREE_PAGES)
-        await ended(client, job)
-        all_events = await client.get(f"/jobs/{job}/events")
-        later = await client.get(f"/jobs/{job}/events", headers={"Last-Event-ID": "2"})
-        others = [
-            await client.get(f"/jobs/{job}/events", headers={"Last-Event-ID": foreign})
-            for foreign in ("4", "x", "9" * 5000)
-        ]
-    assert all_events.headers["Content-Type"].startswith("text/event-stream")
-    assert all_events.headers["X-Accel-Buffering"] == "no"
-    ids = [line for line in all_events.text.splitlines() if line.startswith("id: ")]
-    assert ids == ["id: 1", "id: 2", "id: 3"]
-    assert [line for line in later.text.splitlines() if line.startswith("id: ")] == ["id: 3"]
-    assert all(other.text == all_events.text for other in others), "an id that is none of this job"
-    assert all_events.text.count("event: end") == later.text.count("event: end") == 1
-
-
-async def test_events_of_a_job_that_is_deleted_end(tmp_path: Path) -> None:
-    async with serving(GatedEngine(), ocr_output_dir=tmp_path) as client:
-        job = await submitted(client, small_png())
-        async with asyncio.timeout(120), client.stream("GET", f"/jobs/{job}/events") as events:
-            parts = events.aiter_text()
-            await anext(parts)
-            for _ in range(2):
-                assert (await client.delete(f"/jobs/{job}")).status_code == 200
-            # A connection that breaks off raises an error here.
-            assert [part async for part in parts if "event: page" in part] == []
-            assert (await client.get(f"/jobs/{job}")).status_code == 404
-
-
-async def test_silent_events_send_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert job_events._COMMENT_SECONDS == 15, "gateways end a connection that is silent for longer"
-    monkeypatch.setattr(job_events, "_COMMENT_SECONDS", 0.01)
-    async with serving(GatedEngine(), ocr_output_dir=tmp_path) as client:
-        job = await submitted(client, small_png())
-        async with asyncio.timeout(120), client.stream("GET", f"/jobs/{job}/events") as events:
-            lines = events.aiter_lines()
-            while not (await anext(lines)).startswith(": "):
-                pass
 
 
 async def test_jobs_are_listed_in_pages(tmp_path: Path) -> None:

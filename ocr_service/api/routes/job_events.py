@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
@@ -12,16 +13,18 @@ from fastapi.responses import StreamingResponse
 from ocr_service.api import openapi
 from ocr_service.api.answers.job import JobAnswer, JobPageEvent
 from ocr_service.api.middleware.api_keys import owner
-from ocr_service.api.service import Service, service_of
+from ocr_service.api.service import service_of
 from ocr_service.core.errors import JobNotFound
 from ocr_service.jobs.job import Job, JobState
+from ocr_service.jobs.jobs import Jobs
 
 router = APIRouter(tags=[openapi.JOBS])
 
 MEDIA_TYPE = "text/event-stream"
 # Proxies such as nginx would hold small events back.
 _HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
-# Seconds between looks at the job: at first, so that a short job is hardly late, and at most.
+# Seconds between looks at a job that another process may read: at first, so that a short job is hardly late,
+# and at most.
 _FIRST_PAUSE, _LAST_PAUSE = 0.05, 1.0
 # Seconds after which a comment keeps the connection of a proxy open.
 _COMMENT_SECONDS = 15.0
@@ -46,8 +49,9 @@ async def follow_job(
     `Last-Event-ID` gets the pages after it.
     """
     service = service_of(request)
-    job = await service.jobs.get(job_id, owner(request.scope))
-    return StreamingResponse(_events(service, job, _seen(last_event_id, job)), 200, _HEADERS, MEDIA_TYPE)
+    job, changed = await service.jobs.look(job_id, owner(request.scope))
+    events = _events(service.jobs, job, changed, _seen(last_event_id, job))
+    return StreamingResponse(events, 200, _HEADERS, MEDIA_TYPE)
 
 
 def _seen(last_event_id: str | None, job: Job) -> int:
@@ -56,27 +60,35 @@ def _seen(last_event_id: str | None, job: Job) -> int:
     return seen if seen <= len(job.pages) else 0
 
 
-async def _events(service: Service, job: Job, seen: int) -> AsyncGenerator[str]:
-    """Yield the events; while the service stops, the known ones. seen: pages that the client has."""
+async def _events(jobs: Jobs, job: Job, changed: asyncio.Event, seen: int) -> AsyncGenerator[str]:
+    """Yield the events; while the service stops, the known ones.
+
+    changed: the next change of the job sets it. seen: pages that the client has.
+    """
     yield _RETRY
     state: JobState | None = None
-    sent, pause = time.monotonic(), _FIRST_PAUSE
+    sent = time.monotonic()
+    pause, longest = _FIRST_PAUSE, _LAST_PAUSE
+    if not jobs.are_shared:
+        pause = longest = _COMMENT_SECONDS
     while True:
         news = _news(job, seen, state)
         for event in news:
             yield event
         seen, state = max(seen, len(job.done)), job.state
-        if not job.state.is_open or service.admission.draining:
+        if not job.state.is_open or jobs.is_draining:
             return
         if news:
             sent = time.monotonic()
         elif time.monotonic() - sent >= _COMMENT_SECONDS:
             yield ": the job goes on\n\n"
             sent = time.monotonic()
-        await asyncio.sleep(pause)
-        pause = min(1.5 * pause, _LAST_PAUSE)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await changed.wait()
+        pause = min(1.5 * pause, longest)
         try:
-            job = await service.jobs.get(job.id, job.owner)
+            job, changed = await jobs.look(job.id, job.owner)
         except JobNotFound:
             # Cancelled and deleted between two looks; the client gets the 404 when it connects again.
             return
