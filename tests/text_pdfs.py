@@ -9,7 +9,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from tests.samples import BOLD, SERIF
+from tests.samples import BOLD, RUSSIAN, SERIF, printed_page
 
 BODY, HEADING = "Body", "Heading"
 A4 = (595.0, 842.0)
@@ -41,3 +41,14 @@ def lines(canvas: Canvas, texts: Sequence[str], x: float = 72, y: float = 750, p
 def picture(canvas: Canvas, image: Image.Image, box: tuple[float, float, float, float]) -> None:
     """Draw a picture; box: left, bottom, width, height."""
     canvas.drawImage(ImageReader(image), *box)
+
+
+def small_scan(canvas: Canvas) -> None:
+    """Draw a scan so small that its letters have a few pixels at 300 dpi."""
+    picture(canvas, printed_page(RUSSIAN[:1], size=(1240, 877)).image, (200, 300, 42, 30))
+
+
+def tiny_lines(canvas: Canvas) -> None:
+    """Draw text of one point."""
+    canvas.setFont(BODY, 1)
+    lines(canvas, ["Nobody can read this.", "The letters are too small."], pitch=1.3)

@@ -95,6 +95,7 @@ class Page:
     resolution: pixels per inch; None if the file has no plausible value.
     warnings: found while the page was decoded.
     caller: the sender of the document.
+    without_text: warnings if no text is found on the page.
     """
 
     index: int
@@ -102,6 +103,7 @@ class Page:
     resolution: int | None
     warnings: tuple[PageWarning, ...] = ()
     caller: Caller = UNKNOWN
+    without_text: tuple[PageWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

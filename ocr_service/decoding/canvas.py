@@ -15,6 +15,8 @@ from ocr_service.decoding.arrow import PixelArray
 BYTES_PER_PIXEL: dict[str, int] = {"L": 1, "RGB": 4}
 # Pillow can lay images of these modes over memory; other modes only as an array of Arrow.
 _SHARED_MODES = {"L": "L", "RGB": "RGBX"}
+# One of so many columns, and of so many rows, is looked at first.
+_SAMPLED = 8
 
 
 def image_in(memory: memoryview, size: tuple[int, int], mode: ImageMode) -> Image.Image:
@@ -29,6 +31,22 @@ def put_image(memory: mmap.mmap, image: Image.Image) -> None:
     """Copy an image to the memory, in a decoding process; raises ValueError if the memory is too small."""
     # Not `Image.paste`, which would first copy an image that is laid over memory.
     _laid_over(memory, image.size, cast(ImageMode, image.mode)).im.paste(image.im, (0, 0, *image.size))
+
+
+def has_contrast(memory: mmap.mmap, size: tuple[int, int], mode: ImageMode, least: int) -> bool:
+    """Return whether the values of one color differ by more than `least`, in a decoding process."""
+    image = _laid_over(memory, size, mode)
+    # Most pages show it in a few of their pixels, which is faster.
+    width, height = (-(-side // _SAMPLED) for side in size)
+    return any(
+        highest - lowest > least
+        for part in (image.resize((width, height), Image.Resampling.NEAREST), image)
+        for lowest, highest in map(_extremes, part.split()[: len(mode)])
+    )
+
+
+def _extremes(channel: Image.Image) -> tuple[int, int]:
+    return cast(tuple[int, int], channel.getextrema())
 
 
 def _laid_over(memory: memoryview | mmap.mmap, size: tuple[int, int], mode: ImageMode) -> Image.Image:

@@ -76,7 +76,7 @@ class Document:
             image = image_in(outcome.memory, (drawn.width, drawn.height), self._kind.mode)
         except ValueError as error:
             raise _unreadable(name) from error
-        return Page(index, image, drawn.resolution, drawn.warnings, self._subject.caller)
+        return Page(index, image, drawn.resolution, drawn.warnings, self._subject.caller, drawn.without_text)
 
     async def text_layer(self, index: int) -> TextLayer | None:
         """Return the text that the file itself holds for page `index`, from 1; raises PageError.

@@ -16,6 +16,7 @@ from ocr_service.decoding import damaged_pictures, hidden_layers, scans, user_un
 from ocr_service.decoding.font_report import FontReport, report_of
 from ocr_service.decoding.fonts import FONTS
 from ocr_service.decoding.glyphs import Glyphs
+from ocr_service.decoding.marks import warnings_without_text
 from ocr_service.decoding.open_pdf import OpenPdf
 from ocr_service.decoding.page_objects import pictures
 from ocr_service.decoding.page_scale import A4_SIDE, POINTS_PER_INCH, PageScale, is_tiny
@@ -124,7 +125,8 @@ class PdfFile:
         # A page at the pixels of its scan has a wrong size, and so no resolution.
         known = resolution if resolution <= self._scale.dpi else None
         of_fonts = report.warnings(FONTS.files.missing_packages)
-        return Drawn(*size, known, (*self._warnings_of(resolution), *of_fonts, *damage))
+        without_text = warnings_without_text(page, size, self._mode, memory)
+        return Drawn(*size, known, (*self._warnings_of(resolution), *of_fonts, *damage), without_text)
 
     def _warnings_of(self, resolution: int) -> Iterator[PageWarning]:
         if resolution < min(_READABLE_DPI, self._scale.dpi):

@@ -72,9 +72,13 @@ class ReadText:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A page in the memory: its size in pixels, its pixels per inch if known, and its warnings."""
+    """A page in the memory: its size in pixels, its pixels per inch if known, and its warnings.
+
+    without_text: its warnings if no text is found on it.
+    """
 
     width: int
     height: int
     resolution: int | None
     warnings: tuple[PageWarning, ...] = ()
+    without_text: tuple[PageWarning, ...] = ()

@@ -66,12 +66,15 @@ class PageReading:
     async def _recognized(self, index: int, slot: PageSlot) -> PageResult:
         """Read the page with the engine."""
         page, spent = await self._decoded(index, slot)
-        decoded, warnings = page.image.size, page.warnings
+        decoded, warnings, without_text = page.image.size, page.warnings, page.without_text
         recognizing = self._engine.recognize(page, self._options)
         # The engine may release the image long before it has the text.
         del page
         with tracing.span("recognize"):
             result = await recognizing
+        found = {warning.code for warning in result.warnings}
+        if not result.text and not result.failed_blocks:
+            warnings += tuple(warning for warning in without_text if warning.code not in found)
         return replace(
             result,
             decoded=decoded,

@@ -11,7 +11,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from tests.running import RunningService
 from tests.samples import BOLD, RUSSIAN, pdf_of_images, small_png
-from tests.text_pdfs import lines, pdf_of, picture
+from tests.text_pdfs import lines, pdf_of, picture, small_scan, tiny_lines
 
 # Tesseract reads some of these signs as others.
 EXACT = "Write to lIl0O@example.com, IBAN DE02 1203 0000 0000 2020 51."
@@ -100,3 +100,9 @@ def test_pages_without_text_are_recognized(service: httpx.Client) -> None:
     for file in (scanned, small_png()):
         answer = service.post("/ocr", files={"file": file}, data={"text_layer": "only"})
         assert (answer.status_code, answer.json()["code"]) == (422, "no_text_layer")
+
+
+def test_page_of_tiny_text_is_not_taken_for_blank(service: httpx.Client) -> None:
+    pages = pages_of(service, pdf_of(small_scan, tiny_lines, lambda _: None), text_layer="never")
+    found = [(page["text"], [warning["code"] for warning in page["warnings"]]) for page in pages]
+    assert found == [("", ["no_text"]), ("", ["no_text"]), ("", [])]
