@@ -1,7 +1,7 @@
 """Whether the data of a picture in a PDF is whole. Pure functions, which decode as little as they can.
 
 PDFium draws what it can decode, and the rest black, grey or not at all. Not all damage is found: changed
-bytes in the middle can decode to other pixels.
+bytes in the middle can decode to other pixels, and only zlib has a sum.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 # A slice of the data, and the most that is decompressed of it at once.
 _SLICE = 2**16
-_ZLIB_HEADER = 2
+_ZLIB_HEADER, _ZLIB_SUM = 2, 4
 
 _JPEG_START, _JPEG_END, _START_OF_SCAN = b"\xff\xd8", 0xD9, 0xDA
 # In a scan, 0xFF stands before zero or a restart; other markers end the scan, and only some can follow.
@@ -53,17 +53,18 @@ def has_end_of_fax(data: bytes) -> bool:
 
 
 def _is_whole_flate(data: bytes) -> bool:
-    # The sum at the end is often wrong or missing in good files.
-    stream, rest = zlib.decompressobj(-zlib.MAX_WBITS), memoryview(data)[_ZLIB_HEADER:]
+    stream, found, at = zlib.decompressobj(-zlib.MAX_WBITS), zlib.adler32(b""), _ZLIB_HEADER
     try:
-        for at in range(0, len(rest), _SLICE):
-            pending = bytes(rest[at : at + _SLICE])
-            while pending and not stream.eof:
-                stream.decompress(pending, _SLICE)
-                pending = stream.unconsumed_tail
+        while at < len(data) and not stream.eof:
+            pending = data[at : at + _SLICE]
+            found = zlib.adler32(stream.decompress(pending, _SLICE), found)
+            # At the end of the stream, both can have the same bytes.
+            at += len(pending) - len(stream.unused_data or stream.unconsumed_tail)
     except zlib.error:
         return False
-    return stream.eof
+    # Some writers leave the sum out.
+    stored = data[at : at + _ZLIB_SUM]
+    return stream.eof and (len(stored) < _ZLIB_SUM or int.from_bytes(stored, "big") == found)
 
 
 def _is_whole_jpeg(data: bytes) -> bool:

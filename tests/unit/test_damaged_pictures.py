@@ -57,7 +57,8 @@ CODINGS: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 
 async def codes(described: str, data: bytes) -> list[str]:
-    described = f"/Width {WIDTH} /Height {HEIGHT} /ColorSpace /DeviceGray {described}"
+    if "/Width" not in described:
+        described = f"/Width {WIDTH} /Height {HEIGHT} /ColorSpace /DeviceGray {described}"
     if "/BitsPerComponent" not in described:
         described += " /BitsPerComponent 8"
     async with open_document(pdf_with_picture(described, data), dpi=72, mode="L", limits=LIMITS) as document:
@@ -81,6 +82,27 @@ async def test_picture_that_is_damaged_in_the_middle_is_told(coding: str) -> Non
     middle = len(data) // 2
     damaged = data[:middle] + np.random.default_rng(5).bytes(2000) + data[middle + 2000 :]
     assert await codes(described, damaged) == [WarningCode.TRUNCATED_FILE]
+
+
+@pytest.mark.parametrize("coding", ["zlib", "JPEG in zlib"])
+async def test_one_changed_byte_of_zlib_is_told(coding: str) -> None:
+    """Bytes that are stored and not compressed can change without an error of the decompression."""
+    described, made = CODINGS[coding]
+    stored = bytearray(zlib.compress(zlib.decompress(made()), level=0))
+    assert await codes(described, bytes(stored)) == []
+    stored[len(stored) // 2] ^= 0x55
+    assert await codes(described, bytes(stored)) == [WarningCode.TRUNCATED_FILE]
+
+
+async def test_long_zlib_is_whole_with_and_without_its_sum() -> None:
+    """It is decompressed in slices."""
+    width, height = 2480, 700
+    page = GREY.resize((width, height // 2)).tobytes() + bytes(width * height // 2)
+    described = f"/Width {width} /Height {height} /ColorSpace /DeviceGray /Filter /FlateDecode"
+    data = zlib.compress(page)
+    assert await codes(described, data) == []
+    assert await codes(described, data[:-4]) == []
+    assert await codes(described, data[:-4] + bytes(4)) == [WarningCode.TRUNCATED_FILE]
 
 
 async def test_fax_without_an_end_is_whole_if_all_rows_are_there() -> None:
