@@ -84,6 +84,6 @@ def _as_paddlex(page: PageResult) -> dict[str, Any]:
 
 def _without(value: Any, names: set[str]) -> Any:
     """Remove the names from a value of JSON, at every depth."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {name: _without(part, names) for name, part in value.items() if name not in names}
     return [_without(part, names) for part in value] if isinstance(value, list) else value

@@ -61,6 +61,8 @@ class LongStrings:
 
     def restore(self, value: Any) -> Any:
         """Return a JSON value with the original strings for the placeholders."""
+        if not self._strings:
+            return value
         if isinstance(value, dict):
             return {name: self.restore(part) for name, part in value.items()}
         if isinstance(value, list | tuple):
