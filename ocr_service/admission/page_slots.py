@@ -11,8 +11,6 @@ from ocr_service.core.turns import UNKNOWN, Caller, Turns
 _DECAY = 0.95
 # Seconds without a page of a request after which jobs may use every slot.
 _QUIET_SECONDS = 10.0
-
-
 # Beyond the limits, for a page of a request whose caller has no other; the pixels as a part of their limit.
 _SPARE_PAGES, _SPARE_PIXELS = 1, 0.1
 

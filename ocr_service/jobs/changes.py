@@ -1,4 +1,4 @@
-"""Changes of jobs by this process, for those who follow a job here."""
+"""Changes of jobs by this process, for the streams that follow a job here."""
 
 import asyncio
 from weakref import WeakValueDictionary
@@ -8,7 +8,7 @@ class Changes:
     """Events that are set once, by the next change of a job; for one event loop."""
 
     def __init__(self) -> None:
-        # Only those who wait hold an event.
+        # Only waiting streams hold an event.
         self._next: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
 
     def next_of(self, job_id: str) -> asyncio.Event:
@@ -19,7 +19,7 @@ class Changes:
         return event
 
     def tell(self, job_id: str) -> None:
-        """Set the event of a job, if somebody waits for it."""
+        """Set the event of a job, if a stream waits for it."""
         if event := self._next.pop(job_id, None):
             event.set()
 

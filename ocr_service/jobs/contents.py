@@ -58,7 +58,7 @@ class Contents:
 
     @asynccontextmanager
     async def whole(self, job: Job, with_document: bool) -> AsyncIterator[Whole]:
-        """Load the pages of `each_page`, and the document, for what is made of all of them.
+        """Load the pages of `each_page`, and the document, for a file or a result made of all of them.
 
         Raises PagesTooLarge if the pages are larger than the memory, and as `document` and `each_page`.
         """

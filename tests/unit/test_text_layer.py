@@ -502,7 +502,7 @@ def test_font_that_is_not_embedded_has_its_text() -> None:
 def spaced(content: str, to_unicode: str = "") -> str:
     """Return the text of a page with this content, in Times of 10 points.
 
-    to_unicode: lines of the map of the font that say what codes mean.
+    to_unicode: lines of the map of the font that give the meanings of codes.
     """
     page = pdf_of_objects(
         [

@@ -39,7 +39,7 @@ def _segments(ink: MatLike, scale: int) -> tuple[Segment, ...]:
     shortest = max(_SHORTEST, round(max(ink.shape) * _SHORTEST_SHARE))
     run = np.ones((1, shortest), np.uint8)
     inside = cv2.erode(ink, run)
-    # What follows takes longer than all before it, and most pages have none.
+    # The next steps take longer than all before, and most pages have no lines.
     if not cv2.countNonZero(inside):
         return ()
     runs = cv2.dilate(inside, run)
