@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.attack.beside import begin, beside
 from benchmarks.attack.callers import Address
-from benchmarks.processes import tree_pss_mib
+from benchmarks.processes import memory_of_tree_mib
 from tests.running import RunningService
 
 # Gauges that must be zero when the attack is over.
@@ -66,7 +66,7 @@ def measure(service: RunningService, page: bytes, seconds: float) -> Seen:
     with beside(_probe, address_of(service), page) as probes:
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
-            peak = max(peak, tree_pss_mib(service.process.pid))
+            peak = max(peak, memory_of_tree_mib(service.process.pid))
             time.sleep(_MEMORY_PAUSE)
     seen = probes.result()
     seen.peak = peak

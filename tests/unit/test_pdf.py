@@ -3,8 +3,7 @@ import io
 import os
 import signal
 from collections.abc import Callable
-from contextlib import AsyncExitStack
-from pathlib import Path
+from contextlib import AsyncExitStack, suppress
 
 import numpy as np
 import pikepdf
@@ -13,6 +12,7 @@ import pypdfium2.raw as pdfium_c
 import pytest
 from PIL import Image, ImageChops
 
+from benchmarks.processes import children
 from ocr_service.core.documents import WarningCode
 from ocr_service.core.errors import BrokenDocument, DecoderKilled, EncryptedPdf, TooManyPixels
 from ocr_service.decoding import DECODERS, Limits, open_document
@@ -341,11 +341,6 @@ async def test_killed_process_is_replaced() -> None:
         assert (await document.page(1)).image.size == (595, 842)
 
 
-def children(pid: int) -> list[int]:
-    files = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for file in files for child in file.read_text().split()]
-
-
 class WatchedSlot(NoSlot):
     """is_back: the page takes long, and its process is at work."""
 
@@ -363,8 +358,8 @@ async def test_page_of_a_decoder_that_the_system_kills_is_not_broken() -> None:
         drawing = asyncio.create_task(document.page(1, slot))
         async with asyncio.timeout(120):
             await slot.is_back.wait()
-        for server in children(os.getpid()):
-            for worker in children(server):
+        for worker in [pid for server in children(os.getpid()) for pid in children(server)]:
+            with suppress(ProcessLookupError):  # a worker of an earlier test has ended
                 os.kill(worker, signal.SIGKILL)
         with pytest.raises(DecoderKilled, match="Page 1 of the PDF could not be decoded"):
             await drawing

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from benchmarks.processes import cpu_seconds_of_tree
+from benchmarks.processes import children, command_line, cpu_seconds_of_tree
 from ocr_service.core.documents import Page
 from ocr_service.core.errors import RecognitionFailed
 from ocr_service.core.options import Options
@@ -50,17 +51,8 @@ def lost(reason: str) -> float:
 
 def workers() -> list[int]:
     """Return the process numbers of the workers of this process, and not of a service that it runs."""
-    servers = [pid for pid in _children(os.getpid()) if b"tesseract.worker" in _command(pid)]
-    return [worker for server in servers for worker in _children(server)]
-
-
-def _command(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
+    servers = [pid for pid in children(os.getpid()) if b"tesseract.worker" in command_line(pid)]
+    return [worker for server in servers for worker in children(server)]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -71,10 +63,14 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def busy(pages: list[asyncio.Task[Any]]) -> list[int]:
     """Return the workers once each of them has read its page for a while."""
-    await until(
-        lambda: len(workers()) == len(pages) and all(cpu_seconds_of_tree(pid) > 1 for pid in workers())
-    )
+    await until(lambda: len(workers()) == len(pages) and all(map(has_worked, workers())))
     return workers()
+
+
+def has_worked(pid: int) -> bool:
+    with suppress(OSError):  # a worker of an earlier test has ended
+        return cpu_seconds_of_tree(pid) > 1
+    return False
 
 
 async def test_place_of_a_cancelled_page_is_free_at_once(one_at_a_time: TesseractEngine) -> None:
