@@ -7,6 +7,12 @@ from html.parser import HTMLParser
 Grid = list[list[str]]
 
 _HEADING = re.compile(r"^#{1,6}\s+(.+)$", re.MULTILINE)
+# The title of a group of rows: the only text of a row, and bold.
+_GROUP_TITLE = re.compile(
+    r"^\|[ |]*\*\*([^|]+)\*\*[ |]*\|$"
+    r"|<tr>(?:<td></td>)*<td[^>]*><b>([^<]+)</b></td>(?:<td></td>)*</tr>",
+    re.MULTILINE,
+)
 _RULE = re.compile(r"^\|[\s:|-]+\|?$")
 _ROWS = re.compile(r"(?:^\|.*\n?)+", re.MULTILINE)
 _HTML = re.compile(r"<table.*?</table>", re.DOTALL)
@@ -14,8 +20,9 @@ _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>&~-])")
 
 
 def headings(markdown: str) -> list[str]:
-    """Return the texts of the headings."""
-    return [_plain(text) for text in _HEADING.findall(markdown)]
+    """Return the texts of the headings, and of the titles of groups of rows."""
+    titles = ["".join(found) for found in _GROUP_TITLE.findall(markdown)]
+    return [_plain(text) for text in (*_HEADING.findall(markdown), *titles)]
 
 
 def tables(markdown: str) -> list[Grid]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable
 from html import unescape
+from itertools import starmap
 
 from ocr_service.core.documents import Block
 from ocr_service.layout.labels import DOC_TITLE, FOOTER, HEADER, LIST, NUMBER, PARAGRAPH_TITLE, TABLE
@@ -27,9 +28,9 @@ _INLINE = re.compile(
     r"|&(?=#?\w+;)"
 )
 
-_SIMPLE_TABLE = re.compile(r"<table>(?:<tr>(?:<td>[^<]*</td>)+</tr>)+</table>")
+_SIMPLE_TABLE = re.compile(r"<table>(?:<tr>(?:<td>(?:<b>[^<]+</b>|[^<]*)</td>)+</tr>)+</table>")
 _ROW = re.compile(r"<tr>(.*?)</tr>")
-_CELL = re.compile(r"<td>([^<]*)</td>")
+_CELL = re.compile(r"<td>(<b>)?([^<]*)(?:</b>)?</td>")
 
 
 def to_markdown(blocks: Iterable[Block], ignore_labels: Collection[str] | None = None) -> str:
@@ -57,12 +58,13 @@ def _table(html: str) -> str:
     rows = [_CELL.findall(row) for row in _ROW.findall(html)] if _SIMPLE_TABLE.fullmatch(html) else []
     if len({len(row) for row in rows}) != 1:
         return html
-    lines = [f"| {' | '.join(map(_table_cell, row))} |" for row in rows]
+    lines = [f"| {' | '.join(starmap(_table_cell, row))} |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
-def _table_cell(html: str) -> str:
-    return _inline(unescape(html)).replace("|", "\\|")
+def _table_cell(bold: str, html: str) -> str:
+    text = _inline(unescape(html)).replace("|", "\\|")
+    return f"**{text}**" if bold else text
 
 
 def _item(text: str) -> str:

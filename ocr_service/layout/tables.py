@@ -7,6 +7,7 @@ from html import escape
 from itertools import groupby
 
 from ocr_service.layout.grids import Grid, GridCell
+from ocr_service.layout.headings import is_bold
 from ocr_service.layout.joining import join_lines
 from ocr_service.layout.rows import visual_rows
 from ocr_service.layout.words import Box, Line, Word, has_centre
@@ -29,6 +30,11 @@ class TableCell:
         """The lines, joined."""
         return join_lines([line.text for line in self.lines]) if self.lines else ""
 
+    @property
+    def is_bold(self) -> bool:
+        """Whether there is text, and all of it is known to be bold."""
+        return bool(self.lines) and all(map(is_bold, self.lines))
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -43,30 +49,51 @@ class Table:
         return 1 + max(cell.place.row for cell in self.cells)
 
     @property
+    def column_count(self) -> int:
+        """Number of columns."""
+        return max(cell.place.column + cell.place.columns for cell in self.cells)
+
+    @property
+    def is_bold(self) -> bool:
+        """Whether most cells with text are bold."""
+        filled = [cell for cell in self.cells if cell.lines]
+        return sum(cell.is_bold for cell in filled) * 2 > len(filled)
+
+    @property
     def lines(self) -> list[Line]:
         """The lines of all cells."""
         return [line for cell in self.cells for line in cell.lines]
 
     @property
     def html(self) -> str:
-        """The table as HTML, with its merged cells."""
-        rows = ("".join(map(_html_cell, row)) for row in self._rows())
-        return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+        """The table as HTML, with its merged cells and its bold titles of groups of rows."""
+        return f"<table>{''.join(map(self._html_row, self._rows()))}</table>"
 
     @property
     def text(self) -> str:
         """The rows as lines, with a tab between two cells."""
         return "\n".join("\t".join(cell.text for cell in row) for row in self._rows())
 
+    def _html_row(self, row: Sequence[TableCell]) -> str:
+        is_title = self._is_title(row)
+        return f"<tr>{''.join(_html_cell(cell, is_title and bool(cell.lines)) for cell in row)}</tr>"
+
+    def _is_title(self, row: Sequence[TableCell]) -> bool:
+        """Return whether the only text of a whole row is bold, in a table that is not."""
+        if sum(bool(cell.lines) for cell in row) != 1 or not any(cell.is_bold for cell in row):
+            return False
+        return sum(cell.place.columns for cell in row) == self.column_count and not self.is_bold
+
     def _rows(self) -> Iterator[list[TableCell]]:
         for _, row in groupby(self.cells, key=lambda cell: cell.place.row):
             yield list(row)
 
 
-def _html_cell(cell: TableCell) -> str:
+def _html_cell(cell: TableCell, is_bold: bool) -> str:
     spans = (("rowspan", cell.place.rows), ("colspan", cell.place.columns))
     attributes = "".join(f' {name}="{count}"' for name, count in spans if count > 1)
-    return f"<td{attributes}>{escape(cell.text, quote=False)}</td>"
+    text = escape(cell.text, quote=False)
+    return f"<td{attributes}>{f'<b>{text}</b>' if is_bold else text}</td>"
 
 
 def with_ruled_tables(lines: Sequence[Line], grids: Sequence[Grid]) -> list[Line | Table]:

@@ -69,6 +69,18 @@ def test_headings_of_markdown() -> None:
     assert headings("# A \\*B\\*\n\ntext # no\n\n### C") == ["A *B*", "C"]
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        "| x | y |\n|---|---|\n| **T\\*** |  |\n| **no** | 1 |\n|  | **U & V** |\n| no | **1** |",
+        '<table><tr><td colspan="2"><b>T*</b></td></tr><tr><td><b>no</b></td><td>1</td></tr>'
+        "<tr><td></td><td><b>U &amp; V</b></td></tr></table>",
+    ],
+)
+def test_bold_titles_of_groups_of_rows_are_headings(table: str) -> None:
+    assert headings(f"# A\n\n{table}") == ["A", "T*", "U & V"]
+
+
 def test_words_broken_at_the_end_of_a_line() -> None:
     assert compared("a hyphen-\nated «word» – here") == 'a hyphenated "word" - here'
 

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from ocr_service.layout.compose import compose
+from ocr_service.layout.markdown import to_markdown
+from ocr_service.layout.pixels import compose_picture
 from ocr_service.layout.words import Line
 from tests.samples import ENGLISH, RUSSIAN
 from tests.typesetting import LEFT, Sheet
@@ -199,6 +202,46 @@ def test_title_inside_a_table_is_one_cell() -> None:
         '<tr><td colspan="2">Молочные продукты и сыры местных хозяйств, свежие</td><td></td></tr>'
         in table.content
     )
+
+
+def test_bold_titles_of_groups_are_rows_of_the_table() -> None:
+    sheet = Sheet()
+    groups = {"Бумага": [("А4", "375,50"), ("А3", "812,00")], "Мебель & свет": [("Стул", "4 200,00")]}
+    sheet.row([("Товар", LEFT, "l"), ("Цена", 1450, "r")], 280, face="Serif-Bold")
+    y = 280
+    for title, rows in groups.items():
+        sheet.row([(title, LEFT, "l")], y := y + 64, face="Serif-Bold")
+        for name, price in rows:
+            sheet.row([(name, LEFT, "l"), (price, 1450, "r")], y := y + 58)
+    sheet.row([("Без скидки", LEFT, "l")], y := y + 58)
+    sheet.row([("Лампа", LEFT, "l"), ("990,00", 1450, "r")], y + 58)
+    layout = compose_picture(sheet.lines, np.asarray(sheet.image))
+    [table] = layout.blocks
+    assert "<tr><td><b>Мебель &amp; свет</b></td><td></td></tr>" in table.content
+    assert to_markdown(layout.blocks).split("\n") == [
+        "| Товар | Цена |",
+        "|---|---|",
+        "| **Бумага** |  |",
+        "| А4 | 375,50 |",
+        "| А3 | 812,00 |",
+        "| **Мебель & свет** |  |",
+        "| Стул | 4 200,00 |",
+        "| Без скидки |  |",
+        "| Лампа | 990,00 |",
+    ]
+    assert "Мебель & свет\t\nСтул\t4 200,00\n" in layout.text
+
+
+def test_table_that_is_bold_has_no_titles() -> None:
+    sheet = Sheet()
+    rows: list[Cells] = [[(f"{number},00", LEFT, "l"), (f"{number}", 1450, "r")] for number in range(40, 46)]
+    rows.insert(3, [("Итого", LEFT, "l")])
+    for number, cells in enumerate(rows):
+        sheet.row(cells, 280 + 58 * number, face="Serif-Bold")
+    y = sheet.paragraph(RUSSIAN[0], 900)
+    sheet.paragraph(RUSSIAN[1], y + 60)
+    layout = compose_picture(sheet.lines, np.asarray(sheet.image))
+    assert "<td>Итого</td>" in layout.blocks[0].content
 
 
 def test_text_above_rows_that_were_read_between_their_columns_stays_above() -> None:
