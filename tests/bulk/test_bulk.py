@@ -142,22 +142,35 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def filled(bulk: Bulk) -> tuple[list[str], list[str]]:
+    """Write documents; return the names of those with one page, and of those with a page that can be held.
+
+    The service reads more documents and pages at a time than are held.
+    """
+    single = [f"single {number}.pdf" for number in range(3)]
+    for name in single:
+        bulk.write(name, pdf_of_text([name], size=(100, 100)))
+    return single, bulk.fill(2)
+
+
 def test_run_outlives_a_restart_of_the_service(tmp_path: Path) -> None:
     port = free_port()
     bulk = Bulk(tmp_path, f"http://127.0.0.1:{port}")
-    names = bulk.fill(30)
+    single, held = filled(bulk)
     with ThreadPoolExecutor(1) as threads:
-        with Replica(tmp_path / "service", port=port):
-            running = threads.submit(bulk.run, "--format", "json", "--in-flight", "4")
-            wait_until(lambda: len(bulk.files) >= 5)
-        assert len(bulk.files) < len(names) and not running.done()
+        with Replica(tmp_path / "service", port=port) as stopping, stopping.held():
+            running = threads.submit(bulk.run, "--format", "json")
+            wait_until(lambda: bulk.files == {f"{name}.json" for name in single})
+            stopping.process.terminate()
+            stopping.process.wait(timeout=120)
+        assert not running.done()
         with Replica(tmp_path / "service", port=port):
             assert running.result() == 0
-    assert bulk.files == {f"{name}.json" for name in names}
+    assert bulk.files == {f"{name}.json" for name in [*single, *held]}
 
 
 def test_run_that_is_killed_goes_on(bulk: Bulk, replica: Replica) -> None:
-    names = bulk.fill(30)
+    single, held = filled(bulk)
     before = pages_read(replica)
     command = [
         sys.executable,
@@ -165,17 +178,18 @@ def test_run_that_is_killed_goes_on(bulk: Bulk, replica: Replica) -> None:
         "ocr_service.bulk",
         *bulk.arguments("--format", "json", "--batch", "archive"),
     ]
-    running = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    wait_until(lambda: len(bulk.files) >= 5)
-    running.kill()
-    running.wait()
-    assert len(bulk.files) < len(names)
-    left = replica.client.get("/jobs").json()["jobs"]
+    with replica.held():
+        running = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        wait_until(lambda: bulk.files == {f"{name}.json" for name in single})
+        wait_until(lambda: len(replica.jobs()) >= len(held))
+        running.kill()
+        running.wait()
+        left = replica.client.get("/jobs").json()["jobs"]
     assert {job["batch"] for job in left} == {"archive"}
     assert bulk.run("--format", "json") == 0
-    assert bulk.files == {f"{name}.json" for name in names}
+    assert bulk.files == {f"{name}.json" for name in [*single, *held]}
     # A job that the killed run began is taken over with its pages.
-    assert pages_read(replica) - before == len(names) * PAGES
+    assert pages_read(replica) - before == len(single) + len(held) * PAGES
     # If it was killed between a result and the deletion of its job, the job stays until it expires.
     for job in replica.jobs():
         replica.client.delete(f"/jobs/{job}").raise_for_status()

@@ -2,7 +2,7 @@
 
 KILL_AT: name of a boundary, `hang` for a page that is never read, or `stop` for a process that stops at a
 page until it gets SIGCONT; if it is not set, the process lives. READS: file that gets a line for each page
-that the engine reads.
+that the engine reads. HOLD: file; while it exists, no second page of a document is read.
 """
 
 import asyncio
@@ -46,6 +46,10 @@ class KillingStorage(LocalStorage):
         _at(name, "after")
 
 
+def _is_held() -> bool:
+    return Path(os.environ["HOLD"]).exists()
+
+
 def _count(page: int) -> None:
     with Path(os.environ["READS"]).open("a") as reads:
         reads.write(f"{page}\n")
@@ -53,6 +57,8 @@ def _count(page: int) -> None:
 
 class CountingEngine(ScriptedEngine):
     async def recognize(self, page: Page, options: Options) -> PageResult:
+        while page.index == PAGE and _is_held():
+            await asyncio.sleep(0.02)
         _count(page.index)
         if page.index == PAGE and HOW == "hang":
             log.warning("the page hangs")

@@ -3,7 +3,8 @@
 import sys
 import time
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,14 @@ class Replica(RunningProgram):
     def __init__(
         self, folder: Path, url: str | None = None, kill_at: str | None = None, port: int = 0
     ) -> None:
-        self._reads = folder / "reads"
+        self._reads, self._hold = folder / "reads", folder / "hold"
         settings = {
             "OCR_OUTPUT_DIR": str(folder),
             "OCR_CACHE_LIFETIME": "0",
             "OCR_LOG_FORMAT": "text",
             "OCR_JOBS_MAX": "10000",
             "READS": str(self._reads),
+            "HOLD": str(self._hold),
             **({"OCR_JOBS_URL": url} if url else {}),
             **({"KILL_AT": kill_at} if kill_at else {}),
         }
@@ -48,12 +50,26 @@ class Replica(RunningProgram):
         """How often each page was read, by all processes of the folder."""
         return Counter(self._reads.read_text().split()) if self._reads.exists() else Counter()
 
-    def submit(self, key: str) -> str | None:
-        """Submit the document; return the id of the job, or None if the process died before its answer."""
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no process of the folder read a second page in the meantime."""
+        self._hold.parent.mkdir(exist_ok=True)
+        self._hold.touch()
         try:
-            answer = self.client.post("/jobs", files={"file": DOCUMENT}, headers={"Idempotency-Key": key})
-        except httpx.TransportError:
-            return None
+            yield
+        finally:
+            self._hold.unlink()
+
+    def submit(self, key: str) -> str | None:
+        """Submit the document; return the id of the job, or None if the process died before its answer.
+
+        The process does not come to its second page before it has answered.
+        """
+        with self.held():
+            try:
+                answer = self.client.post("/jobs", files={"file": DOCUMENT}, headers={"Idempotency-Key": key})
+            except httpx.TransportError:
+                return None
         job: str = answer.raise_for_status().json()["id"]
         return job
 

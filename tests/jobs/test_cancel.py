@@ -45,7 +45,7 @@ async def test_cancelled_job_frees_the_place_of_its_page(tmp_path: Path) -> None
     engine = CountedTesseract()
     async with serving(engine, ocr_output_dir=tmp_path) as client:
         job = await submitted(client, png(Image.fromarray(noise).convert("1")), rotate="0")
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(240):
             await engine.entered.get()
             begun = cpu_seconds_of_tree(os.getpid())
             while cpu_seconds_of_tree(os.getpid()) < begun + 2:

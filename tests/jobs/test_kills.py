@@ -10,6 +10,9 @@ import pytest
 from tests.jobs.replicas import PAGES, Replica
 from tests.postgresql import RunningPostgresql
 
+# Seconds since 1970, in a far future.
+NEVER = 1e11
+
 
 def stored_pages(folder: Path) -> set[str]:
     """Return the numbers of the pages that are in the storage."""
@@ -49,9 +52,10 @@ def test_other_replica_takes_a_job_over(tmp_path: Path, postgresql: RunningPostg
     assert job
     stored = stored_pages(tmp_path)
     assert stored
+    end_leases(url, NEVER)
     with Replica(tmp_path, url) as other:
         assert other.client.get(f"/jobs/{job}").json()["state"] == "running"
-        expire_leases(url)
+        end_leases(url)
         check_done(other, job, stored)
         assert other.client.get(f"/jobs/{job}").json()["attempts"] == 2
 
@@ -62,7 +66,7 @@ def test_stopped_replica_that_wakes_up_writes_nothing(tmp_path: Path, postgresql
         job = stopped.submit("key")
         assert job
         stopped.wait_for("stops itself", timeout=120)
-        expire_leases(url)
+        end_leases(url)
         check_done(other, job, stored=set())
         ended = other.client.get(f"/jobs/{job}").json()
         os.kill(stopped.process.pid, signal.SIGCONT)
@@ -84,7 +88,7 @@ def test_stopping_replica_gives_its_jobs_back_and_answers_about_them(
     assert (status["state"], status["attempts"]) == ("done", 1)
 
 
-def expire_leases(url: str) -> None:
-    """End the leases now, in place of the 20 seconds after which they end by themselves."""
+def end_leases(url: str, at: float = 0) -> None:
+    """Set the end of the leases, which is 20 seconds after their renewal otherwise."""
     with psycopg.connect(url) as connection:
-        connection.execute("UPDATE jobs SET lease = 0 WHERE lease IS NOT NULL")
+        connection.execute("UPDATE jobs SET lease = %s WHERE lease IS NOT NULL", [at])

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from ocr_service.api.requests.accept import NDJSON
@@ -14,6 +16,7 @@ from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.jobs import ended, submitted
 from tests.http.serving import serving
 from tests.postgresql import RunningPostgresql
+from tests.running import NO_CERTIFICATES
 from tests.samples import pdf_of_text
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +25,8 @@ PAGES = 30
 PICTURE = os.urandom(2**20)
 # Pages that the service reads at a time, and some more for the buffers of a connection on loopback.
 MOST_AHEAD = 8 + 12
+# Otherwise the kernel makes the buffer as large as its settings allow.
+SMALL_BUFFER = (socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
 
 
 class IllustratedEngine(ScriptedEngine):
@@ -44,7 +49,11 @@ async def test_result_is_read_from_the_storage_as_the_client_takes_it(postgresql
         job = await submitted(client, document, store="false")
         assert (await ended(client, job))["state"] == "done"
         storage.pages_read, most_ahead, body = 0, 0, bytearray()
-        async with client.stream("GET", f"/jobs/{job}/result") as answer:
+        transport = httpx.AsyncHTTPTransport(verify=NO_CERTIFICATES, socket_options=[SMALL_BUFFER])
+        async with (
+            httpx.AsyncClient(base_url=client.base_url, transport=transport, timeout=120) as reader,
+            reader.stream("GET", f"/jobs/{job}/result") as answer,
+        ):
             async for part in answer.aiter_bytes():
                 body += part
                 taken = len(body) * 3 // 4 // len(PICTURE)

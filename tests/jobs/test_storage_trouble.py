@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
 from ocr_service.core.documents import Page, PageResult
@@ -13,11 +12,14 @@ from ocr_service.jobs import attempt
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.jobs import ended, is_available, submitted
+from tests.http.scraping import scrape
 from tests.http.serving import serving
 from tests.postgresql import RunningPostgresql
 from tests.samples import small_png
 
 pytestmark = pytest.mark.anyio
+
+REQUESTS = "ocr_requests_total"
 
 
 class PagesAway(MemoryStorage):
@@ -46,11 +48,15 @@ async def test_caller_that_leaves_during_the_submit_has_no_job(postgresql: Runni
     async with serving(ScriptedEngine(), storage, ocr_jobs_url=postgresql.new_database()) as client:
         await is_available(client)
         storage.gate.clear()
+        before = await scrape(client)
         submit = asyncio.create_task(client.post("/jobs", files={"file": small_png()}))
         assert (await storage.put_begun.get()).endswith("/document")
         submit.cancel()
         await asyncio.gather(submit, return_exceptions=True)
-        await disconnected(client)
+        async with asyncio.timeout(120):
+            # The service has ended the request whose client has left.
+            while ("scripted", "/jobs", "499") not in (await scrape(client)).since(before, REQUESTS):
+                await asyncio.sleep(0.02)
         storage.gate.set()
         assert (await client.get("/jobs")).json()["jobs"] == []
 
@@ -78,10 +84,3 @@ async def test_pages_beyond_the_memory_are_not_stored_and_not_lost(postgresql: R
         assert len((await client.get(f"/jobs/{job}/pages/1")).json()["text"]) == 1_200_000
         restructured = await submitted(client, small_png(), restructure_pages="true")
         assert (await ended(client, restructured))["error"]["code"] == "pages_too_large"
-
-
-async def disconnected(client: httpx.AsyncClient) -> None:
-    """Return when the service has ended a request whose client has left."""
-    async with asyncio.timeout(120):
-        while 'status="499"' not in (await client.get("/metrics")).text:
-            await asyncio.sleep(0.05)
