@@ -150,6 +150,8 @@ class KilledDecoder(BaseHTTPRequestHandler):
     """Stands in for a service whose decoder is killed by this document, for want of memory."""
 
     def do_POST(self) -> None:
+        # If bytes of a request are not read, the end of the connection is a reset.
+        self.rfile.read(int(self.headers["Content-Length"]))
         body = b'{"code": "decoder_killed", "detail": "killed"}'
         self.send_response(503)
         self.send_header("Content-Length", str(len(body)))

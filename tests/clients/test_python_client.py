@@ -16,6 +16,7 @@ from ocr_service.core.errors import RecognitionFailed
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.peers import whole_request
 from tests.http.scraping import scrape
 from tests.http.serving import serving
 from tests.running import ROOT, RunningProgram, free_port
@@ -232,7 +233,7 @@ async def test_interrupted_command_cancels_its_job(installed: Path, tmp_path: Pa
 
 async def test_answer_of_another_service_is_an_error(installed: Path) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        await whole_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n<p>Log in")
         await writer.drain()
         writer.close()

@@ -67,6 +67,13 @@ class Peer:
             await asyncio.gather(answering, disconnecting, return_exceptions=True)
 
 
+async def whole_request(reader: asyncio.StreamReader) -> bytes:
+    """Read a request with its body. If a part is not read, the end of the connection is a reset."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+    return head + await reader.readexactly(int(length or 0))
+
+
 @asynccontextmanager
 async def peer(
     answer: Answer, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None

@@ -12,6 +12,7 @@ import pytest
 from ocr_service.core.errors import OcrError, RecognitionFailed, VlmTimeout, VlmUnavailable
 from ocr_service.engines.paddleocr_vl.vlm_address import VlmAddress
 from ocr_service.engines.paddleocr_vl.vlm_client import Completion, VlmClient
+from tests.http.peers import whole_request
 
 pytestmark = pytest.mark.anyio
 
@@ -39,9 +40,7 @@ class Server:
         self.connections += 1
         try:
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or b"0")
-                self.requests.append(head + await reader.readexactly(length))
+                self.requests.append(await whole_request(reader))
                 self.received.set()
                 answering = asyncio.ensure_future(self._respond(len(self.requests)))
                 leaving = asyncio.ensure_future(reader.read(1))
@@ -83,7 +82,7 @@ async def never(_: int) -> bytes | None:
 @asynccontextmanager
 async def talking(
     respond: Callable[[int], Awaitable[bytes | None]],
-    limit: float = 30,
+    limit: float = 120,
     at_once: int = 4,
     key: str | None = None,
 ) -> AsyncIterator[tuple[VlmClient, Server]]:
@@ -226,14 +225,14 @@ async def test_truncated_response_is_not_retried() -> None:
     server = Server(break_off)
 
     async def answer_and_leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server.requests.append(await reader.readuntil(b"\r\n\r\n"))
+        server.requests.append(await whole_request(reader))
         writer.write(cut)
         await writer.drain()
         writer.close()
 
     listening = await asyncio.start_server(answer_and_leave, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
-    client = VlmClient(VlmAddress(f"http://127.0.0.1:{port}/v1"), 30, 4)
+    client = VlmClient(VlmAddress(f"http://127.0.0.1:{port}/v1"), 120, 4)
     with pytest.raises(VlmUnavailable):
         await client.complete(b"{}")
     assert len(server.requests) == 1
@@ -242,7 +241,7 @@ async def test_truncated_response_is_not_retried() -> None:
 
 
 async def test_connection_refused_is_unavailable() -> None:
-    client = VlmClient(VlmAddress("http://127.0.0.1:9/v1"), 30, 4)
+    client = VlmClient(VlmAddress("http://127.0.0.1:9/v1"), 120, 4)
     with pytest.raises(VlmUnavailable, match="refused"):
         await client.complete(b"{}")
     await client.close()
@@ -301,7 +300,7 @@ async def test_reset_connection_is_retried_once_before_a_response() -> None:
     requests: list[bytes] = []
 
     async def reset_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        requests.append(await whole_request(reader))
         if len(requests) == 1:
             # With SO_LINGER 0, closing sends a reset.
             linger = struct.pack("ii", 1, 0)
@@ -312,7 +311,7 @@ async def test_reset_connection_is_retried_once_before_a_response() -> None:
 
     listening = await asyncio.start_server(reset_first, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
-    client = VlmClient(VlmAddress(f"http://127.0.0.1:{port}/v1"), 30, 4)
+    client = VlmClient(VlmAddress(f"http://127.0.0.1:{port}/v1"), 120, 4)
     assert await client.complete(b"{}") == TEXT
     assert len(requests) == 2
     await client.close()
