@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ocr_engine import PaddleOcrVlEngine
-from tests.paddleocr_vl.official import STOCK_QUALITY
+from tests.paddleocr_vl.official import MODEL, STOCK_QUALITY
 from tests.paddleocr_vl.peer import Both, both_apps
 from tests.real_vllm.running import VENV, RunningRealVllm
 from tests.running import FAST, RunningVllm, Vllm
@@ -71,11 +71,12 @@ def shared_vllm(request: pytest.FixtureRequest) -> Iterator[Vllm]:
 
 @pytest.fixture
 def vllm(shared_vllm: Vllm) -> Iterator[Vllm]:
-    """The server; the fault and the script of the stand-in are cleared after each test."""
+    """The server; after each test, the stand-in has its model again, and no fault and no script."""
     yield shared_vllm
     if isinstance(shared_vllm, RunningVllm):
         shared_vllm.fault(None)
         shared_vllm.script(None)
+        shared_vllm.serve_as(MODEL)
 
 
 @pytest.fixture

@@ -205,9 +205,11 @@ def test_private_addresses_are_not_fetched(both: Both, tmp_path: Path) -> None:
         serving = Thread(target=server.serve_forever)
         serving.start()
         address = f"http://127.0.0.1:{server.server_port}/scan.png"
-        ours, theirs = both.ask({"file": address, "visualize": False})
-        server.shutdown()
-        serving.join()
+        try:
+            ours, theirs = both.ask({"file": address, "visualize": False})
+        finally:
+            server.shutdown()
+            serving.join()
     assert (theirs.status_code, ours.status_code) == (200, 422)
 
 

@@ -76,7 +76,7 @@ async def test_waiting_page_releases_its_core_and_takes_it_back() -> None:
         awaited.set_result("text")
         assert not waiting.done()
         cores.release()
-        assert waiting.result(30) == "text"
+        assert waiting.result(120) == "text"
     assert not cores.acquire(blocking=False), "the core is not taken back after the call"
 
 
@@ -89,7 +89,7 @@ async def test_cancelled_page_ends_at_any_step() -> None:
         assert cores.acquire(timeout=120)
         calls.cancel()
         cores.release()
-        assert isinstance(waiting.exception(30), CancelledError)
+        assert isinstance(waiting.exception(120), CancelledError)
     assert awaited.cancelled()
     steps: list[Any] = [calls.check, lambda: calls.send("a", "OCR:", {}), lambda: calls.wait_for(Future())]
     for step in steps:

@@ -14,7 +14,7 @@ from ocr_service.engines.paddleocr_vl.vlm_client import Completion
 from ocr_service.engines.paddleocr_vl.vlm_pool import VlmPool
 from tests.http.serving import serving
 from tests.paddleocr_vl.conftest import StartEngine, engine_on
-from tests.paddleocr_vl.test_faults import BLOCKS, scan, until
+from tests.paddleocr_vl.test_faults import BLOCKS, STUCK, scan, until
 from tests.paddleocr_vl.test_vlm_metrics import metric
 from tests.paddleocr_vl.test_vlm_watch import COMPLETION_REQUEST, Clock
 from tests.running import FAST, RunningVllm, free_port
@@ -22,8 +22,8 @@ from tests.stand_ins.vllm_server import SERVED_MODEL
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stand_in("it needs several servers")]
 
-# No answer within a test.
-STUCK = ("--step-ms", "1000000")
+# Seconds of a check that must succeed, however busy the machine is.
+_PATIENCE = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ async def pool_of(
     """A pool that has checked its servers once."""
     pool = VlmPool(VlmSettings(url=addresses(servers), **settings), clock or Clock())
     try:
-        await pool.check()
+        await pool.check(_PATIENCE)
         yield pool
     finally:
         await pool.close()
@@ -145,7 +145,7 @@ async def test_dead_server_is_left_out_and_found_again(healthy_pair: list[Runnin
             assert [status.state for status in pool.statuses] == [VlmState.UNAVAILABLE, VlmState.READY]
             assert (pool.status.state, pool.status.url) == (VlmState.READY, healthy_pair[0].api)
             with RunningVllm(*FAST, port=port) as reborn:
-                await pool.check()
+                await pool.check(_PATIENCE)
                 clock.now += 11
                 for _ in range(4):
                     await complete(pool)
@@ -156,12 +156,14 @@ async def test_hung_server_loses_its_calls_to_the_other(healthy_pair: list[Runni
     hung, other = healthy_pair
     hung.fault("hung engine")
     async with pool_of(healthy_pair, hang_timeout=0.05) as pool:
+        begun = other.stats()["answered"]
         calls = [asyncio.create_task(complete(pool)) for _ in range(6)]
         await until(hung, lambda stats: stats["in_flight"] == 3)
-        while not all(call.done() for call in calls):
+        # A call that it does not answer for a moment would make it hung, too.
+        await until(other, lambda stats: stats["answered"] == begun + 3)
+        while pool.statuses[0].state is VlmState.READY:
             # The watch does this every 3 seconds.
-            await pool.check()
-            await asyncio.sleep(0)
+            await pool.check(_PATIENCE)
         assert len({(await call).text for call in calls}) == 1
         assert [status.state for status in pool.statuses] == [VlmState.UNAVAILABLE, VlmState.READY]
         before = other.stats()["answered"]
@@ -200,8 +202,8 @@ async def test_pages_in_progress_keep_their_model_during_an_update() -> None:
                 renewed.serve_as("PaddleOCR-VL-0.9B")
             for server in pool._servers:
                 server.watch.report_failure()
-            await pool.check()
-            await pool.check()
+            await pool.check(_PATIENCE)
+            await pool.check(_PATIENCE)
             assert pool.status.model == "PaddleOCR-VL-0.9B"
             assert (await complete(pool)).text, "the call names the old model"
             assert old.stats()["answered"] == 1
@@ -212,7 +214,7 @@ async def test_smallest_context_counts() -> None:
         async with pool_of([long, short]) as pool:
             assert pool.status.max_length == 4000
             short.kill()
-            await pool.check()
+            await pool.check(_PATIENCE)
             assert pool.status.max_length == 4000, "a server that comes back would refuse long blocks"
 
 
@@ -250,7 +252,7 @@ async def test_pages_are_whole_when_one_of_three_servers_dies(
             serving(engine) as client,
         ):
             reading = asyncio.create_task(texts_of(pages, client))
-            await until(mortal, lambda stats: stats["in_flight"] >= BLOCKS)
+            await until(mortal, lambda stats: stats["in_flight"] > 0)
             mortal.kill()
             assert await reading == expected
             health = await client.get("/health/vllm")
