@@ -44,7 +44,7 @@ async def no_task_left() -> AsyncIterator[None]:
     # The task of this fixture itself belongs to anyio. Tasks that end by themselves are given the time.
     left = {task for task in asyncio.all_tasks() - before if "TestRunner" not in repr(task.get_coro())}
     if left:
-        _, left = await asyncio.wait(left, timeout=30)
+        _, left = await asyncio.wait(left, timeout=120)
     assert not left
 
 

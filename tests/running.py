@@ -49,7 +49,8 @@ class RunningProgram:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._opened.close()
+        # With the error, or it would be missing in the report if the program does not end.
+        self._opened.__exit__(kind, error, trace)
 
     def wait_for(self, pattern: str | re.Pattern[str], timeout: float | None = 120) -> re.Match[str]:
         """Wait until a line of the log matches, and return the match; fail if the log ends before."""

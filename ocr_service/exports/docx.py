@@ -20,7 +20,7 @@ from ocr_service.core.documents import DocumentResult, PageResult
 from ocr_service.core.xml_text import xml_text
 from ocr_service.exports.notes import notes_of
 from ocr_service.exports.office_math import office_math
-from ocr_service.exports.safe_html import PARENTHESES, safe_html
+from ocr_service.exports.safe_html import safe_html
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 # Python refuses to read numbers of thousands of digits.
@@ -105,9 +105,8 @@ class _Page:
         self.lists.append(_LISTS[element.tag])
         level = min(len(self.lists), _LIST_LEVELS)
         style = self.lists[-1] + (f" {level}" if level > 1 else "")
-        mark = ")" if element.get("class") == PARENTHESES else "."
         for place, item in enumerate(element.iterchildren("li"), start=1):
-            numbers = [f"{item.get('value', place)}{mark}\t"] if element.tag == "ol" else []
+            numbers = [f"{item.get('value', place)}.\t"] if element.tag == "ol" else []
             self._blocks(item, partial(self._item, numbers, style))
         self.lists.pop()
 

@@ -14,8 +14,6 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
 section + section { border-top: 1px solid #999; margin-top: 2rem; padding-top: 1rem; }
-@counter-style parentheses { system: extends decimal; suffix: ") "; }
-ol.parentheses { list-style: parentheses; }
 table { border-collapse: collapse; }
 td, th { border: 1px solid #999; padding: 0.2rem 0.5rem; text-align: left; vertical-align: top; }
 img { max-width: 100%; height: auto; }

@@ -52,8 +52,6 @@ _ATTRIBUTES: Mapping[str, set[str]] = {
     "mtd": {"columnspan", "rowspan"},
 }
 _SCHEMES = {"http", "https", "mailto"}
-# Class of a list with numbers as in `3)`: HTML has no attribute for it, the style of the file shows it.
-PARENTHESES = "parentheses"
 _TAG = re.compile(r"<(?=/?([A-Za-z][^\s/>]*)|[!?])")
 
 
@@ -73,7 +71,6 @@ def safe_html(markdown: str, picture: Callable[[str], str | None], formulas: boo
         tags={*_TEXT_TAGS, *_TABLE_TAGS, *_MATH_TAGS},
         attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
         attribute_filter=checked,
-        allowed_classes={"ol": {PARENTHESES}},
         url_schemes=_SCHEMES,
         link_rel="noopener noreferrer nofollow",
     )
@@ -88,20 +85,12 @@ def _with_text_that_looks_like_tags(markdown: str) -> str:
 @cache
 def _parser(formulas: bool) -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    parser.add_render_rule("ordered_list_open", _with_marks)
     parser.add_render_rule("list_item_open", _numbered)
     if formulas:
         parser.use(
             dollarmath_plugin, allow_digits=False, allow_labels=False, double_inline=True, renderer=_mathml
         )
     return parser
-
-
-def _with_marks(renderer: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    """Return the tag of a list of numbers with the marks that the page has."""
-    if tokens[index].markup == ")":
-        tokens[index].attrSet("class", PARENTHESES)
-    return str(renderer.renderToken(tokens, index, options, env))
 
 
 def _numbered(renderer: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:

@@ -81,6 +81,10 @@ class RunningPrometheus(RunningProgram):
         found: list[dict[str, Any]] = self.ask("query", query=expression)["result"]
         return found
 
+    def found(self, expression: str) -> list[dict[str, Any]]:
+        """Query until there is a series: there is none after a scrape that took more than its interval."""
+        return self.until(lambda: self.query(expression), bool)
+
     def until(self, ask: Callable[[], T], holds: Callable[[T], object], seconds: float = 120) -> T:
         """Poll until the condition holds; return the response."""
         deadline = time.monotonic() + seconds

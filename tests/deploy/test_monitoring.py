@@ -95,7 +95,7 @@ def prometheus(
     config = configuration(SHIPPED, targets)
     with RunningPrometheus(tmp_path_factory.mktemp("prometheus"), config) as running:
         seen_often = "count(count_over_time((up == 1)[1m:1s]) >= 3) == 2"
-        running.until(lambda: running.query(seen_often), bool)
+        running.found(seen_often)
         yield running
 
 
@@ -143,7 +143,7 @@ def test_series_of_an_alert_exist(prometheus: RunningPrometheus, alert: str) -> 
     selectors = re.findall(r"\b(?:ocr_|process_|up\b)\w*(?:\{[^}]*\})?", ALERTS[alert]["expr"])
     assert selectors
     for selector in selectors:
-        assert prometheus.query(selector), selector
+        assert prometheus.found(selector)
 
 
 @pytest.mark.parametrize("query", list(QUERIES))
@@ -155,7 +155,7 @@ def test_series_of_the_dashboard_exist(prometheus: RunningPrometheus, query: str
     if WITHOUT_SERIES in expression:
         assert prometheus.query(expression) == []
     else:
-        assert prometheus.query(expression)
+        assert prometheus.found(expression)
 
 
 def test_dashboard_variables_find_both_services(
@@ -174,7 +174,7 @@ def test_prometheus_has_the_counts_of_the_requests(
     prometheus: RunningPrometheus, tesseract: RunningService
 ) -> None:
     def value(expression: str) -> float:
-        [seen] = prometheus.query(expression)
+        [seen] = prometheus.found(expression)
         return float(seen["value"][1])
 
     here = f'instance="{address(tesseract)}"'
@@ -195,8 +195,14 @@ def test_prometheus_authenticates_with_a_key(tmp_path: Path) -> None:
         config = configuration(with_key("prometheus.yml", tmp_path), targets)
         config["scrape_configs"].append({"job_name": "keyless", "static_configs": targets})
         with RunningPrometheus(tmp_path, config) as prometheus:
-            up = prometheus.until(lambda: prometheus.query("up"), lambda seen: len(seen) == 2)
-    assert {series["metric"]["job"]: series["value"][1] for series in up} == {"ocr": "1", "keyless": "0"}
+            prometheus.found('up{job="ocr"} == 1')
+
+            def keyless() -> str:
+                targets = prometheus.ask("targets")["activeTargets"]
+                [error] = [each["lastError"] for each in targets if each["scrapePool"] == "keyless"]
+                return str(error)
+
+            assert prometheus.until(keyless, lambda error: "401" in error)
 
 
 def meta_labels(overlay: Overlay, port: str) -> dict[str, str]:
@@ -228,7 +234,7 @@ def test_pods_are_discovered_by_their_annotations(tesseract: RunningService, tmp
     pods.append({"targets": [address(tesseract)], "labels": stranger})
     config = configuration(ON_KUBERNETES, pods)
     with RunningPrometheus(tmp_path, config) as prometheus:
-        up = prometheus.until(lambda: prometheus.query("up == 1"), bool)
+        up = prometheus.found("up == 1")
         targets = prometheus.ask("targets")
     assert [series["metric"] for series in up] == [
         {

@@ -50,11 +50,6 @@ def test_numbered_items_keep_the_numbers_of_the_page() -> None:
     assert [text for _, text in texts(made)] == ["3.\tc", "4.\td", "6.\tf", "text", "1.\ta", "b", "7.\tg"]
 
 
-def test_numbered_items_keep_their_parentheses() -> None:
-    made = document(page("3) c\n4) d\n   1. e\n\n5. f"))
-    assert [text for _, text in texts(made)] == ["3)\tc", "4)\td", "1.\te", "5.\tf"]
-
-
 def test_merged_cells_of_a_table_are_merged() -> None:
     rows = (
         '<tr><td rowspan="2">a</td><td colspan="2">b</td></tr><tr><td>c</td><td>d</td></tr>'

@@ -125,14 +125,6 @@ def test_numbered_items_keep_the_numbers_of_the_page() -> None:
     assert [attributes["value"] for tag, attributes in Elements(html).all if tag == "li"] == ["3", "4", "6"]
 
 
-def test_numbered_items_keep_their_parentheses() -> None:
-    markdown = "3) c\n4) d\n\n5. f\n\n<ol class='error'><li>g</li></ol>"
-    file = to_html(document(page(markdown)), "a", formulas=False)
-    lists = [attributes.get("class") for tag, attributes in Elements(file).all if tag == "ol"]
-    assert lists == ["parentheses", None, ""]
-    assert "@counter-style parentheses" in file and "ol.parentheses" in file
-
-
 def test_structure_is_kept() -> None:
     markdown = (
         "# Title\n\n## Part\n\n- one\n- two\n\n"

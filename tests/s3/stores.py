@@ -170,7 +170,7 @@ class Swift:
         return server
 
     def _common(self) -> dict[str, str]:
-        return {"user": getuser(), "folder": str(self._folder)}
+        return {"user": getuser(), "folder": str(self._folder), "patience": _PATIENCE}
 
 
 @contextmanager
@@ -199,6 +199,9 @@ name = gold
 default = yes
 """
 
+# On a busy machine, a listing lacks an object whose container took more than a second to note it, by default.
+_PATIENCE = "conn_timeout = 120\nnode_timeout = 120\ncontainer_update_timeout = 120"
+
 _BACKEND = """
 [DEFAULT]
 bind_ip = 127.0.0.1
@@ -210,6 +213,7 @@ devices = {folder}/devices
 mount_check = false
 fallocate_reserve = 0
 log_level = ERROR
+{patience}
 [pipeline:main]
 pipeline = {name}-server
 [app:{name}-server]
@@ -225,6 +229,7 @@ workers = 0
 user = {user}
 swift_dir = {folder}/etc
 log_level = ERROR
+{patience}
 [pipeline:main]
 pipeline = {pipeline} proxy-server
 [app:proxy-server]

@@ -28,7 +28,7 @@ PAGE = pdf_of_text(["page"], size=(100, 100))
 
 @pytest.fixture(scope="module")
 def replica(over_http: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProgram]:
-    with service(over_http, tmp_path_factory.mktemp("service")) as running:
+    with service(over_http, tmp_path_factory.mktemp("service"), store_timeout=120) as running:
         running.wait_for("jobs are available", timeout=120)
         yield running
 

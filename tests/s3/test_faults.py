@@ -76,7 +76,7 @@ def assert_all_stored(store: Store, prefix: str, answers: list[dict[str, Any]]) 
 
 async def test_store_restarted_under_load_has_every_result(swift: Swift, tmp_path: Path) -> None:
     # On a busy machine, a store that is there must not pass for one that is away.
-    with swift.front() as (store, server), service(store, tmp_path, store_timeout=10) as running:
+    with swift.front() as (store, server), service(store, tmp_path, store_timeout=120) as running:
 
         def disturb(answered: int) -> None:
             if answered == 30:
@@ -111,7 +111,7 @@ async def test_spooled_results_survive_a_killed_service(swift: Swift, tmp_path: 
             running.wait_for("a spooled document is stored")
             running.kill()
         with service(store, tmp_path) as running:
-            wait_until(lambda: spooled(running.url) == 0, "the spool is empty", timeout=120)
+            wait_until(lambda: spooled(running.url) == 0, "the spool is empty")
         assert_all_stored(store, tmp_path.name, answers)
 
 

@@ -17,7 +17,7 @@ SCAN = ROOT / "examples" / "scan.jpg"
 
 @pytest.fixture(scope="module")
 def running(over_http: Store) -> Iterator[RunningService]:
-    with RunningService(**over_http.settings, OCR_LOG_LEVEL="debug") as service:
+    with RunningService(**over_http.settings, OCR_STORE_TIMEOUT="120", OCR_LOG_LEVEL="debug") as service:
         yield service
 
 
