@@ -21,10 +21,10 @@ from ocr_service.core.engine import Engine
 from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled
 from ocr_service.core.settings import without_credentials
 from ocr_service.core.storage import Storage
-from ocr_service.decoding import Limits
+from ocr_service.decoding.limits import Limits
 from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.engines.choice import choose
-from ocr_service.engines.tesseract import TesseractEngine
+from ocr_service.engines.tesseract.engine import TesseractEngine
 from ocr_service.engines.tesseract.languages import check_installed, find_tessdata, languages_in
 from ocr_service.jobs.attempt import ServiceParts
 from ocr_service.jobs.jobs import Jobs

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from benchmarks.processes import cpu_seconds_of_tree
 from ocr_service.core.documents import ImageMode
-from ocr_service.decoding import Limits, open_document
+from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.opening import open_document
 from ocr_service.runtime.memory import configure_malloc
 from tests.samples import RUSSIAN, encoded, pdf_of_images, pdf_of_text, printed_page
 

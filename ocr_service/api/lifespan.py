@@ -13,7 +13,7 @@ from ocr_service.admission.admission import ABORT_SECONDS
 from ocr_service.api.service import Service
 from ocr_service.core.engine import EngineState
 from ocr_service.core.errors import EngineUnavailable
-from ocr_service.decoding import DECODERS
+from ocr_service.decoding.document import DECODERS
 from ocr_service.exports.pdf.writing import WRITERS
 from ocr_service.runtime import connections
 from ocr_service.runtime.listen_address import listen_address

@@ -11,7 +11,7 @@ from ocr_service import __version__
 from ocr_service.admission.admission import Admission
 from ocr_service.api.requests.upload_disk import UploadDisk
 from ocr_service.core.engine import Engine, EngineState, VlmState
-from ocr_service.decoding import DECODERS
+from ocr_service.decoding.document import DECODERS
 from ocr_service.jobs.job import JobState
 from ocr_service.jobs.jobs import Jobs
 from ocr_service.pipeline.pipeline import Pipeline

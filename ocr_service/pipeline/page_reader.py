@@ -10,7 +10,9 @@ from ocr_service.admission.admission import Admission
 from ocr_service.core.documents import DocumentResult, Page, PageResult, Timings
 from ocr_service.core.engine import Engine, EngineState
 from ocr_service.core.progress import Progress
-from ocr_service.decoding import Document, Limits, open_document
+from ocr_service.decoding.document import Document
+from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.opening import open_document
 from ocr_service.pipeline.page_selection import refuse_too_many, select_pages
 from ocr_service.pipeline.page_tasks import PageTasks
 from ocr_service.pipeline.reading import Reading, ReadRequest

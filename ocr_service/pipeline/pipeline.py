@@ -15,8 +15,9 @@ from ocr_service.core.engine import Engine
 from ocr_service.core.errors import EngineError
 from ocr_service.core.options import Options
 from ocr_service.core.turns import UNKNOWN, Caller
-from ocr_service.decoding import Limits, check_images
 from ocr_service.decoding.font_files import FontFiles
+from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.opening import check_images
 from ocr_service.pipeline.cache import ResultCache, result_key
 from ocr_service.pipeline.caching_reader import CachingReader
 from ocr_service.pipeline.page_reader import PageReader

@@ -17,7 +17,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ocr_service.core.errors import OcrError
-from ocr_service.decoding import DECODERS, Limits, open_document
+from ocr_service.decoding.document import DECODERS
+from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.opening import open_document
 from ocr_service.telemetry import metrics
 
 # Pages are small, so that slow or large ones stand out.

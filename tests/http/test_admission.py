@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from ocr_service.decoding import DECODERS
+from ocr_service.decoding.document import DECODERS
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.threaded_engine import ThreadedEngine

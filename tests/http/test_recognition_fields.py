@@ -10,7 +10,7 @@ from ocr_service.core.documents import Block, Page, PageResult
 from ocr_service.core.errors import OptionNotSupported, VlmTimeout
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
-from ocr_service.engines.tesseract import TesseractEngine
+from ocr_service.engines.tesseract.engine import TesseractEngine
 from ocr_service.engines.tesseract.settings import TesseractSettings
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving

@@ -12,7 +12,7 @@ from PIL import Image
 from benchmarks.processes import cpu_seconds_of_tree
 from ocr_service.core.documents import Page, PageResult
 from ocr_service.core.options import Options
-from ocr_service.engines.tesseract import TesseractEngine
+from ocr_service.engines.tesseract.engine import TesseractEngine
 from ocr_service.engines.tesseract.settings import TesseractSettings
 from tests.http.jobs import submitted
 from tests.http.serving import serving

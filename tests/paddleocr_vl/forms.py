@@ -6,7 +6,8 @@ from base64 import b64encode
 import httpx
 from PIL import Image
 
-from ocr_service.decoding import Limits, open_document
+from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.opening import open_document
 
 LIMITS = Limits(100_000_000, max_page_side=1_000_000)
 

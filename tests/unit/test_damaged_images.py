@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, PngImagePlugin
 
 from ocr_service.core.documents import WarningCode
 from ocr_service.core.errors import BrokenDocument, TooManyPixels
-from ocr_service.decoding import Limits
+from ocr_service.decoding.limits import Limits
 from tests.samples import encoded
 from tests.unit.test_images import assert_left_black_right_white, decoded, grey, left_black_right_white
 

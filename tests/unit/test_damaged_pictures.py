@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from ocr_service.core.documents import WarningCode
-from ocr_service.decoding import Limits, open_document
+from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.opening import open_document
 from tests.samples import encoded, pdf_with_picture
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl import presence
 from ocr_service.engines.paddleocr_vl.presence import detect_backend, missing_parts
 from ocr_service.engines.paddleocr_vl.settings import PaddleOcrVlSettings, VlmSettings
-from ocr_service.engines.tesseract import TesseractEngine
+from ocr_service.engines.tesseract.engine import TesseractEngine
 from ocr_service.engines.tesseract.languages import find_tessdata, languages_in
 from ocr_service.engines.tesseract.settings import TesseractSettings
 from ocr_service.runtime.cores import usable_cores

@@ -9,7 +9,9 @@ from PIL import Image
 
 from ocr_service.core.documents import ImageMode, Page
 from ocr_service.core.errors import BrokenDocument, TooManyPixels
-from ocr_service.decoding import DECODERS, Limits, open_document
+from ocr_service.decoding.document import DECODERS
+from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.opening import open_document
 from tests.samples import bomb_png, encoded, png
 
 pytestmark = pytest.mark.anyio

@@ -164,6 +164,14 @@ def test_app_import_does_not_import_heavy_packages() -> None:
     assert out.stdout.strip() == "[]"
 
 
+def test_worker_imports_nothing_that_only_the_service_needs() -> None:
+    """Each start of the service waits for the imports of these processes."""
+    workers = "ocr_service.decoding.worker, ocr_service.engines.tesseract.worker"
+    check = f"import sys, {workers}; print([m for m in ('asyncio', 'pydantic') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
 if __name__ == "__main__":
     counted = imports_between_places(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT)
     for place, others in sorted(counted.items()):

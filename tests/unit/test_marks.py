@@ -5,7 +5,8 @@ from PIL import Image, ImageOps
 from reportlab.pdfgen.canvas import Canvas
 
 from ocr_service.core.documents import ImageMode
-from ocr_service.decoding import Limits, open_document
+from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.opening import open_document
 from ocr_service.engines.page_warnings import is_blank
 from tests.samples import noisy
 from tests.text_pdfs import BODY, Draw, lines, pdf_of, picture, small_scan, tiny_lines

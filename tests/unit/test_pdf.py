@@ -15,8 +15,10 @@ from PIL import Image, ImageChops
 from benchmarks.processes import children
 from ocr_service.core.documents import WarningCode
 from ocr_service.core.errors import BrokenDocument, DecoderKilled, EncryptedPdf, TooManyPixels
-from ocr_service.decoding import DECODERS, Limits, open_document
+from ocr_service.decoding.document import DECODERS
+from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.open_pdf import OpenPdf
+from ocr_service.decoding.opening import open_document
 from ocr_service.runtime.processes.pool import NoSlot
 from ocr_service.runtime.processes.worker_process import WorkerEnded
 from tests.samples import (

@@ -12,9 +12,10 @@ from PIL import Image
 from tesserocr import PSM, PyTessBaseAPI
 
 from ocr_service.core.documents import Page
-from ocr_service.decoding import Limits, open_document
 from ocr_service.decoding.font_files import FontFiles, Style
 from ocr_service.decoding.font_report import FontReport
+from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.opening import open_document
 from tests import pdf_fonts
 from tests.pdf_fonts import (
     INVOICE,

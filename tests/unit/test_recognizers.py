@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from benchmarks.processes import children, command_line, cpu_seconds_of_tree
 from ocr_service.core.documents import Page
 from ocr_service.core.errors import RecognitionFailed
 from ocr_service.core.options import Options
-from ocr_service.engines.tesseract import TesseractEngine
+from ocr_service.engines.tesseract.engine import TesseractEngine
 from ocr_service.engines.tesseract.languages import find_tessdata
 from ocr_service.engines.tesseract.settings import TesseractSettings
 from ocr_service.telemetry import metrics
@@ -25,8 +26,12 @@ from tests.samples import ENGLISH, RUSSIAN, printed_page
 
 pytestmark = pytest.mark.anyio
 
-# Tesseract looks for lines in this noise for many minutes, and does not look at the clock meanwhile.
-_NOISE = Image.fromarray(np.random.default_rng(1).integers(0, 2, (8000, 8000), np.uint8) * np.uint8(255))
+
+@cache
+def noise() -> Image.Image:
+    """Tesseract looks for lines in it for many minutes, and does not look at the clock meanwhile."""
+    random = np.random.default_rng(1)
+    return Image.fromarray(random.integers(0, 2, (8000, 8000), np.uint8) * np.uint8(255))
 
 
 def engine(page_seconds: float = 3000, **settings: Any) -> TesseractEngine:
@@ -74,7 +79,7 @@ def has_worked(pid: int) -> bool:
 
 
 async def test_place_of_a_cancelled_page_is_free_at_once(one_at_a_time: TesseractEngine) -> None:
-    page = asyncio.create_task(one_at_a_time.recognize(Page(1, _NOISE, 300), Options()))
+    page = asyncio.create_task(one_at_a_time.recognize(Page(1, noise(), 300), Options()))
     await busy([page])
     before = lost("stopped")
     page.cancel()
@@ -87,7 +92,7 @@ async def test_place_of_a_cancelled_page_is_free_at_once(one_at_a_time: Tesserac
 
 
 async def test_crash_is_the_error_of_one_page(one_at_a_time: TesseractEngine) -> None:
-    page = asyncio.create_task(one_at_a_time.recognize(Page(7, _NOISE, 300), Options()))
+    page = asyncio.create_task(one_at_a_time.recognize(Page(7, noise(), 300), Options()))
     [pid] = await busy([page])
     before = lost("died")
     os.kill(pid, signal.SIGSEGV)
@@ -101,7 +106,7 @@ async def test_pages_are_read_at_the_same_time() -> None:
     tesseract = engine(lang="eng", threads=3)
     await tesseract.start()
     assert tesseract.max_pages_in_flight > 3
-    pages = [asyncio.create_task(tesseract.recognize(Page(n, _NOISE, 300), Options())) for n in (1, 2, 3)]
+    pages = [asyncio.create_task(tesseract.recognize(Page(n, noise(), 300), Options())) for n in (1, 2, 3)]
     await busy(pages)
     for page in pages:
         page.cancel()

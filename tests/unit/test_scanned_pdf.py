@@ -14,7 +14,8 @@ from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
 from PIL import Image
 
 from ocr_service.core.documents import ImageMode
-from ocr_service.decoding import Limits, open_document
+from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.opening import open_document
 from ocr_service.decoding.rendering import render
 
 pytestmark = pytest.mark.anyio

@@ -12,8 +12,9 @@ from pikepdf import Array, Dictionary, Name
 from PIL import Image, ImageDraw
 from reportlab.pdfgen.canvas import Canvas
 
-from ocr_service.decoding import Limits, open_document
 from ocr_service.decoding.canvas import image_in
+from ocr_service.decoding.limits import Limits
+from ocr_service.decoding.opening import open_document
 from ocr_service.decoding.rendering import render
 from ocr_service.decoding.text_layer.characters import Piece, Style
 from ocr_service.decoding.text_layer.reading import read_text_layer
