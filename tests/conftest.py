@@ -21,7 +21,8 @@ _GROUPS = {
     "service beside PaddleX": _VL + r"(file_kinds|layout_parsing|.*pdf.*|restructure_pages)\.py",
     "PaddleOCR-VL": _VL + r"(contract|field_names|engine|faults|incomplete_texts|parity)\.py",
     "browser": r"tests/ui/",
-    "every path": r"tests/http/test_schemathesis\.py::test_every",
+    "every path with keys": r"tests/http/test_schemathesis\.py::test_protected",
+    "every path without keys": r"tests/http/test_schemathesis\.py::test_open",
 }
 
 

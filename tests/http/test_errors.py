@@ -124,7 +124,7 @@ BAD = [
         {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}),
     Bad("image wider than the engine accepts", 422, "too_many_pixels",
         file(encoded(Image.new("1", (60_001, 1)), "PNG"))),
-    Bad("625 megapixels in 76 kB", 422, "too_many_pixels", file(bomb_png(25_000))),
+    Bad("625 megapixels in 77 kB", 422, "too_many_pixels", file(bomb_png(25_000))),
     Bad("625 megapixels in a PDF", 422, "too_many_pixels", file(pdf_with_huge_picture(25_000))),
     Bad("TIFF of more than 2000 pages", 422, "too_many_pages", file(tiff_of_empty_pages(2001))),
     Bad("too many pages", 422, "too_many_pages", file(pdf_of_text(["a"] * 6))),

@@ -1,6 +1,5 @@
 """Requests to vLLM, good and bad, and the status of each answer."""
 
-import io
 import json
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -9,15 +8,14 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from tests.samples import bomb_png, encoded
+
 MODEL = "PaddleOCR-VL-1.6-0.9B"
 
 
-def picture(kind: str = "JPEG", size: tuple[int, int] = (400, 60), mode: str = "L") -> bytes:
+def picture(kind: str = "JPEG", size: tuple[int, int] = (400, 60)) -> bytes:
     """Return a noisy picture, as a scan is."""
-    image = Image.effect_noise(size, 80) if mode == "L" else Image.new(mode, size)
-    file = io.BytesIO()
-    image.save(file, kind)
-    return file.getvalue()
+    return encoded(Image.effect_noise(size, 80), kind)
 
 
 def completion(data: bytes | None, media_type: str = "image/jpeg", **parameters: Any) -> bytes:
@@ -81,6 +79,6 @@ REQUESTS = (
     Request(
         "picture beyond the limit of Pillow",
         500,
-        body=completion(picture("PNG", (14_000, 14_000), "1"), "image/png"),
+        body=completion(bomb_png(14_000), "image/png"),
     ),
 )

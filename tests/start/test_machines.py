@@ -155,21 +155,33 @@ def test_start_without_a_gpu_logs_no_warning_and_ends_with_the_url() -> None:
     )
 
 
+def first_line(**settings: str) -> str:
+    """Run start.sh, and kill it after its first line, which comes before the start of the service."""
+    environment = {**os.environ, **start_environment(OCR_LOG_FORMAT="text", **settings)}
+    with subprocess.Popen(START, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as start:
+        assert start.stderr
+        line = start.stderr.readline()
+        start.kill()
+    return line
+
+
 @pytest.mark.parametrize(
-    ("settings", "level"),
+    ("settings", "level", "reason"),
     [
-        ({"VLLM_ENABLED": "true", **NO_VLLM}, "WARNING"),
-        ({"OCR_ENGINE": "paddleocr-vl", **NO_VLLM}, "WARNING"),
-        ({"OCR_ENGINE": "paddleocr-vl", "VLLM_ENABLED": "false"}, "INFO"),
-        ({"OCR_ENGINE": "paddleocr-vl", "OCR_VLM_URL": "http://127.0.0.1:9/v1"}, "INFO"),
-        ({"OCR_ENGINE": "tesseract"}, "INFO"),
+        ({"VLLM_ENABLED": "true", **NO_VLLM}, "WARNING", "it is not installed in /nowhere"),
+        ({"VLLM_ENABLED": "false"}, "INFO", "VLLM_ENABLED=false"),
+        ({"OCR_VLM_URL": "http://127.0.0.1:9/v1"}, "INFO", "OCR_VLM_URL names an existing server"),
+        ({"OCR_ENGINE": "paddleocr-vl", **NO_VLLM}, "WARNING", ""),
+        ({"OCR_ENGINE": "paddleocr-vl", "VLLM_ENABLED": "false"}, "INFO", "VLLM_ENABLED=false"),
+        ({"OCR_ENGINE": "paddleocr-vl", "OCR_VLM_URL": "http://127.0.0.1:9/v1"}, "INFO", "OCR_VLM_URL names"),
+        ({"OCR_ENGINE": "tesseract"}, "INFO", "OCR_ENGINE=tesseract does not use it"),
     ],
     ids=str,
 )
-def test_vllm_not_started_is_a_warning_only_if_it_was_requested(settings: dict[str, str], level: str) -> None:
-    with RunningStart(OCR_LOG_FORMAT="text", **settings) as start:
-        pass
-    assert f" {level} start.sh vLLM is not started: " in start.log[0]
+def test_vllm_not_started_is_a_warning_only_if_it_was_requested(
+    settings: dict[str, str], level: str, reason: str
+) -> None:
+    assert f" {level} start.sh vLLM is not started: {reason}" in first_line(**settings)
 
 
 def test_remote_vllm_that_does_not_respond_yet_is_starting() -> None:
