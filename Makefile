@@ -70,7 +70,8 @@ check: lint test ## lint and test
 bare-check: ## set up in bare roots of Debian 12 and 13 (root); ARGS="make test" runs this command instead
 	@scripts/bare-check.sh $(ARGS)
 
-image-check: lint-image ## build the cpu target of the image without Docker, run and check it (root)
+image-check: ## build the cpu target of the image without Docker, run and check it (root)
+	@scripts/setup.sh test
 	@scripts/image/check.sh
 
 bench-tesseract: ## pages per second over HTTP, compared with bare tesserocr and OCRmyPDF
