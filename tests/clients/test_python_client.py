@@ -1,18 +1,23 @@
 """The Python client and the command `ocr`, against the service on a real socket."""
 
 import asyncio
+import fcntl
 import io
 import os
 import signal
 import subprocess
 import sys
+import termios
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from ocr_client import AsyncClient, Client, Job, OcrError, ServiceUnreachable
 
+from ocr_service.core.documents import Page, PageResult
 from ocr_service.core.errors import RecognitionFailed
+from ocr_service.core.options import Options
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
@@ -209,6 +214,40 @@ async def test_command_reads_the_standard_input(installed: Path, tmp_path: Path)
     async with service(ScriptedEngine(), tmp_path) as served:
         done = await run_ocr(installed, str(served.base_url), "-", "-f", "txt", given=small_png())
     assert (done.returncode, done.stdout) == (0, b"page 1\n")
+
+
+class _Verbose(ScriptedEngine):
+    """Returns a page with more text than a pipe holds."""
+
+    async def recognize(self, page: Page, options: Options) -> PageResult:
+        return replace(await super().recognize(page, options), text="v" * 200_000)
+
+
+async def test_command_that_is_stopped_and_goes_on_writes_its_whole_output(
+    installed: Path, tmp_path: Path
+) -> None:
+    """As with Ctrl+Z and `fg`: a full pipe has then taken a part of the text."""
+    (tmp_path / "a.png").write_bytes(small_png())
+    async with service(_Verbose(), tmp_path / "data") as served:
+        command, environment = ocr_command(
+            installed, str(served.base_url), str(tmp_path / "a.png"), "-f", "txt"
+        )
+        environment["PYTHONUNBUFFERED"] = "1"
+        process = subprocess.Popen(  # noqa: ASYNC220 - it starts at once
+            command, env=environment, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        async with asyncio.timeout(120):
+            while waiting_bytes(process.stdout) < fcntl.fcntl(process.stdout, fcntl.F_GETPIPE_SZ):
+                await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGSTOP)
+        process.send_signal(signal.SIGCONT)
+        output, _ = await asyncio.to_thread(process.communicate)
+    assert (process.returncode, len(output)) == (0, 200_001)
+
+
+def waiting_bytes(pipe: IO[bytes]) -> int:
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 async def test_interrupted_command_cancels_its_job(installed: Path, tmp_path: Path) -> None:

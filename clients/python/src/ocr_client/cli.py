@@ -96,7 +96,7 @@ def _read(client: Client, source: str, name: str, options: argparse.Namespace) -
     for suffix in options.formats:
         content = _content(document, suffix) if suffix in _OF_DOCUMENT else files[FORMATS[suffix]]
         if options.output is None:
-            sys.stdout.buffer.write(content)
+            _print(content)
         else:
             options.output.mkdir(parents=True, exist_ok=True)
             (options.output / f"{name}.{suffix}").write_bytes(content)
@@ -106,6 +106,12 @@ def _read(client: Client, source: str, name: str, options: argparse.Namespace) -
         for detail in details:
             print(f"ocr: {source}: page {page.index}: {detail}", file=sys.stderr)
     return document.is_complete
+
+
+def _print(content: bytes) -> None:
+    """Write to the standard output, even if it has no buffer: then a pipe may take a part of a `write`."""
+    with open(sys.stdout.fileno(), "wb", closefd=False) as output:
+        output.write(content)
 
 
 def _exports(
