@@ -136,9 +136,9 @@ def fetcher(port: int, opened: str = "127.0.0.1", resolver: Any = look_up, **rul
     chosen: dict[str, Any] = {
         "allowlist": Allowlist.parse(opened),
         "ports": frozenset({port}),
-        "connect_timeout": 10,
-        "read_timeout": 10,
-        "timeout": 20,
+        "connect_timeout": 120,
+        "read_timeout": 120,
+        "timeout": 240,
     }
     return Fetcher(UrlSettings(**(chosen | rules)), LIMIT, resolver)
 

@@ -10,14 +10,14 @@ from ocr_service.decoding.document import DECODERS
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.threaded_engine import ThreadedEngine
+from tests.http.clock import let_pass
+from tests.http.scraping import scrape, until_grown
 from tests.http.serving import serving
 from tests.samples import pdf_of_text, slow_pdf, small_png
 
 pytestmark = pytest.mark.anyio
 
 NDJSON = {"Accept": "application/x-ndjson"}
-# Seconds until a request times out. By then its pages are with the engine, even on a busy machine.
-LONG_ENOUGH = "5"
 
 
 def reading(client: httpx.AsyncClient, pages: int, **fields: str) -> "asyncio.Task[httpx.Response]":
@@ -78,7 +78,7 @@ async def test_pages_of_one_key_do_not_delay_another() -> None:
         client.headers["X-API-Key"] = "bert"
         other = reading(client, 1)
         # The long pages have both slots, so this is the page of the other caller.
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             assert await engine.entered.get() == 1
         for index in (1, 2, 3):
             engine.open(index)
@@ -117,8 +117,12 @@ async def test_document_beyond_the_byte_budget_is_refused() -> None:
 
 async def test_request_timeout_returns_504_and_cancels_the_pages() -> None:
     engine = GatedEngine()
-    async with serving(engine, ocr_request_timeout=LONG_ENOUGH) as client:
-        response = await client.post("/ocr", files={"file": pdf_of_text(["a"] * 3)})
+    async with serving(engine, ocr_request_timeout=60) as client:
+        request = reading(client, 3)
+        for _ in range(3):
+            await engine.entered.get()
+        await let_pass(60)
+        response = await request
         stopped = [await engine.cancelled.get() for _ in range(3)]
     assert (response.status_code, response.json()["code"]) == (504, "request_timed_out")
     assert sorted(stopped) == [1, 2, 3]
@@ -128,9 +132,10 @@ async def test_slot_is_released_when_the_thread_of_the_page_ends() -> None:
     """An earlier release would let abandoned and new pages together exceed the memory limit."""
     engine = ThreadedEngine()
     async with serving(engine) as client:
-        timed_out = await reading(client, 1, timeout=LONG_ENOUGH)
-        assert timed_out.status_code == 504
-        assert engine.entered.get_nowait() == 1
+        timed_out = reading(client, 1, timeout="60")
+        assert await engine.entered.get() == 1
+        await let_pass(60)
+        assert (await timed_out).status_code == 504
         refused = await reading(client, 1, timeout="1")
         assert refused.status_code == 504
         assert engine.entered.empty()
@@ -192,11 +197,17 @@ async def test_stream_timeout_sends_an_error_event_and_ends() -> None:
     engine.open(1)
     async with serving(engine) as client:
         files = {"file": pdf_of_text(["a"] * 2)}
-        response = await client.post("/ocr", files=files, data={"timeout": LONG_ENOUGH}, headers=NDJSON)
+        stream = client.stream("POST", "/ocr", files=files, data={"timeout": "60"}, headers=NDJSON)
+        async with stream as response:
+            lines = (json.loads(line) async for line in response.aiter_lines() if line)
+            events = [await anext(lines) for _ in range(2)]
+            while await engine.entered.get() != 2:
+                pass
+            await let_pass(60)
+            events += [event async for event in lines]
         assert await engine.cancelled.get() == 2
-    lines = [json.loads(line) for line in response.text.splitlines()]
-    assert [line["event"] for line in lines] == ["start", "page", "error"]
-    assert lines[-1]["problem"]["code"] == "request_timed_out"
+    assert [event["event"] for event in events] == ["start", "page", "error"]
+    assert events[-1]["problem"]["code"] == "request_timed_out"
 
 
 async def test_disconnect_from_a_stream_frees_its_slots() -> None:
@@ -221,10 +232,13 @@ async def test_disconnect_from_a_stream_frees_its_slots() -> None:
 async def test_shared_reading_continues_after_the_first_request_times_out() -> None:
     """Equal documents are read once; a request with a later deadline still gets the result."""
     engine = GatedEngine()
-    async with serving(engine, ocr_cache_lifetime=60) as client:
-        first = reading(client, 1, timeout=LONG_ENOUGH)
+    async with serving(engine, ocr_cache_lifetime=600, ocr_request_timeout=600) as client:
+        before = await scrape(client)
+        first = reading(client, 1, timeout="60")
         await engine.entered.get()
         second = reading(client, 1)
+        await until_grown(client, before, "ocr_cache_lookups_total", {("miss",): 1, ("joined",): 1})
+        await let_pass(60)
         assert (await first).status_code == 504
         engine.open(1)
         assert (await second).status_code == 200

@@ -13,8 +13,8 @@ from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.clock import let_pass
 from tests.http.serving import serving
-from tests.http.test_admission import LONG_ENOUGH
 from tests.samples import pdf_of_text, small_png
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +27,12 @@ async def read(
     client: httpx.AsyncClient, headers: dict[str, str] | None = None, /, **fields: str
 ) -> httpx.Response:
     return await client.post("/ocr", files=DOCUMENT, data=fields, headers=headers)
+
+
+async def pages_are_read(client: httpx.AsyncClient, count: int) -> None:
+    """Return when so many pages are read; the timeout of pytest bounds the wait."""
+    while (await client.get("/health")).json()["recent_pages"]["pages"] < count:
+        pass
 
 
 async def test_repeated_document_is_a_cache_hit_with_its_own_timings() -> None:
@@ -93,9 +99,13 @@ async def test_retry_after_a_timeout_reads_the_missing_pages(headers: dict[str, 
     for index in (1, 3):
         engine.open(index)
     async with serving(engine, storage, **CACHE) as client:
-        late = await client.post("/ocr", files=document, data={"timeout": LONG_ENOUGH}, headers=headers)
-        assert "2 of 3 pages were done" in late.text
+        late = asyncio.create_task(
+            client.post("/ocr", files=document, data={"timeout": "60"}, headers=headers)
+        )
         assert sorted([await engine.entered.get() for _ in range(3)]) == [1, 2, 3]
+        await pages_are_read(client, 2)
+        await let_pass(60)
+        assert "2 of 3 pages were done" in (await late).text
         if replica == "same":
             engine.open(2)
             again = await client.post("/ocr", files=document, headers=headers)
@@ -115,8 +125,7 @@ async def test_pages_of_a_caller_that_left_are_kept() -> None:
     async with serving(engine, **CACHE) as client:
         leaving = asyncio.create_task(client.post("/ocr", files=document))
         assert sorted([await engine.entered.get() for _ in range(2)]) == [1, 2]
-        while (await client.get("/health")).json()["recent_pages"]["pages"] < 1:
-            pass
+        await pages_are_read(client, 1)
         leaving.cancel()
         assert await engine.cancelled.get() == 2
         engine.open(2)

@@ -13,6 +13,7 @@ from ocr_service.core.documents import Page, PageResult
 from ocr_service.core.options import Options
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.clock import let_pass
 from tests.http.scraping import Scrape, scrape, until_grown
 from tests.http.serving import serving
 from tests.running import NO_CERTIFICATES
@@ -61,13 +62,14 @@ async def test_endless_headers_are_refused() -> None:
 
 
 async def test_header_timeout_applies_to_each_request_of_a_connection() -> None:
-    async with connected(ocr_header_timeout=3) as (reader, writer):
+    async with connected(ocr_header_timeout=60) as (reader, writer):
         for _ in range(2):
             writer.write(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n")
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200")
             await reader.readexactly(length_of(head))
         writer.write(b"GET /version HTTP/1.1\r\n")
+        await let_pass(70)
         assert await is_closed(reader)
 
 
@@ -97,6 +99,7 @@ async def test_connection_with_a_late_body_is_closed_when_idle() -> None:
         writer.write(b"GET /version HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n")
         await reader.readexactly(length_of(await reader.readuntil(b"\r\n\r\n")))
         writer.write(b"body")
+        await let_pass(10)
         assert await is_closed(reader)
 
 
@@ -221,7 +224,7 @@ async def test_response_that_is_read_slowly_is_sent_completely() -> None:
     engine = _Verbose()
     engine.open(1)
     form = PART + pdf_of_text(["a"]) + b"\r\n--b--\r\n"
-    async with connected(engine, ocr_answer_idle_timeout=5, ocr_header_timeout=1) as (reader, writer):
+    async with connected(engine, ocr_answer_idle_timeout=60, ocr_header_timeout=10) as (reader, writer):
         writer.write(UPLOAD + b"content-length: %d\r\n\r\n" % len(form) + form)
         head = await reader.readuntil(b"\r\n\r\n")
         left = length_of(head)
@@ -229,7 +232,7 @@ async def test_response_that_is_read_slowly_is_sent_completely() -> None:
             left -= len(await reader.readexactly(min(left, 2_000_000)))
             # The whole download takes longer than the idle timeout and the header timeout, but each pause is
             # shorter than the idle timeout.
-            await asyncio.sleep(0.45)
+            await let_pass(40)
 
 
 def length_of(head: bytes) -> int:

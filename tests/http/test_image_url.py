@@ -11,6 +11,7 @@ from ocr_service.core.engine import Engine
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.http.clock import let_pass
 from tests.http.peers import Peer, answer, by_path, no_reply, peer, reply_with
 from tests.http.scraping import Scrape, scrape
 from tests.http.serving import serving
@@ -86,15 +87,14 @@ async def test_fetched_document_is_streamed() -> None:
 async def test_slow_download_does_not_count_towards_the_request_timeout() -> None:
     async def slowly(_: bytes, writer: asyncio.StreamWriter) -> None:
         seen.append(await scrape(client))
-        await asyncio.sleep(3.1)
+        await let_pass(70)
         writer.write(answer(small_png()))
         await writer.drain()
 
     seen: list[Scrape] = []
-    async with peer(slowly) as other, serving(ScriptedEngine(), **open_to(other)) as client:
-        # The processes that decode have started when the time is measured.
-        await client.post("/ocr", files={"file": small_png()})
-        response = await client.post("/ocr", data={"image_url": f"{other.url}/", "timeout": "3"})
+    patient = {"ocr_url_read_timeout": 100, "ocr_url_timeout": 100}
+    async with peer(slowly) as other, serving(ScriptedEngine(), **open_to(other, **patient)) as client:
+        response = await client.post("/ocr", data={"image_url": f"{other.url}/", "timeout": "60"})
     assert response.status_code == 200
     assert seen[0].of("ocr_requests_waiting") == {(): 0}
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.jobs import ended, is_available
+from tests.http.scraping import scrape, until_grown
 from tests.http.serving import serving
 from tests.samples import small_png
 
@@ -65,17 +66,12 @@ def settings(folder: Path, port: int, allowed: str = "127.0.0.1") -> dict[str, A
     }
 
 
-async def failed_call(client: httpx.AsyncClient) -> None:
-    """Return when a callback has failed; fail if none does."""
-    line = 'ocr_job_callbacks_total{outcome="failed"}'
-    before = value(line, (await client.get("/metrics")).text)
-    async with asyncio.timeout(120):
-        while value(line, (await client.get("/metrics")).text) == before:
-            await asyncio.sleep(0.05)
-
-
-def value(line: str, metrics: str) -> float:
-    return sum(float(each.rpartition(" ")[2]) for each in metrics.splitlines() if each.startswith(line))
+@asynccontextmanager
+async def failed_call(client: httpx.AsyncClient) -> AsyncIterator[None]:
+    """At the end of the block, wait until a callback of it has failed."""
+    before = await scrape(client)
+    yield
+    await until_grown(client, before, "ocr_job_callbacks_total", {("failed",): 1})
 
 
 @pytest.mark.parametrize(("path", "headers"), [("/jobs", {}), ("/ocr", {"Prefer": "respond-async"})])
@@ -130,8 +126,8 @@ async def test_redirect_of_a_callback_is_not_followed(tmp_path: Path) -> None:
             ) as client:
                 await is_available(client)
                 callback = {"callback_url": f"http://127.0.0.1:{port}/"}
-                await client.post("/jobs", params=callback, files={"file": small_png()})
-                await failed_call(client)
+                async with failed_call(client):
+                    await client.post("/jobs", params=callback, files={"file": small_png()})
     assert receiver.requests.qsize() == 1 and elsewhere.requests.empty()
 
 
@@ -143,8 +139,8 @@ async def test_callback_to_an_inner_address_is_not_made(tmp_path: Path) -> None:
     ):
         await is_available(client)
         callback = {"callback_url": f"http://127.0.0.1:{port}/"}
-        await client.post("/jobs", params=callback, files={"file": small_png()})
-        await failed_call(client)
+        async with failed_call(client):
+            await client.post("/jobs", params=callback, files={"file": small_png()})
     assert receiver.requests.empty()
 
 

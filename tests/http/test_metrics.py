@@ -137,7 +137,8 @@ async def test_waiting_and_refused_requests_are_counted() -> None:
         reading = [asyncio.create_task(read(client, pages=2))]
         await engine.entered.get()
         reading.append(asyncio.create_task(read(client)))
-        during = await until_grown(client, before, "ocr_requests_waiting", {(): 1})
+        # A request waits from the arrival of its document; its pages count when it is open.
+        during = await until_grown(client, before, "ocr_pages_ahead", {(): 3})
         assert (await read(client)).status_code == 503
         refused = {("overloaded",): 1.0}
         assert (await scrape(client)).since(before, "ocr_requests_refused_total") == refused
@@ -145,8 +146,8 @@ async def test_waiting_and_refused_requests_are_counted() -> None:
             engine.open(index)
         await asyncio.gather(*reading)
         await until_grown(client, during, "ocr_requests_in_flight", {(): -2})
-    seen = {name: during.of(f"ocr_{name}")[()] for name in ("pages_ahead", "pages_in_flight")}
-    assert seen == {"pages_ahead": 3, "pages_in_flight": 1}
+    seen = {name: during.of(f"ocr_{name}")[()] for name in ("requests_waiting", "pages_in_flight")}
+    assert seen == {"requests_waiting": 1, "pages_in_flight": 1}
     for name in ("requests_waiting", "pages_in_flight"):
         assert during.of(f"ocr_{name}_limit") == {(): 1}
     assert 0 < during.of("ocr_pixels_in_flight")[()] < during.of("ocr_pixels_in_flight_limit")[()]

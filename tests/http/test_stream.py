@@ -22,7 +22,9 @@ NDJSON = {"Accept": "application/x-ndjson"}
 
 async def events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
     async for line in response.aiter_lines():
-        yield json.loads(line)
+        # A blank line tells that the service is busy.
+        if line:
+            yield json.loads(line)
 
 
 async def test_each_page_is_sent_when_it_is_done() -> None:

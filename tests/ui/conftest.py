@@ -11,8 +11,9 @@ from tests.http.jobs import is_available
 from tests.http.serving import serving
 from tests.ui.site import Guard, Site, chromium
 
-# Seconds are much on a machine that does other things as well.
-expect.set_options(timeout=120_000)
+# Milliseconds. A machine that does other things as well may need more than the 30 seconds of Playwright.
+_PATIENCE = 120_000
+expect.set_options(timeout=_PATIENCE)
 
 
 @pytest.fixture(scope="package")
@@ -25,7 +26,9 @@ def anyio_backend() -> str:
 async def browser() -> AsyncIterator[Browser]:
     # Without its sandbox, which root cannot use, and which a container seldom allows.
     async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=chromium(), chromium_sandbox=False)
+        yield await playwright.chromium.launch(
+            executable_path=chromium(), chromium_sandbox=False, timeout=_PATIENCE
+        )
 
 
 Opened = Callable[..., Awaitable[Page]]
@@ -38,6 +41,7 @@ async def opened(browser: Browser) -> AsyncIterator[Opened]:
 
     async def open_at(url: object, **profile: object) -> Page:
         context = await browser.new_context(**{"locale": "en-US", **profile})  # type: ignore[arg-type]
+        context.set_default_timeout(_PATIENCE)
         page = await context.new_page()
         guards.append(Guard(page, str(url)))
         await page.goto(f"{url}/")

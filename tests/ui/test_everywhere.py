@@ -133,4 +133,4 @@ async def test_more_documents_than_connections_are_read(site: Site, opened: Open
         await drop(page, f"{number}.pdf", THREE_PAGES)
     for index in (1, 2, 3):
         site.engine.open(index)
-    await expect(page.locator("#list .done")).to_have_count(7, timeout=120_000)
+    await expect(page.locator("#list .done")).to_have_count(7)

@@ -121,9 +121,9 @@ async def received(limits: UploadSettings, chunks: AsyncGenerator[bytes]) -> int
 async def test_fast_start_earns_no_slow_rest() -> None:
     """At the minimum rate, the first bytes would have taken a quarter of an hour."""
     limits = UploadSettings(idle_timeout=1, min_rate=1000)
-    assert await received(limits, trickle(MIB, 0.02)) > 1
+    assert await received(limits, trickle(MIB, 0.02)) >= 1
 
 
 async def test_whole_body_has_a_time_limit() -> None:
     limits = UploadSettings(idle_timeout=10, min_rate=1, timeout=1)
-    assert await received(limits, trickle(MIB, 0.02)) > 1
+    assert await received(limits, trickle(MIB, 0.02)) >= 1

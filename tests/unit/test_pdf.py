@@ -12,7 +12,7 @@ import pypdfium2.raw as pdfium_c
 import pytest
 from PIL import Image, ImageChops
 
-from benchmarks.processes import children
+from benchmarks.processes import children, command_line
 from ocr_service.core.documents import WarningCode
 from ocr_service.core.errors import BrokenDocument, DecoderKilled, EncryptedPdf, TooManyPixels
 from ocr_service.decoding.document import DECODERS
@@ -360,7 +360,9 @@ async def test_page_of_a_decoder_that_the_system_kills_is_not_broken() -> None:
         drawing = asyncio.create_task(document.page(1, slot))
         async with asyncio.timeout(120):
             await slot.is_back.wait()
-        for worker in [pid for server in children(os.getpid()) for pid in children(server)]:
+        # Not those of a service that this process runs for other tests.
+        servers = [pid for pid in children(os.getpid()) if b"decoding.worker" in command_line(pid)]
+        for worker in [pid for server in servers for pid in children(server)]:
             with suppress(ProcessLookupError):  # a worker of an earlier test has ended
                 os.kill(worker, signal.SIGKILL)
         with pytest.raises(DecoderKilled, match="Page 1 of the PDF could not be decoded"):

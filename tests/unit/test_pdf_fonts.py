@@ -50,7 +50,9 @@ pdf = pypdfium2.PdfDocument(sys.stdin.buffer.read())
 pdf.init_forms()
 memory = mmap.mmap(-1, 2**24)
 size = render(pdf[0], float(sys.argv[1]), "L", memory)
-image_in(memoryview(memory), size, "L").save(sys.stdout.buffer, "PNG")
+# Without a buffer, as PYTHONUNBUFFERED orders it, a pipe may take a part of what is written.
+with open(1, "wb") as output:
+    image_in(memoryview(memory), size, "L").save(output, "PNG")
 """
 
 

@@ -134,7 +134,7 @@ async def test_language_data_in_another_folder(tmp_path: Path) -> None:
 
 
 async def test_tesseract_writes_nothing_to_standard_error(
-    one_at_a_time: TesseractEngine, capfd: pytest.CaptureFixture[str]
+    capfd: pytest.CaptureFixture[str], one_at_a_time: TesseractEngine
 ) -> None:
     """It has remarks on these pages, but the sandbox forbids to open a file for them."""
     before = lost("died")
