@@ -13,15 +13,16 @@ import pytest
 from PIL import Image
 
 from tests.docs.pages import ENGLISH, rows
-from tests.paddleocr_vl.peer import CHAPTERS_PDF, Both, page, page_file, scan, sent, without_id
+from tests.paddleocr_vl.peer import CHAPTERS_PDF, Both, LazyFile, page, page_file, scan, sent, without_id
 from tests.real_vllm.running import VENV
 from tests.running import RunningVllm
-from tests.samples import bomb_png, pdf_of_text, small_png
+from tests.samples import bomb_png, encoded, pdf_of_text, small_png
 from tests.stand_ins.pages import VARIOUS_PAGES as PAGES
-from tests.stand_ins.pages import Box, draw_page
+from tests.stand_ins.pages import Box, draw_page, text_page
 
 LYING = Image.Exif()
 LYING[0x0112] = 6
+LARGE = LazyFile(lambda: encoded(text_page(3, size=(2480, 3508)), "PNG"))
 UNKNOWN = {"useTableRecognition": True, "textDetThresh": 0.3}
 
 SAME: dict[str, dict[str, Any]] = {
@@ -34,7 +35,8 @@ SAME: dict[str, dict[str, Any]] = {
     "visualized page": page("with table", visualize=True),
     "page visualized by default": {"file": page_file("with seal"), "fileType": 1},
     "visualized empty page": page("empty", visualize=True),
-    "visualized large page": page("80 blocks", visualize=True),
+    # Each block of it has a mask of the whole page.
+    "visualized large page": {"file": LARGE, "fileType": 1, "visualize": True},
     "visualized single block": page("with text", visualize=True, useLayoutDetection=False),
     "visualized spotting": page(
         "one block 0", visualize=True, useLayoutDetection=False, promptLabel="spotting"),

@@ -79,15 +79,15 @@ async def test_store_restarted_under_load_has_every_result(swift: Swift, tmp_pat
     with swift.front() as (store, server), service(store, tmp_path, store_timeout=120) as running:
 
         def disturb(answered: int) -> None:
-            if answered == 30:
+            if answered == 20:
                 server.kill()
-            elif answered == 90:
+            elif answered == 64:
                 server.start()
 
-        answers = await ask(running.url, 120, disturb)
-        assert len(answers) == 120
+        answers = await ask(running.url, 84, disturb)
+        assert len(answers) == 84
         statuses = Counter(answer["storage"]["status"] for answer in answers)
-        assert set(statuses) == {"stored", "pending"} and min(statuses.values()) >= 20
+        assert set(statuses) == {"stored", "pending"} and min(statuses.values()) >= 10
         wait_until(lambda: spooled(running.url) == 0, "the spool is empty")
         assert_all_stored(store, tmp_path.name, answers)
     log = "".join(running.log)
@@ -100,10 +100,10 @@ async def test_spooled_results_survive_a_killed_service(swift: Swift, tmp_path: 
     with swift.front() as (store, server):
         with service(store, tmp_path) as running:
             server.kill()
-            answers = await ask(running.url, 60)
+            answers = await ask(running.url, 32)
             assert {answer["storage"]["status"] for answer in answers} == {"pending"}
             assert {file["url"] for answer in answers for file in answer["storage"]["files"]} == {None}
-            wait_until(lambda: spooled(running.url) == 60, "every document is in the spool")
+            wait_until(lambda: spooled(running.url) == 32, "every document is in the spool")
             running.kill()
         restart(server, store)
         with service(store, tmp_path) as running:
