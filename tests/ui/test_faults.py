@@ -20,6 +20,16 @@ from tests.ui.site import THREE_PAGES, Site, drop
 
 pytestmark = pytest.mark.anyio
 
+# Files that the browser has, although the page was not told.
+_ADD_INPUT = """() => {
+  const input = Object.assign(document.createElement("input"), { id: "held", type: "file", multiple: true });
+  document.body.append(input);
+}"""
+_DROP_HELD = """() => {
+  const dataTransfer = new DataTransfer();
+  for (const file of document.getElementById("held").files) dataTransfer.items.add(file);
+  document.getElementById("drop").dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer }));
+}"""
 KEYS: dict[str, Any] = {"ocr_api_keys": "first-key"}
 
 
@@ -42,6 +52,23 @@ async def test_broken_file_says_why(site: Site, opened: Opened) -> None:
     await page.click("#list >> text=Try again")
     await expect(page.locator("#list .note.error")).to_contain_text("PDF")
     assert await page.locator("#list li").count() == 1
+
+
+async def test_files_that_the_browser_cannot_read_say_so(site: Site, opened: Opened, tmp_path: Path) -> None:
+    """They hold up no other document: at most three are sent at a time."""
+    site.engine.open(1)
+    page = await opened(site.url)
+    files = [tmp_path / f"deleted{number}.pdf" for number in range(4)]
+    for file in files:
+        file.write_bytes(THREE_PAGES)
+    await page.evaluate(_ADD_INPUT)
+    await page.set_input_files("#held", files)
+    for file in files:
+        file.unlink()
+    await page.evaluate(_DROP_HELD)
+    await expect(page.locator("#list .note.error", has_text="deleted after it was chosen")).to_have_count(4)
+    await drop(page, "one.pdf", pdf_of_text(["one"]))
+    await expect(page.locator("#list li").first.locator(".state")).to_contain_text("done")
 
 
 async def test_wrong_key_is_asked_for_again(opened: Opened, tmp_path: Path) -> None:

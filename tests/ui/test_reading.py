@@ -171,6 +171,21 @@ async def test_own_jobs_are_there_after_a_reload(site: Site, opened: Opened) -> 
     assert await page.locator("#list li").count() == await other.locator("#list li").count() == 0
 
 
+async def test_own_job_is_there_after_many_jobs_of_others(site: Site, opened: Opened) -> None:
+    site.engine.open(1)
+    page, document = await opened(site.url), pdf_of_text(["one"])
+    await drop(page, "kept.pdf", document)
+    await expect(page.locator("#list .state")).to_contain_text("done")
+    own = json.loads(await page.evaluate("localStorage['ocr-jobs']"))
+    await page.evaluate("(ids) => (localStorage['ocr-jobs'] = ids)", json.dumps(["gone", *own]))
+    for _ in range(20):
+        job = await site.client.post("/jobs", files={"file": ("other.pdf", document)})
+        await site.client.delete(f"/jobs/{job.json()['id']}")
+    await page.reload()
+    await expect(page.locator("#list .name")).to_have_text(["kept.pdf"])
+    assert "gone" not in await page.evaluate("localStorage['ocr-jobs']")
+
+
 async def test_service_without_jobs_streams(opened: Opened) -> None:
     engine = WrittenEngine()
     async with serving(engine) as client:

@@ -17,7 +17,7 @@ const RECENT = 20;
 translate(document);
 const health = persistent(() => json("health"), showAway);
 // Whether the service has jobs; known with its first answer.
-const hasJobs = recentJobs();
+const hasJobs = listRecent();
 health.then(showEngine);
 prepareOptions(health.then(({ engine }) => engine));
 listen();
@@ -36,11 +36,11 @@ async function send(sources) {
 }
 
 /** List the recent jobs when they can be had. Return whether the service has jobs. */
-function recentJobs() {
+function listRecent() {
   return new Promise((resolve) => {
     const waiting = (error) => (showAway(error), error instanceof Problem && resolve(true));
-    persistent(() => json(`jobs?limit=${RECENT}`), waiting)
-      .then(({ jobs }) => (jobs.filter(isOwn).forEach(addRecent), resolve(true)))
+    persistent(recentJobs, waiting)
+      .then((jobs) => (jobs.forEach(addRecent), resolve(true)))
       .catch((error) => resolve(error.code !== "jobs_not_configured"))
       .finally(() => (byId("away").hidden = true));
   });
@@ -51,13 +51,31 @@ function addRecent(job) {
   addToList(reading, { show: () => view(reading), first: false });
 }
 
-/** Without keys, all callers have the same jobs: the page then shows those of this browser. */
-const isOwn = ({ id }) => currentKey() !== null || ownJobs().includes(id);
+/** Return the jobs of the key. Without keys, all callers have the same jobs: then return those of this browser. */
+async function recentJobs() {
+  const { jobs } = await json(`jobs?limit=${RECENT}`);
+  if (currentKey() !== null) return jobs;
+  const known = new Map(jobs.map((job) => [job.id, job]));
+  return (await Promise.all(ownJobs().map((id) => known.get(id) ?? jobOf(id)))).filter(Boolean);
+}
+
+/** Return a job of this browser; forget one that is gone, and return null. */
+async function jobOf(id) {
+  try {
+    return await json(`jobs/${id}`);
+  } catch (error) {
+    if (error.code !== "job_not_found") throw error;
+    keepOwn(ownJobs().filter((each) => each !== id));
+    return null;
+  }
+}
+
 const ownJobs = () => JSON.parse(localStorage.getItem(OWN) ?? "[]");
+const keepOwn = (ids) => localStorage.setItem(OWN, JSON.stringify(ids.slice(0, RECENT)));
 
 function remember(id) {
   const own = ownJobs();
-  if (id && !own.includes(id)) localStorage.setItem(OWN, JSON.stringify([id, ...own].slice(0, RECENT)));
+  if (id && !own.includes(id)) keepOwn([id, ...own]);
 }
 
 function showEngine({ engine, engine_version: version }) {

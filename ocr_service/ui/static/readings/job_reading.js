@@ -1,7 +1,7 @@
 /** A document that is read as a job: it survives a reload of the page and a restart of the service. */
 
 import { Away, json, persistent, request } from "../service/api.js";
-import { Reading, formOf, withConnection } from "./reading.js";
+import { Reading, posted, withConnection } from "./reading.js";
 import { serverEvents } from "../service/streams.js";
 
 // Pages that are kept, because each has its pictures.
@@ -78,9 +78,8 @@ export class JobReading extends Reading {
 
   async #run(source, fields) {
     const headers = { "Idempotency-Key": randomId() };
-    const body = formOf(source, fields);
     const { signal } = this.#sending;
-    const submit = () => json("jobs", { method: "POST", headers, body, signal });
+    const submit = () => posted("jobs", source, fields, { headers, signal }).then((answer) => answer.json());
     try {
       this.#take(await withConnection(() => persistent(submit, (waiting) => this.update({ waiting }), signal)));
     } catch (error) {

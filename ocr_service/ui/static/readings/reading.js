@@ -1,5 +1,7 @@
 /** A document that is read: what the list and the viewer show of it, however it is read. */
 
+import { Away, Unreadable, request } from "../service/api.js";
+
 const OPEN = ["sending", "pending", "running"];
 
 /**
@@ -39,8 +41,25 @@ export class Reading extends EventTarget {
   }
 }
 
+/** Send a document and its fields; return the answer. If the file is Unreadable, the service is not away. */
+export async function posted(path, source, fields, options = {}) {
+  try {
+    return await request(path, { ...options, method: "POST", body: formOf(source, fields) });
+  } catch (error) {
+    if (error instanceof Away && !(await isReadable(source))) throw new Unreadable();
+    throw error;
+  }
+}
+
+/** Return whether the browser can still read a file: not a folder, nor one that was changed or deleted since it was chosen. */
+async function isReadable(source) {
+  if (!(source instanceof Blob)) return true;
+  const reader = source.stream().getReader();
+  return reader.read().then(() => (reader.cancel(), true), () => false);
+}
+
 /** Return the form of a document: a file or an address, and the fields that have a value. */
-export function formOf(source, fields) {
+function formOf(source, fields) {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   // The document comes last, so the fields are checked before it arrives.

@@ -1,8 +1,8 @@
 /** A document that is read by one streamed request: for a service without jobs, and for a PDF with a password. */
 
-import { Away, persistent, request } from "../service/api.js";
+import { Away, persistent } from "../service/api.js";
 import { sectionOf } from "../viewer/page_html.js";
-import { Reading, formOf, withConnection } from "./reading.js";
+import { Reading, posted, withConnection } from "./reading.js";
 import { jsonLines } from "../service/streams.js";
 
 const SHOWN = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/avif"];
@@ -51,8 +51,7 @@ export class StreamReading extends Reading {
 
   /** Ask again for the document in another form; the cache of the service has it. */
   async file(format) {
-    const body = formOf(this.#source, { ...this.#fields, format });
-    return (await request("ocr", { method: "POST", body })).blob();
+    return (await posted("ocr", this.#source, { ...this.#fields, format })).blob();
   }
 
   async cancel() {
@@ -77,7 +76,7 @@ export class StreamReading extends Reading {
 
   #open(signal) {
     const headers = { Accept: "application/x-ndjson" };
-    return request("ocr", { method: "POST", headers, body: formOf(this.#source, this.#fields), signal });
+    return posted("ocr", this.#source, this.#fields, { headers, signal });
   }
 
   #take({ event, page, page_count: total, problem }) {

@@ -27,6 +27,9 @@ export class Away extends Error {
   retryAfter = PAUSE_SECONDS;
 }
 
+/** A file that is to be sent cannot be read. */
+export class Unreadable extends Error {}
+
 /** Send a request and return its answer; throw a Problem, or Away. path: below the root of the service. */
 export async function request(path, options = {}) {
   for (;;) {

@@ -38,7 +38,6 @@ export const EN = {
   pages: "Pages",
   page: "Page {number}",
   pageFailed: "Page {number}, with an error",
-  notYet: "No page is read yet.",
   picture: "Page {number} with its blocks",
   noPicture: "The service has no picture of this page; the frames show where its text is.",
   block: "{label}: {text}",
@@ -64,4 +63,5 @@ export const EN = {
   isDone: "{name} is read.",
   isFailed: "{name} failed.",
   engine: "{name} {version}",
+  unreadable: "The browser cannot read this file: it is a folder, or it was changed or deleted after it was chosen.",
 };
