@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import termios
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -94,6 +95,37 @@ async def test_exports_and_cancelled_jobs(tmp_path: Path) -> None:
             await client.wait(job)
         engine.open(1)
         assert (await client.export(pdf_of_text(["a"]), "html")).startswith(b"<!DOCTYPE html>")
+
+
+async def test_interrupted_reading_cancels_its_job(tmp_path: Path) -> None:
+    engine, document = GatedEngine(), pdf_of_text(["a"] * 2)
+    engine.open(1)
+    async with service(engine, tmp_path) as served, client_of(served) as client:
+        waits = asyncio.Event()
+        reading = asyncio.create_task(client.read(document, on_progress=lambda _: waits.set()))
+        await waits.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        async with aclosing(client.pages(document)) as pages:
+            await anext(pages)
+        await asyncio.to_thread(_interrupt, str(served.base_url), document)
+        jobs = (await served.get("/jobs")).json()["jobs"]
+    assert [job["state"] for job in jobs] == ["cancelled"] * 4
+
+
+def _interrupt(url: str, document: bytes) -> None:
+    """Interrupt the synchronous client, first while it waits and then between two pages."""
+
+    def interrupt(_: Job) -> None:
+        raise KeyboardInterrupt
+
+    with Client(url) as client:
+        with pytest.raises(KeyboardInterrupt):
+            client.read(document, on_progress=interrupt)
+        pages = client.pages(document)
+        next(pages)
+        pages.close()
 
 
 async def test_errors_of_pages_are_seen(tmp_path: Path) -> None:

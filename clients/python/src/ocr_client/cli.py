@@ -6,8 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -91,7 +90,7 @@ def _read(client: Client, source: str, name: str, options: argparse.Namespace) -
     """Read one document and write its results; return whether no text is missing. name: of the results."""
     fields = {name: value for name in ("pages", "lang") if (value := getattr(options, name))}
     forms = ["json", *(FORMATS[suffix] for suffix in options.formats if suffix not in _OF_DOCUMENT)]
-    files = _exports(client, source, forms, fields)
+    files = client.exports(_source(source), forms, _progress(source), **fields)
     document = Document.of(files["json"])
     for suffix in options.formats:
         content = _content(document, suffix) if suffix in _OF_DOCUMENT else files[FORMATS[suffix]]
@@ -112,27 +111,6 @@ def _print(content: bytes) -> None:
     """Write to the standard output, even if it has no buffer: then a pipe may take a part of a `write`."""
     with open(sys.stdout.fileno(), "wb", closefd=False) as output:
         output.write(content)
-
-
-def _exports(
-    client: Client, source: str, forms: Sequence[str], fields: Mapping[str, str]
-) -> dict[str, bytes]:
-    """Read a document; its job is cancelled if the user interrupts the command."""
-    draw = _progress(source)
-    jobs: list[Job] = []
-
-    def follow(job: Job) -> None:
-        jobs[:] = [job]
-        draw(job)
-
-    try:
-        return client.exports(_source(source), forms, follow, **fields)
-    except KeyboardInterrupt:
-        for job in jobs:
-            if job.is_open:
-                with suppress(OcrError):
-                    client.cancel(job.id)
-        raise
 
 
 _stdin: list[bytes] = []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -12,15 +14,16 @@ import httpx
 from ocr_client.errors import OcrError
 from ocr_client.results import Document, Job, Page
 from ocr_client.sources import Source, upload_of
-from ocr_client.steps import Answer, Call, Pause, Protocol, Step, Steps
+from ocr_client.steps import Answer, Call, Closed, Pause, Protocol, Step, Steps
 
 T = TypeVar("T")
 Field = str | int | float | bool
 OnProgress = Callable[[Job], None]
 OnWait = Callable[[OcrError], None]
+# Takes the next step of a protocol; with an answer, or with an error that it raises there.
+GoOn = Callable[[], Step]
 
-# Sending a document and reading a page can take minutes.
-_TIMEOUT = httpx.Timeout(600, connect=10)
+_CONNECT_SECONDS = 10.0
 _PATIENCE = 120.0
 
 
@@ -34,7 +37,7 @@ def _connection(url: str, key: str | None) -> dict[str, Any]:
         raise ValueError(f"The address of the service is not valid: {error}") from None
     if key and not (key.isascii() and key.isprintable()):
         raise ValueError("An API key has ASCII characters only.")
-    return {"base_url": url, "headers": {"X-API-Key": key} if key else {}, "timeout": _TIMEOUT}
+    return {"base_url": url, "headers": {"X-API-Key": key} if key else {}}
 
 
 def _texts(fields: Mapping[str, Field]) -> dict[str, str]:
@@ -44,8 +47,18 @@ def _texts(fields: Mapping[str, Field]) -> dict[str, str]:
 
 
 def _sent(http: Any, call: Call) -> Any:
+    timeout = httpx.Timeout(call.patience, connect=min(call.patience, _CONNECT_SECONDS))
     body = {"data": call.data or None, "files": call.files or None}
-    return http.request(call.method, call.path, params=call.params, headers=call.headers, **body)
+    return http.request(
+        call.method, call.path, params=call.params, headers=call.headers, timeout=timeout, **body
+    )
+
+
+def _interrupted(steps: Steps[Any], error: BaseException) -> GoOn:
+    """Return how to tell the steps of an error; raises it if they have ended, as with their own error."""
+    if inspect.getgeneratorstate(steps) == inspect.GEN_CLOSED:
+        raise error
+    return partial(steps.throw, error)
 
 
 class Client:
@@ -54,7 +67,8 @@ class Client:
     url: of the service. key: an API key, if the service asks for one. patience: seconds for which a
     service that is away, starts or is full is asked again. on_wait: called with the reason before each of
     these waits. The fields of the methods are those of `POST /ocr`, such as `pages` and `lang`.
-    Raises ValueError if the URL or the key cannot be right.
+    Raises ValueError if the URL or the key cannot be right. If a method that reads a document is interrupted,
+    as by Ctrl-C, its job is cancelled.
     """
 
     def __init__(
@@ -94,18 +108,22 @@ class Client:
         """Read a document; return it as several files, by their formats."""
         return self._run(self._protocol.exports(upload_of(source), _texts(fields), forms), on_progress)
 
-    def pages(self, source: Source, **fields: Field) -> Iterator[Page]:
+    def pages(self, source: Source, **fields: Field) -> Generator[Page, None, None]:
         """Yield each page as soon as it is read, not always in order."""
         steps = self._protocol.pages(upload_of(source), _texts(fields))
-        answer: Answer = None
+        go_on: GoOn = partial(next, steps)
         while True:
             try:
-                step = steps.send(answer)
-            except StopIteration:
+                step = go_on()
+                if isinstance(step, Page):
+                    yield step
+                go_on = partial(steps.send, self._take(step, None))
+            except (StopIteration, Closed):
                 return
-            if isinstance(step, Page):
-                yield step
-            answer = self._take(step, None)
+            except GeneratorExit:
+                go_on = partial(steps.throw, Closed())
+            except BaseException as error:
+                go_on = _interrupted(steps, error)
 
     def submit(self, source: Source, **fields: Field) -> Job:
         """Submit a document as a job."""
@@ -128,14 +146,16 @@ class Client:
         self._run(self._protocol.cancel(job_id))
 
     def _run(self, steps: Steps[T], on_progress: OnProgress | None = None) -> T:
-        answer: Answer = None
+        go_on: GoOn = partial(next, steps)
         while True:
             try:
-                step = steps.send(answer)
+                step = go_on()
+                go_on = partial(steps.send, self._take(step, on_progress))
             except StopIteration as end:
                 result: T = end.value
                 return result
-            answer = self._take(step, on_progress)
+            except BaseException as error:
+                go_on = _interrupted(steps, error)
 
     def _take(self, step: Step, on_progress: OnProgress | None) -> Answer:
         if isinstance(step, Call):
@@ -195,19 +215,23 @@ class AsyncClient:
         upload = await asyncio.to_thread(upload_of, source)
         return await self._run(self._protocol.exports(upload, _texts(fields), forms), on_progress)
 
-    async def pages(self, source: Source, **fields: Field) -> AsyncIterator[Page]:
+    async def pages(self, source: Source, **fields: Field) -> AsyncGenerator[Page, None]:
         """See `Client.pages`."""
         upload = await asyncio.to_thread(upload_of, source)
         steps = self._protocol.pages(upload, _texts(fields))
-        answer: Answer = None
+        go_on: GoOn = partial(next, steps)
         while True:
             try:
-                step = steps.send(answer)
-            except StopIteration:
+                step = go_on()
+                if isinstance(step, Page):
+                    yield step
+                go_on = partial(steps.send, await self._take(step, None))
+            except (StopIteration, Closed):
                 return
-            if isinstance(step, Page):
-                yield step
-            answer = await self._take(step, None)
+            except GeneratorExit:
+                go_on = partial(steps.throw, Closed())
+            except BaseException as error:
+                go_on = _interrupted(steps, error)
 
     async def submit(self, source: Source, **fields: Field) -> Job:
         """See `Client.submit`."""
@@ -231,14 +255,16 @@ class AsyncClient:
         await self._run(self._protocol.cancel(job_id))
 
     async def _run(self, steps: Steps[T], on_progress: OnProgress | None = None) -> T:
-        answer: Answer = None
+        go_on: GoOn = partial(next, steps)
         while True:
             try:
-                step = steps.send(answer)
+                step = go_on()
+                go_on = partial(steps.send, await self._take(step, on_progress))
             except StopIteration as end:
                 result: T = end.value
                 return result
-            answer = await self._take(step, on_progress)
+            except BaseException as error:
+                go_on = _interrupted(steps, error)
 
     async def _take(self, step: Step, on_progress: OnProgress | None) -> Answer:
         if isinstance(step, Call):

@@ -1,5 +1,6 @@
 """The protocol, without a connection: each method is a generator that yields requests and gets the answers.
 
+An interruption is thrown into it: it can still yield the request that cancels its job, and then raises it.
 The same steps serve the synchronous and the asynchronous client.
 """
 
@@ -23,11 +24,13 @@ _TEMPORARY = frozenset((429, 502, 503, 504))
 _NO_JOBS = "jobs_not_configured"
 # Seconds between two looks at a job, and before another try.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+# Sending a document and reading a page can take minutes. An interruption must not.
+_PATIENCE, _PATIENCE_AT_THE_END = 600.0, 5.0
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request. It is safe to repeat."""
+    """A request. It is safe to repeat. patience: seconds for which the service may be silent."""
 
     method: str
     path: str
@@ -35,6 +38,7 @@ class Call:
     data: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    patience: float = _PATIENCE
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class Pause:
 
     seconds: float
     reason: OcrError | None = None
+
+
+class Closed(BaseException):
+    """The caller wants no more pages. Unlike after a GeneratorExit, requests can still be yielded."""
 
 
 Step = Call | Pause | Job | Page
@@ -69,7 +77,7 @@ class Protocol:
         most = {**fields, "format": "pdf" if "pdf" in forms else forms[0]}
         job = (yield from self.submitted_if_long(upload, most)) if upload.may_be_long else None
         if job is not None:
-            yield from self.finished(job)
+            yield from self._or_cancelled(job, self.finished(job))
         files = {}
         for form in forms:
             if job is not None:
@@ -84,9 +92,13 @@ class Protocol:
         job = yield from self.submitted_if_long(upload, fields)
         if job is None:
             document = yield from self.read(upload, fields)
-            for page in document.pages:
-                yield page
+            yield from document.pages
             return
+        job = yield from self._or_cancelled(job, self._pages_of(job))
+        _refuse_failed(job)
+
+    def _pages_of(self, job: Job) -> Steps[Job]:
+        """Yield the pages of a job to its end; return it."""
         seen: set[int] = set()
         ended = False
         while not ended:
@@ -99,7 +111,7 @@ class Protocol:
                 if page.index not in seen:
                     seen.add(page.index)
                     yield page
-        _refuse_failed(job)
+        return job
 
     def submit(self, upload: Upload, fields: Mapping[str, str]) -> Steps[Job]:
         """Submit a job."""
@@ -138,6 +150,16 @@ class Protocol:
         yield job
         _refuse_failed(job)
         return job
+
+    def _or_cancelled(self, job: Job, steps: Steps[T]) -> Steps[T]:
+        """Take steps that wait for a job of our own; an interruption cancels it."""
+        try:
+            return (yield from steps)
+        except OcrError:
+            raise
+        except BaseException:
+            yield Call("DELETE", f"/jobs/{job.id}", patience=_PATIENCE_AT_THE_END)
+            raise
 
     def _looked_at(self, job: Job) -> Steps[Job]:
         """Wait until pages were read since the last look, or the job has ended."""
