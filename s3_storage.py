@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, SecretStr
 
 from ocr_service.core.errors import StorageOutage, TooManyBytes
-from ocr_service.core.settings import SettingsGroup, env_prefix, http_url
+from ocr_service.core.settings import SettingsGroup, env_prefix, http_url, spelled
 from ocr_service.core.storage import StorageKind, StoredObject
 from ocr_service.runtime.threads import Workers
 from ocr_service.storage.bucket_errors import bucket_error
@@ -53,17 +53,33 @@ class S3Settings(SettingsGroup):
     endpoint: Annotated[str | None, AfterValidator(http_url)] = Field(
         None, description="URL of Cloud.ru Object Storage (`https://s3.cloud.ru`) or of another S3 server."
     )
-    bucket: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", description="Name of the bucket."
-    )
+    bucket: (
+        Annotated[
+            str,
+            spelled(
+                r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}",
+                "it must have 1 to 255 Latin letters, digits, dots, hyphens and underscores, "
+                "and begin with a letter or a digit",
+            ),
+        ]
+        | None
+    ) = Field(None, description="Name of the bucket.")
     access_key: SecretStr | None = Field(
         None, description="Access key; for Cloud.ru it is `<tenant_id>:<key_id>`."
     )
     secret_key: SecretStr | None = Field(None, description="Secret key.")
-    region: str = Field("ru-central-1", pattern=r"^[A-Za-z0-9-]{1,63}$", description="Region.")
-    prefix: str = Field(
+    region: Annotated[
+        str, spelled(r"[A-Za-z0-9-]{1,63}", "it must have 1 to 63 Latin letters, digits and hyphens")
+    ] = Field("ru-central-1", description="Region.")
+    prefix: Annotated[
+        str,
+        spelled(
+            r"([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?",
+            "it must have Latin letters, digits, dots, hyphens and underscores, "
+            "without a slash at an end, and no part may be empty or begin with a dot",
+        ),
+    ] = Field(
         "ocr",
-        pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$",
         max_length=256,
         description="Prefix of all keys, without the slash at its end.",
     )

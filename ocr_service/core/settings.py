@@ -9,7 +9,7 @@ from collections.abc import Container
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict
+from pydantic import AfterValidator, AliasGenerator, BaseModel, ConfigDict
 
 
 class SettingsGroup(BaseModel):
@@ -53,6 +53,17 @@ def http_url(url: str | None) -> str | None:
     if url is not None and not (is_url(url, ("http", "https")) and urlsplit(url).hostname):
         raise ValueError("it must be a URL such as http://127.0.0.1:8080/v1")
     return url
+
+
+def spelled(pattern: str, rule: str) -> AfterValidator:
+    """Return a validator of a text that matches a pattern. rule: the pattern in words, "it must …"."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(rule)
+        return text
+
+    return AfterValidator(check)
 
 
 def folder(path: Path | None) -> Path | None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from ocr_service.core.settings import SettingsGroup, env_prefix, http_urls, split_urls
+from ocr_service.core.settings import SettingsGroup, env_prefix, http_urls, spelled, split_urls
 from ocr_service.engines.paddleocr_vl.presence import DEFAULT_VLM_URL
 
 ImageFormat = Literal["jpeg", "png"]
@@ -30,9 +30,8 @@ class PaddleOcrVlSettings(SettingsGroup):
     layout_engine: LayoutEngine = Field(
         "paddle", description="Runtime of the layout model: `paddle` or `onnxruntime`."
     )
-    device: str | None = Field(
+    device: Annotated[str, spelled(r"cpu|gpu(:\d+)?", "it must be cpu, gpu or gpu:0")] | None = Field(
         None,
-        pattern=r"^(cpu|gpu(:\d+)?)$",
         description="Device of the layout model: `cpu`, `gpu` or `gpu:0`. Empty: the first GPU if there is "
         "one, or else the CPU.",
     )
