@@ -4,7 +4,6 @@ Nothing shows that a PDF gives its codes a wrong meaning: then the page is drawn
 """
 
 import ctypes
-import struct
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -39,8 +38,6 @@ _text_object = _of_character(pdfium_c.FPDFText_GetTextObject, ctypes.c_void_p)
 _unicode = _of_character(pdfium_c.FPDFText_GetUnicode, ctypes.c_uint)
 _has_map_error = _of_character(pdfium_c.FPDFText_HasUnicodeMapError, ctypes.c_int)
 
-_LAYOUT = struct.Struct("???")
-
 _SUBSTITUTED = "Fonts are not embedded in the PDF; fonts of other shape, width or character set replace them."
 _LACKING = "Fonts are not embedded in the PDF: some characters cannot be drawn, or may be drawn as others."
 
@@ -57,16 +54,6 @@ class FontReport:
     needs_system_fonts: bool = False
     has_other_metrics: bool = False
     lacks_characters: bool = False
-
-    SIZE = _LAYOUT.size
-
-    def __bytes__(self) -> bytes:
-        return _LAYOUT.pack(self.needs_system_fonts, self.has_other_metrics, self.lacks_characters)
-
-    @classmethod
-    def of_bytes(cls, data: bytes) -> "FontReport":
-        """Undo `bytes(report)`."""
-        return cls(*_LAYOUT.unpack(data))
 
     def warnings(self, missing_packages: list[str]) -> tuple[PageWarning, ...]:
         """Return the warnings for the page."""

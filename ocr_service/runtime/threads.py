@@ -48,11 +48,6 @@ class WorkTracker:
             self._ended()
 
 
-async def run_in_thread(threads: Executor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `call` in the context of the caller. Cancellation drops the call if it has not started."""
-    return await asyncio.wrap_future(_submit(threads, call, *args, **kwargs))
-
-
 def _submit(threads: Executor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
     work = threads.submit(partial(copy_context().run, call, *args, **kwargs))
     if (tracker := work_tracker.get()) is not None:
