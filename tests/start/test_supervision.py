@@ -26,7 +26,7 @@ FIRST_LINES = "Starting FastAPI handler on port 0\\.\\.\\..*\n(.*\n)*.*Uvicorn r
 def stand_in(behaviour: str, **settings: str) -> dict[str, str]:
     """Return settings that replace the command for vLLM with a stand-in."""
     command = f"python -m tests.stand_ins.vllm_process {behaviour}"
-    return {"VLLM_ENABLED": "true", "VLLM_COMMAND": command, "OCR_LANG": "eng", **settings}
+    return {"VLLM_ENABLED": "true", "VLLM_COMMAND": command, **settings}
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -170,16 +170,6 @@ def test_killed_supervisor_ends_service_and_vllm() -> None:
         wait_until(lambda: not any(exists(pid) for pid in left))
 
 
-def test_vllm_crash_after_start_is_followed_by_a_restart() -> None:
-    with RunningStart(**stand_in("crash-later")) as start:
-        first = start.wait_for(r"running (\d+)")[1]
-        os.kill(int(first), signal.SIGKILL)
-        start.wait_for(r"vLLM exited after \d+ s with SIGKILL; restart in 1 s")
-        start.wait_for(rf"running (?!{first}\b)\d+")
-        assert start.get("/health").status_code == 200
-    assert start.exit_code == 0
-
-
 def test_vllm_that_hangs_is_killed_and_restarted_if_the_service_asks_for_it() -> None:
     with RunningStart(**stand_in("deaf", VLLM_HANG_TIMEOUT="7")) as start:
         first = start.wait_for(r"running (\d+)")[1]
@@ -205,13 +195,16 @@ def test_restart_is_requested_only_from_the_parent() -> None:
     assert received == [RESTART_VLLM]
 
 
-def test_processes_of_a_crashed_vllm_are_gone_before_the_restart() -> None:
-    with RunningStart(**stand_in("family")) as start:
+def test_crashed_vllm_is_restarted_after_the_end_of_its_processes() -> None:
+    with RunningStart(**stand_in("family", VLLM_STOP_TIMEOUT="0.5")) as start:
         first = start.wait_for(r"running (\d+)")[1]
         left = [start.wait_for(rf"{name} (\d+)")[1] for name in ("child", "orphan")]
         os.kill(int(first), signal.SIGKILL)
+        start.wait_for(r"vLLM exited after \d+ s with SIGKILL; restart in 1 s")
         start.wait_for(rf"running (?!{first}\b)\d+")
         assert not any(exists(pid) for pid in left)
+        assert start.get("/health").status_code == 200
+    assert start.exit_code == 0
 
 
 def test_vllm_that_ignores_sigterm_is_killed_after_the_service_ends() -> None:
