@@ -173,13 +173,14 @@ async def test_own_jobs_are_there_after_a_reload(site: Site, opened: Opened) -> 
 
 async def test_own_job_is_there_after_many_jobs_of_others(site: Site, opened: Opened) -> None:
     site.engine.open(1)
-    page, document = await opened(site.url), pdf_of_text(["one"])
-    await drop(page, "kept.pdf", document)
+    page = await opened(site.url)
+    await drop(page, "kept.pdf", pdf_of_text(["one"]))
     await expect(page.locator("#list .state")).to_contain_text("done")
     own = json.loads(await page.evaluate("localStorage['ocr-jobs']"))
     await page.evaluate("(ids) => (localStorage['ocr-jobs'] = ids)", json.dumps(["gone", *own]))
     for _ in range(20):
-        job = await site.client.post("/jobs", files={"file": ("other.pdf", document)})
+        # Its other pages wait, so it is cancelled and stays in the list; a job that is done would be deleted.
+        job = await site.client.post("/jobs", files={"file": ("other.pdf", THREE_PAGES)})
         await site.client.delete(f"/jobs/{job.json()['id']}")
     await page.reload()
     await expect(page.locator("#list .name")).to_have_text(["kept.pdf"])
