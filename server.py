@@ -1,5 +1,6 @@
 """The wiring: settings → engine, storage → pipeline → app. `uvicorn server:app` starts here."""
 
+import gc
 import logging
 import os
 import sys
@@ -215,7 +216,10 @@ def _app_from_environment() -> FastAPI:
     tracing.enable(os.environ)
     if not settings.access.keys:
         log.info("OCR_API_KEYS is not set: anybody who reaches the port may use the service")
-    return create_app(settings, engine, choose_storage(settings))
+    app = create_app(settings, engine, choose_storage(settings))
+    # All this lives as long as the process. A search for cycles in it would stop the event loop for 50 ms.
+    gc.freeze()
+    return app
 
 
 def __getattr__(name: str) -> Any:

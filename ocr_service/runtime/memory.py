@@ -1,8 +1,9 @@
-"""Memory: its reuse between pages and its return to the system, with glibc; the collector of cycles."""
+"""Memory: its reuse between pages and its return to the system, with glibc; buffers; the collector of cycles."""
 
 import asyncio
 import ctypes
 import gc
+import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
@@ -42,6 +43,15 @@ def configure_malloc(settings: Mapping[int, int] = _SETTINGS) -> None:
     if mallopt is not None:
         for name, value in settings.items():
             mallopt(name, value)
+
+
+def preallocated(size: int) -> io.BytesIO:
+    """Return a buffer that is filled part by part, and truncated at the end; its value is not copied.
+
+    The kernel provides the memory as it is written. A buffer that grows is copied again and again, and each
+    copy holds the interpreter lock.
+    """
+    return io.BytesIO(bytes(size))
 
 
 @contextmanager

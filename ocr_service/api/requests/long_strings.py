@@ -5,7 +5,6 @@ is not a document, it would need many times as much memory. So only the base64 d
 """
 
 import binascii
-import io
 import json
 import math
 import re
@@ -15,12 +14,13 @@ from typing import Any
 
 from ocr_service.api.requests.json_outline import Outline
 from ocr_service.core.errors import EmptyFile, MalformedBody, RequestError, TooManyBytes
+from ocr_service.runtime.memory import preallocated
 from ocr_service.sources.source import trimmed
 
 _LONG = 64 * 1024
 # The decoders hold the interpreter lock too, so they decode in chunks; other threads run in between. Escapes
 # take longer.
-_CHUNK, _ESCAPED_CHUNK = 2**20, 2**16
+_CHUNK, _ESCAPED_CHUNK = 2**18, 2**16
 # A character beyond the basic plane is a pair of escapes: \uD83D\uDE00.
 _ESCAPE, _MAX_ESCAPES = 6, 12
 _LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F]")
@@ -121,8 +121,7 @@ def decode_document(content: Bytes, max_bytes: int) -> bytes | str:
 def decode_base64(content: Bytes, max_bytes: float = math.inf) -> bytes:
     """Decode base64: standard or URL-safe, also in a `data:` URL, with spaces and line ends, or unpadded."""
     head = _DATA_URL.match(bytes(content[:_MAX_DATA_URL_HEAD]))
-    # BytesIO returns its buffer without a copy, unlike a list or a bytearray.
-    decoded = io.BytesIO()
+    decoded = preallocated(len(content))
     rest = b""
     try:
         for start in range(head.end() if head else 0, len(content), _CHUNK):
@@ -136,6 +135,7 @@ def decode_base64(content: Bytes, max_bytes: float = math.inf) -> bytes:
         decoded.write(binascii.a2b_base64(rest + b"=" * (-len(rest) % 4), strict_mode=True))
     except binascii.Error:
         raise RequestError("The file is neither base64 nor an address that begins like https://.") from None
+    decoded.truncate()
     return decoded.getvalue()
 
 
@@ -161,7 +161,7 @@ def _is_escaped(raw: bytes, position: int) -> bool:
 
 
 def _unescaped(raw: memoryview) -> bytes:
-    text, start = io.BytesIO(), 0
+    text, start = preallocated(len(raw)), 0
     try:
         while start < len(raw):
             chunk = bytes(raw[start : start + _ESCAPED_CHUNK + _ESCAPE])
@@ -171,6 +171,7 @@ def _unescaped(raw: memoryview) -> bytes:
             start += len(chunk)
     except ValueError:
         raise MalformedBody("The body is not well-formed JSON.") from None
+    text.truncate()
     return text.getvalue()
 
 

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Protocol, TypeVar
 
 from ocr_service.core.errors import InsufficientStorage, UploadTooSlow
+from ocr_service.runtime.memory import preallocated
 from ocr_service.runtime.threads import Workers
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _THREADS = 4
+# Bytes that are read at a time: a long call of the kernel delays other threads that wait for its core.
+_PART = 2**18
 
 
 class Sender(Protocol):
@@ -127,9 +130,15 @@ class DiskFile:
                 left = left[self._file.write(left) :]
 
     def _read(self, start: int, count: int) -> bytes:
+        data = preallocated(count)
         with self._in_use:
+            # The file may be given up since the call.
+            self._check()
             self._file.seek(start)
-            return self._file.read(count)
+            while part := self._file.read(min(_PART, count - data.tell())):
+                data.write(part)
+        data.truncate()
+        return data.getvalue()
 
 
 def _new_file(folder: Path | None) -> FileIO:
