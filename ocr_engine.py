@@ -146,7 +146,7 @@ class PaddleOcrVlEngine:
                 self._vlm_settings.repetition_detection,
                 self._vlm_settings.repetition_retry_penalty,
                 max_new_tokens(self.vlm.max_length),
-                page.caller.is_job,
+                page.caller,
             ),
             self._cores,
         )

@@ -1,4 +1,4 @@
-"""Memory: its reuse between pages and its return to the system, with glibc; buffers; the collector of cycles."""
+"""Memory: reused between pages and returned to the system, with glibc; buffers; the collector of cycles."""
 
 import asyncio
 import ctypes

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from ocr_service.core.errors import RecognitionFailed, VlmTimeout
+from ocr_service.core.turns import Caller
 from ocr_service.engines.paddleocr_vl.page_calls import CallOptions, Crop, PageCalls
 from ocr_service.engines.paddleocr_vl.vlm_client import Completion
 from ocr_service.engines.paddleocr_vl.vlm_pool import VlmPool
@@ -21,7 +22,7 @@ class Client:
     def __init__(self, *outcomes: str | Exception) -> None:
         self._outcomes = list(outcomes)
 
-    async def complete(self, _: str, body: bytes, is_job: bool) -> Completion:
+    async def complete(self, _: str, body: bytes, caller: Caller) -> Completion:
         outcome = self._outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome

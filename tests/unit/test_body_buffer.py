@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import resource
+import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from ocr_service.admission.admission import Admission, Bounds, Visit
 from ocr_service.api.requests.body_buffer import BodyBuffer
 from ocr_service.api.requests.body_stream import _in_time
 from ocr_service.api.requests.settings import UploadSettings
-from ocr_service.api.requests.upload_disk import UploadDisk
+from ocr_service.api.requests.upload_disk import _THREADS, UploadDisk
 from ocr_service.core.errors import InsufficientStorage, Overloaded, UploadTooSlow
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +102,24 @@ async def test_slowest_sender_makes_room(tmp_path: Path) -> None:
         assert await fast.read() == bytes(600 * KIB)
         with pytest.raises(UploadTooSlow, match="slowest"):
             await early.add(bytes(200 * KIB))
+
+
+async def test_upload_that_is_given_up_before_it_is_read_is_refused(tmp_path: Path) -> None:
+    disk = UploadDisk(tmp_path, MIB)
+    with visiting() as (_, visit), BodyBuffer(visit.memory, disk) as sender:
+        file = await disk.open(sender)
+        await file.write(bytearray(300 * KIB))
+        may_go_on = threading.Event()
+        busy = [asyncio.create_task(disk.run(may_go_on.wait)) for _ in range(_THREADS)]
+        await asyncio.sleep(0)
+        reading = asyncio.create_task(file.read(0, 300 * KIB))
+        await asyncio.sleep(0)
+        file.give_up()
+        may_go_on.set()
+        with pytest.raises(UploadTooSlow, match="slowest"):
+            await reading
+        await asyncio.gather(*busy)
+        file.close()
 
 
 async def trickle(start: int, pause: float) -> AsyncGenerator[bytes]:

@@ -68,10 +68,10 @@ async def test_pages_and_pixels_are_bounded() -> None:
         await queue.add(name, pixels=50)
     await queue.add("no pixels left", pixels=1)
     assert queue.served == ["a", "b"]
-    assert (queue.slots.pages_taken, queue.slots.pixels_taken) == (2, 100)
+    assert (queue.slots.pages_taken, queue.slots.size_taken) == (2, 100)
     queue.slots.release(50)
     await settled()
-    assert (queue.slots.pages_taken, queue.slots.pixels_taken) == (2, 51)
+    assert (queue.slots.pages_taken, queue.slots.size_taken) == (2, 51)
 
 
 async def test_small_pages_do_not_overtake_a_large_page() -> None:
@@ -107,7 +107,7 @@ async def test_cancelled_waiter_does_not_block_the_queue() -> None:
     large.cancel()
     await settled()
     assert queue.served == ["first", "small"]
-    assert (queue.slots.pages_taken, queue.slots.pixels_taken) == (2, 61)
+    assert (queue.slots.pages_taken, queue.slots.size_taken) == (2, 61)
 
 
 async def test_slot_granted_to_a_cancelled_waiter_passes_to_the_next() -> None:
@@ -208,7 +208,7 @@ async def test_page_of_a_job_that_left_does_not_block_its_owner() -> None:
     queue.slots.release(1, JOB_OF_ANNA)
     await settled()
     assert queue.served == ["first", "next"]
-    assert queue.slots.job_pages_taken == 1
+    assert queue.slots.taken_by_jobs == 1
 
 
 async def test_next_slot_is_for_the_caller_with_the_fewest() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ocr_service.core.errors import IncompleteText, OcrError, RecognitionFailed, Repetition, bare
+from ocr_service.core.turns import UNKNOWN, Caller
 from ocr_service.engines.paddleocr_vl.block_texts import BlockText, new_mark
 from ocr_service.engines.paddleocr_vl.repetition import VLLM_DETECTION
 from ocr_service.engines.paddleocr_vl.vlm_client import Completion
@@ -40,14 +41,14 @@ class CallOptions:
     model: name of the model in vLLM. detect_repetition: whether vLLM ends a text that repeats itself.
     retry_penalty: repetition penalty of a second try for such a text; None for no second try.
     max_new_tokens: the most that vLLM generates for a block; None if unknown.
-    is_job: the page is one of a job, whose calls wait behind those of requests.
+    caller: the sender of the page, who takes turns with others.
     """
 
     model: str
     detect_repetition: bool = True
     retry_penalty: float | None = None
     max_new_tokens: int | None = None
-    is_job: bool = False
+    caller: Caller = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ class PageCalls:
         return first if BlockText.of(second).error else second
 
     async def _called(self, request: _Request) -> Completion:
-        return await self._vlm.complete(self._options.model, request.body(), self._options.is_job)
+        return await self._vlm.complete(self._options.model, request.body(), self._options.caller)
 
     def _block_text(self, call: "Future[Completion]") -> BlockText:
         try:

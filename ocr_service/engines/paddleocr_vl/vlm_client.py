@@ -28,12 +28,17 @@ from ocr_service.core.errors import (
     VlmTimeout,
     VlmUnavailable,
 )
-from ocr_service.engines.paddleocr_vl.call_slots import CallSlots
+from ocr_service.core.slots import Slots
+from ocr_service.core.turns import UNKNOWN, Caller
 from ocr_service.engines.paddleocr_vl.vlm_address import VlmAddress
 from ocr_service.engines.paddleocr_vl.vlm_refusals import refusal_reason, status_error
 from ocr_service.telemetry import metrics, tracing
 
 CONNECT_SECONDS = 10.0
+
+# Calls of jobs beside those of requests. Each running sequence makes the steps of vLLM longer; with more of
+# them, a request takes half as long again as without the job.
+_JOB_CALLS = 24
 
 # Bytes. The limit of aiohttp.
 _LARGE_BODY = 2**20
@@ -65,8 +70,8 @@ class VlmNotReached(VlmUnavailable):
 class VlmClient:
     """Sends chat completions to one vLLM server.
 
-    timeout: maximum seconds of one call. max_concurrency: maximum number of calls in flight; more calls wait
-    in order. A client belongs to one event loop; connections open with the first call.
+    timeout: maximum seconds of one call. max_concurrency: maximum number of calls in flight; others wait,
+    and callers take turns. A client belongs to one event loop; connections open with the first call.
     pending: number of calls that wait or are in flight. sent, answered: number of calls so far. Calls are
     numbered in the order in which they are sent.
     """
@@ -74,7 +79,7 @@ class VlmClient:
     def __init__(self, address: VlmAddress, timeout: float, max_concurrency: int) -> None:
         self.address = address
         self._timeout = timeout
-        self._slots = CallSlots(max_concurrency)
+        self._slots = Slots(max_concurrency, _JOB_CALLS)
         self._session: aiohttp.ClientSession | None = None
         self._lost_reason: str | None = None
         self._last_refusal: str | None = None
@@ -89,16 +94,16 @@ class VlmClient:
         """The number of the oldest call in flight."""
         return next(iter(self._deadlines), None)
 
-    async def complete(self, body: bytes, is_job: bool = False) -> Completion:
+    async def complete(self, body: bytes, caller: Caller = UNKNOWN) -> Completion:
         """Return the text of the VLM; cancellation closes the connection, so that vLLM frees its slot.
 
-        body: a chat completion request, as JSON. is_job: calls of requests go first.
+        body: a chat completion request, as JSON. caller: the sender of the document; see `Slots`.
         Raises VlmUnavailable, VlmTimeout, or RecognitionFailed if vLLM refuses this image; VlmNotReached if
         it has not seen the call.
         """
         self.pending += 1
         try:
-            return await self._complete_in_turn(body, is_job)
+            return await self._complete_in_turn(body, caller)
         finally:
             self.pending -= 1
 
@@ -136,9 +141,9 @@ class VlmClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _complete_in_turn(self, body: bytes, is_job: bool) -> Completion:
+    async def _complete_in_turn(self, body: bytes, caller: Caller) -> Completion:
         answered, expired = self.answered, self._expired
-        async with self._slots.taken(is_job):
+        async with self._slots.one(caller):
             if self._lost_reason is not None:
                 raise VlmNotReached(self._lost_detail)
             if self.answered == answered and self._expired > expired:

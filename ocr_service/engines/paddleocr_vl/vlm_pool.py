@@ -8,6 +8,7 @@ from functools import partial
 
 from ocr_service.core.engine import VlmState, VlmStatus
 from ocr_service.core.errors import VlmTimeout, VlmUnavailable
+from ocr_service.core.turns import UNKNOWN, Caller
 from ocr_service.engines.paddleocr_vl.settings import VlmSettings
 from ocr_service.engines.paddleocr_vl.vlm_address import VlmAddress
 from ocr_service.engines.paddleocr_vl.vlm_client import Completion, VlmClient, VlmNotReached
@@ -89,17 +90,17 @@ class VlmPool:
             status = self.status
             raise VlmUnavailable(f"The vLLM server is {status.state}: {status.error}.")
 
-    async def complete(self, model: str, body: bytes, is_job: bool = False) -> Completion:
+    async def complete(self, model: str, body: bytes, caller: Caller = UNKNOWN) -> Completion:
         """Return the text of the VLM, as `VlmClient.complete`; a failed call goes to another server.
 
-        model: the one that the request names. is_job: see `VlmClient.complete`.
+        model: the one that the request names. caller: see `VlmClient.complete`.
         """
         tried: list[_Server] = []
         seen = 0
         server = self._best_ready(model, tried) or min(self._servers, key=self._order)
         while True:
             try:
-                return await self._complete_at(server, body, is_job)
+                return await self._complete_at(server, body, caller)
             except VlmUnavailable as error:
                 tried.append(server)
                 seen += not isinstance(error, VlmNotReached)
@@ -115,9 +116,9 @@ class VlmPool:
             await server.watch.close()
             await server.client.close()
 
-    async def _complete_at(self, server: _Server, body: bytes, is_job: bool) -> Completion:
+    async def _complete_at(self, server: _Server, body: bytes, caller: Caller) -> Completion:
         try:
-            return await server.client.complete(body, is_job)
+            return await server.client.complete(body, caller)
         except VlmTimeout:
             server.failed_at = self._clock()
             raise
