@@ -14,7 +14,7 @@ from ocr_service.admission.admission import Visit
 from ocr_service.api.answers.document import ResultAnswer, page_error
 from ocr_service.api.middleware.api_keys import caller_of
 from ocr_service.api.openapi import CONFIDENCE, ERRORS, STORAGE_FOLDER, STORAGE_STATUS, WARNINGS
-from ocr_service.api.requests.body_stream import BodyStream, discard_body
+from ocr_service.api.requests.body_stream import BodyStream, Run, discard_body
 from ocr_service.api.requests.ocr_fields import OcrFields
 from ocr_service.api.service import Service, service_of
 from ocr_service.core.documents import DocumentResult, PageQuality, Timings
@@ -42,7 +42,13 @@ class Admitted:
     @property
     def body(self) -> BodyStream:
         """The body, to be read once; its bytes count for the visit."""
-        return BodyStream(self.request, self.service.uploads, self.visit.memory, self.service.upload_disk)
+        service = self.service
+        return BodyStream(self.request, service.uploads, self.visit.memory, service.upload_disk, self.in_turn)
+
+    @property
+    def in_turn(self) -> Run:
+        """Runs a step with a large body in the thread for these, when it is the turn of the caller."""
+        return partial(self.service.large_bodies.run_for, caller_of(self.request.scope))
 
     async def unless_disconnected(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work`; if the client disconnects first, cancel it and raise ClientDisconnect.

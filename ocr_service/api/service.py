@@ -24,11 +24,11 @@ from ocr_service.telemetry.gpus import Gpus
 class Service:
     """The parts of one app, for its whole life.
 
-    large_bodies: parses large JSON bodies, one at a time. tasks: further background tasks. s3_missing:
-    variables of the object storage that are not set although others are. preload: start the engine
-    together with the service. drain_seconds: time for running requests after SIGTERM. public_url: address
-    of the service as its clients see it; None for that of the request. started_at: on the clock of
-    time.monotonic.
+    large_bodies: parses large JSON bodies, one at a time; callers take turns. tasks: further background
+    tasks. s3_missing: variables of the object storage that are not set although others are. preload: start
+    the engine together with the service. drain_seconds: time for running requests after SIGTERM.
+    public_url: address of the service as its clients see it; None for that of the request. started_at: on
+    the clock of time.monotonic.
     """
 
     pipeline: Pipeline

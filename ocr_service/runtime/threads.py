@@ -8,6 +8,9 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+from ocr_service.core.slots import Slots
+from ocr_service.core.turns import UNKNOWN, Caller
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -56,30 +59,34 @@ def _submit(threads: Executor, call: Callable[P, T], *args: P.args, **kwargs: P.
 
 
 class Workers:
-    """A pool of `count` threads that accepts work only if a thread is free.
+    """A pool of `count` threads that accepts work only if a thread is free; callers take turns.
 
     The queue of an executor would hold cancelled calls, and their pages, until a thread reaches them.
     """
 
     def __init__(self, count: int, name: str) -> None:
-        self._free = asyncio.Semaphore(count)
+        self._free = Slots(count)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `call` in the context of the caller. Cancellation drops the call if it has not started."""
-        await self._free.acquire()
-        loop = asyncio.get_running_loop()
+        return await self.run_for(UNKNOWN, call, *args, **kwargs)
+
+    async def run_for(self, caller: Caller, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `call` as `run` does, when it is the turn of this sender of documents."""
+        await self._free.acquire(caller=caller)
+        loop, give_back = asyncio.get_running_loop(), partial(self._free.give_back, caller=caller)
 
         def release(_: "Future[Any]") -> None:
             # The work may end after its caller was cancelled, or after the event loop was closed.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._free.release)
+                loop.call_soon_threadsafe(give_back)
 
         try:
             work = _submit(self._threads, call, *args, **kwargs)
         except RuntimeError:
             # The pool is closed. Other callers must learn that too, instead of waiting for this thread.
-            self._free.release()
+            give_back()
             raise
         work.add_done_callback(release)
         return await asyncio.wrap_future(work)

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
+from ocr_service.core.turns import Caller
 from ocr_service.runtime.threads import Workers, WorkTracker, work_tracker
 
 pytestmark = pytest.mark.anyio
@@ -46,6 +47,22 @@ async def test_queued_work_is_dropped_when_its_caller_is_cancelled() -> None:
     blocking.go_on.set()
     await running
     workers.close()
+
+
+async def test_callers_take_turns() -> None:
+    workers, blocking = Workers(1, "test"), BlockingWork()
+    order: list[str] = []
+    running = asyncio.create_task(workers.run_for(Caller("anna"), blocking))
+    await blocking.begun.wait()
+    waiting = [
+        asyncio.create_task(workers.run_for(Caller(name), order.append, name))
+        for name in ("anna", "anna", "bert")
+    ]
+    await asyncio.sleep(0)
+    blocking.go_on.set()
+    await asyncio.gather(running, *waiting)
+    workers.close()
+    assert order == ["anna", "bert", "anna"]
 
 
 async def test_thread_is_free_when_its_work_ends_even_if_the_caller_is_cancelled() -> None:

@@ -1,6 +1,5 @@
 """The body of a request: the document, or its address, and the other fields."""
 
-import asyncio
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -209,9 +208,9 @@ async def read_json(stream: BodyStream, limits: JsonLimits = DEFAULT) -> tuple[A
             await content.add(chunk)
         raw = await content.read()
     outline = Outline(limits.values)
-    rest, strings = await asyncio.to_thread(extract_long_strings, raw, limits.size, outline)
+    rest, strings = await stream.compute(len(raw), extract_long_strings, raw, limits.size, outline)
     stream.memory.hold(outline.memory)
-    return await limits.run(_parse, rest), strings
+    return await stream.compute(outline.memory, _parse, rest), strings
 
 
 def _parse(text: bytes) -> Any:
@@ -243,7 +242,7 @@ async def _json_body(stream: BodyStream, check_names: CheckNames) -> Body:
         raise TooManyBytes(_FIELD_TOO_LONG)
     if address:
         return Body(address, _as_form_fields(fields))
-    document = await asyncio.to_thread(strings.document, file, stream.limits.max_bytes)
+    document = await stream.compute(strings.size, strings.document, file, stream.limits.max_bytes)
     return Body(document, _as_form_fields(fields))
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from typing import Any
 
 from fastapi import Request
 
@@ -14,21 +15,39 @@ from ocr_service.core.errors import RequestError, TooManyBytes, UploadTooSlow
 
 # Limit for the body without the file: boundaries, headers of parts and the other fields.
 ENVELOPE = 1024 * 1024
+# Bytes beyond which the steps of a body take turns.
+_LARGE = 4 * 1024 * 1024
+
+Run = Callable[..., Awaitable[Any]]
 
 
 class BodyStream:
-    """A body that is being received. memory, disk: for its bytes."""
+    """A body that is being received.
 
-    def __init__(self, request: Request, limits: UploadSettings, memory: Memory, disk: UploadDisk) -> None:
+    memory, disk: for its bytes. in_turn: runs a call in the thread for large bodies.
+    """
+
+    def __init__(
+        self, request: Request, limits: UploadSettings, memory: Memory, disk: UploadDisk, in_turn: Run
+    ) -> None:
         self.headers = request.headers
         self.limits = limits
         self.memory = memory
         self._request = request
         self._disk = disk
+        self._in_turn = in_turn
 
     def buffer(self) -> BodyBuffer:
         """Return a buffer for the body."""
         return BodyBuffer(self.memory, self._disk)
+
+    async def compute(self, size: int, call: Callable[..., Any], *args: Any) -> Any:
+        """Run a step of reading the body in a thread. size: of its bytes.
+
+        Large bodies take turns, because each step holds the interpreter lock for a while.
+        """
+        run = self._in_turn if size > _LARGE else asyncio.to_thread
+        return await run(call, *args)
 
     async def chunks(self, max_bytes: int, refusal: TooManyBytes) -> AsyncGenerator[bytes]:
         """Yield the chunks of the body; raises the refusal if they exceed the limit, and UploadTooSlow.

@@ -4,10 +4,7 @@ The parser needs up to 128 bytes for a value of two bytes, and it holds the inte
 handles the value later is recursive, and fails at some depth.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from ocr_service.api.requests.body_stream import ENVELOPE
 from ocr_service.core.errors import MalformedBody, TooManyBytes
@@ -24,14 +21,10 @@ _OTHERS = bytes(set(range(256)) - set(b"{}[],"))
 
 @dataclass(frozen=True, slots=True)
 class JsonLimits:
-    """Limits of a JSON body without its long strings: its size in bytes, and the number of its values.
-
-    run: runs the steps that take long in a thread.
-    """
+    """Limits of a JSON body without its long strings: its size in bytes, and the number of its values."""
 
     size: int = ENVELOPE
     values: int = 10_000
-    run: Callable[..., Awaitable[Any]] = asyncio.to_thread
 
 
 DEFAULT = JsonLimits()

@@ -44,6 +44,11 @@ class LongStrings:
         """The strings that replace the long ones in the JSON."""
         return self._strings.keys()
 
+    @property
+    def size(self) -> int:
+        """Bytes of all these strings."""
+        return sum(map(len, self._strings.values()))
+
     def content(self, text: str) -> Bytes:
         """Return the string for a placeholder, or the text itself if it is none; raises MalformedBody."""
         raw = self._strings.get(text)

@@ -93,9 +93,8 @@ async def restructure_pages(request: Request) -> Response:
     Tables that span pages are merged, and titles get levels across the document.
     """
     async with reading.admit(request) as admitted, admitted.visit.in_time():
-        # One body at a time: each holds the interpreter lock for a while.
-        run = admitted.service.large_bodies.run
-        limits = JsonLimits(_MAX_PAGES_BYTES, _MAX_PAGES_VALUES, run)
+        run = admitted.in_turn
+        limits = JsonLimits(_MAX_PAGES_BYTES, _MAX_PAGES_VALUES)
         sent, strings = await _read_fields(admitted, RestructurePagesRequest, limits)
         admitted.visit.start_clock()
         pages = await run(_sent_pages, sent, strings)
@@ -121,7 +120,7 @@ ERROR_BODIES = dict.fromkeys((_PATH, _RESTRUCTURE_PATH), error_body)
 async def _receive(admitted: Admitted) -> tuple[LayoutParsingRequest, Received]:
     sent, strings = await _read_fields(admitted, LayoutParsingRequest)
     max_bytes = admitted.service.uploads.max_bytes
-    document = await asyncio.to_thread(strings.document, sent.file, max_bytes)
+    document = await admitted.body.compute(strings.size, strings.document, sent.file, max_bytes)
     # Free a body of many megabytes, which is not needed while the document is read.
     del strings
     received = await reading.receive(admitted, document, OcrFields(password=sent.password), sent.recognition)
@@ -138,11 +137,12 @@ def _check_type(sent: LayoutParsingRequest, data: bytes) -> None:
 async def _read_fields(
     admitted: Admitted, model: type[Sent], limits: JsonLimits = DEFAULT
 ) -> tuple[Sent, LongStrings]:
-    value, strings = await read_json(admitted.body, limits)
+    body = admitted.body
+    value, strings = await read_json(body, limits)
     if isinstance(value, dict) and isinstance(value.get("logId"), str):
         admitted.request.state.log_id = value["logId"]
     try:
-        return await limits.run(model.model_validate, value), strings
+        return await body.compute(limits.size, model.model_validate, value), strings
     except ValidationError as error:
         raise RequestError(_validation_message(error)) from None
 
