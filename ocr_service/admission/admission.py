@@ -26,6 +26,8 @@ ABORT_SECONDS = 6.0
 
 # Retry-After, in seconds, before the speed is known; and the upper limit.
 _DEFAULT_RETRY_AFTER, _MAX_RETRY_AFTER = 10, 600
+# Beyond the backlog, as a part of it, for requests whose callers have no other.
+_SPARE_WAITING = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +83,17 @@ class Admission:
         return sum(queue.ahead for queue in self._queues)
 
     @contextmanager
-    def visit(self, waits: bool = True) -> Iterator["Visit"]:
-        """Admit a request until it is answered; raises Overloaded or Draining.
+    def visit(self, waits: bool = True, caller: Caller = UNKNOWN) -> Iterator["Visit"]:
+        """Admit a request of a caller until it is answered; raises Overloaded or Draining.
 
         waits: whether the request waits for its pages; if not, a full backlog does not concern it.
         """
         if self.draining:
             raise self._counted(Draining("The service is stopping. Retry in a few seconds."))
         if waits:
-            self.refuse_if_full()
+            self.refuse_if_full(caller)
         with self.memory.share() as memory:
-            visit = Visit(self, memory)
+            visit = Visit(self, memory, caller)
             self._visits.add(visit)
             try:
                 yield visit
@@ -112,9 +114,11 @@ class Admission:
         finally:
             self._queues.discard(queue)
 
-    def refuse_if_full(self) -> None:
-        """Raise Overloaded if the backlog is full."""
-        if self.waiting >= self.bounds.waiting:
+    def refuse_if_full(self, caller: Caller = UNKNOWN) -> None:
+        """Raise Overloaded if the backlog is full. There is more room for a caller without a request in it."""
+        has_others = any(visit.has_document and visit.caller == caller for visit in self._visits)
+        spare = 0 if has_others else math.ceil(self.bounds.waiting * _SPARE_WAITING)
+        if self.waiting >= self.bounds.waiting + spare:
             raise self.overloaded(f"The backlog is full: {self.bounds.waiting} requests are waiting")
 
     def overloaded(self, reason: str) -> NotAdmitted:
@@ -153,11 +157,12 @@ class Admission:
 class Visit:
     """One request, from its headers to its answer.
 
-    memory: for its document. has_document: it has arrived. progress: of its reading.
+    memory: for its document. caller: the sender. has_document: it has arrived. progress: of its reading.
     """
 
-    def __init__(self, admission: Admission, memory: Share) -> None:
+    def __init__(self, admission: Admission, memory: Share, caller: Caller) -> None:
         self.memory = memory
+        self.caller = caller
         self.has_document = False
         self._admission = admission
         self._seconds = admission.bounds.seconds
@@ -173,7 +178,7 @@ class Visit:
         """
         if seconds and seconds > self._seconds:
             raise RequestError(f"timeout: the limit is {self._seconds:g} s, the setting OCR_REQUEST_TIMEOUT.")
-        self._admission.refuse_if_full()
+        self._admission.refuse_if_full(self.caller)
         self.has_document = True
         self._seconds = seconds or self._seconds
         self._end_after(self._seconds)

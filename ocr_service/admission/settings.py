@@ -16,7 +16,7 @@ class AdmissionSettings(SettingsGroup):
         ge=1,
         le=10_000,
         description="Maximum backlog: requests of which no page is being read yet. Further requests are "
-        "refused at once.",
+        "refused at once. A quarter more is for callers without another request.",
     )
     max_pages_in_flight: int | None = Field(
         None,

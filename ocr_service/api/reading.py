@@ -109,7 +109,7 @@ async def admit(request: Request, waits: bool = True) -> AsyncIterator[Admitted]
     record.get().engine = service.pipeline.engine.name
     if service.admission.draining:
         await discard_body(request, service.uploads)
-    with service.admission.visit(waits) as visit:
+    with service.admission.visit(waits, caller_of(request.scope)) as visit:
         yield Admitted(request, service, visit)
 
 

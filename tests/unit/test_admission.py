@@ -7,6 +7,7 @@ import pytest
 from ocr_service.admission.admission import Admission, Bounds
 from ocr_service.core.errors import Draining, Overloaded, RequestTimedOut
 from ocr_service.core.progress import Progress
+from ocr_service.core.turns import Caller
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +29,18 @@ async def test_request_beyond_the_backlog_limit_is_refused_and_counted() -> None
     assert refused.value.headers == {"Retry-After": "10"}
     assert admission.refused == {"overloaded": 1, "draining": 0}
     assert (admission.visits, admission.waiting) == (0, 0)
+
+
+async def test_full_backlog_of_one_caller_has_room_for_the_first_request_of_another() -> None:
+    admission = make_admission(waiting=4)
+    anna, bert, carl = (Caller(name) for name in ("anna", "bert", "carl"))
+    with ExitStack() as stack:
+        for caller in [anna] * 4 + [bert]:
+            stack.enter_context(admission.visit(caller=caller)).start_clock()
+        for caller in (anna, bert, carl):
+            with pytest.raises(Overloaded), admission.visit(caller=caller):
+                pass
+    assert admission.refused["overloaded"] == 3
 
 
 async def test_uploads_in_progress_do_not_count_but_are_refused_when_the_backlog_is_full() -> None:
