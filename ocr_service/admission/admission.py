@@ -115,7 +115,7 @@ class Admission:
             self._queues.discard(queue)
 
     def refuse_if_full(self, caller: Caller = UNKNOWN) -> None:
-        """Raise Overloaded if the backlog is full. There is more room for a caller without a request in it."""
+        """Raise Overloaded if the backlog is full; there is more room for a caller without a request."""
         has_others = any(visit.has_document and visit.caller == caller for visit in self._visits)
         spare = 0 if has_others else math.ceil(self.bounds.waiting * _SPARE_WAITING)
         if self.waiting >= self.bounds.waiting + spare:
