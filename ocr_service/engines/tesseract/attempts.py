@@ -14,6 +14,7 @@ from ocr_service.engines.tesseract.reading import Reading, recognize
 from ocr_service.engines.tesseract.resolution import credible_resolution
 from ocr_service.engines.tesseract.second_language import with_latin_words
 from ocr_service.engines.tesseract.slope import slope_of
+from ocr_service.engines.tesseract.touching_lines import without_touching_lines
 
 # Measured: pages that lie on their side or upside down had at most 0.60, upright ones at least 0.82.
 _DOUBTFUL = 0.7
@@ -53,7 +54,17 @@ class Attempts:
         return replace(reading, lines=lines)
 
     def _read(self, picture: Picture) -> Reading | None:
-        """Read a picture; None if Tesseract cannot, or not in time."""
+        """Read a picture, also without lines that touch letters; None if Tesseract cannot, or not in time."""
+        reading = self._recognize(picture)
+        free = without_touching_lines(picture) if reading else None
+        other = self._recognize(free) if free else None
+        if reading is None or other is None:
+            return reading
+        # The layout needs the lines: they can be those of a table.
+        with_lines = replace(other.picture, pixels=picture.pixels)
+        return _better(reading, replace(other, picture=with_lines), at_least=1.0)
+
+    def _recognize(self, picture: Picture) -> Reading | None:
         milliseconds = round((self.deadline - time.monotonic()) * 1000)
         if milliseconds <= 0:
             return None

@@ -32,6 +32,7 @@ class Correction(Enum):
     STRAIGHTENED = "straightened"
     LIGHTENED = "lightened where it is dark"
     SMOOTHED = "smoothed"
+    FREED = "freed of lines that touch its letters"
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,12 +21,18 @@ _SHORTEST_SHARE = 0.02
 
 def find_rulings(pixels: MatLike) -> Rulings:
     """Return the ruling lines of a page that lies straight, to about 1 degree; pixels: grey or RGB."""
-    scale = max(1, round(max(pixels.shape[:2]) / _SIDE))
-    ink = _ink(pixels, scale)
+    scale = scale_of(pixels)
+    ink = ink_of(pixels, scale)
     return Rulings(_segments(ink, scale), _segments(cv2.transpose(ink), scale))
 
 
-def _ink(pixels: MatLike, scale: int) -> MatLike:
+def scale_of(pixels: MatLike) -> int:
+    """Return how many times smaller the copy is in which lines are searched."""
+    longer_side: int = max(pixels.shape[:2])
+    return max(1, round(longer_side / _SIDE))
+
+
+def ink_of(pixels: MatLike, scale: int) -> MatLike:
     """Return the page, smaller: 255 for the places that are darker than their neighbourhood, 0 elsewhere."""
     small = shrunk(pixels, scale)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small
@@ -34,15 +40,19 @@ def _ink(pixels: MatLike, scale: int) -> MatLike:
     return cv2.adaptiveThreshold(grey, 255, method, kind, _NEIGHBOURHOOD, _CONTRAST)
 
 
-def _segments(ink: MatLike, scale: int) -> tuple[Segment, ...]:
-    """Return the horizontal lines: long runs of ink, joined where they touch, and not thicker than a line."""
-    shortest = max(_SHORTEST, round(max(ink.shape) * _SHORTEST_SHARE))
-    run = np.ones((1, shortest), np.uint8)
+def long_runs(ink: MatLike) -> MatLike | None:
+    """Return the horizontal runs of ink that are as long as lines; None without any."""
+    run = np.ones((1, max(_SHORTEST, round(max(ink.shape) * _SHORTEST_SHARE))), np.uint8)
     inside = cv2.erode(ink, run)
     # The next steps take longer than all before, and most pages have no lines.
-    if not cv2.countNonZero(inside):
+    return cv2.dilate(inside, run) if cv2.countNonZero(inside) else None
+
+
+def _segments(ink: MatLike, scale: int) -> tuple[Segment, ...]:
+    """Return the horizontal lines: long runs of ink, joined where they touch, and not thicker than a line."""
+    runs = long_runs(ink)
+    if runs is None:
         return ()
-    runs = cv2.dilate(inside, run)
     _, _, stats, _ = cv2.connectedComponentsWithStats(runs)
     return tuple(
         Segment(round((top + height / 2) * scale), left * scale, (left + width) * scale)
