@@ -1,6 +1,7 @@
 """Ruling lines → grids: the positions and the cells of ruled tables. Pure functions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 
@@ -11,6 +12,9 @@ from ocr_service.layout.words import Box
 _TOLERANCE = 0.004
 # Share of the edge between two cells that must be drawn to separate them.
 _DRAWN = 0.5
+
+# Row and column.
+_Place = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +33,10 @@ class GridCell:
         columns = max(self.column + self.columns, other.column + other.columns) - column
         return GridCell(row, column, rows, columns)
 
-    def overlaps(self, other: "GridCell") -> bool:
-        """Return whether the two have a place in common."""
-        return (
-            self.row < other.row + other.rows
-            and other.row < self.row + self.rows
-            and self.column < other.column + other.columns
-            and other.column < self.column + self.columns
-        )
+    @property
+    def places(self) -> Iterator[_Place]:
+        """The rows and columns that the cell covers."""
+        return product(range(self.row, self.row + self.rows), range(self.column, self.column + self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +76,42 @@ def find_grids(rulings: Rulings, size: tuple[int, int]) -> list[Grid]:
 
 def _crossing(rulings: Rulings, tolerance: float) -> Iterator[Rulings]:
     """Yield groups of lines that cross or touch each other, directly or through others."""
-    unseen = {*rulings.vertical}
-    rows = {*rulings.horizontal}
-    while rows:
-        group, waiting = (set[Segment](), set[Segment]()), [(0, rows.pop())]
+    unseen = _Lines(rulings.horizontal), _Lines(rulings.vertical)
+    for first in rulings.horizontal:
+        if not unseen[0].remove(first):
+            continue
+        group, waiting = (set[Segment](), set[Segment]()), [(0, first)]
         while waiting:
             side, line = waiting.pop()
             group[side].add(line)
-            others = unseen if side == 0 else rows
-            touching = {other for other in others if _touch(line, other, tolerance)}
-            others -= touching
-            waiting += [(1 - side, other) for other in touching]
+            waiting += [(1 - side, other) for other in unseen[1 - side].take_touching(line, tolerance)]
         yield Rulings(tuple(group[0]), tuple(group[1]))
 
 
-def _touch(line: Segment, across: Segment, tolerance: float) -> bool:
-    return (
-        line.start - tolerance <= across.at <= line.end + tolerance
-        and across.start - tolerance <= line.at <= across.end + tolerance
-    )
+class _Lines:
+    """Parallel lines by their place: a drawing has thousands of them."""
+
+    def __init__(self, lines: Iterable[Segment]) -> None:
+        self._at: dict[int, set[Segment]] = {}
+        for line in lines:
+            self._at.setdefault(line.at, set()).add(line)
+        self._places = sorted(self._at)
+
+    def remove(self, line: Segment) -> bool:
+        """Remove a line; return whether it was there."""
+        is_there = line in self._at[line.at]
+        self._at[line.at].discard(line)
+        return is_there
+
+    def take_touching(self, across: Segment, tolerance: float) -> Iterator[Segment]:
+        """Remove and yield the lines that a line across them touches."""
+        first = bisect_left(self._places, across.start - tolerance)
+        last = bisect_right(self._places, across.end + tolerance)
+        for place in self._places[first:last]:
+            lines = self._at[place]
+            touching = [line for line in lines if line.start - tolerance <= across.at <= line.end + tolerance]
+            lines.difference_update(touching)
+            yield from touching
 
 
 def _grid(group: Rulings, tolerance: float) -> Grid | None:
@@ -140,26 +157,48 @@ def _positions(lines: Iterable[Segment], tolerance: float) -> dict[int, list[Seg
     return {round(sum(line.at for line in group) / len(group)): group for group in groups}
 
 
-def _cells(columns: dict[int, list[Segment]], rows: dict[int, list[Segment]]) -> list[GridCell]:
+def _cells(columns: dict[int, list[Segment]], rows: dict[int, list[Segment]]) -> Iterable[GridCell]:
     """Return the cells, each a rectangle; two places without a line between them belong to one cell."""
     xs, ys = list(pairwise(columns)), list(pairwise(rows))
-    cells = [GridCell(row, column) for row, column in product(range(len(ys)), range(len(xs)))]
-    for row, (top, bottom) in enumerate(ys):
-        for column, (left, right) in enumerate(xs):
-            if column and not _is_drawn(columns[left], top, bottom):
-                cells = _joined(cells, GridCell(row, column - 1, columns=2))
-            if row and not _is_drawn(rows[top], left, right):
-                cells = _joined(cells, GridCell(row - 1, column, rows=2))
-    return cells
+    open_to: dict[_Place, list[_Place]] = {place: [] for place in product(range(len(ys)), range(len(xs)))}
+    for (row, column), neighbours in open_to.items():
+        (top, bottom), (left, right) = ys[row], xs[column]
+        if column and not _is_drawn(columns[left], top, bottom):
+            neighbours.append((row, column - 1))
+        if row and not _is_drawn(rows[top], left, right):
+            neighbours.append((row - 1, column))
+        for neighbour in neighbours:
+            open_to[neighbour].append((row, column))
+    return _without_overlaps(_areas(open_to))
 
 
-def _joined(cells: list[GridCell], area: GridCell) -> list[GridCell]:
-    """Join all cells in an area to one, and the cells that this one overlaps."""
-    while any(area != area.joined(cell) for cell in cells if cell.overlaps(area)):
-        for cell in cells:
-            if cell.overlaps(area):
+def _areas(open_to: Mapping[_Place, Iterable[_Place]]) -> Iterator[GridCell]:
+    """Yield the rectangle around each group of places that are open to each other."""
+    unseen = set(open_to)
+    while unseen:
+        waiting = [unseen.pop()]
+        area = GridCell(*waiting[0])
+        while waiting:
+            place = waiting.pop()
+            area = area.joined(GridCell(*place))
+            reached = unseen.intersection(open_to[place])
+            unseen -= reached
+            waiting += reached
+        yield area
+
+
+def _without_overlaps(areas: Iterable[GridCell]) -> Iterable[GridCell]:
+    """Join the areas that overlap, and those that overlap what comes of it."""
+    cells: dict[_Place, GridCell] = {}
+    for each in areas:
+        area = each
+        while overlapped := {cells[place] for place in area.places if place in cells}:
+            for cell in overlapped:
                 area = area.joined(cell)
-    return [*(cell for cell in cells if not cell.overlaps(area)), area]
+                for place in cell.places:
+                    del cells[place]
+        cells.update(dict.fromkeys(area.places, area))
+    return set(cells.values())
 
 
 def _is_drawn(lines: Iterable[Segment], start: int, end: int) -> bool:

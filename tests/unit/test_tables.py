@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from ocr_service.layout.compose import PageLayout, compose
+from ocr_service.layout.grids import find_grids
 from ocr_service.layout.pixels import find_rulings
 from ocr_service.layout.rulings import Rulings, Segment
 from ocr_service.layout.words import Line, Word
@@ -240,3 +241,25 @@ def test_lines_of_a_pdf_come_in_pieces() -> None:
     vertical = [Segment(x, y, y + 52) for x in xs for y in ys[:2]]
     layout = compose(sheet.lines, sheet.size, Rulings(tuple(horizontal), tuple(vertical)))
     assert layout.text == "\n".join(TABLES[small])
+
+
+class CountedInt(int):
+    """Counts the differences that are formed with it."""
+
+    uses = 0
+
+    def __sub__(self, other: float) -> float:  # type: ignore[override]
+        CountedInt.uses += 1
+        return int(self) - other
+
+
+def test_lines_of_a_drawing_are_compared_with_those_near_them_alone() -> None:
+    """A drawing of dots has thousands of short lines; each is compared with a few."""
+    places = [(x, y) for x in range(0, 2000, 40) for y in range(0, 2000, 40)]
+    dots = Rulings(
+        tuple(Segment(y, CountedInt(x), x + 3) for x, y in places),
+        tuple(Segment(x + 20, CountedInt(y), y + 3) for x, y in places),
+    )
+    CountedInt.uses = 0
+    assert find_grids(dots, (2000, 2000)) == []
+    assert CountedInt.uses < 200 * len(places)
