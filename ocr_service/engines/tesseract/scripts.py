@@ -18,8 +18,9 @@ _TO_LATIN = str.maketrans(_CYRILLIC, _LATIN)
 _LETTERS = re.compile(r"[^\W\d_]+")
 DISTINCT_LATIN = re.compile(rf"(?![{_LATIN}])[A-Za-z]")
 DISTINCT_CYRILLIC = re.compile(rf"(?![{_CYRILLIC}])[А-Яа-яЁё]")  # noqa: RUF001
-# Legal forms of companies. Other short words in capitals can be Latin in a Russian line.
-_LEGAL_FORMS = {"OOO", "OAO", "AO", "TOO"}
+# Legal forms of companies, and words that are no Latin abbreviations. Other short words in capitals, such as
+# HA and PC, can be Latin in a Russian line.
+_RUSSIAN = {"OOO", "OAO", "AO", "TOO", "BO", "HE", "HO", "KO", "OT"}
 # Letters of the usual prepositions, conjunctions and pronouns.
 _SHORT = 2
 # Signs of code and options, as in `[-e`, `-ccc` and `(=pop)`; code is Latin.
@@ -90,7 +91,7 @@ def _word(word: str, balance: int) -> str:
         # Letters of both scripts that do not look alike: one of them is misread, and which is unknown.
         is_sure = not (DISTINCT_LATIN.search(word) and DISTINCT_CYRILLIC.search(word))
         return _in_script(word, own) if is_sure else word
-    if balance > 0 and len(word) > 1 and word.isupper() and word.isascii() and word not in _LEGAL_FORMS:
+    if balance > 0 and len(word) > 1 and word.isupper() and word.isascii() and word not in _RUSSIAN:
         return word
     return _in_script(word, balance)
 
