@@ -14,6 +14,7 @@ import pytest
 
 from tests.docs.pages import DOCS, ENGLISH, README, RUSSIAN, Page
 from tests.running import ROOT, RunningService
+from tests.streams import events_of
 
 # Fields that differ between runs.
 _PASSING = {"request_id", "timings", "uptime_seconds", "cached", "recent_pages"}
@@ -57,7 +58,7 @@ def parsed(kind: str, answer: str) -> Any:
     if kind == "json":
         return json.loads(answer)
     if kind == "ndjson":
-        return [json.loads(line) for line in answer.splitlines()]
+        return events_of(answer)
     return answer
 
 

@@ -1,7 +1,6 @@
 """Admission over HTTP: the backlog, the order of pages, memory limits and request timeouts."""
 
 import asyncio
-import json
 
 import httpx
 import pytest
@@ -14,6 +13,7 @@ from tests.http.clock import let_pass
 from tests.http.scraping import scrape, until_grown
 from tests.http.serving import serving
 from tests.samples import pdf_of_text, slow_pdf, small_png
+from tests.streams import events_in
 
 pytestmark = pytest.mark.anyio
 
@@ -199,12 +199,12 @@ async def test_stream_timeout_sends_an_error_event_and_ends() -> None:
         files = {"file": pdf_of_text(["a"] * 2)}
         stream = client.stream("POST", "/ocr", files=files, data={"timeout": "60"}, headers=NDJSON)
         async with stream as response:
-            lines = (json.loads(line) async for line in response.aiter_lines() if line)
-            events = [await anext(lines) for _ in range(2)]
+            coming = events_in(response)
+            events = [await anext(coming) for _ in range(2)]
             while await engine.entered.get() != 2:
                 pass
             await let_pass(60)
-            events += [event async for event in lines]
+            events += [event async for event in coming]
         assert await engine.cancelled.get() == 2
     assert [event["event"] for event in events] == ["start", "page", "error"]
     assert events[-1]["problem"]["code"] == "request_timed_out"

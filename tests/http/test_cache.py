@@ -1,7 +1,6 @@
 """The cache over HTTP: repeated documents, concurrent equal requests, entity tags, and bypass."""
 
 import asyncio
-import json
 import time
 from typing import Any
 
@@ -16,6 +15,7 @@ from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.clock import let_pass
 from tests.http.serving import serving
 from tests.samples import pdf_of_text, small_png
+from tests.streams import events_of
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ async def test_stream_is_cached_and_served_from_the_cache() -> None:
     async with serving(engine, **CACHE) as client:
         streams = [await client.post("/ocr", files=document, headers=ndjson) for _ in range(2)]
         whole = (await client.post("/ocr", files=document)).json()
-    first, second = [[json.loads(line) for line in stream.text.splitlines()] for stream in streams]
+    first, second = [events_of(stream.text) for stream in streams]
     assert [events[0]["cached"] for events in (first, second)] == [False, True]
     pages = [event["page"] for event in second if event["event"] == "page"]
     assert pages == whole["pages"] == sorted(pages, key=lambda page: int(page["index"]))

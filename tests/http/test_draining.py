@@ -1,7 +1,6 @@
 """Draining after SIGTERM: running requests finish, new ones are refused."""
 
 import asyncio
-import json
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +18,7 @@ from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
 from tests.running import NO_CERTIFICATES
 from tests.samples import pdf_of_text, small_png
+from tests.streams import events_in
 
 pytestmark = pytest.mark.anyio
 
@@ -115,10 +115,10 @@ async def test_stream_beyond_the_drain_timeout_gets_an_error_event() -> None:
         files = {"file": pdf_of_text(["a", "b"])}
         headers = {"Accept": "application/x-ndjson"}
         async with client.stream("POST", "/ocr", files=files, headers=headers) as response:
-            lines = response.aiter_lines()
-            events = [json.loads(await anext(lines)) for _ in range(2)]
+            coming = events_in(response)
+            events = [await anext(coming) for _ in range(2)]
             stop()
-            events += [json.loads(line) async for line in lines]
+            events += [event async for event in coming]
     assert [event["event"] for event in events] == ["start", "page", "error"]
     assert events[-1]["problem"]["code"] == "draining"
 

@@ -1,10 +1,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from typing import Any
 
-import httpx
 import pytest
 
 from ocr_service.api.routes import stream
@@ -14,17 +11,11 @@ from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
 from tests.samples import pdf_of_text, pdf_with_broken_page, small_png
+from tests.streams import events_in, events_of
 
 pytestmark = pytest.mark.anyio
 
 NDJSON = {"Accept": "application/x-ndjson"}
-
-
-async def events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    async for line in response.aiter_lines():
-        # A blank line tells that the service is busy.
-        if line:
-            yield json.loads(line)
 
 
 async def test_each_page_is_sent_when_it_is_done() -> None:
@@ -33,7 +24,7 @@ async def test_each_page_is_sent_when_it_is_done() -> None:
         files = {"file": pdf_of_text(["a"] * 3)}
         async with client.stream("POST", "/ocr", files=files, headers=NDJSON) as response:
             assert response.headers["content-type"] == "application/x-ndjson"
-            lines = events(response)
+            lines = events_in(response)
             start = await anext(lines)
             assert start == {
                 "event": "start",
@@ -75,7 +66,7 @@ async def test_failed_page_is_an_event_with_its_error() -> None:
     async with serving(ScriptedEngine()) as client:
         files = {"file": pdf_with_broken_page(2, 3)}
         response = await client.post("/ocr", files=files, headers=NDJSON)
-    lines = [json.loads(line) for line in response.text.splitlines()]
+    lines = events_of(response.text)
     errors = {line["page"]["index"]: line["page"]["error"] for line in lines if line["event"] == "page"}
     assert errors[2]["code"] == "broken_document"
     assert errors[1] is None and errors[3] is None

@@ -17,6 +17,7 @@ from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.scraping import scrape
 from tests.http.serving import serving
 from tests.samples import pdf_of_text, pdf_with_broken_page
+from tests.streams import events_of
 
 pytestmark = pytest.mark.anyio
 
@@ -95,8 +96,7 @@ async def test_markdown_names_the_errors_of_missing_pages() -> None:
 
 async def test_stream_has_warnings_in_its_pages_and_at_its_end() -> None:
     async with serving(engine()) as client:
-        lines = (await read(client, {"Accept": "application/x-ndjson"})).text.splitlines()
-    events = [json.loads(line) for line in lines]
+        events = events_of((await read(client, {"Accept": "application/x-ndjson"})).text)
     pages = {event["page"]["index"]: event["page"] for event in events if event["event"] == "page"}
     assert pages[1]["warnings"] == as_json(LEFT)
     assert (pages[3]["confidence"], pages[2]["confidence"]) == (0.5, None)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.file_kinds import LINE, truncated_jpeg, whole_files
 from tests.running import RunningService
+from tests.streams import events_of
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ def answers(running: RunningService, data: bytes) -> list[Answers]:
         return answer.text, [code for code in listed.split(", ") if code]
 
     as_json = json.loads(sent("application/json")[0])
-    lines = [json.loads(line) for line in sent("application/x-ndjson")[0].splitlines()]
-    [page] = [line["page"] for line in lines if line["event"] == "page"]
+    events = events_of(sent("application/x-ndjson")[0])
+    [page] = [event["page"] for event in events if event["event"] == "page"]
     body = {"file": b64encode(data).decode(), "visualize": False}
     result = running.client.post("/layout-parsing", json=body).raise_for_status().json()["result"]
     [parsed] = result["layoutParsingResults"]

@@ -1,11 +1,10 @@
 """The layout of typeset pages, read by the real Tesseract through the whole service."""
 
-import json
-
 import httpx
 import pytest
 
 from tests.samples import encoded
+from tests.streams import events_of
 from tests.typesetting import Sheet
 
 
@@ -55,5 +54,5 @@ def test_words_of_blocks_on_request(service: httpx.Client) -> None:
         assert word["bbox"] == pytest.approx(drawn.bbox, abs=6)
         assert 0.8 < word["confidence"] <= 1
     ndjson = {"Accept": "application/x-ndjson"}
-    stream = service.post("/ocr", files=file, data={"words": "true"}, headers=ndjson).text.splitlines()
-    assert json.loads(stream[1])["page"]["blocks"][0]["words"] == block["words"]
+    stream = events_of(service.post("/ocr", files=file, data={"words": "true"}, headers=ndjson).text)
+    assert stream[1]["page"]["blocks"][0]["words"] == block["words"]

@@ -5,6 +5,7 @@ from base64 import b64encode
 
 from tests.pdf_fonts import by_differences, pdf_of_lines
 from tests.running import RunningService
+from tests.streams import events_of
 
 TEXT = "Накладная номер 4471 принята"
 PDF = pdf_of_lines(["ArialMT"], TEXT, by_differences)
@@ -18,8 +19,8 @@ def test_text_of_a_font_that_is_not_embedded_is_read(running: RunningService) ->
 
     assert json.loads(read("application/json"))["text"] == TEXT
     assert read("text/markdown") == TEXT
-    lines = [json.loads(line) for line in read("application/x-ndjson").splitlines()]
-    assert [line["page"]["text"] for line in lines if line["event"] == "page"] == [TEXT]
+    events = events_of(read("application/x-ndjson"))
+    assert [event["page"]["text"] for event in events if event["event"] == "page"] == [TEXT]
     body = {"file": b64encode(PDF).decode(), "fileType": 0, "visualize": False, "textLayer": "never"}
     result = running.client.post("/layout-parsing", json=body).raise_for_status().json()["result"]
     assert [page["markdown"]["text"] for page in result["layoutParsingResults"]] == [TEXT]

@@ -1,6 +1,5 @@
 """PDFs with text of their own, through the whole service with Tesseract."""
 
-import json
 from base64 import b64encode
 from textwrap import wrap
 from typing import Any
@@ -11,6 +10,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from tests.running import RunningService
 from tests.samples import BOLD, RUSSIAN, pdf_of_images, small_png
+from tests.streams import events_of
 from tests.text_pdfs import lines, pdf_of, picture, small_scan, tiny_lines
 
 # Tesseract reads some of these signs as others.
@@ -42,8 +42,8 @@ def test_text_is_taken_as_it_is(running: RunningService) -> None:
     assert (page["width"], page["height"]) == (2479, 3508)
     assert page["text"] == "\n".join(TEXT)
     files, accept = {"file": pdf}, {"Accept": "application/x-ndjson"}
-    streamed = running.client.post("/ocr", files=files, headers=accept).text.splitlines()
-    assert json.loads(streamed[1])["page"] == page
+    streamed = events_of(running.client.post("/ocr", files=files, headers=accept).text)
+    assert streamed[1]["page"] == page
     body = {"file": b64encode(pdf).decode(), "visualize": True}
     result = running.client.post("/layout-parsing", json=body).raise_for_status().json()["result"]
     [parsed] = result["layoutParsingResults"]

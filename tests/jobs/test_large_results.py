@@ -18,6 +18,7 @@ from tests.http.serving import serving
 from tests.postgresql import RunningPostgresql
 from tests.running import NO_CERTIFICATES
 from tests.samples import pdf_of_text
+from tests.streams import events_of
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +62,7 @@ async def test_result_is_read_from_the_storage_as_the_client_takes_it(postgresql
         lines = await client.get(f"/jobs/{job}/result?images=false", headers={"Accept": NDJSON})
     assert storage.pages_read == 2 * PAGES and most_ahead <= MOST_AHEAD
     result = json.loads(body)
-    start, *pages, end = map(json.loads, lines.text.splitlines())
+    start, *pages, end = events_of(lines.text)
     assert (lines.headers["Content-Type"], start["page_count"]) == (NDJSON, PAGES)
     assert [line["page"] for line in pages] == [{**page, "images": {}} for page in result["pages"]]
     assert (end["event"], end["failed_pages"], len(pages)) == ("end", [], PAGES)

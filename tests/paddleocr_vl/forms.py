@@ -8,6 +8,7 @@ from PIL import Image
 
 from ocr_service.decoding.limits import Limits
 from ocr_service.decoding.opening import open_document
+from tests.streams import events_of
 
 LIMITS = Limits(100_000_000, max_page_side=1_000_000)
 
@@ -26,8 +27,8 @@ def markdown_in_each_form(client: httpx.Client, file: bytes) -> list[str]:
         answer = client.post("/ocr", files={"file": file}, data=fields, headers={"Accept": wanted})
         return answer.raise_for_status().text
 
-    lines = [json.loads(line) for line in sent("application/x-ndjson").splitlines()]
-    [page] = [line["page"] for line in lines if line["event"] == "page"]
+    events = events_of(sent("application/x-ndjson"))
+    [page] = [event["page"] for event in events if event["event"] == "page"]
     body = {"file": b64encode(file).decode(), "useLayoutDetection": False, "visualize": False}
     result = client.post("/layout-parsing", json=body).raise_for_status().json()["result"]
     [parsed] = result["layoutParsingResults"]

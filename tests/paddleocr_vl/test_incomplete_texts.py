@@ -18,6 +18,7 @@ from tests.paddleocr_vl.conftest import StartEngine
 from tests.paddleocr_vl.repetition_corpus import GOOD_LINES, GOOD_ROWS, LOOPS
 from tests.running import RunningVllm
 from tests.stand_ins.pages import Box, draw_page
+from tests.streams import events_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stand_in("it writes the texts of the model")]
 
@@ -89,7 +90,7 @@ async def test_incomplete_block_keeps_its_text(
         stream = await client.post(
             "/ocr", files=scan(), data=fields, headers={"Accept": "application/x-ndjson"}
         )
-        events = [json.loads(line) for line in stream.text.splitlines()]
+        events = events_of(stream.text)
         assert events[1]["page"]["blocks"] == page["blocks"] and events[-1]["failed_pages"] == [1]
         markdown = await client.post("/ocr", files=scan(), data={**fields, "format": "markdown"})
         assert content in markdown.text
