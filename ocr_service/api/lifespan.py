@@ -45,9 +45,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     if cache is not None:
         service.background.start("cache cleanup", cache.run_cleanup())
     try:
-        with run_before_stop(partial(_drain, service)), listen_address() as address:
-            service.background.start("engine start", _start_engine(service, address, app.state.greeting))
-            yield {connections.STATE_KEY: app.state.connection_limits}
+        async with run_before_stop(partial(_drain, service)):
+            with listen_address() as address:
+                greeting = app.state.greeting
+                service.background.start("engine start", _start_engine(service, address, greeting))
+                yield {connections.STATE_KEY: app.state.connection_limits}
     finally:
         # Before their database closes.
         await service.jobs.drain()

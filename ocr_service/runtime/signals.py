@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -21,10 +22,11 @@ def request_restart(supervisor: int | None) -> None:
         os.kill(supervisor, RESTART_VLLM)
 
 
-@contextmanager
-def run_before_stop(work: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[None]:
+@asynccontextmanager
+async def run_before_stop(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
     """Within the block, delay a stop signal until `work` has finished. A second signal takes effect at once.
 
+    Work that still runs at the end of the block is cancelled, because it uses what is closed next.
     The server closes its socket as soon as it receives the signal, so requests would get no answer meanwhile.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -42,6 +44,7 @@ def run_before_stop(work: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[N
         for number, handler in handlers.items():
             if signal.getsignal(number) == stop.on_signal:
                 signal.signal(number, handler)
+        await stop.end()
 
 
 class _StopSequence:
@@ -57,11 +60,21 @@ class _StopSequence:
         # A signal handler interrupts any code of the main thread, so the event loop does the rest.
         self._loop.call_soon_threadsafe(self._begin, signal.Signals(number))
 
+    async def end(self) -> None:
+        """Cancel the work if it still runs."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
     def _begin(self, number: signal.Signals) -> None:
         if self._task is None:
             self._task = asyncio.create_task(self._work())
-            self._task.add_done_callback(lambda _: self._call_handler(number))
+            self._task.add_done_callback(partial(self._finish, number))
         elif not self._task.done():
+            self._call_handler(number)
+
+    def _finish(self, number: signal.Signals, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
             self._call_handler(number)
 
     def _call_handler(self, number: signal.Signals) -> None:

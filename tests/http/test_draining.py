@@ -134,7 +134,24 @@ async def test_spooled_results_are_uploaded_while_draining(tmp_path: Path) -> No
         folder = answer.json()["storage"]["folder"]
         for _ in range(2):
             assert (await storage.stored.get()).startswith(folder)
+        # The service stops by itself when the spool is empty.
+        while not await is_refused(client):
+            pass
     assert not list((tmp_path / "spool").rglob("*.json"))
+
+
+async def test_second_signal_ends_the_upload_of_the_spool(tmp_path: Path) -> None:
+    """The upload would use the storage after its end; the spool keeps the result."""
+    storage = MemoryStorage(trouble=StorageOutage("Away."))
+    async with serving(ScriptedEngine(), storage, ocr_output_dir=tmp_path, ocr_store_timeout=0.1) as client:
+        await client.post("/ocr", files=FILE)
+        storage.trouble, storage.put_begun = None, asyncio.Queue()
+        storage.gate.clear()
+        stop()
+        await storage.put_begun.get()
+        stop()
+    assert storage.closed
+    assert len(list((tmp_path / "spool").glob("waiting-*"))) == 1
 
 
 async def test_second_signal_stops_accepting_connections_at_once() -> None:
