@@ -1,12 +1,13 @@
 """Thread pools for blocking work that the event loop waits for."""
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from ocr_service.core.slots import Slots
 from ocr_service.core.turns import UNKNOWN, Caller
@@ -98,3 +99,46 @@ class Workers:
     async def wait(self) -> None:
         """Wait for the running calls, after `close`."""
         await asyncio.to_thread(self._threads.shutdown)
+
+
+async def open_in_thread(
+    open_one: Callable[[], T],
+    close: Callable[[T], object],
+    run: Callable[[Callable[[], T]], Awaitable[T]] = asyncio.to_thread,
+) -> T:
+    """Open a file or a connection in a thread. If the caller is cancelled meanwhile, it is closed.
+
+    run: runs a call in a thread. Its result alone would be lost with the caller, and never be closed.
+    """
+    opening = _Opening(open_one, close)
+    try:
+        return await run(opening)
+    except asyncio.CancelledError:
+        opening.give_up()
+        raise
+
+
+class _Opening(Generic[T]):
+    """The call that opens it: it may end before or after the caller gives up."""
+
+    def __init__(self, open_one: Callable[[], T], close: Callable[[T], object]) -> None:
+        self._open, self._close = open_one, close
+        self._opened: list[T] = []
+        self._is_given_up = False
+        self._lock = threading.Lock()
+
+    def __call__(self) -> T:
+        opened = self._open()
+        with self._lock:
+            self._opened.append(opened)
+            self._close_if_lost()
+        return opened
+
+    def give_up(self) -> None:
+        with self._lock:
+            self._is_given_up = True
+            self._close_if_lost()
+
+    def _close_if_lost(self) -> None:
+        while self._is_given_up and self._opened:
+            self._close(self._opened.pop())

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 import pytest
 
 from ocr_service.core.turns import Caller
-from ocr_service.runtime.threads import Workers, WorkTracker, work_tracker
+from ocr_service.runtime.threads import Workers, WorkTracker, open_in_thread, work_tracker
 
 pytestmark = pytest.mark.anyio
 
@@ -160,3 +160,33 @@ async def test_calls_that_outlive_their_callers_are_waited_for() -> None:
     blocking.go_on.set()
     async with asyncio.timeout(120):
         await waiting
+
+
+@pytest.mark.parametrize("ends_first", [True, False])
+async def test_file_that_is_opened_for_a_cancelled_caller_is_closed(ends_first: bool) -> None:
+    begun, go_on, ended, closed = (threading.Event() for _ in range(4))
+
+    def open_one() -> threading.Event:
+        begun.set()
+        go_on.wait(timeout=120)
+        ended.set()
+        return closed
+
+    opening = asyncio.create_task(open_in_thread(open_one, threading.Event.set))
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
+    if ends_first:
+        go_on.set()
+        # The event loop learns of the end after the cancellation only.
+        ended.wait(timeout=120)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    go_on.set()
+    assert await asyncio.to_thread(closed.wait, 120)
+
+
+async def test_file_that_is_opened_stays_open() -> None:
+    closed = threading.Event()
+    assert await open_in_thread(lambda: closed, threading.Event.set) is closed
+    assert not closed.is_set()

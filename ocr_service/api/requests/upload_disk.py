@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 
 from ocr_service.core.errors import InsufficientStorage, UploadTooSlow
 from ocr_service.runtime.memory import preallocated
-from ocr_service.runtime.threads import Workers
+from ocr_service.runtime.threads import Workers, open_in_thread
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class UploadDisk:
 
     async def open(self, sender: Sender) -> "DiskFile":
         """Open a new file; raises InsufficientStorage."""
-        file = await self.run(partial(_new_file, self._folder))
+        file = await open_in_thread(partial(_new_file, self._folder), FileIO.close, self.run)
         opened = DiskFile(file, sender, self)
         self._files.add(opened)
         return opened

@@ -1,10 +1,10 @@
 """The worker processes of one fork server: those that are idle, and runs of jobs in them."""
 
-import asyncio
 import atexit
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from prometheus_client import Counter
 
@@ -14,6 +14,7 @@ from ocr_service.runtime.processes.calls import Call
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.jobs import Job, Outcome, Subject
 from ocr_service.runtime.processes.worker_process import NotStarted, WorkerEnded, WorkerProcess
+from ocr_service.runtime.threads import open_in_thread
 
 # A larger document is copied in a thread.
 _COPIED_AT_ONCE = 2**20
@@ -142,4 +143,4 @@ async def _begin(job: Job, process: WorkerProcess) -> Attempt:
 async def _file_of(data: bytes) -> int:
     if len(data) < _COPIED_AT_ONCE:
         return frames.file_of(data)
-    return await asyncio.to_thread(frames.file_of, data)
+    return await open_in_thread(partial(frames.file_of, data), os.close)

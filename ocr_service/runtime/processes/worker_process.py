@@ -16,6 +16,7 @@ from ocr_service.runtime.processes.calls import Call
 from ocr_service.runtime.processes.commands import OUT_OF_MEMORY
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.shared_memory import SharedMemories
+from ocr_service.runtime.threads import open_in_thread
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ class WorkerProcess:
     @classmethod
     async def start(cls, server: ForkServer, classes_from: Sequence[str]) -> "WorkerProcess":
         """Fork a worker; raises NotStarted."""
-        process = cls(server, await asyncio.to_thread(server.fork), classes_from)
+        connection = await open_in_thread(server.fork, socket.socket.close)
+        process = cls(server, connection, classes_from)
         try:
             process.pid = int(await process.receive())
         except WorkerEnded as error:
