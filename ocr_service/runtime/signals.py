@@ -26,7 +26,7 @@ def request_restart(supervisor: int | None) -> None:
 async def run_before_stop(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
     """Within the block, delay a stop signal until `work` has finished. A second signal takes effect at once.
 
-    Work that still runs at the end of the block is cancelled, because it uses what is closed next.
+    Work that still runs at the end of the block is cancelled, because it uses parts that are closed next.
     The server closes its socket as soon as it receives the signal, so requests would get no answer meanwhile.
     """
     if threading.current_thread() is not threading.main_thread():

@@ -41,7 +41,7 @@ class CallOptions:
     model: name of the model in vLLM. detect_repetition: whether vLLM ends a text that repeats itself.
     retry_penalty: repetition penalty of a second try for such a text; None for no second try.
     max_new_tokens: the most that vLLM generates for a block; None if unknown.
-    caller: the sender of the page, who takes turns with others.
+    caller: the sender of the page. Callers take turns.
     """
 
     model: str

@@ -18,7 +18,7 @@ _THICKEST = 6
 _EDGE, _NEAR = np.ones((3, 1), np.uint8), np.ones((7, 1), np.uint8)
 # The stroke of a letter that crosses a line is longer than the line is thick, by so many pixels.
 _CROSSING = 3
-# A line is darker than what is above and below it by so many levels, along this share of its pixels.
+# A line is darker than the pixels above and below it by so many levels, along this share of its pixels.
 _CONTRAST = 25
 _DARKER = 0.4
 
@@ -63,7 +63,7 @@ def _is_touched(line: MatLike, ink: MatLike) -> bool:
 def _erase(grey: Grey, line: MatLike) -> bool:
     """Erase a line from the upper left corner of the pixels; return whether it is one."""
     area = grey[: line.shape[0], : line.shape[1]]
-    # Closing keeps what is dark and taller than the kernel.
+    # Closing keeps dark shapes that are taller than the kernel.
     thickness = round(np.count_nonzero(line) / line.shape[1])
     closed = cv2.morphologyEx(area, cv2.MORPH_CLOSE, np.ones((thickness + _CROSSING, 1), np.uint8))
     is_line = np.mean(cv2.subtract(closed, area)[line > 0] > _CONTRAST) >= _DARKER
