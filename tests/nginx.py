@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.running import ROOT, RunningProgram, free_port
 
 # Debian's package, unpacked by scripts/setup.sh.
-UNPACKED = ROOT / ".cache/nginx/usr/sbin"
+UNPACKED = ROOT / ".cache/servers/usr/sbin"
 
 # By default nginx writes below /var.
 CONFIGURATION = """

@@ -16,7 +16,7 @@ import psycopg
 from tests.running import ROOT, free_port
 
 # Where Debian puts the programs, and where `scripts/setup.sh` unpacks them.
-_FOLDERS = (Path("/usr/lib/postgresql"), ROOT / ".cache/postgresql/usr/lib/postgresql")
+_FOLDERS = (Path("/usr/lib/postgresql"), ROOT / ".cache/servers/usr/lib/postgresql")
 _NUMBERS = itertools.count()
 
 
@@ -38,7 +38,7 @@ class RunningPostgresql:
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
         self._user = "nobody" if os.geteuid() == 0 else None
-        libraries = [str(path) for path in (ROOT / ".cache/postgresql/usr/lib").glob("*-linux-gnu")]
+        libraries = [str(path) for path in (ROOT / ".cache/servers/usr/lib").glob("*-linux-gnu")]
         self._environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries), "LC_ALL": "C.UTF-8"}
 
     def __enter__(self) -> Self:

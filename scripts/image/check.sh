@@ -59,17 +59,20 @@ make_base() {
 }
 
 build_base() {
-    local suite container
+    local suite container root
     # shellcheck disable=SC1091
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
     make_root "$suite"
     container=$(buildah from scratch)
-    cp -a "$roots/$suite/." "$(buildah mount "$container")"
+    root=$(buildah mount "$container")
+    cp -a "$roots/$suite/." "$root"
     buildah run --isolation chroot "$container" -- sh -euc '
         export DEBIAN_FRONTEND=noninteractive
         apt-get update -qq
         apt-get install -y -qq --no-install-recommends python3 python3-venv
-        rm -rf /var/lib/apt/lists/*'
+        rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin'
+    # The published image keeps no cache of apt either.
+    cp -a /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
     buildah config --cmd /bin/bash "$container"
     buildah commit -q "$container" localhost/base
     buildah rm "$container"

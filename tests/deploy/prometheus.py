@@ -15,8 +15,8 @@ import yaml
 from tests.running import ROOT, RunningProgram
 
 MONITORING = ROOT / "deploy/monitoring"
-# Folders into which scripts/setup.sh unpacks the programs.
-UNPACKED = f"{ROOT}/.cache/prometheus/usr/bin:{ROOT}/.cache/promtool/usr/bin"
+# scripts/setup.sh unpacks the programs here.
+UNPACKED = f"{ROOT}/.cache/servers/usr/bin"
 KEY = "for-prometheus-alone"
 T = TypeVar("T")
 
