@@ -53,9 +53,9 @@ from s3_storage import S3Storage
 
 log = logging.getLogger("ocr_service")
 
-# Time after which a busy thread lets the event loop run. With the 5 ms of Python, a request that is read
-# beside a large JSON waits many times.
-_SWITCH_SECONDS = 0.001
+# Time after which a busy thread lets the event loop run. A request waits for it several times beside a large
+# JSON, which with the 5 ms of Python is long.
+_SWITCH_SECONDS = 0.0002
 
 
 def choose_engine(settings: Settings) -> Engine:

@@ -54,7 +54,7 @@ def _run(name: str, page: bytes, seconds: float) -> bool:
     with RunningService() as service:
         # The engine starts with the first request.
         service.client.post("/ocr", content=page).raise_for_status()
-        quiet = measure(service, page, seconds / 2)
+        quiet = measure(service, page, seconds)
         during, outcomes = _attacked(service, name, page, seconds)
         rest, busy = time_until_idle(service)
         after = measure(service, page, seconds / 2)

@@ -6,16 +6,18 @@ from multiprocessing.synchronize import Event
 from benchmarks.attack.callers import Address, Outcomes, post, repeat
 
 CALLERS = 6
-_COUNTS = (5_000_000, 240_000)
+# Objects, each with so many lists.
+_COUNTS = ((1, 5_000_000), (10, 24_000))
 
 
 def attack(address: Address, stop: Event) -> Outcomes:
     """Send the bodies in turn."""
-    bodies = cycle([_body(count) for count in _COUNTS])
+    bodies = cycle([_body(*counts) for counts in _COUNTS])
     path = "/restructure-pages"
     return repeat(lambda: post(address, path, next(bodies), "application/json"), CALLERS, stop)
 
 
-def _body(count: int) -> bytes:
-    lists = b",".join([b"[]"] * count)
-    return b'{"pages":[{"prunedResult":{"model_settings":{},"parsing_res_list":[],"a":[%s]}}]}' % lists
+def _body(objects: int, count: int) -> bytes:
+    lists = b'{"b":[%s]}' % b",".join([b"[]"] * count)
+    values = b",".join([lists] * objects)
+    return b'{"pages":[{"prunedResult":{"model_settings":{},"parsing_res_list":[],"a":[%s]}}]}' % values

@@ -24,7 +24,7 @@ _GAUGES = (
     "ocr_answers_unread_bytes",
     "ocr_upload_disk_bytes",
 )
-_PROBE_PAUSE = 0.05
+_PROBE_PAUSE = 0.02
 _MEMORY_PAUSE = 0.25
 _MOST_CLEARING_SECONDS = 90
 _TIMEOUT = 60.0

@@ -20,6 +20,7 @@ from ocr_service.api.service import Service, service_of
 from ocr_service.core.documents import DocumentResult, PageQuality, Timings
 from ocr_service.core.options import Options
 from ocr_service.core.quality import mean_confidence
+from ocr_service.core.turns import Caller
 from ocr_service.exports.pdf.writing import Original
 from ocr_service.pipeline.reading import ReadRequest
 from ocr_service.sources.source import file_name
@@ -43,12 +44,19 @@ class Admitted:
     def body(self) -> BodyStream:
         """The body, to be read once; its bytes count for the visit."""
         service = self.service
-        return BodyStream(self.request, service.uploads, self.visit.memory, service.upload_disk, self.in_turn)
+        return BodyStream(
+            self.request, service.uploads, self.visit.memory, service.upload_disk, self.caller, self.in_turn
+        )
+
+    @property
+    def caller(self) -> Caller:
+        """The sender of the request."""
+        return caller_of(self.request.scope)
 
     @property
     def in_turn(self) -> Run:
         """Runs a step with a large body in the thread for these, when it is the turn of the caller."""
-        return partial(self.service.large_bodies.run_for, caller_of(self.request.scope))
+        return partial(self.service.large_bodies.run_for, self.caller)
 
     async def unless_disconnected(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work`; if the client disconnects first, cancel it and raise ClientDisconnect.
@@ -126,7 +134,7 @@ async def receive(
         options,
         cached=fields.cache,
         shared=fields.store,
-        caller=caller_of(admitted.request.scope),
+        caller=admitted.caller,
         password=fields.pdf_password,
     )
     visit.progress = wanted.progress

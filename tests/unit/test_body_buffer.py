@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from ocr_service.admission.admission import Admission, Bounds, Visit
-from ocr_service.api.requests.body_buffer import BodyBuffer
+from ocr_service.api.requests.body_buffer import BodyBuffer, Memory
 from ocr_service.api.requests.body_stream import _in_time
 from ocr_service.api.requests.settings import UploadSettings
 from ocr_service.api.requests.upload_disk import _THREADS, UploadDisk
 from ocr_service.core.errors import InsufficientStorage, Overloaded, UploadTooSlow
+from ocr_service.core.turns import Caller
 
 pytestmark = pytest.mark.anyio
 
@@ -90,8 +91,8 @@ async def test_slowest_sender_makes_room(tmp_path: Path) -> None:
     disk = UploadDisk(tmp_path, MIB)
     with (
         visiting() as (_, visit),
-        BodyBuffer(visit.memory, disk, lambda: now) as early,
-        BodyBuffer(visit.memory, disk, lambda: now) as fast,
+        BodyBuffer(visit.memory, disk, clock=lambda: now) as early,
+        BodyBuffer(visit.memory, disk, clock=lambda: now) as fast,
     ):
         await early.add(bytes(600 * KIB))
         now = 30.0
@@ -102,6 +103,25 @@ async def test_slowest_sender_makes_room(tmp_path: Path) -> None:
         assert await fast.read() == bytes(600 * KIB)
         with pytest.raises(UploadTooSlow, match="slowest"):
             await early.add(bytes(200 * KIB))
+
+
+async def test_callers_take_turns_at_the_disk(tmp_path: Path) -> None:
+    disk, order = UploadDisk(tmp_path, 4 * MIB), list[str]()
+    may_go_on = threading.Event()
+
+    async def send(memory: Memory, name: str) -> None:
+        with BodyBuffer(memory, disk, Caller(name)) as buffer:
+            await buffer.add(bytes(200 * KIB))
+            order.append(name)
+
+    with visiting() as (_, visit):
+        busy = asyncio.create_task(disk.run(may_go_on.wait))
+        await asyncio.sleep(0)
+        sending = [asyncio.create_task(send(visit.memory, name)) for name in ("anna", "anna", "bert")]
+        await asyncio.sleep(0)
+        may_go_on.set()
+        await asyncio.gather(busy, *sending)
+    assert order[-1] == "anna", "the other caller need not wait for both"
 
 
 async def test_upload_that_is_given_up_before_it_is_read_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ocr_service.api.requests.json_outline import MAX_DEPTH, Outline
+from ocr_service.api.requests.json_outline import MAX_DEPTH, MAX_RUN, Outline
 from ocr_service.api.requests.long_strings import extract_long_strings
 from ocr_service.core.errors import MalformedBody, TooManyBytes
 
@@ -33,6 +33,16 @@ def test_values_are_counted_outside_of_strings(value: Any, count: int) -> None:
     checked(text, count)
     with pytest.raises(TooManyBytes):
         checked(text, count - 1)
+
+
+@pytest.mark.parametrize("value", ["[]", "1", '"a"'])
+def test_values_in_a_row_are_counted(value: str) -> None:
+    """The parser holds the interpreter lock until the next object."""
+    row = ",".join([value] * (MAX_RUN // 2 - 1))
+    checked(f"[[{row}], {{}}, [{row}]]", 3 * MAX_RUN)
+    longer = ",".join([value] * (MAX_RUN + 1))
+    with pytest.raises(TooManyBytes, match="row"):
+        checked(f"[{{}}, {longer}]", 3 * MAX_RUN)
 
 
 def test_count_ends_soon_after_the_limit() -> None:

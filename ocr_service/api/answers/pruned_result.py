@@ -83,7 +83,9 @@ def _as_paddlex(page: PageResult) -> dict[str, Any]:
 
 
 def _without(value: Any, names: set[str]) -> Any:
-    """Remove the names from a value of JSON, at every depth."""
+    """Remove the names from the objects in a value of JSON; lists without objects are not copied."""
     if isinstance(value, dict):
         return {name: _without(part, names) for name, part in value.items() if name not in names}
-    return [_without(part, names) for part in value] if isinstance(value, list) else value
+    if isinstance(value, list) and dict in map(type, value):
+        return [_without(part, names) for part in value]
+    return value

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ocr_service.api.requests.upload_disk import DiskFile, UploadDisk
+from ocr_service.core.turns import UNKNOWN, Caller
 
 # Bytes that stay in memory: many bodies are not longer, and a file is written in pieces of this size.
 _MAX_IN_MEMORY = 128 * 1024
@@ -33,8 +34,15 @@ class Memory(Protocol):
 class BodyBuffer:
     """Bytes to which others are added at the end; freed after the `with` block. size: all bytes so far."""
 
-    def __init__(self, memory: Memory, disk: UploadDisk, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        disk: UploadDisk,
+        caller: Caller = UNKNOWN,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.size = 0
+        self.caller = caller
         self._memory = memory
         self._disk = disk
         self._clock = clock

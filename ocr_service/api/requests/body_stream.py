@@ -12,6 +12,7 @@ from ocr_service.api.requests.body_buffer import BodyBuffer, Memory
 from ocr_service.api.requests.settings import UploadSettings
 from ocr_service.api.requests.upload_disk import UploadDisk
 from ocr_service.core.errors import RequestError, TooManyBytes, UploadTooSlow
+from ocr_service.core.turns import Caller
 
 # Limit for the body without the file: boundaries, headers of parts and the other fields.
 ENVELOPE = 1024 * 1024
@@ -24,22 +25,29 @@ Run = Callable[..., Awaitable[Any]]
 class BodyStream:
     """A body that is being received.
 
-    memory, disk: for its bytes. in_turn: runs a call in the thread for large bodies.
+    memory, disk: for its bytes. caller: the sender. in_turn: runs a call in the thread for large bodies.
     """
 
     def __init__(
-        self, request: Request, limits: UploadSettings, memory: Memory, disk: UploadDisk, in_turn: Run
+        self,
+        request: Request,
+        limits: UploadSettings,
+        memory: Memory,
+        disk: UploadDisk,
+        caller: Caller,
+        in_turn: Run,
     ) -> None:
         self.headers = request.headers
         self.limits = limits
         self.memory = memory
         self._request = request
         self._disk = disk
+        self._caller = caller
         self._in_turn = in_turn
 
     def buffer(self) -> BodyBuffer:
         """Return a buffer for the body."""
-        return BodyBuffer(self.memory, self._disk)
+        return BodyBuffer(self.memory, self._disk, self._caller)
 
     async def compute(self, size: int, call: Callable[..., Any], *args: Any) -> Any:
         """Run a step of reading the body in a thread. size: of its bytes.

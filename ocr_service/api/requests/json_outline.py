@@ -12,6 +12,9 @@ from ocr_service.core.errors import MalformedBody, TooManyBytes
 MAX_DEPTH = 64
 """Levels of nested lists and objects; answers of PaddleX have less than ten."""
 
+MAX_RUN = 50_000
+"""Values that follow each other without an object. The parser lets other threads run at each object only."""
+
 _VALUE_BYTES = 128
 # Counting holds the interpreter lock; other threads run between the chunks.
 _CHUNK = 2**18
@@ -46,7 +49,7 @@ class Outline:
     def add(self, text: bytes) -> None:
         """Add a part of the text that contains no string; raises TooManyBytes."""
         for start in range(0, len(text), _CHUNK):
-            self._marks += text[start : start + _CHUNK].translate(_AS_LISTS, _OTHERS)
+            self._marks += text[start : start + _CHUNK].translate(None, _OTHERS)
             if len(self._marks) > 2 * self.max_values:
                 self._refuse_many()
 
@@ -54,8 +57,11 @@ class Outline:
         """Raise TooManyBytes for too many values, and MalformedBody if they are nested too deeply."""
         if self._values > self.max_values:
             self._refuse_many()
+        runs = self._marks.replace(b"}", b"{").split(b"{")
+        if any(len(run) - run.count(b"]") > MAX_RUN for run in runs):
+            raise TooManyBytes(f"A JSON body can have up to {MAX_RUN} values in a row without an object.")
         # Each pass removes the innermost lists.
-        nested = self._marks.replace(b",", b"")
+        nested = self._marks.translate(_AS_LISTS, b",")
         for _ in range(MAX_DEPTH):
             nested = nested.replace(b"[]", b"")
         if nested:
@@ -66,7 +72,7 @@ class Outline:
     @property
     def _values(self) -> int:
         # A value begins at the start, after a comma or after an opening bracket; an empty list counts twice.
-        return 1 + len(self._marks) - self._marks.count(b"]")
+        return 1 + len(self._marks) - self._marks.count(b"]") - self._marks.count(b"}")
 
     def _refuse_many(self) -> None:
         raise TooManyBytes(f"A JSON body can have up to {self.max_values} values.")

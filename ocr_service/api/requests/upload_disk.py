@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Protocol, TypeVar
 
 from ocr_service.core.errors import InsufficientStorage, UploadTooSlow
+from ocr_service.core.turns import UNKNOWN, Caller
 from ocr_service.runtime.memory import preallocated
 from ocr_service.runtime.threads import Workers, open_in_thread
 
@@ -22,13 +23,16 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_THREADS = 4
+# Callers take turns, so that the event loop and the cores are busy with one body at a time.
+_THREADS = 1
 # Bytes that are read at a time: a long call of the kernel delays other threads that wait for its core.
 _PART = 2**18
 
 
 class Sender(Protocol):
-    """The source of a body."""
+    """The source of a body. caller: with whom others take turns."""
+
+    caller: Caller
 
     @property
     def rate(self) -> float:
@@ -50,15 +54,17 @@ class UploadDisk:
 
     async def open(self, sender: Sender) -> "DiskFile":
         """Open a new file; raises InsufficientStorage."""
-        file = await open_in_thread(partial(_new_file, self._folder), FileIO.close, self.run)
+        file = await open_in_thread(
+            partial(_new_file, self._folder), FileIO.close, partial(self.run, caller=sender.caller)
+        )
         opened = DiskFile(file, sender, self)
         self._files.add(opened)
         return opened
 
-    async def run(self, call: Callable[[], T]) -> T:
-        """Run a call in a thread; raises InsufficientStorage for its OSError."""
+    async def run(self, call: Callable[[], T], caller: Caller = UNKNOWN) -> T:
+        """Run a call in the thread, in the turn of the caller; raises InsufficientStorage for its OSError."""
         try:
-            return await self._threads.run(call)
+            return await self._threads.run_for(caller, call)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else "unknown error"
             log.error("an upload cannot be written to disk: %s", reason)
@@ -99,12 +105,12 @@ class DiskFile:
         self.size += len(data)
         self._disk.reserve(len(data))
         self._check()
-        await self._disk.run(partial(self._write, data))
+        await self._disk.run(partial(self._write, data), self.sender.caller)
 
     async def read(self, start: int, count: int) -> bytes:
         """Return a part of the bytes; raises as `write`."""
         self._check()
-        return await self._disk.run(partial(self._read, start, count))
+        return await self._disk.run(partial(self._read, start, count), self.sender.caller)
 
     def give_up(self) -> None:
         """Free the place at once; the sender is refused when it sends the next bytes."""
