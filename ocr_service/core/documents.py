@@ -36,6 +36,7 @@ class WarningCode(StrEnum):
     LOW_RESOLUTION = "low_resolution"
     LOW_CONFIDENCE = "low_confidence"
     READINGS_DIFFER = "readings_differ"
+    TEXT_NOT_READ = "text_not_read"
     NUMBERS_DOUBTFUL = "numbers_doubtful"
     NO_TEXT = "no_text"
     TEXT_LAYER_DOUBTFUL = "text_layer_doubtful"

@@ -33,6 +33,12 @@ def test_number_of_low_confidence_is_doubtful(number: str) -> None:
     assert warnings_of(*surer, (number, 0.8)) == []
 
 
+def test_rows_that_were_not_read_are_told() -> None:
+    line = Line((Word("Total", (100, 100, 180, 130), 0.95),), (0, 100, 900, 130), 20, True, True)
+    result = page_result(PAGE, Reading(PICTURE, [line], Direction(), unread=2), Options())
+    assert [warning.code.value for warning in result.warnings] == ["text_not_read"]
+
+
 @pytest.mark.parametrize("other", ["word", "7", "B2B"])
 def test_other_words_of_low_confidence_are_no_numbers(other: str) -> None:
     assert warnings_of(("Total", 0.95), ("amount", 0.95), ("due", 0.95), (other, 0.55)) == []

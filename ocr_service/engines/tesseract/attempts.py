@@ -15,6 +15,7 @@ from ocr_service.engines.tesseract.resolution import credible_resolution
 from ocr_service.engines.tesseract.second_language import with_latin_words
 from ocr_service.engines.tesseract.slope import slope_of
 from ocr_service.engines.tesseract.touching_lines import without_touching_lines
+from ocr_service.engines.tesseract.unread import with_unread_rows
 
 # Measured: pages that lie on their side or upside down had at most 0.60, upright ones at least 0.82.
 _DOUBTFUL = 0.7
@@ -50,6 +51,7 @@ class Attempts:
         if turn is None:
             reading = self._upright(reading)
         reading = self._in_even_light(self._straight(self._clean(reading)))
+        reading = with_unread_rows(self.instances, self.lang, reading, self.deadline)
         lines = with_latin_words(self.instances, self.lang, reading.picture, reading.lines)
         return replace(reading, lines=lines)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ocr_service.core.documents import Box, Page
+from ocr_service.layout.pixels.ruling_lines import ink_of, scale_of
 from ocr_service.layout.pixels.shrinking import shrunk
 
 # A rotated or flattened picture has at most so many times the pixels of its page. A long strip could have
@@ -146,6 +147,11 @@ class Picture:
         """Return the same copy, up to 1 level of grey, in a fraction of the time."""
         factor = self._factor(longest_side)
         return self.reduced(longest_side)[0] if factor % 2 else _shrunk(self._half, factor // 2)
+
+    @cached_property
+    def ink(self) -> Grey:
+        """The copy in which lines are searched: 255 where it is darker than its neighbourhood; read-only."""
+        return np.asarray(ink_of(self.grey, scale_of(self.grey)), np.uint8)
 
     @cached_property
     def _half(self) -> Grey:

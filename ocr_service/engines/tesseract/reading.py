@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tesserocr import PSM
 
 from ocr_service.engines.tesseract.directions import Direction, direction_of
-from ocr_service.engines.tesseract.pictures import Picture, Points, transformed
+from ocr_service.engines.tesseract.pictures import Grey, Picture, Points, transformed
 from ocr_service.engines.tesseract.words import lines_of
 from ocr_service.layout.words import Line, Word, mean_confidence
 
@@ -26,12 +27,14 @@ class Reading:
 
     lines: in reading order, with positions in the picture. direction: that of most of the text.
     missing: centres of the words that only readings with a lower score have; points of the page as decoded.
+    unread: number of rows that look like text and could not be read.
     """
 
     picture: Picture
     lines: Sequence[Line]
     direction: Direction
     missing: Points = field(default_factory=lambda: np.empty((0, 2)))
+    unread: int = 0
 
     @cached_property
     def confidence(self) -> float | None:
@@ -66,10 +69,8 @@ class Reading:
 
 def recognize(tesseract: Any, picture: Picture, milliseconds: int) -> Reading | None:
     """Read a picture; None if Tesseract cannot, or not within this time."""
-    width, height = picture.size
     try:
-        tesseract.SetImageBytes(picture.pixels, width, height, 1, width)
-        tesseract.SetSourceResolution(picture.resolution or 0)
+        _set_pixels(tesseract, picture.pixels, picture.size, picture.resolution)
         if not tesseract.Recognize(milliseconds):
             return None
         return Reading(picture, lines_of(tesseract), direction_of(tesseract))
@@ -77,6 +78,27 @@ def recognize(tesseract: Any, picture: Picture, milliseconds: int) -> Reading | 
         return None
     finally:
         tesseract.Clear()
+
+
+def recognize_row(tesseract: Any, grey: Grey, resolution: int | None, milliseconds: int) -> Line | None:
+    """Read pixels that show one row; None if Tesseract finds no text there, or cannot, or not in time."""
+    try:
+        tesseract.SetPageSegMode(PSM.SINGLE_LINE)
+        _set_pixels(tesseract, np.ascontiguousarray(grey).tobytes(), grey.shape[::-1], resolution)
+        if not tesseract.Recognize(milliseconds):
+            return None
+        return next(iter(lines_of(tesseract)), None)
+    except RuntimeError:
+        return None
+    finally:
+        tesseract.Clear()
+        tesseract.SetPageSegMode(PSM.AUTO)
+
+
+def _set_pixels(tesseract: Any, pixels: bytes, size: tuple[int, ...], resolution: int | None) -> None:
+    width, height = size
+    tesseract.SetImageBytes(pixels, width, height, 1, width)
+    tesseract.SetSourceResolution(resolution or 0)
 
 
 def _score(word: Word) -> float:

@@ -58,6 +58,9 @@ def _doubts(page: Page, reading: Reading) -> Iterator[PageWarning]:
     if len(reading.missing):
         detail = "Another reading of the page found words at places where the text has none."
         yield PageWarning(WarningCode.READINGS_DIFFER, detail)
+    if reading.unread:
+        detail = "Parts of the page look like text that could not be read."
+        yield PageWarning(WarningCode.TEXT_NOT_READ, detail)
     if reading.confidence is None:
         yield from no_text(page.image)
     elif reading.confidence < _LOW_CONFIDENCE:

@@ -23,6 +23,8 @@ DISTINCT_CYRILLIC = re.compile(rf"(?![{_CYRILLIC}])[А-Яа-яЁё]")  # noqa: R
 _RUSSIAN = {"OOO", "OAO", "AO", "TOO", "BO", "HE", "HO", "KO", "OT"}
 # Letters of the usual prepositions, conjunctions and pronouns.
 _SHORT = 2
+# Letters that alone are no Russian words: symbols, variables and commands.
+_SYMBOL = re.compile(r"[рехpex][,;:]?")  # noqa: RUF001
 # Signs of code and options, as in `[-e`, `-ccc` and `(=pop)`; code is Latin.
 _CODE = re.compile(r"[=_/\\@]|^\W*-([^\W\d_])\1*\W*$")
 # Words of which Tesseract is less sure are often no words.
@@ -49,15 +51,26 @@ def _is_sure(word: Word) -> bool:
 
 def _line_of_one_script(line: Line, page: int) -> Line:
     """Return the line with each word in one script; page: balance of the page."""
-    balances = [_balance([word.text]) for word in line.words]
+    read = [word.text for word in line.words]
+    balances = [_balance([text]) for text in read]
     texts = [
-        _token(word.text, _balance_beside(word.text, balances[:number], balances[number + 1 :], page))
-        for number, word in enumerate(line.words)
+        _in_script(text, -1)
+        if _is_symbol(text, read[:number], read[number + 1 :])
+        else _token(text, _balance_beside(text, balances[:number], balances[number + 1 :], page))
+        for number, text in enumerate(read)
     ]
-    if texts == [word.text for word in line.words]:
+    if texts == read:
         return line
     words = (replace(word, text=text) for word, text in zip(line.words, texts, strict=True))
     return replace(line, words=tuple(words))
+
+
+def _is_symbol(text: str, before: Sequence[str], after: Sequence[str]) -> bool:
+    """Return whether a letter alone is a symbol: it is none beside numbers and other letters alone."""
+    beside = (*before[-1:], *after[:1])
+    return _SYMBOL.fullmatch(text) is not None and not any(
+        (len(other) == 1 and other.isalpha()) or any(map(str.isdigit, other)) for other in beside
+    )
 
 
 def _balance_beside(text: str, before: Sequence[int], after: Sequence[int], page: int) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from cv2.typing import MatLike
 
 from ocr_service.engines.tesseract.pictures import Correction, Grey, Picture
-from ocr_service.layout.pixels.ruling_lines import ink_of, long_runs, scale_of
+from ocr_service.layout.pixels.ruling_lines import long_runs, scale_of
 
 # In the small copy in which lines are searched: letters touch a line along this share of its length, and at
 # so many places, more than the bar of one letter, as in `щ`. A line is not thicker than so many pixels.
@@ -26,7 +26,7 @@ _DARKER = 0.4
 def without_touching_lines(picture: Picture) -> Picture | None:
     """Erase the lines that touch letters, and keep the strokes that cross them; None without such lines."""
     scale = scale_of(picture.grey)
-    lines = list(_touching_lines(picture.grey, scale))
+    lines = list(_touching_lines(picture.ink))
     free = picture.grey.copy() if lines else picture.grey
     erased = [
         _erase(free[top * scale :, left * scale :], line.repeat(scale, axis=0).repeat(scale, axis=1))
@@ -35,9 +35,8 @@ def without_touching_lines(picture: Picture) -> Picture | None:
     return picture.with_grey(free, Correction.FREED) if any(erased) else None
 
 
-def _touching_lines(grey: Grey, scale: int) -> Iterator[tuple[int, int, MatLike]]:
+def _touching_lines(ink: MatLike) -> Iterator[tuple[int, int, MatLike]]:
     """Yield lines of a small copy: the first row and column, and from there the pixels of the line as 1."""
-    ink = ink_of(grey, scale)
     runs = long_runs(ink)
     if runs is None:
         return
