@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
@@ -46,6 +46,11 @@ _EXTRA_MODELS: tuple[type[BaseModel], ...] = (*_STREAM_EVENTS, Problem)
 def operation_id(route: APIRoute) -> str:
     """Name an operation after its function, so that generated clients have short method names."""
     return route.name
+
+
+def router(tag: str) -> APIRouter:
+    """Return a router for operations with this tag."""
+    return APIRouter(tags=[tag], generate_unique_id_function=operation_id)
 
 
 def _ref(model: type[BaseModel]) -> dict[str, str]:

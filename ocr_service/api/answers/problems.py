@@ -5,7 +5,6 @@ from http import HTTPStatus
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
 from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
@@ -84,8 +83,7 @@ def _validation_message(error: RequestValidationError) -> str:
 
 def _methods(request: Request) -> set[str]:
     """Return the methods of all routes with the path of the request; the framework names those of one."""
-    routes = (context.original_route for context in iter_route_contexts(request.app.routes))
-    matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    matching = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
     return {method for route in matching for method in getattr(route, "methods", None) or ()}
 
 

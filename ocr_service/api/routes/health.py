@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 
 from ocr_service import __version__
@@ -19,7 +19,7 @@ from ocr_service.core.storage import StorageKind
 from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.storage.result_store import ResultStore
 
-router = APIRouter(tags=[openapi.SERVICE])
+router = openapi.router(openapi.SERVICE)
 
 
 class SpoolHealth(Answer):

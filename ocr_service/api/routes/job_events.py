@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ocr_service.api import openapi
@@ -18,7 +18,7 @@ from ocr_service.core.errors import JobNotFound
 from ocr_service.jobs.job import Job, JobState
 from ocr_service.jobs.jobs import Jobs
 
-router = APIRouter(tags=[openapi.JOBS])
+router = openapi.router(openapi.JOBS)
 
 MEDIA_TYPE = "text/event-stream"
 # Proxies such as nginx would hold small events back.

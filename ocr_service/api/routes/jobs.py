@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ocr_service.api import openapi, reading
@@ -37,7 +37,7 @@ from ocr_service.exports.pdf.writing import Original
 from ocr_service.jobs.contents import check_page
 from ocr_service.jobs.job import Job, JobError, JobState
 
-router = APIRouter(tags=[openapi.JOBS])
+router = openapi.router(openapi.JOBS)
 
 _MAX_LISTED = 100
 # Parameters of a submit that `/ocr` does not have.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel, ValidationError
 from starlette.types import Scope
 
@@ -40,7 +40,7 @@ from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from ocr_service.runtime.memory import collection_paused
 from ocr_service.telemetry.request_context import request_id
 
-router = APIRouter(tags=[openapi.PADDLEX])
+router = openapi.router(openapi.PADDLEX)
 
 Sent = TypeVar("Sent", bound=BaseModel)
 

@@ -1,6 +1,6 @@
 """`POST /liteparse/ocr`: the API of the OCR servers of LiteParse, for `lit --ocr-server-url`."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from ocr_service.api import openapi, reading
 from ocr_service.api.answers.liteparse import LiteParseAnswer
@@ -9,7 +9,7 @@ from ocr_service.api.routes.ocr import receive
 from ocr_service.core.documents import DocumentResult, PageResult
 from ocr_service.core.errors import RequestError
 
-router = APIRouter(tags=[openapi.LITEPARSE])
+router = openapi.router(openapi.LITEPARSE)
 
 
 @router.post(

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from ocr_service.api import openapi, reading
 from ocr_service.api.answers.document import DocumentAnswer, with_storage
@@ -20,7 +20,7 @@ from ocr_service.api.submitting import RESPOND_ASYNC, prefers_async
 from ocr_service.core.documents import DocumentResult
 from ocr_service.pipeline.cache import is_complete
 
-router = APIRouter(tags=[openapi.DOCUMENTS])
+router = openapi.router(openapi.DOCUMENTS)
 
 _VARY = {"Vary": "Accept"}
 

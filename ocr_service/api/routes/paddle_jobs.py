@@ -6,7 +6,7 @@ import zlib
 from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Scope
 
@@ -35,7 +35,7 @@ from ocr_service.api.submitting import check_jobs, submit
 from ocr_service.core.errors import PageNotInJob, RequestError
 from ocr_service.jobs.job import Job, JobState
 
-router = APIRouter(tags=[openapi.PADDLEOCR])
+router = openapi.router(openapi.PADDLEOCR)
 
 _PREFIX = "/api/v2/ocr"
 _JOBS = f"{_PREFIX}/jobs"
