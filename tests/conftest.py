@@ -1,11 +1,12 @@
 """Distribution of the tests among processes; each process builds its own session fixtures."""
 
 import asyncio
+import gc
 import importlib
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,6 +67,17 @@ def _group(nodeid: str) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the groups first: they take minutes, and the files fill the gaps."""
     items.sort(key=lambda item: _group(item.nodeid) is None)
+
+
+@pytest.hookimpl(wrapper=True, specname="pytest_collection")
+def pytest_collect_without_looking_for_garbage() -> Generator[None, object, object]:
+    """The modules and the collected tests stay: to look for garbage among them takes 0.3 s each time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection(session: pytest.Session) -> None:
