@@ -1,5 +1,7 @@
 """Headings at the size of the body text: bold, centred or numbered."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,24 @@ def test_bold_lines_are_found_by_their_pixels() -> None:
         sheet.write("Scope of the services", LEFT, 500, face=f"{family}-Bold")
         sheet.image = noisy(sheet.image)
         assert bold_words(sheet) == ["Scope", "of", "the", "services"]
+
+
+def test_bold_titles_are_found_between_codes_and_numbers() -> None:
+    """Tesseract measures codes too low, so the strokes of most of the page are wide in proportion."""
+    sheet = Sheet()
+    for number in range(12):
+        title = {0: "Paper and envelopes", 6: "Equipment"}.get(number)
+        y = 200 + 60 * number
+        if title:
+            sheet.write(title, LEFT, y, face="Sans-Bold")
+        else:
+            sheet.row([(f"NT-{number}455/D", LEFT, "l")], y, face="Sans-Regular")
+            sheet.lines[-1] = replace(sheet.lines[-1], height=sheet.lines[-1].height * 0.8)
+            sheet.row([(f"{number},243.23", 1400, "r")], y, face="Sans-Regular")
+            sheet.lines[-1] = replace(sheet.lines[-1], height=sheet.lines[-1].height * 0.8)
+            if number % 2:
+                sheet.write("Wall clock", 800, y, face="Sans-Regular")
+    assert bold_words(sheet) == ["Paper", "and", "envelopes", "Equipment"]
 
 
 def test_page_in_bold_type_has_no_bold_headings() -> None:

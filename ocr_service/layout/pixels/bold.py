@@ -1,6 +1,6 @@
 """Bold lines, by the width of their strokes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import cv2
@@ -20,11 +20,23 @@ _CONTRAST = 40
 def with_bold(lines: Sequence[Line], pixels: MatLike) -> list[Line]:
     """Return the lines with `bold` set for their words, true or false; pixels: the page, grey or RGB."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
-    widths = [_stroke_width(grey, line.bbox) / line.height for line in lines]
-    usual = weighted_median(zip(widths, (len(line.text) for line in lines), strict=True))
+    widths = [(line, _stroke_width(grey, line.bbox) / line.height) for line in lines]
+    usual = _usual(widths)
+    # Strokes of figures and capitals are wider in proportion, so on a page of numbers all words look thin.
+    words = [(line, width) for line, width in widths if _has_small_letters(line)]
+    of_words = min(usual, _usual(words)) if words else usual
     return [
-        _with_bold(line, bool(0 < usual * _BOLD <= width)) for line, width in zip(lines, widths, strict=True)
+        _with_bold(line, 0 < (of_words if _has_small_letters(line) else usual) * _BOLD <= width)
+        for line, width in widths
     ]
+
+
+def _usual(widths: Iterable[tuple[Line, float]]) -> float:
+    return weighted_median((width, len(line.text)) for line, width in widths)
+
+
+def _has_small_letters(line: Line) -> bool:
+    return any(map(str.islower, line.text))
 
 
 def _with_bold(line: Line, is_bold: bool) -> Line:
