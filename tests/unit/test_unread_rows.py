@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from ocr_service.core.documents import Page
+from ocr_service.engines.tesseract.attempts import Attempts
 from ocr_service.engines.tesseract.directions import Direction
 from ocr_service.engines.tesseract.instances import Instances
 from ocr_service.engines.tesseract.languages import find_tessdata
@@ -14,7 +15,7 @@ from ocr_service.engines.tesseract.pictures import Picture
 from ocr_service.engines.tesseract.reading import Reading
 from ocr_service.engines.tesseract.unread import unread_rows, with_unread_rows
 from ocr_service.layout.words import Line
-from tests.typesetting import LEFT, SIZE, Sheet
+from tests.typesetting import LEFT, SIZE, Sheet, font
 
 TEXT = ["The first paragraph of a letter", "The goods arrived on Thursday", "The last line of the page"]
 
@@ -31,7 +32,7 @@ def letter(between: Callable[[Sheet, int], None] | None = None) -> Sheet:
 
 def band_across(sheet: Sheet, y: int) -> None:
     """Draw a grey band that ends within the letters of the second line."""
-    sheet.image.paste(170, (0, y, 1000, 212), sheet.image.crop((0, y, 1000, 212)))
+    sheet.image.paste(120, (0, y, 1000, 212), sheet.image.crop((0, y, 1000, 212)))
 
 
 def picture_of(sheet: Sheet) -> Picture:
@@ -55,6 +56,16 @@ def test_line_that_was_lost_is_read_in_its_place(
     assert reading.unread == 0
     box, expected = reading.lines[missing].bbox, sheet.lines[missing].bbox
     assert all(abs(a - b) <= SIZE / 4 for a, b in zip(box, expected, strict=True))
+
+
+def test_pale_line_beside_black_text_is_read() -> None:
+    sheet = letter()
+    sheet.pen.text((LEFT, 340), "Limits of liability", fill=235, font=font("Serif-Regular", SIZE))
+    reading = Attempts(Instances(find_tessdata()), "eng", time.monotonic() + 300).best(
+        picture_of(sheet), None
+    )
+    assert reading
+    assert [line.text for line in reading.lines] == [*TEXT, "Limits of liability"]
 
 
 def test_lost_part_of_a_line_follows_the_words_at_its_left() -> None:
