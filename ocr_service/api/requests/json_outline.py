@@ -46,10 +46,10 @@ class Outline:
         """Upper limit of the memory for the parsed value in bytes, without its strings."""
         return self._values * _VALUE_BYTES
 
-    def add(self, text: bytes) -> None:
+    def add(self, text: bytes | memoryview) -> None:
         """Add a part of the text that contains no string; raises TooManyBytes."""
         for start in range(0, len(text), _CHUNK):
-            self._marks += text[start : start + _CHUNK].translate(None, _OTHERS)
+            self._marks += bytes(text[start : start + _CHUNK]).translate(None, _OTHERS)
             if len(self._marks) > 2 * self.max_values:
                 self._refuse_many()
 

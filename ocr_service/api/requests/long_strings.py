@@ -87,7 +87,7 @@ def extract_long_strings(raw: bytes, max_rest: int, outline: Outline) -> tuple[b
     prefix, copied, extracted = secrets.token_hex(8), 0, 0
     end, start = -1, raw.find(b'"')
     while start >= 0:
-        outline.add(raw[end + 1 : start])
+        outline.add(view[end + 1 : start])
         end = _end_of_string(raw, start)
         if end < 0:
             break
@@ -104,7 +104,7 @@ def extract_long_strings(raw: bytes, max_rest: int, outline: Outline) -> tuple[b
         raise TooManyBytes(f"Without the document, a JSON body can have up to {max_rest // 2**20} MiB.")
     if start >= 0 > end:
         raise MalformedBody("The body is not well-formed JSON: a string has no end.")
-    outline.add(raw[end + 1 :])
+    outline.add(view[end + 1 :])
     outline.check()
     rest += view[copied:]
     return bytes(rest), LongStrings(strings)
