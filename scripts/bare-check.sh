@@ -30,7 +30,7 @@ check() {
     make_root "$suite" || fail "$suite" "the root cannot be made"
     mkdir -p "$work/uv"
     copy_project "$work/$suite.project"
-    export -f inside set_up megabytes read_scan
+    export -f inside set_up import_packages python_release megabytes read_scan
     # The mounts and the processes end with this command.
     rm -rf "$work/$suite.layers"
     unshare --mount --pid --fork --kill-child bash -euo pipefail -c 'inside "$@"' inside "$roots" "$work" "$suite" \
@@ -69,12 +69,14 @@ inside() {
     mount -t tmpfs tmpfs "$layers/root/var/cache/apt"
     # mmdebstrap writes no such file; the installer of Debian does.
     echo "127.0.0.1 localhost" >"$layers/root/etc/hosts"
-    [ "$1" != set_up ] || set -- bash -euc "$(declare -f set_up megabytes read_scan); set_up"
+    [ "$1" != set_up ] ||
+        set -- bash -euc "$(declare -f set_up import_packages python_release megabytes read_scan); set_up $(python_release)"
     mapfile -t network < <(env | grep -E '^(PIP_INDEX_URL|PIP_CERT|UV_DEFAULT_INDEX|SSL_CERT_FILE|https?_proxy|no_proxy)=' -i)
     chroot "$layers/root" /usr/bin/env -i HOME=/root TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
         UV_CACHE_DIR=/work/uv "${network[@]}" sh -c 'cd "$0" && "$@"' "/work/$suite.project" "$@"
 }
 
+# set_up [RELEASE]: the release of Python that runs the tests of this checkout.
 set_up() {
     local purpose began before
     for purpose in run test; do
@@ -82,17 +84,27 @@ set_up() {
         scripts/setup.sh "$purpose"
         echo "RESULT set-up of make $purpose: $((SECONDS - began)) s, $(($(megabytes) - before)) MB"
     done
-    .venv/bin/python -c 'import server, paddleocr, pytest'
-    .cache/paddleocr-clients/bin/python -c 'import fastmcp, paddleocr_mcp, email_validator'
-    .cache/langchain-client/bin/python -c 'import langchain_paddleocr'
+    # Its libraries of Debian are enough.
+    .venv/bin/python -c 'import cv2'
+    # Most of an import is compilation, and the tests import the same packages.
+    [ "${1-}" = "$(python_release)" ] || import_packages
     .cache/http-clients/bin/lit --version
-    .cache/s3-servers/bin/python -c 'import swift'
     .cache/kubectl/bin/kubectl version --client
     # Its own Node.js needs libraries of Debian.
     .venv/bin/python -m playwright --version
     read_scan
     echo "RESULT a scan is read"
     echo "RESULT $(python3 --version), pip $(python3 -c 'import ensurepip; print(ensurepip.version())')"
+}
+
+# python_release: 3.11, or nothing if there is no environment.
+python_release() { .venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }
+
+import_packages() {
+    .venv/bin/python -c 'import server, paddleocr, pytest'
+    .cache/paddleocr-clients/bin/python -c 'import fastmcp, paddleocr_mcp, email_validator'
+    .cache/langchain-client/bin/python -c 'import langchain_paddleocr'
+    .cache/s3-servers/bin/python -c 'import swift'
 }
 
 # With the Python of Debian, which can be older than that of the tests.

@@ -45,14 +45,15 @@ bootstrap() {
     mapfile -t mirror < <(awk '/^URIs:|^deb / {print $2; exit}' \
         /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null)
     rm -rf "$2"
-    # The root need not survive a power failure. In a hook, $1 is the root. If this machine is a container, its apt keeps
-    # no cache of the package lists, and each call would read them again.
+    # The root need not survive a power failure, and has no manuals, as Debian's slim images. In a hook, $1 is the root. If
+    # this machine is a container, its apt keeps no cache of the package lists, and each call would read them again.
     # shellcheck disable=SC2016
     env -u TMPDIR mmdebstrap --variant=minbase --include=ca-certificates,make --dpkgopt=force-unsafe-io \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --setup-hook='copy-in /etc/apt/apt.conf.d /etc/apt' \
         --setup-hook='sed -i /pkgcache/d "$1"/etc/apt/apt.conf.d/*' \
-        --customize-hook='copy-in /usr/local/share/ca-certificates /usr/local/share' \
-        --customize-hook='chroot "$1" update-ca-certificates' \
+        --essential-hook='copy-in /usr/local/share/ca-certificates /usr/local/share' \
         "$1" "$2" "${mirror[@]}" || return 1
     [ ! -f /etc/pip.conf ] || cp /etc/pip.conf "$2/etc/"
 }
