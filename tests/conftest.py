@@ -21,6 +21,8 @@ _GROUPS = {
     "object stores": r"tests/s3/",
     "service beside PaddleX": _VL + r"(file_kinds|layout_parsing|.*pdf.*|restructure_pages)\.py",
     "PaddleOCR-VL": _VL + r"(contract|field_names|engine|faults|incomplete_texts|parity)\.py",
+    "service with Tesseract": r"tests/integration/test_(?!image_url|memory_bound)",
+    "documented commands": r"tests/docs/test_(examples|nginx|tables)\.py",
     "browser": r"tests/ui/",
     "every path with keys": r"tests/http/test_schemathesis\.py::test_protected",
     "every path without keys": r"tests/http/test_schemathesis\.py::test_open",
