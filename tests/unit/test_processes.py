@@ -101,6 +101,15 @@ async def test_workers_leave_the_cores_to_the_service(pool: Pool) -> None:
     assert os.getpriority(os.PRIO_PROCESS, pid) == min(ours + NICENESS, lowest)
 
 
+async def test_decoders_leave_the_cores_to_the_page_that_is_read() -> None:
+    server = ForkServer("ocr_service.decoding.worker")
+    worker = await WorkerProcess.start(server, CORE)
+    ours, lowest = os.getpriority(os.PRIO_PROCESS, 0), 19
+    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == min(ours + 2 * NICENESS, lowest)
+    worker.close()
+    server.stop()
+
+
 @pytest.mark.parametrize(
     ("request_", "seconds", "cause"),
     [
