@@ -26,7 +26,7 @@ _COLUMNS = (
     "attack",
     "page, quiet → attack → after (s)",
     "ratio",
-    "`/health/live` p99 (ms)",
+    "`/health/live`: median, p99 (ms)",
     "peak, quiet → attack (MiB)",
     "honest failures",
     "outcomes",
@@ -76,7 +76,7 @@ def _attacked(service: RunningService, name: str, page: bytes, seconds: float) -
 def _print_row(name: str, seen: Sequence[Seen], outcomes: Outcomes, rest: float) -> None:
     quiet, during, after = seen
     latencies = " → ".join(f"{each.latency:.2f}" for each in seen)
-    health = " → ".join(f"{each.health_p99 * 1e3:.0f}" for each in seen[:2])
+    health = " → ".join(f"{each.health_latency * 1e3:.1f}, {each.health_p99 * 1e3:.0f}" for each in seen[:2])
     counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common() if count)
     failed = len(during.failures)
     cells = (

@@ -48,6 +48,11 @@ class Seen:
         return statistics.median(self.honest or [_TIMEOUT])
 
     @property
+    def health_latency(self) -> float:
+        """Median seconds of `/health`."""
+        return statistics.median(self.health or [_TIMEOUT])
+
+    @property
     def health_p99(self) -> float:
         """99th percentile of `/health` in seconds."""
         return sorted(self.health or [_TIMEOUT])[int(len(self.health) * 0.99) - 1]
