@@ -7,7 +7,8 @@ import random
 import pytest
 
 from ocr_service.api.requests import long_strings
-from ocr_service.api.requests.long_strings import LongStrings, decode_base64
+from ocr_service.api.requests.json_outline import Outline
+from ocr_service.api.requests.long_strings import LongStrings, decode_base64, extract_long_strings
 from ocr_service.core.errors import MalformedBody, RequestError
 
 
@@ -49,6 +50,35 @@ def test_escapes_at_every_boundary_are_decoded(
     escaped = json.dumps(whole).replace("/", "\\/")[1:-1].encode()
     strings = LongStrings({"placeholder": memoryview(bytearray(escaped))})
     assert bytes(strings.content("placeholder")) == whole.encode()
+
+
+def test_escapes_elsewhere_in_the_body_cost_nothing() -> None:
+    text = b"a" * 100_000
+    raw = memoryview(b"\\/" + text + b"\\/")[2:-2]
+    # The string itself, without a copy.
+    assert LongStrings({"placeholder": raw}).content("placeholder") is raw
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 4, 5, 50])
+def test_long_strings_are_found_at_every_boundary(monkeypatch: pytest.MonkeyPatch, window: int) -> None:
+    monkeypatch.setattr(long_strings, "_WINDOW", window)
+    monkeypatch.setattr(long_strings, "_CHUNK", window)
+    monkeypatch.setattr(long_strings, "_LONG", 50)
+    source = random.Random(window)
+    for _ in range(200):
+        pieces = [r"\\", r"\"", "a", "[", ",", "}"]
+        texts = ["".join(source.choices(pieces, k=source.randrange(80))) for _ in range(4)]
+        body = f'{{"a":["{texts[0]}",[{{}},"{texts[1]}"],"{texts[2]}"],"b":"{texts[3]}"}}'.encode()
+        # The number of values, of which an empty object counts twice.
+        rest, strings = extract_long_strings(body, 10_000, Outline(9))
+        assert [bytes(strings.content(text)).decode() for text in _texts_in(rest)] == _texts_in(body)
+        assert len(strings.placeholders) == sum(len(text) >= 50 for text in texts)
+
+
+def _texts_in(body: bytes) -> list[str]:
+    """Return the strings in the lists and objects of a JSON text, in order."""
+    value = json.loads(body)
+    return [value["a"][0], value["a"][1][1], value["a"][2], value["b"]]
 
 
 @pytest.mark.parametrize("escaped", [rb"\ud83d", rb"\ude00", rb"\ude00\ud83d", rb"\u12", rb"\x"])

@@ -18,9 +18,13 @@ from ocr_service.runtime.memory import preallocated
 from ocr_service.sources.source import trimmed
 
 _LONG = 64 * 1024
-# The decoders hold the interpreter lock too, so they decode in chunks; other threads run in between. Escapes
-# take longer.
-_CHUNK, _ESCAPED_CHUNK = 2**18, 2**16
+# Searches and decoders hold the interpreter lock too, so they work in chunks; other threads run in between.
+# Escapes take longer.
+_WINDOW, _CHUNK, _ESCAPED_CHUNK = 2**14, 2**14, 2**13
+# They match in linear time: nothing is tried twice.
+_CHARACTERS = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_WHOLE_STRINGS = re.compile(rb'(?:[^"]++|%b)*+' % _STRING.pattern, re.DOTALL)
 # A character beyond the basic plane is a pair of escapes: \uD83D\uDE00.
 _ESCAPE, _MAX_ESCAPES = 6, 12
 _LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F]")
@@ -55,7 +59,7 @@ class LongStrings:
         if raw is None:
             return text.encode()
         # Some encoders escape every slash, or write line ends as escapes.
-        return raw if raw.obj.find(b"\\") < 0 else _unescaped(raw)  # type: ignore[attr-defined]
+        return _unescaped(raw) if _has_escape(raw) else raw
 
     def document(self, text: str, max_bytes: int) -> bytes | str:
         """Return the document or the address in a string; raises as `content` and `decode_document`.
@@ -85,9 +89,14 @@ def extract_long_strings(raw: bytes, max_rest: int, outline: Outline) -> tuple[b
     view = memoryview(raw)
     rest, strings = bytearray(), dict[str, memoryview]()
     prefix, copied, extracted = secrets.token_hex(8), 0, 0
-    end, start = -1, raw.find(b'"')
-    while start >= 0:
-        outline.add(view[end + 1 : start])
+    position = end = 0
+    while position < len(raw) and position - extracted <= max_rest:
+        window = min(position + _WINDOW, len(raw))
+        start = _end_of(_WHOLE_STRINGS, raw, position)
+        outline.add(_STRING.sub(b"", view[position:start]))
+        if start == window:
+            position = window
+            continue
         end = _end_of_string(raw, start)
         if end < 0:
             break
@@ -97,14 +106,11 @@ def extract_long_strings(raw: bytes, max_rest: int, outline: Outline) -> tuple[b
             rest += placeholder.encode()
             strings[placeholder] = view[start + 1 : end]
             copied, extracted = end, extracted + end - start
-        if end - extracted > max_rest:
-            break
-        start = raw.find(b'"', end + 1)
+        position = end + 1
     if len(raw) - extracted > max_rest:
         raise TooManyBytes(f"Without the document, a JSON body can have up to {max_rest // 2**20} MiB.")
-    if start >= 0 > end:
+    if end < 0:
         raise MalformedBody("The body is not well-formed JSON: a string has no end.")
-    outline.add(view[end + 1 :])
     outline.check()
     rest += view[copied:]
     return bytes(rest), LongStrings(strings)
@@ -150,19 +156,42 @@ def _decode_unpadded(text: bytes) -> bytes:
     return binascii.a2b_base64(text, strict_mode=True)
 
 
+def _end_of(pattern: re.Pattern[bytes], raw: bytes, start: int) -> int:
+    """Return the end of what a pattern, which also matches nothing, matches in the window from `start` on."""
+    found = pattern.match(raw, start, start + _WINDOW)
+    assert found is not None
+    return found.end()
+
+
 def _end_of_string(raw: bytes, start: int) -> int:
     """Return the position of the quote that closes the string at `start`, or -1."""
-    end = raw.find(b'"', start + 1)
-    while end >= 0 and _is_escaped(raw, end):
-        end = raw.find(b'"', end + 1)
-    return end
+    position = start + 1
+    while position < len(raw):
+        quote = raw.find(b'"', position, position + _WINDOW)
+        if quote < 0:
+            position += _WINDOW
+        elif not _is_escaped(raw, quote):
+            return quote
+        else:
+            # The next ones may be escaped, too.
+            position = _end_of(_CHARACTERS, raw, quote + 1)
+    return -1
 
 
 def _is_escaped(raw: bytes, position: int) -> bool:
     backslashes = 0
-    while raw[position - 1 - backslashes] == 0x5C:
-        backslashes += 1
+    for end in range(position, 0, -_CHUNK):
+        chunk = raw[max(0, end - _CHUNK) : end]
+        others = len(chunk.rstrip(b"\\"))
+        backslashes += len(chunk) - others
+        if others:
+            break
     return backslashes % 2 == 1
+
+
+def _has_escape(raw: memoryview) -> bool:
+    chunks = (bytes(raw[start : start + _CHUNK]) for start in range(0, len(raw), _CHUNK))
+    return any(b"\\" in chunk for chunk in chunks)
 
 
 def _unescaped(raw: memoryview) -> bytes:
