@@ -162,6 +162,7 @@ def _service(
         Watchdog(settings.lifecycle.stall_timeout),
         connections,
         Workers(1, "large-bodies"),
+        Workers(1, "long-answers"),
         UploadDisk(uploads.dir, uploads.disk_bytes),
         _tasks(settings, storage),
         uploads=uploads,

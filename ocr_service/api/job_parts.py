@@ -7,11 +7,13 @@ import logging
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from ocr_service.api.answers.document import ResultAnswer
+from ocr_service.api.answers.document import PageAnswer
 from ocr_service.api.answers.job import JobAnswer
 from ocr_service.api.answers.rendered import rendered
+from ocr_service.api.answers.result_json import ResultWriter, result_json
 from ocr_service.api.answers.storage import StorageAnswer
 from ocr_service.api.job_faces import fields_of
 from ocr_service.core.documents import DocumentResult, PageResult, Timings
@@ -19,6 +21,7 @@ from ocr_service.core.errors import DocumentError, FetchFailed
 from ocr_service.exports.pdf.writing import Original
 from ocr_service.jobs.job import Job
 from ocr_service.pipeline.pipeline import Pipeline
+from ocr_service.runtime.memory import joined
 from ocr_service.sources.fetching import Fetcher
 from ocr_service.storage.bundles import Bundle, FileToStore, StorageOutcome, StorageStatus
 from ocr_service.storage.packing import folder_of, metadata_of, pack, source_file
@@ -72,11 +75,12 @@ class ResultStoring:
     ) -> Bundle:
         fields, storage = fields_of(job), self._result_store.storage
         assert storage is not None
-        answer = ResultAnswer.of(result, self._engine, job.request_id, fields.images, fields.words)
+        answer_of = partial(PageAnswer.of, images=fields.images, words=fields.words)
+        writer = ResultWriter(self._engine, job.request_id, answer_of)
         return pack(
             # Another attempt, perhaps after midnight, writes the same files again.
             folder_of(storage.prefix, job.id, job.created),
-            answer.model_dump_json(),
+            joined(list(result_json(result, writer))),
             result.pages,
             files,
             source_file(document, job.name) if fields.store_source else None,

@@ -60,6 +60,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await result_store.close()
         service.sources.close()
         service.large_bodies.close()
+        service.long_answers.close()
         service.upload_disk.close()
         await engine.close()
         await tracing.disable()

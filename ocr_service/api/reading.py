@@ -1,17 +1,20 @@
 """One request for a document, step by step: admit it, receive the document, read it, store the result."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from ocr_service.admission.admission import Visit
-from ocr_service.api.answers.document import ResultAnswer, page_error
+from ocr_service.api.answers.document import PageAnswer, page_error
+from ocr_service.api.answers.pieces import Run as RunInThread
+from ocr_service.api.answers.pieces import in_pieces
+from ocr_service.api.answers.result_json import ResultWriter, result_json
 from ocr_service.api.middleware.api_keys import caller_of
 from ocr_service.api.openapi import CONFIDENCE, ERRORS, STORAGE_FOLDER, STORAGE_STATUS, WARNINGS
 from ocr_service.api.requests.body_stream import BodyStream, Run, discard_body
@@ -23,6 +26,7 @@ from ocr_service.core.quality import mean_confidence
 from ocr_service.core.turns import Caller
 from ocr_service.exports.pdf.writing import Original
 from ocr_service.pipeline.reading import ReadRequest
+from ocr_service.runtime.memory import joined
 from ocr_service.sources.source import file_name
 from ocr_service.storage.bundles import DISABLED, Bundle, FileToStore, StorageOutcome
 from ocr_service.storage.packing import folder_of, metadata_of, pack, source_file
@@ -30,6 +34,9 @@ from ocr_service.telemetry import tracing
 from ocr_service.telemetry.request_context import record, request_id, unique_id
 
 T = TypeVar("T")
+
+# Answers with more pages take turns.
+_FEW_PAGES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +110,17 @@ class Received:
         """Whether the result is to be stored."""
         return self.fields.store and self.service.result_store.storage is not None
 
-    def json_of(self, result: DocumentResult) -> Callable[[], str]:
-        """Return a function that makes the JSON of the result, without `storage`, on its first call."""
-        engine, fields = self.service.pipeline.engine, self.fields
-        make = partial(ResultAnswer.of, result, engine, request_id.get(), fields.images, fields.words)
-        return cache(lambda: make().model_dump_json())
+    def run_for(self, result: DocumentResult) -> RunInThread:
+        """Return a function that runs steps of an answer in a thread; long answers take turns in one."""
+        if len(result.pages) <= _FEW_PAGES:
+            return asyncio.to_thread
+        return partial(self.service.long_answers.run_for, self.admitted.caller)
+
+    async def json_of(self, result: DocumentResult) -> Sequence[bytes]:
+        """Return the JSON of the result, without `storage`, in parts."""
+        answer_of = partial(PageAnswer.of, images=self.fields.images, words=self.fields.words)
+        writer = ResultWriter(self.service.pipeline.engine, request_id.get(), answer_of)
+        return await in_pieces(self.run_for(result), result_json(result, writer))
 
 
 @asynccontextmanager
@@ -163,17 +176,18 @@ async def read(received: Received) -> DocumentResult:
 async def store(
     received: Received,
     result: DocumentResult,
-    result_json: Callable[[], str],
+    result_json: Sequence[bytes] | None = None,
     rendered: FileToStore | None = None,
 ) -> StorageOutcome:
     """Store the result if the request wants it; the settings limit the wait.
 
-    result_json: makes the JSON that is stored; called in a thread, and only if the result is stored.
-    rendered: the result in the form that the request wants.
+    result_json: its JSON in parts, if it is made already. rendered: the result in the form that the request
+    wants.
     """
     stored = DISABLED
     if received.is_stored:
-        bundle = await asyncio.to_thread(_packed, received, result, result_json, rendered)
+        parts = result_json or await received.json_of(result)
+        bundle = await received.run_for(result)(_packed, received, result, parts, rendered)
         stored = await received.service.result_store.store(bundle)
     record.get().storage = stored.status.value
     return stored
@@ -191,8 +205,9 @@ def quality_headers(result: DocumentResult, more: Sequence[str] = ()) -> dict[st
     They name codes, not pages: the length of a header is limited. more: further codes of warnings.
     """
     confidence = mean_confidence(result.quality)
-    warnings = {warning.code: None for page in result.pages for warning in page.warnings}
-    errors = {error.code: None for page in result.pages if (error := page_error(page))}
+    warnings = {warning.code: None for page in result.quality for warning in page.warnings}
+    failed = [result.pages[position] for position, page in enumerate(result.quality) if page.failed]
+    errors = {error.code: None for page in failed if (error := page_error(page))}
     headers = {
         CONFIDENCE: "" if confidence is None else str(confidence),
         WARNINGS: ", ".join((*warnings, *more)),
@@ -211,13 +226,13 @@ def record_pages(pages: Sequence[PageQuality], timings: Timings, cached: bool) -
 
 
 def _packed(
-    received: Received, result: DocumentResult, result_json: Callable[[], str], rendered: FileToStore | None
+    received: Received, result: DocumentResult, result_json: Sequence[bytes], rendered: FileToStore | None
 ) -> Bundle:
     wanted, storage = received.wanted, received.service.result_store.storage
     assert storage is not None
     return pack(
         folder_of(storage.prefix, unique_id.get()),
-        result_json(),
+        joined(result_json),
         result.pages,
         [rendered] if rendered else [],
         source_file(wanted.data, received.file_name) if received.fields.store_source else None,

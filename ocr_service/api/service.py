@@ -24,7 +24,8 @@ from ocr_service.telemetry.gpus import Gpus
 class Service:
     """The parts of one app, for its whole life.
 
-    large_bodies: parses large JSON bodies, one at a time; callers take turns. tasks: further background
+    large_bodies: parses large JSON bodies, one at a time; callers take turns. long_answers: makes the answers
+    with many pages in the same way. tasks: further background
     tasks. s3_missing: variables of the object storage that are not set although others are. preload: start
     the engine together with the service. drain_seconds: time for running requests after SIGTERM.
     public_url: address of the service as its clients see it; None for that of the request. started_at: on
@@ -41,6 +42,7 @@ class Service:
     watchdog: Watchdog
     connections: OpenConnections
     large_bodies: Workers
+    long_answers: Workers
     upload_disk: UploadDisk
     tasks: Mapping[str, Callable[[], Coroutine[Any, Any, None]]]
     uploads: UploadSettings

@@ -218,27 +218,19 @@ class PageResult:
 class DocumentResult:
     """The result of a document.
 
-    pages: in order.
+    pages: in order. Those of a long result from the cache are made again at each pass over them.
     total: seconds from opening the document to the result.
     cached: read for an earlier request, or for an equal one at the same time; then `timings` are 0.
+    known_quality: that of the pages, if it is known without them.
     """
 
-    pages: tuple[PageResult, ...]
+    pages: Sequence[PageResult]
     timings: Timings
     total: float
     cached: bool = False
+    known_quality: Sequence[PageQuality] | None = field(default=None, compare=False)
 
     @property
     def quality(self) -> Sequence[PageQuality]:
         """How well each page was read."""
-        return [page.quality for page in self.pages]
-
-
-def whole_markdown(result: DocumentResult) -> str:
-    """Markdown of all pages that have any."""
-    return PAGE_BREAK.join(page.markdown for page in result.pages if page.markdown)
-
-
-def whole_text(result: DocumentResult) -> str:
-    """Text of all pages that have any."""
-    return PAGE_BREAK.join(page.text for page in result.pages if page.text)
+        return self.known_quality or [page.quality for page in self.pages]

@@ -52,7 +52,7 @@ def result_key(sha256: str, depends_on: Mapping[str, Any]) -> str:
 
 def is_complete(result: DocumentResult) -> bool:
     """Return whether no page and no block of a result failed."""
-    return not any(page.failure or page.failed_blocks for page in result.pages)
+    return not any(page.failed for page in result.quality)
 
 
 def is_small(result: DocumentResult) -> bool:
@@ -114,7 +114,7 @@ class ResultCache:
         results = [await self._unpacked(data) for data in self._memory.with_pages(pages_key)]
         if not results and (data := await self._stored(pages_key)):
             results = [await self._unpacked(data)]
-        return {page.index: page for result in results if result for page in result.pages}
+        return await asyncio.to_thread(_by_index, [result for result in results if result])
 
     async def put(
         self, key: str, result: DocumentResult, shared: bool = True, pages_key: str | None = None
@@ -289,6 +289,10 @@ class ResultCache:
 def _has_read(task: asyncio.Task[tuple[DocumentResult, bool]]) -> bool:
     """Return whether the task has read a document, so that the result is about to be cached."""
     return task.done() and not task.cancelled() and task.exception() is None and not task.result()[1]
+
+
+def _by_index(results: Sequence[DocumentResult]) -> dict[int, PageResult]:
+    return {page.index: page for result in results for page in result.pages}
 
 
 def _path(store: Storage, key: str) -> str:

@@ -1,5 +1,6 @@
 """Reading with the cache: a cached result is returned, a new one is cached."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -25,7 +26,7 @@ class CachingReader:
             async with self._reader.open(request) as reading:
                 yield reading
         elif cached := await self._cache.get(request.key):
-            pages = [page.index for page in cached.pages]
+            pages = [page.index for page in cached.quality]
             async with aclosing(_pages_of(cached)) as results:
                 yield Reading(pages, decode=0.0, cached=True, results=results)
         else:
@@ -66,5 +67,6 @@ def _useful_pages(request: ReadRequest) -> str | None:
 
 
 async def _pages_of(result: DocumentResult) -> AsyncGenerator[PageResult]:
-    for page in result.pages:
-        yield page
+    for position in range(len(result.pages)):
+        # In a thread, because a page of a long result is unpacked now.
+        yield await asyncio.to_thread(result.pages.__getitem__, position)

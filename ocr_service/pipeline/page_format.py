@@ -16,11 +16,6 @@ _LEVEL = 1
 _Failure = Mapping[str, str] | None
 
 
-def compressed(content: Mapping[str, Any]) -> bytes:
-    """Return JSON values as bytes. Slow for many pages, so not for the event loop."""
-    return zlib.compress(json.dumps(content, ensure_ascii=False).encode(), _LEVEL)
-
-
 def page_to_json(page: PageResult) -> dict[str, Any]:
     """Return a page as JSON values."""
     blocks = [asdict(replace(block, failure=None)) for block in page.blocks]
@@ -59,10 +54,10 @@ def page_from_json(content: Mapping[str, Any]) -> PageResult:
 
 def page_to_bytes(page: PageResult) -> bytes:
     """Return a page as the bytes of a file."""
-    return compressed(page_to_json(page))
+    return zlib.compress(json.dumps(page_to_json(page), ensure_ascii=False).encode(), _LEVEL)
 
 
-def page_from_bytes(data: bytes) -> PageResult:
+def page_from_bytes(data: bytes | memoryview) -> PageResult:
     """Return the page of a file; raises ValueError if it is damaged or in another version of the format."""
     try:
         return page_from_json(json.loads(zlib.decompress(data)))

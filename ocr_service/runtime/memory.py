@@ -4,7 +4,7 @@ import asyncio
 import ctypes
 import gc
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -21,6 +21,9 @@ _SETTINGS = {
 
 # A decoding process uses the memory of one page for the next, also of a large image.
 WORKER_SETTINGS = {_ARENA_MAX: 1, _MMAP_THRESHOLD: 31 * 2**20, _TRIM_THRESHOLD: 96 * 2**20}
+
+# Bytes that are copied without a pause for other threads: 0.2 ms.
+_COPIED_AT_ONCE = 2**20
 
 _PAUSE_SECONDS = 5.0
 
@@ -52,6 +55,19 @@ def preallocated(size: int) -> io.BytesIO:
     copy holds the interpreter lock.
     """
     return io.BytesIO(bytes(size))
+
+
+def joined(parts: Sequence[bytes]) -> bytes:
+    """Return the parts as one value, as `b"".join` does, which would hold the interpreter lock to its end."""
+    size = sum(map(len, parts))
+    if size <= _COPIED_AT_ONCE:
+        return b"".join(parts)
+    whole = preallocated(size)
+    for part in parts:
+        view = memoryview(part)
+        for start in range(0, len(view), _COPIED_AT_ONCE):
+            whole.write(view[start : start + _COPIED_AT_ONCE])
+    return whole.getvalue()
 
 
 @contextmanager

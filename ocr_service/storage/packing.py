@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ocr_service import __version__
@@ -45,8 +45,8 @@ def folder_of(prefix: str, unique_id: str, sent: float | None = None) -> str:
 
 def pack(
     folder: str,
-    result_json: str,
-    pages: Sequence[PageResult],
+    result_json: bytes,
+    pages: Iterable[PageResult],
     rendered: Sequence[FileToStore],
     source: FileToStore | None,
     metadata: Mapping[str, str],
@@ -54,7 +54,7 @@ def pack(
     """Bundle the JSON, the Markdown with its images, other forms of the result and, if given, the source."""
     markdown, images = _markdown_and_images(pages)
     files = [
-        FileToStore("result.json", result_json.encode(), _JSON),
+        FileToStore("result.json", result_json, _JSON),
         FileToStore("result.md", markdown.encode(), _MARKDOWN),
         *(FileToStore(path, image, _JPEG) for path, image in images.items()),
     ]
@@ -80,7 +80,7 @@ def source_file(data: bytes, name: str) -> FileToStore:
     return FileToStore(f"source/{_file_name(name, extensions)}", data, content_type)
 
 
-def _markdown_and_images(pages: Sequence[PageResult]) -> tuple[str, dict[str, bytes]]:
+def _markdown_and_images(pages: Iterable[PageResult]) -> tuple[str, dict[str, bytes]]:
     """Join the Markdown of the pages; if two pages use one path for different images, rename the second."""
     images: dict[str, bytes] = {}
     texts = []

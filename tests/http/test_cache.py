@@ -54,6 +54,29 @@ async def test_other_formats_are_rendered_from_the_cached_result(form: str) -> N
     assert len(engine.seen) == 1
 
 
+async def test_cached_long_document_is_answered_as_it_was_read() -> None:
+    engine = ScriptedEngine()
+    document = {"file": pdf_of_text([f"line {number}" for number in range(12)])}
+    async with serving(engine, MemoryStorage(), **CACHE) as client:
+        for form in ("markdown", "text", "html", "json"):
+            read, cached = [
+                await client.post("/ocr", files=document, data={"format": form, "cache": cache})
+                for cache in ("false", "true")
+            ]
+            assert cached.headers["Content-Length"] == str(len(cached.content))
+            if form != "json":
+                assert cached.content == read.content
+                assert set(cached.headers) - {"etag"} == set(read.headers)
+            else:
+                assert [cached.json()[name] for name in ("pages", "markdown", "text", "confidence")] == [
+                    read.json()[name] for name in ("pages", "markdown", "text", "confidence")
+                ]
+        assert cached.json()["cached"] and cached.headers["ETag"]
+        again = await client.post("/ocr", files=document, headers={"If-None-Match": cached.headers["ETag"]})
+    assert again.status_code == 304
+    assert len(engine.seen) == 12 * 5
+
+
 async def test_stream_is_cached_and_served_from_the_cache() -> None:
     engine = ScriptedEngine()
     ndjson = {"Accept": "application/x-ndjson"}

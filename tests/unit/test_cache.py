@@ -7,10 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from ocr_service.core.documents import Block, DocumentResult, PageResult, Timings, Word
+from ocr_service.core.documents import (
+    Block,
+    DocumentResult,
+    PageResult,
+    PageWarning,
+    Timings,
+    WarningCode,
+    Word,
+)
 from ocr_service.core.errors import BrokenDocument, RecognitionFailed, StorageOutage
 from ocr_service.pipeline.cache import ResultCache, result_key
 from ocr_service.pipeline.cache_format import from_bytes, to_bytes
+from ocr_service.pipeline.page_format import page_from_bytes
 from tests.fakes.memory_storage import MemoryStorage
 
 pytestmark = pytest.mark.anyio
@@ -92,6 +101,32 @@ def test_serialisation_round_trip_drops_the_timings() -> None:
 def test_damaged_entry_is_refused(damaged: bytes) -> None:
     with pytest.raises(ValueError):
         from_bytes(damaged)
+
+
+def test_pages_of_a_long_result_are_unpacked_when_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked: list[int] = []
+
+    def counted(data: bytes) -> PageResult:
+        page = page_from_bytes(data)
+        unpacked.append(page.index)
+        return page
+
+    monkeypatch.setattr("ocr_service.pipeline.cache_format.page_from_bytes", counted)
+    warning = PageWarning(WarningCode.LOW_CONFIDENCE, "low")
+    pages = tuple(replace(PAGE, index=number, warnings=(warning,)) for number in range(1, 21))
+    result = DocumentResult(pages, Timings(), total=0.0)
+    found, _ = from_bytes(to_bytes(result, 5.0))
+    assert (len(found.pages), found.quality) == (20, tuple(result.quality)) and not unpacked
+    assert found.pages[7] == pages[7] and unpacked == [8]
+    assert found == result and tuple(found.pages[18:]) == pages[18:]
+
+
+def test_damage_within_a_page_is_found_at_once() -> None:
+    pages = tuple(replace(PAGE, index=number) for number in range(1, 21))
+    data = bytearray(to_bytes(DocumentResult(pages, Timings(), total=0.0), 5.0))
+    data[-9] ^= 1
+    with pytest.raises(ValueError):
+        from_bytes(bytes(data))
 
 
 def test_key_depends_on_the_digest_and_all_options() -> None:

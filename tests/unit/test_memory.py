@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_service.runtime.memory import trim_when_idle
+from ocr_service.runtime.memory import joined, trim_when_idle
 
 MIB = 2**20
 
@@ -17,6 +17,12 @@ class Work:
 
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+@pytest.mark.parametrize("sizes", [(), (5, 0, 7), (3 * MIB, 1, MIB, 0, MIB + 1)], ids=str)
+def test_parts_are_joined(sizes: tuple[int, ...]) -> None:
+    parts = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
+    assert joined(parts) == b"".join(parts)
 
 
 @pytest.mark.anyio

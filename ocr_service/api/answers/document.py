@@ -16,19 +16,10 @@ from ocr_service.api.answers.warnings import (
     DocumentWarningAnswer,
     WarningAnswer,
 )
-from ocr_service.core.documents import (
-    DocumentResult,
-    PageResult,
-    TextSource,
-    Timings,
-    whole_markdown,
-    whole_text,
-)
+from ocr_service.core.documents import PageResult, TextSource, Timings
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import OcrError, PartlyRecognized
-from ocr_service.core.quality import mean_confidence
 from ocr_service.jobs.job import JobEngine
-from ocr_service.storage.bundles import StorageOutcome
 
 EXAMPLE_ENGINE = {"name": "tesseract", "version": "5.5.4"}
 EXAMPLE_TIMINGS = {"decode": 151.2, "queue": 0.4, "recognize": 912.7, "total": 1069.3}
@@ -162,7 +153,7 @@ class PageAnswer(Answer):
 
 
 class ResultAnswer(Answer):
-    """The result of a document, as it is stored."""
+    """The result of a document, as it is stored. `ResultWriter` writes it page by page."""
 
     request_id: str = Field(
         description="Id of the request, as in the header `X-Request-ID` and in the log.",
@@ -196,27 +187,6 @@ class ResultAnswer(Answer):
         examples=[EXAMPLE_TIMINGS],
     )
 
-    @classmethod
-    def of(
-        cls,
-        result: DocumentResult,
-        engine: Engine | JobEngine,
-        request_id: str,
-        images: bool = True,
-        words: bool = True,
-    ) -> "ResultAnswer":
-        return cls(
-            request_id=request_id,
-            engine=EngineAnswer.of(engine),
-            cached=result.cached,
-            pages=[PageAnswer.of(page, images, words) for page in result.pages],
-            markdown=whole_markdown(result),
-            text=whole_text(result),
-            confidence=mean_confidence(result.quality),
-            warnings=DocumentWarningAnswer.all_of(result.quality),
-            timings=TimingsAnswer.of(result.timings, result.total),
-        )
-
 
 class DocumentAnswer(ResultAnswer):
     """The result of a document, and its stored files."""
@@ -225,11 +195,6 @@ class DocumentAnswer(ResultAnswer):
         description="The stored files.",
         examples=[EXAMPLE_STORAGE],
     )
-
-
-def with_storage(result_json: str, stored: StorageOutcome) -> str:
-    """Return the JSON of a DocumentAnswer, made of the JSON of its ResultAnswer."""
-    return f'{result_json[:-1]},"storage":{StorageAnswer.of(stored).model_dump_json()}}}'
 
 
 def page_error(page: PageResult) -> OcrError | None:

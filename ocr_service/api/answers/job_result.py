@@ -1,10 +1,11 @@
 """The result of a job, page by page: the pictures of its pages are never in memory together."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
-from ocr_service.api.answers.document import EngineAnswer, PageAnswer, ResultAnswer, TimingsAnswer
+from ocr_service.api.answers.document import EngineAnswer, TimingsAnswer
+from ocr_service.api.answers.result_json import AnswerOf, ResultWriter
 from ocr_service.api.answers.storage import StorageAnswer
 from ocr_service.api.answers.stream_events import EndEvent, PageEvent, StartEvent, to_line
 from ocr_service.api.answers.warnings import DocumentWarningAnswer
@@ -12,19 +13,16 @@ from ocr_service.core.documents import DocumentResult, PageResult, Timings
 from ocr_service.core.engine import Engine
 from ocr_service.core.quality import mean_confidence
 from ocr_service.jobs.job import Job, JobEngine
+from ocr_service.runtime.memory import joined
 from ocr_service.storage.bundles import DISABLED
 
 Pages = AsyncGenerator[PageResult]
-AnswerOf = Callable[[PageResult], PageAnswer]
-
-_NO_PAGES = '"pages":[]'
 
 
 def job_result(job: Job, pages: Sequence[PageResult]) -> DocumentResult:
     """Return the result of a job that has these pages."""
     timings = sum((page.timings for page in pages), start=Timings())
-    total = (job.ended - job.created) if job.ended else 0.0
-    return DocumentResult(tuple(pages), timings, total)
+    return DocumentResult(tuple(pages), timings, _total(job))
 
 
 async def text_pages(pages: Pages) -> Sequence[PageResult]:
@@ -34,15 +32,14 @@ async def text_pages(pages: Pages) -> Sequence[PageResult]:
 
 async def json_parts(
     job: Job, engine: Engine | JobEngine, pages: Pages, answer_of: AnswerOf
-) -> AsyncGenerator[str]:
+) -> AsyncGenerator[bytes]:
     """Yield the JSON of the `ResultAnswer` in parts."""
-    texts: list[PageResult] = []
-    yield _frame(job, engine, texts)[0] + '"pages":['
+    writer, timings = ResultWriter(engine, job.request_id, answer_of), Timings()
+    yield writer.start(cached=False)
     async for page in pages:
-        part = await asyncio.to_thread(_page_json, page, answer_of)
-        yield f",{part}" if texts else part
-        texts.append(_text_of(page))
-    yield "]" + (await asyncio.to_thread(_frame, job, engine, texts))[1]
+        yield await asyncio.to_thread(writer.page, page)
+        timings += page.timings
+    yield await asyncio.to_thread(_end, job, writer, timings)
 
 
 async def ndjson_lines(
@@ -63,16 +60,13 @@ def _text_of(page: PageResult) -> PageResult:
     return replace(page, blocks=blocks, images={}, drawings={}, docx=None, raw=None)
 
 
-def _frame(job: Job, engine: Engine | JobEngine, pages: Sequence[PageResult]) -> tuple[str, str]:
-    """Return the JSON of the answer before and after its field `pages`."""
-    answer = ResultAnswer.of(job_result(job, pages), engine, job.request_id, images=False)
-    # In a text of JSON, the quotation marks are escaped.
-    before, _, after = answer.model_copy(update={"pages": []}).model_dump_json().partition(_NO_PAGES)
-    return before, after
+def _end(job: Job, writer: ResultWriter, timings: Timings) -> bytes:
+    return joined(list(writer.end(False, timings, _total(job))))
 
 
-def _page_json(page: PageResult, answer_of: AnswerOf) -> str:
-    return answer_of(page).model_dump_json()
+def _total(job: Job) -> float:
+    """Return the seconds from the submit to the end."""
+    return (job.ended - job.created) if job.ended else 0.0
 
 
 def _page_line(page: PageResult, answer_of: AnswerOf) -> str:

@@ -5,7 +5,7 @@ this, because it fails the whole document instead. Confidence and warnings are t
 """
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -18,6 +18,8 @@ from ocr_service.decoding.signatures import PDF, identify
 
 # The picture of the page itself, among its drawings.
 _INPUT = "input_img"
+# In a text of JSON, the quotation marks are escaped.
+_NO_PAGES = b'"layoutParsingResults":[]'
 
 _EXAMPLE_BLOCK = {
     "block_label": "text",
@@ -179,17 +181,6 @@ class LayoutParsingAnswer(_Success):
         examples=[{"layoutParsingResults": [_EXAMPLE_PAGE], "dataInfo": _EXAMPLE_INFO}],
     )
 
-    @classmethod
-    def of(
-        cls, log_id: str, result: DocumentResult, data: bytes, images: bool = True
-    ) -> "LayoutParsingAnswer":
-        pages = [
-            LayoutParsingResult.of(page, in_base64(page.images) if images else None, in_base64(page.drawings))
-            for page in result.pages
-        ]
-        info = data_info(data, result.pages)
-        return cls(log_id=log_id, result=InferResult(layout_parsing_results=pages, data_info=info))
-
 
 class RestructurePagesAnswer(_Success):
     """The answer of `POST /restructure-pages`."""
@@ -220,9 +211,35 @@ def document_kind(data: bytes) -> Literal["image", "tiff", "pdf"]:
     return "tiff" if name == "TIFF" else "image"
 
 
-def data_info(data: bytes, pages: Sequence[PageResult]) -> ImageInfo | PagesInfo:
+def layout_parsing_json(
+    log_id: str, result: DocumentResult, data: bytes, images: bool = True
+) -> Iterator[bytes]:
+    """Yield the JSON of a `LayoutParsingAnswer` in parts, a page each."""
+    sizes: list[PageInfo] = []
+    yield _frame(log_id, ImageInfo(width=0, height=0))[0]
+    for page in result.pages:
+        separator = b"," if sizes else b""
+        sizes.append(PageInfo(width=page.decoded[0], height=page.decoded[1]))
+        yield separator + _page_json(page, images)
+    yield _frame(log_id, data_info(data, sizes))[1]
+
+
+def _page_json(page: PageResult, images: bool) -> bytes:
+    in_markdown = in_base64(page.images) if images else None
+    answer = LayoutParsingResult.of(page, in_markdown, in_base64(page.drawings))
+    return answer.model_dump_json(exclude_none=True).encode()
+
+
+def _frame(log_id: str, info: ImageInfo | PagesInfo) -> tuple[bytes, bytes]:
+    """Return the JSON before and after the pages."""
+    result = InferResult(layout_parsing_results=[], data_info=info)
+    answer = LayoutParsingAnswer(log_id=log_id, result=result)
+    before, _, after = answer.model_dump_json(exclude_none=True).encode().partition(_NO_PAGES)
+    return before + _NO_PAGES[:-1], _NO_PAGES[-1:] + after
+
+
+def data_info(data: bytes, sizes: Sequence[PageInfo]) -> ImageInfo | PagesInfo:
     """Return type and sizes of a document; a TIFF with one page counts as an image."""
-    sizes = [PageInfo(width=page.decoded[0], height=page.decoded[1]) for page in pages]
     kind = document_kind(data)
     if kind == "image" or (kind == "tiff" and len(sizes) == 1):
         return ImageInfo(width=sizes[0].width, height=sizes[0].height)

@@ -1,13 +1,15 @@
 """A result as one file: Markdown, text, HTML, a Word document, a searchable PDF."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ocr_service.api.answers.pieces import Run
 from ocr_service.api.requests.accept import PDF_FORMS, Form
-from ocr_service.core.documents import DocumentResult, whole_markdown, whole_text
+from ocr_service.core.documents import PAGE_BREAK, DocumentResult
 from ocr_service.engines import PADDLEOCR_VL
 from ocr_service.exports.pdf.writing import Original, searchable_pdf
+from ocr_service.runtime.memory import joined
 from ocr_service.storage.bundles import FileToStore
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -28,12 +30,17 @@ class Rendered:
 
 
 async def rendered(
-    result: DocumentResult, form: Form, engine: str, name: str, original: Original | None
+    result: DocumentResult,
+    form: Form,
+    engine: str,
+    name: str,
+    original: Original | None,
+    run: Run = asyncio.to_thread,
 ) -> Rendered:
     """Return the file of a result; raises DocumentError if the document cannot become such a file.
 
     form: not "json" and not "stream". engine: name of the engine. name: of the document, or "". original: the
-    document itself, for a PDF.
+    document itself, for a PDF. run: runs a step in a thread.
     """
     if form in PDF_FORMS:
         assert original is not None
@@ -42,15 +49,17 @@ async def rendered(
             FileToStore("result.pdf", pdf.data, PDF), (SIGNATURE_REMOVED,) if pdf.was_signed else ()
         )
     # In a thread, because a long document takes a while and must not delay the probes.
-    return Rendered(await asyncio.to_thread(_RENDERERS[form], result, engine, name))
+    return Rendered(await run(_RENDERERS[form], result, engine, name))
 
 
 def _markdown(result: DocumentResult, engine: str, name: str) -> FileToStore:
-    return FileToStore("result.md", whole_markdown(result).encode(), "text/markdown; charset=utf-8")
+    markdown = _with_breaks(page.markdown for page in result.pages)
+    return FileToStore("result.md", markdown, "text/markdown; charset=utf-8")
 
 
 def _text(result: DocumentResult, engine: str, name: str) -> FileToStore:
-    return FileToStore("result.txt", whole_text(result).encode(), "text/plain; charset=utf-8")
+    text = _with_breaks(page.text for page in result.pages)
+    return FileToStore("result.txt", text, "text/plain; charset=utf-8")
 
 
 def _html(result: DocumentResult, engine: str, name: str) -> FileToStore:
@@ -67,6 +76,12 @@ def _docx(result: DocumentResult, engine: str, name: str) -> FileToStore:
 
     body = to_docx(result, name or _UNTITLED, formulas=engine == PADDLEOCR_VL)
     return FileToStore("result.docx", body, DOCX)
+
+
+def _with_breaks(texts: Iterable[str]) -> bytes:
+    """Return the texts of all pages that have any."""
+    encoded = [f"{PAGE_BREAK}{text}".encode() for text in texts if text]
+    return joined(encoded)[len(PAGE_BREAK) :]
 
 
 _RENDERERS: Mapping[Form, Callable[[DocumentResult, str, str], FileToStore]] = {

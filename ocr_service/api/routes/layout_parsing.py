@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from typing import TypeVar
 
 from fastapi import Request, Response
@@ -18,7 +17,9 @@ from ocr_service.api.answers.layout_parsing import (
     RestructureResult,
     document_kind,
     in_base64,
+    layout_parsing_json,
 )
+from ocr_service.api.answers.pieces import in_pieces
 from ocr_service.api.answers.problems import Problem
 from ocr_service.api.answers.pruned_result import restored_page
 from ocr_service.api.openapi_requests import json_request
@@ -37,7 +38,7 @@ from ocr_service.core.documents import Block, PageResult
 from ocr_service.core.errors import RecognitionFailed, RequestError
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
-from ocr_service.runtime.memory import collection_paused
+from ocr_service.runtime.memory import collection_paused, joined
 from ocr_service.telemetry.request_context import request_id
 
 router = openapi.router(openapi.PADDLEX)
@@ -73,10 +74,11 @@ async def parse_layout(request: Request) -> Response:
         async with admitted.visit.in_time():
             sent, received = await _receive(admitted)
             result = await reading.read(received)
-        stored = await reading.store(received, result, received.json_of(result))
-        answer = partial(LayoutParsingAnswer.of, _log_id(request.scope), result, received.wanted.data)
-        images = sent.return_markdown_images
-        body = await asyncio.to_thread(lambda: answer(images).model_dump_json(exclude_none=True))
+        stored = await reading.store(received, result)
+        data, images = received.wanted.data, sent.return_markdown_images
+        parts = layout_parsing_json(_log_id(request.scope), result, data, images)
+        made = await in_pieces(received.run_for(result), parts)
+        body = await asyncio.to_thread(joined, made)
         return Response(body, 200, reading.storage_headers(stored), _JSON)
 
 

@@ -30,7 +30,7 @@ async def read_liteparse_page(request: Request) -> Response:
             received, _ = await receive(admitted)
             result = await reading.read(received)
         page = _only_page(result)
-        stored = await reading.store(received, result, received.json_of(result))
+        stored = await reading.store(received, result)
         headers = reading.storage_headers(stored) | reading.quality_headers(result)
         return Response(LiteParseAnswer.of(page).model_dump_json(), 200, headers, "application/json")
 

@@ -6,9 +6,10 @@ from contextlib import AsyncExitStack
 from fastapi import Request, Response
 
 from ocr_service.api import openapi, reading
-from ocr_service.api.answers.document import DocumentAnswer, with_storage
+from ocr_service.api.answers.document import DocumentAnswer
 from ocr_service.api.answers.etags import etag, is_known
 from ocr_service.api.answers.rendered import Rendered, rendered
+from ocr_service.api.answers.result_json import with_storage
 from ocr_service.api.openapi_requests import OCR_REQUEST
 from ocr_service.api.reading import Admitted, Received
 from ocr_service.api.requests.accept import Form, answer_form
@@ -19,6 +20,7 @@ from ocr_service.api.routes.stream import open_stream
 from ocr_service.api.submitting import RESPOND_ASYNC, prefers_async
 from ocr_service.core.documents import DocumentResult
 from ocr_service.pipeline.cache import is_complete
+from ocr_service.runtime.memory import joined
 
 router = openapi.router(openapi.DOCUMENTS)
 
@@ -81,19 +83,19 @@ async def receive(admitted: Admitted) -> tuple[Received, Form]:
 
 async def _rendered(received: Received, result: DocumentResult, form: Form) -> Rendered:
     engine = received.service.pipeline.engine.name
-    making = rendered(result, form, engine, received.file_name, received.original)
+    run = received.run_for(result)
+    making = rendered(result, form, engine, received.file_name, received.original, run)
     return await received.admitted.unless_disconnected(making)
 
 
 async def _answer(
     received: Received, result: DocumentResult, made: Rendered | None, headers: dict[str, str]
 ) -> Response:
-    result_json = received.json_of(result)
     if made is None:
+        result_json = await received.json_of(result)
         stored = await reading.store(received, result, result_json)
-        # In a thread, because a long document takes a while to write and must not delay the probes.
-        body = await asyncio.to_thread(lambda: with_storage(result_json(), stored))
+        body = await asyncio.to_thread(joined, with_storage(result_json, stored))
         return Response(body, 200, headers, "application/json")
-    stored = await reading.store(received, result, result_json, made.file)
+    stored = await reading.store(received, result, rendered=made.file)
     headers = headers | reading.storage_headers(stored) | reading.quality_headers(result, made.warnings)
     return Response(made.file.body, 200, headers, made.file.content_type)

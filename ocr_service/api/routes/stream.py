@@ -119,7 +119,7 @@ class _Stream:
         total = time.perf_counter() - self._began
         pages = sorted(self._to_store, key=lambda page: page.index)
         result = DocumentResult(tuple(pages), self._timings, total)
-        stored = await store(self._received, result, self._received.json_of(result))
+        stored = await store(self._received, result)
         return EndEvent(
             failed_pages=sorted(page.index for page in self._quality if page.failed),
             confidence=mean_confidence(self._quality),
