@@ -106,11 +106,14 @@ class Pipeline:
         request = await self.request(data, str(number), Options(), cached=False, caller=caller)
         return await self._page_reader.picture(request, number)
 
+    def check_count(self, pages: int) -> None:
+        """Raise TooManyPages for a document with so many pages."""
+        refuse_too_many(pages, self._max_pages)
+
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         """Restructure the pages of a document that was read before, perhaps elsewhere; raises OcrError."""
         if not pages:
             return pages
-        refuse_too_many(len(pages), self._max_pages)
         pictures = [picture for page in pages for picture in page.images.values()]
         await check_images(pictures, self.limits)
         await self.engine.start()

@@ -6,7 +6,7 @@ import gc
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 # Parameters of mallopt, by their numbers in malloc.h.
 _ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1
@@ -81,6 +81,19 @@ def collection_paused() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def release(values: list[Any]) -> None:
+    """Release values one by one: lists and objects of JSON, which nothing uses any more, or others.
+
+    The release of the last reference to a tree of values would hold the interpreter lock until all are free.
+    """
+    while values:
+        value = values.pop()
+        if isinstance(value, dict | list):
+            parts = value.values() if isinstance(value, dict) else value
+            values += [part for part in parts if isinstance(part, dict | list)]
+            value.clear()
 
 
 def trim_malloc() -> None:

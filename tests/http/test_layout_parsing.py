@@ -303,6 +303,8 @@ def test_long_base64_is_decoded_completely() -> None:
 LIST, LONG_LIST = [1] * 9_000, [1] * 200_000
 OBJECT, LONG_OBJECT = ({f"a{number}": 2 for number in range(count)} for count in (4_000, 50_000))
 LONG_BLOCKS = {"parsing_res_list": LONG_LIST}
+BLOCK = {"block_label": "text", "block_content": "", "block_bbox": [1, 2, 3, 4]}
+MANY_BLOCKS = {"parsing_res_list": [BLOCK] * 10_001}
 PRUNED_RESULT: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
 
 
@@ -319,6 +321,7 @@ PRUNED_RESULT: dict[str, Any] = {"model_settings": {}, "parsing_res_list": []}
             "/restructure-pages",
             {"pages": [{"prunedResult": PRUNED_RESULT | LONG_BLOCKS}]},
         ),
+        ("/restructure-pages", {"pages": [{"prunedResult": PRUNED_RESULT | MANY_BLOCKS}]}),
         ("/restructure-pages", {"pages": [{"prunedResult": PRUNED_RESULT, "markdownImages": LONG_OBJECT}]}),
     ],
     ids=lambda value: str(value)[:60],

@@ -5,13 +5,14 @@ this, because it fails the whole document instead. Confidence and warnings are t
 """
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from ocr_service.api.answers.model import EXAMPLE_ID, Answer
+from ocr_service.api.answers.pieces import json_of
 from ocr_service.api.answers.pruned_result import MODEL_SETTINGS, pruned_result
 from ocr_service.core.documents import DocumentResult, PageResult
 from ocr_service.decoding.signatures import PDF, identify
@@ -224,16 +225,35 @@ def layout_parsing_json(
     yield _frame(log_id, data_info(data, sizes))[1]
 
 
+def restructured_json(log_id: str, pages: Iterable[LayoutParsingResult]) -> Iterator[bytes]:
+    """Yield the JSON of a `RestructurePagesAnswer` in parts, a page each."""
+    result = RestructureResult(layout_parsing_results=[])
+    before, after = _around_pages(RestructurePagesAnswer(log_id=log_id, result=result))
+    yield before
+    for number, page in enumerate(pages):
+        yield (b"," if number else b"") + _json_of_page(page)
+    yield after
+
+
 def _page_json(page: PageResult, images: bool) -> bytes:
     in_markdown = in_base64(page.images) if images else None
-    answer = LayoutParsingResult.of(page, in_markdown, in_base64(page.drawings))
-    return answer.model_dump_json(exclude_none=True).encode()
+    return _json_of_page(LayoutParsingResult.of(page, in_markdown, in_base64(page.drawings)))
+
+
+def _json_of_page(page: LayoutParsingResult) -> bytes:
+    others = page.model_copy(update={"pruned_result": {}}).model_dump_json(exclude_none=True).encode()
+    # `prunedResult` is the first field.
+    before, _, after = others.partition(b"{}")
+    return before + json_of(page.pruned_result) + after
 
 
 def _frame(log_id: str, info: ImageInfo | PagesInfo) -> tuple[bytes, bytes]:
-    """Return the JSON before and after the pages."""
     result = InferResult(layout_parsing_results=[], data_info=info)
-    answer = LayoutParsingAnswer(log_id=log_id, result=result)
+    return _around_pages(LayoutParsingAnswer(log_id=log_id, result=result))
+
+
+def _around_pages(answer: LayoutParsingAnswer | RestructurePagesAnswer) -> tuple[bytes, bytes]:
+    """Return the JSON of an answer without pages, before and after the pages."""
     before, _, after = answer.model_dump_json(exclude_none=True).encode().partition(_NO_PAGES)
     return before + _NO_PAGES[:-1], _NO_PAGES[-1:] + after
 

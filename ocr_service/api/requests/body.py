@@ -23,7 +23,7 @@ from ocr_service.core.errors import (
     TypeNotSupported,
 )
 from ocr_service.decoding.signatures import identify
-from ocr_service.runtime.memory import collection_paused
+from ocr_service.runtime.memory import collection_paused, release
 from ocr_service.sources.source import trimmed
 
 T = TypeVar("T")
@@ -214,16 +214,40 @@ async def read_json(stream: BodyStream, limits: JsonLimits = DEFAULT) -> tuple[A
 
 
 def _parse(text: bytes) -> Any:
+    objects: list[Any] = []
+
+    def to_object(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = unique_fields(items)
+        objects.append(made)
+        return made
+
     try:
         with collection_paused():
             # Decoded first: in UTF-16, which the parser would accept, the outline sees other strings.
-            value = json.loads(str(text, "utf-8-sig"), object_pairs_hook=unique_fields)
+            value = json.loads(str(text, "utf-8-sig"), object_pairs_hook=to_object)
         if _SURROGATE.search(text):
             # JSON can contain lone surrogates; they would fail later, where the text is encoded.
-            json.dumps(value, ensure_ascii=False).encode()
+            _check_texts(value)
     except ValueError:
+        release(objects)
         raise MalformedBody("The body is not well-formed JSON.") from None
+    except RequestError:
+        release(objects)
+        raise
     return value
+
+
+def _check_texts(value: Any) -> None:
+    """Raise ValueError if a text cannot be encoded. In Python, so that other threads run in between."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, str):
+            part.encode()
+        elif isinstance(part, dict):
+            left += [*part.keys(), *part.values()]
+        elif isinstance(part, list):
+            left += part
 
 
 async def _json_body(stream: BodyStream, check_names: CheckNames) -> Body:

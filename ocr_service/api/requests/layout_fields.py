@@ -1,16 +1,29 @@
 """The requests of the serving API of PaddleX, with its names, defaults and checks, and our limits."""
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    ValidationError,
+    WrapValidator,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from ocr_service.api.requests.body import DOCUMENT
 from ocr_service.api.requests.pdf_fields import PdfFields
 from ocr_service.api.requests.recognition_fields import Factor, Pair, Pixels, RecognitionFields, Share
+from ocr_service.core.errors import RequestError
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import MergeMode, PaddleOcrVlOptions, ShapeMode
+
+Fields = TypeVar("Fields", bound=BaseModel)
 
 # By label, the pipeline takes only pairs.
 _FactorOrPair = Annotated[
@@ -20,7 +33,7 @@ OutputFormats = list[Literal["docx"]]
 # Each entry of a list or an object can be invalid, and a million errors take gigabytes. So long lists stop at
 # the first error, and the others have a maximum length.
 _MAX_ENTRIES = 1000
-_MAX_IMAGES = 10_000
+_MAX_IMAGES = _MAX_BLOCKS = 10_000
 _DESCRIPTIONS = {name: field.description or "" for name, field in RecognitionFields.model_fields.items()}
 _FORMATS = "Further formats of the answer: `docx` for each page as a Word document."
 _LOG_ID = "`logId` of the answer. Default: the id of the request."
@@ -123,6 +136,11 @@ class SentBlock(BaseModel):
     block_bbox: tuple[int, int, int, int]
 
 
+def _alone(value: Any, validate: Callable[[Any], SentBlock]) -> SentBlock:
+    """Validate a block. Between two calls of Python, other threads have their turns."""
+    return validate(value)
+
+
 class PrunedResult(BaseModel):
     """The `prunedResult` of an earlier answer; other fields are passed through."""
 
@@ -131,7 +149,12 @@ class PrunedResult(BaseModel):
     width: int = 0
     height: int = 0
     model_settings: dict[str, Any]
-    parsing_res_list: Annotated[list[SentBlock], FailFast()]
+    parsing_res_list: Annotated[list[Annotated[SentBlock, WrapValidator(_alone)]], FailFast()]
+
+    @field_validator("parsing_res_list", mode="before")
+    @classmethod
+    def _has_few_blocks(cls, value: Any) -> Any:
+        return _refuse_many(value, _MAX_BLOCKS)
 
     def as_sent(self) -> dict[str, Any]:
         """Return the validated fields and the others. Unlike `model_dump`, it copies no values."""
@@ -175,6 +198,28 @@ class RestructurePagesRequest(BaseModel):
     @classmethod
     def _has_few_formats(cls, value: Any) -> Any:
         return _refuse_many(value)
+
+
+def validated(model: type[Fields], value: Any, place: tuple[int | str, ...] = ()) -> Fields:
+    """Return the fields of a request, or of a part of it; raises RequestError. place: of the part."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise RequestError(_message(error, place)) from None
+
+
+def _message(error: ValidationError, place: tuple[int | str, ...]) -> str:
+    """Return one message for each field: a field with several types has an error for each of them."""
+    messages: dict[str, str] = {}
+    for detail in error.errors():
+        messages.setdefault(_field_path((*place, *detail["loc"])), detail["msg"])
+    return "; ".join(f"{name}: {message}" for name, message in messages.items())
+
+
+def _field_path(parts: Sequence[int | str]) -> str:
+    """Return the name of the field, or a position in a list, without the types that pydantic appends."""
+    in_a_list = len(parts) > 1 and isinstance(parts[1], int)
+    return ".".join(map(str, parts if in_a_list else parts[:1])) or "body"
 
 
 # From the names of fields and options in error messages to their names in this API.
