@@ -21,6 +21,7 @@ from ocr_service.config import ConfigurationError, Settings, load_settings
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import EngineUnavailable, LanguageNotInstalled
 from ocr_service.core.settings import without_credentials
+from ocr_service.core.slots import Slots
 from ocr_service.core.storage import Storage
 from ocr_service.decoding.limits import Limits
 from ocr_service.engines import PADDLEOCR_VL
@@ -163,6 +164,7 @@ def _service(
         connections,
         Workers(1, "large-bodies"),
         Workers(1, "long-answers"),
+        Slots(1),
         UploadDisk(uploads.dir, uploads.disk_bytes),
         _tasks(settings, storage),
         uploads=uploads,

@@ -38,6 +38,20 @@ def post(address: Address, path: str, body: bytes, media_type: str = "applicatio
         connection.close()
 
 
+def send(address: Address, request: bytes) -> str:
+    """Send the bytes of a request that closes its connection; return the status, or how it ended."""
+    try:
+        with connect(address, request) as opened:
+            status = opened.recv(_STATUS_END)[_STATUS:].decode("ascii", "replace")
+            while opened.recv(_CHUNK):
+                continue
+    except TimeoutError:
+        return "no answer"
+    except OSError:
+        return CUT_OFF
+    return status or CUT_OFF
+
+
 def repeat(call: Callable[[], str], callers: int, stop: Event) -> Outcomes:
     """Let so many callers repeat a call; count what it returns."""
     outcomes: Outcomes = Counter()

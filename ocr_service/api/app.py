@@ -73,7 +73,8 @@ def new_app(access: AccessSettings, engine: Engine) -> FastAPI:
 
 def _app_with_docs() -> FastAPI:
     app = FastAPIOffline(docs_url=None, redoc_url=None, lifespan=lifespan, **_ABOUT)
-    _add_routes(app, documentation.router)
+    # Before the route of FastAPI for the OpenAPI document, which writes its JSON at each request.
+    app.router.routes[:0] = documentation.router.routes
     _add_routes(app, ui.router)
     return app
 

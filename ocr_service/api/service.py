@@ -9,6 +9,7 @@ from fastapi import Request
 from ocr_service.admission.admission import Admission
 from ocr_service.api.requests.settings import UploadSettings
 from ocr_service.api.requests.upload_disk import UploadDisk
+from ocr_service.core.slots import Slots
 from ocr_service.jobs.jobs import Jobs
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime.background import BackgroundTasks
@@ -25,7 +26,7 @@ class Service:
     """The parts of one app, for its whole life.
 
     large_bodies: parses large JSON bodies, one at a time; callers take turns. long_answers: makes the answers
-    with many pages in the same way. tasks: further background
+    with many pages in the same way. scrapes: slots of scrapes of the metrics. tasks: further background
     tasks. s3_missing: variables of the object storage that are not set although others are. preload: start
     the engine together with the service. drain_seconds: time for running requests after SIGTERM.
     public_url: address of the service as its clients see it; None for that of the request. started_at: on
@@ -43,6 +44,7 @@ class Service:
     connections: OpenConnections
     large_bodies: Workers
     long_answers: Workers
+    scrapes: Slots
     upload_disk: UploadDisk
     tasks: Mapping[str, Callable[[], Coroutine[Any, Any, None]]]
     uploads: UploadSettings

@@ -6,31 +6,49 @@ Use it with `uvicorn --http ocr_service.runtime.connections:Connection`; start.s
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ocr_service.runtime.connection_parts import DelayedClose, HeldFlow
 from ocr_service.runtime.open_connections import OpenConnections
+from ocr_service.runtime.pace import Pace
 from ocr_service.runtime.settings import ConnectionSettings
 
 STATE_KEY = "connection_limits"
 
-_MAX_HEADER_BYTES = 64 * 1024
+# Bounds as in other servers: the app reads all headers and the whole query of each request. Fields are both.
+_MAX_HEADER_BYTES = 16 * 1024
+_MAX_FIELDS = 128
 _HEADERS_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
+# The parser calls back for each chunk of a body and cannot be stopped, so it gets the data in slices.
+# After a slice with more chunks than this, the next one waits for its turn.
+_SLICE = 16 * 1024
+_MANY_CHUNKS = 256
+# Of these slices, of all connections together: each takes 1 ms.
+_SECONDS_A_SLICE = 0.02
+
+
+class _HeadersTooLarge(Exception):
+    """There are too many headers, or they are too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """discard_seconds: for the rest of a body whose request has been answered. open: all connections."""
+    """Limits that connections share.
+
+    discard_seconds: for the rest of a body whose request has been answered. open: all connections.
+    small_chunks: the turns of the slices that have very many chunks.
+    """
 
     settings: ConnectionSettings
     discard_seconds: float
     open: OpenConnections
+    small_chunks: Pace = field(default_factory=lambda: Pace(_SECONDS_A_SLICE))
 
 
 class Connection(HttpToolsProtocol):
@@ -51,10 +69,16 @@ class Connection(HttpToolsProtocol):
         self._closes_after_body = False
         # Bytes since the last chunk of a body or the last request: headers or trailers.
         self._header_bytes = 0
+        # Of the request line and the headers so far.
+        self._head_bytes = self._head_fields = 0
+        # Chunks of the body in this slice.
+        self._chunks = 0
+        self._next_slice: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer for the headers of the first request."""
         super().connection_made(transport)
+        self.flow = self._flow = HeldFlow(transport)
         self._limits.open.add(self)
         self._expect_headers()
 
@@ -62,23 +86,15 @@ class Connection(HttpToolsProtocol):
         """Stop the timers."""
         self._stop_timer()
         self._stop_reading_timer()
+        if self._next_slice is not None:
+            self._next_slice.cancel()
         self._limits.open.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Refuse headers that are too large, and trailers after a chunked body too."""
-        if self._is_last:
-            return
-        self._header_bytes += len(data)
+        """Parse the data, a slice at a time."""
         self._unset_keepalive_if_required()
-        self._parse(data)
-        self._note_wait()
-        if self._header_bytes > _MAX_HEADER_BYTES and not self.transport.is_closing():
-            if self._is_answering:
-                self.transport.abort()
-            else:
-                self.transport.write(_HEADERS_TOO_LARGE)
-                self.transport.close()
+        self._parse_slices(memoryview(data))
 
     def on_message_begin(self) -> None:
         """Start the timer for the headers of the next request."""
@@ -89,6 +105,7 @@ class Connection(HttpToolsProtocol):
             return
         super().on_message_begin()
         self._is_receiving = True
+        self._head_bytes = self._head_fields = 0
         if not self.flow.write_paused:
             self._stop_reading_timer()
         self._expect_headers()
@@ -96,11 +113,13 @@ class Connection(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """Ignore everything after the last request, here and in the methods below."""
         if not self._is_last:
+            self._count_head(len(url), url.count(b"&"))
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Store a header."""
         if not self._is_last:
+            self._count_head(len(name) + len(value), 1)
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -108,11 +127,12 @@ class Connection(HttpToolsProtocol):
         if not self._is_last and not self._offers_upgrade:
             self._stop_timer()
             super().on_headers_complete()
-            self.cycle.transport = _DelayedClose(self.transport, self._close)
+            self.cycle.transport = DelayedClose(self.transport, self._close)
 
     def on_body(self, body: bytes) -> None:
         """Pass a chunk of the body on."""
         self._header_bytes = 0
+        self._chunks += 1
         if not self._is_last:
             super().on_body(body)
 
@@ -172,14 +192,51 @@ class Connection(HttpToolsProtocol):
         else:
             self._limits.open.work(self)
 
-    def _parse(self, data: bytes) -> None:
+    def _parse_slices(self, data: memoryview) -> None:
+        self._next_slice = None
+        self._flow.release()
+        while data and not self._is_last and not self.transport.is_closing():
+            self._chunks = 0
+            self._header_bytes += len(data[:_SLICE])
+            self._parse(data[:_SLICE])
+            self._refuse_large_headers()
+            data = data[_SLICE:]
+            if self._chunks > _MANY_CHUNKS:
+                self._pause_before(data)
+                break
+        self._note_wait()
+
+    def _pause_before(self, rest: memoryview) -> None:
+        """Read and parse nothing more until it is the turn of this connection."""
+        self._flow.hold()
+        self._next_slice = self.loop.call_later(self._limits.small_chunks.pause(), self._parse_slices, rest)
+
+    def _parse(self, data: bytes | memoryview) -> None:
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as end_of_headers:
             if self._offers_upgrade and not self._is_last:
-                self._parse_without_upgrade(data[end_of_headers.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+                self._parse_without_upgrade(bytes(data[end_of_headers.args[0] :]))
+        except httptools.HttpParserError as error:
+            if not isinstance(error.__context__, _HeadersTooLarge):
+                self.send_400_response("Invalid HTTP request received.")
+
+    def _count_head(self, size: int, fields: int) -> None:
+        """Count a part of the head. Its error ends the parsing of the slice at once."""
+        self._head_bytes += size
+        self._head_fields += fields
+        if self._head_bytes > _MAX_HEADER_BYTES or self._head_fields > _MAX_FIELDS:
+            self._header_bytes = _MAX_HEADER_BYTES + 1
+            raise _HeadersTooLarge
+
+    def _refuse_large_headers(self) -> None:
+        if self._header_bytes <= _MAX_HEADER_BYTES or self.transport.is_closing():
+            return
+        if self._is_answering:
+            self.transport.abort()
+        else:
+            self.transport.write(_HEADERS_TOO_LARGE)
+            self.transport.close()
 
     def _parse_without_upgrade(self, rest: bytes) -> None:
         """Parse the headers again without the offer, because the parser reads no body after an offer.
@@ -251,21 +308,3 @@ class Connection(HttpToolsProtocol):
         if self._reading_timer is not None:
             self._reading_timer.cancel()
             self._reading_timer = None
-
-
-class _DelayedClose(asyncio.Transport):
-    """A transport for the sender of an answer. close: replaces the `close` of the real transport."""
-
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        super().__init__()
-        self._transport = transport
-        self._close = close
-
-    def write(self, data: Any) -> None:
-        self._transport.write(data)
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        self._close()

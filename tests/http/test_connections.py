@@ -1,6 +1,7 @@
 """Limits of a connection, on raw sockets: slow or endless headers, bodies and readers."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -11,6 +12,8 @@ import pytest
 
 from ocr_service.core.documents import Page, PageResult
 from ocr_service.core.options import Options
+from ocr_service.runtime import connections
+from ocr_service.runtime.connections import Connection
 from tests.fakes.gated_engine import GatedEngine
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.clock import let_pass
@@ -61,6 +64,29 @@ async def test_endless_headers_are_refused() -> None:
         assert (await reader.readline()).startswith(b"HTTP/1.1 431")
 
 
+LONG_HEADS = {
+    "headers": b"GET /version HTTP/1.1\r\n" + b"a: b\r\n" * 200,
+    "one header": b"GET /version HTTP/1.1\r\na: " + b"b" * 17_000 + b"\r\n",
+    "fields of the query": b"GET /version?" + b"a&" * 200 + b" HTTP/1.1\r\n",
+    "headers beside an offer": b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: x\r\n" + b"a: b\r\n" * 200,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("head", LONG_HEADS.values(), ids=LONG_HEADS.keys())
+async def test_long_head_that_is_complete_is_refused_too(head: bytes) -> None:
+    async with connected() as (reader, writer):
+        writer.write(head + b"\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 431")
+
+
+async def test_head_within_the_limits_is_accepted() -> None:
+    async with connected() as (reader, writer):
+        writer.write(
+            b"GET /version?%s HTTP/1.1\r\n" % (b"a=b&" * 20) + b"a: %s\r\n" % (b"b" * 140) * 100 + b"\r\n"
+        )
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+
+
 async def test_header_timeout_applies_to_each_request_of_a_connection() -> None:
     async with connected(ocr_header_timeout=60) as (reader, writer):
         for _ in range(2):
@@ -92,6 +118,28 @@ async def test_many_small_chunks_do_not_count_as_headers() -> None:
             writer.write(b"1\r\n%c\r\n" % byte)
         writer.write(b"0\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 422")
+
+
+async def test_very_small_chunks_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pause before the second slice is an hour here, so that only the first one is parsed."""
+    chunks, begun = Counter[str](), asyncio.Event()
+    on_body = Connection.on_body
+
+    def counted(connection: Connection, body: bytes) -> None:
+        chunks["parsed"] += 1
+        begun.set()
+        on_body(connection, body)
+
+    monkeypatch.setattr(Connection, "on_body", counted)
+    monkeypatch.setattr(connections, "_SECONDS_A_SLICE", 3600)
+    async with serving(ScriptedEngine()) as client:
+        _, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(UPLOAD + b"transfer-encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 40_000)
+        await begun.wait()
+        for _ in range(3):
+            assert (await client.get("/health/live")).status_code == 200
+        writer.transport.abort()
+    assert 256 < chunks["parsed"] < 3000
 
 
 async def test_connection_with_a_late_body_is_closed_when_idle() -> None:

@@ -1,19 +1,24 @@
 """Metrics of the service, one cause per test."""
 
 import asyncio
+import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.registry import Collector
 
 from ocr_service import __version__
 from ocr_service.core.documents import Page, PageResult
 from ocr_service.core.engine import EngineState, VlmState, VlmStatus
 from ocr_service.core.errors import EngineUnavailable, PartlyRecognized, RecognitionFailed, StorageOutage
 from ocr_service.core.options import Options
+from ocr_service.telemetry.metrics import REGISTRY
 from tests.fakes.absent_engine import AbsentEngine
 from tests.fakes.faulty_engine import FaultyEngine
 from tests.fakes.gated_engine import GatedEngine
@@ -49,6 +54,31 @@ async def test_series_of_the_alerts_exist_before_the_first_request() -> None:
     for name in ("pages", "blocks", "cache_lookups", "documents_stored"):
         assert seen.of(f"ocr_{name}_total")
     assert seen.of("ocr_request_duration_seconds_count")
+
+
+async def test_scrapes_are_encoded_one_at_a_time() -> None:
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    class Slow(Collector):
+        def collect(self) -> Iterable[Metric]:
+            begun.release()
+            may_end.wait()
+            return ()
+
+    slow = Slow()
+    async with serving(ScriptedEngine()) as client:
+        REGISTRY.register(slow)
+        try:
+            scrapes = [asyncio.create_task(client.get("/metrics")) for _ in range(3)]
+            await asyncio.to_thread(begun.acquire)
+            for _ in range(3):
+                assert (await client.get("/health/live")).status_code == 200
+            assert not begun.acquire(blocking=False)
+            may_end.set()
+            assert {answer.status_code for answer in await asyncio.gather(*scrapes)} == {200}
+        finally:
+            may_end.set()
+            REGISTRY.unregister(slow)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ocr_service.api.answers.rendered import DOCX, PDF
 from ocr_service.api.openapi_requests import DOCUMENT_SCHEMAS
 from ocr_service.api.requests.pdf_fields import PdfFields
 from ocr_service.api.requests.recognition_fields import RecognitionFields
+from ocr_service.api.routes import documentation
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
 from server import create_app
 from tests.fakes.scripted_engine import ScriptedEngine
@@ -33,6 +34,17 @@ def sent(document: dict[str, Any], path: str) -> dict[str, dict[str, Any]]:
         else schema
         for media, schema in schemas.items()
     }
+
+
+@pytest.mark.anyio
+async def test_document_is_written_once() -> None:
+    written = documentation._description
+    async with serving(ScriptedEngine()) as client:
+        before = written.cache_info()
+        answers = [await client.get("/openapi.json") for _ in range(3)]
+    assert {answer.text for answer in answers} == {answers[0].text}
+    assert answers[0].json()["paths"]
+    assert (written.cache_info().misses, written.cache_info().hits) == (before.misses + 1, before.hits + 2)
 
 
 def test_every_field_of_every_model_has_a_description_and_an_example(document: dict[str, Any]) -> None:

@@ -71,6 +71,11 @@ CUT_OFF = {
     "another boundary": form().replace(b"--b", b"--c"),
     "without headers": b"--b\r\n\r\n" + PNG + b"\r\n--b--\r\n",
     "with endless headers": b"--b\r\nx: " + b"x" * 100_000,
+    "with a long header": form(DISPOSITION + b"; a=b" * 1000),
+    "with long headers in many parts": b'--b\r\nContent-Disposition: form-data; name="a"; x=%s\r\n\r\n1\r\n'
+    % (b"x" * 1000)
+    * 5
+    + form(),
 }
 
 
@@ -132,8 +137,15 @@ async def test_document_can_be_the_body(method: str, headers: dict[str, str]) ->
 
 async def test_long_urlencoded_form_is_refused() -> None:
     async with serving(ScriptedEngine()) as client:
-        response = await client.post("/ocr", content=b"a" * 2_000_000, headers=URLENCODED)
+        response = await client.post("/ocr", content=b"a=" + b"%41" * 22_000, headers=URLENCODED)
     assert_problem(response, 413, "too_many_bytes")
+
+
+async def test_long_content_type_of_a_form_is_refused() -> None:
+    async with serving(ScriptedEngine()) as client:
+        headers = {"Content-Type": FORM["Content-Type"] + "; a=b" * 200}
+        response = await client.post("/ocr", content=form(), headers=headers)
+    assert_problem(response, 400, "malformed_body")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The body of a request: the document, or its address, and the other fields."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from ocr_service.api.requests.body_buffer import BodyBuffer
-from ocr_service.api.requests.body_stream import ENVELOPE, BodyStream
+from ocr_service.api.requests.body_stream import BodyStream
 from ocr_service.api.requests.json_outline import DEFAULT, JsonLimits, Outline
 from ocr_service.api.requests.long_strings import LongStrings, extract_long_strings
 from ocr_service.api.requests.multipart import FILE_FIELD, MAX_FIELD_BYTES, Part, read_multipart
@@ -53,6 +54,8 @@ _JSON = "application/json"
 _FILE_TYPES = ("", "application/octet-stream", "application/pdf")
 
 _MAX_FIELDS = 64
+# Of a form without a file. Its escapes are decoded one by one.
+_MAX_FORM = 64 * 1024
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # The header of a PDF can be preceded by up to a kilobyte.
 _MAX_SIGNATURE = 2048
@@ -155,14 +158,14 @@ async def _plain_body(
         await content.add(chunk)
         if len(head) < _MAX_SIGNATURE:
             head += chunk[:_MAX_SIGNATURE]
-        if media_type == _URLENCODED and content.size > ENVELOPE and not is_document(head):
+        if media_type == _URLENCODED and content.size > _MAX_FORM and not is_document(head):
             raise _too_long()
     data = await content.read()
     if is_document(head):
         _check_line_ends(data, media_type)
         return Body(data, {})
     if media_type == _URLENCODED:
-        return _urlencoded(data, check_names)
+        return await asyncio.to_thread(_urlencoded, data, check_names)
     if not data:
         raise NoFile(_HOW_TO_SEND)
     if media_type in _FILE_TYPES or media_type.startswith("image/"):
@@ -301,4 +304,4 @@ def _no_file_advice(fields: dict[str, str]) -> str:
 
 
 def _too_long() -> TooManyBytes:
-    return TooManyBytes("A body without a file can have up to 1 MiB. Send a file as multipart/form-data.")
+    return TooManyBytes("A form without a file can have up to 64 KiB. Send a file as multipart/form-data.")

@@ -20,6 +20,9 @@ FILE_FIELD = "file"
 
 _MAX_PARTS = 128
 MAX_FIELD_BYTES = 16 * 1024
+# Of the request's content type, and of the headers of all parts: the event loop parses them letter by letter.
+_MAX_CONTENT_TYPE = 512
+_MAX_HEADER_BYTES = 4 * 1024
 # The decoder gets slices, so that it holds the interpreter lock for a moment only. The preamble and the
 # headers of a part must fit into its buffer.
 _SLICE = 16 * 1024
@@ -69,6 +72,8 @@ async def read_multipart(stream: BodyStream, content: BodyBuffer) -> list[Part]:
 
 
 def _boundary(content_type: str) -> bytes:
+    if len(content_type) > _MAX_CONTENT_TYPE:
+        raise MalformedBody(f"The content type is longer than {_MAX_CONTENT_TYPE} bytes.")
     _, options = parse_options_header(content_type)
     if not options.get("boundary"):
         raise MalformedBody("The content type of the multipart form names no boundary.")
@@ -121,8 +126,13 @@ class _Form:
 
 
 class _Decoder(MultipartDecoder):
+    _header_bytes = 0
+
     def _parse_headers(self, data: bytes | bytearray) -> Headers:
         """Parse the headers of a part. curl on Windows sends file names in the code page of the system."""
+        self._header_bytes += len(data)
+        if self._header_bytes > _MAX_HEADER_BYTES:
+            raise ValueError("headers that are too long")
         try:
             return super()._parse_headers(data)
         except UnicodeDecodeError:

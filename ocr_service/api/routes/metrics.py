@@ -1,17 +1,20 @@
 """`GET /metrics` for Prometheus."""
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 
-from ocr_service.api.service import service_of
+from ocr_service.api.middleware.api_keys import caller_of
+from ocr_service.api.service import Service, service_of
 from ocr_service.api.state_metrics import Scrape
 from ocr_service.core.engine import Engine
 from ocr_service.core.errors import error_kinds
 from ocr_service.telemetry import metrics
+from ocr_service.telemetry.gpus import Gpu
 from ocr_service.telemetry.request_context import CLIENT_CLOSED_REQUEST
 
 router = APIRouter()
@@ -21,8 +24,20 @@ router = APIRouter()
 async def get_metrics(request: Request) -> Response:
     """Answer in the format of the `Accept` header: the one of Prometheus, or OpenMetrics."""
     service = service_of(request)
-    gpus = await service.gpus.read()
-    scrape = Scrape(
+    try:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    except TypeError:
+        # The version in the header is not a number.
+        encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
+    async with service.scrapes.one(caller_of(request.scope)):
+        scrape = _scrape(service, await service.gpus.read())
+        # In a thread, because it takes some milliseconds and reads from /proc.
+        body = await asyncio.to_thread(encode, scrape)
+    return Response(body, headers={"Content-Type": content_type})
+
+
+def _scrape(service: Service, gpus: Sequence[Gpu]) -> Scrape:
+    return Scrape(
         service.pipeline,
         service.admission,
         service.result_store,
@@ -31,13 +46,6 @@ async def get_metrics(request: Request) -> Response:
         service.upload_disk,
         gpus,
     )
-    try:
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    except TypeError:
-        # The version in the header is not a number.
-        encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
-    # In a thread, because it takes a millisecond and reads from /proc.
-    return Response(await asyncio.to_thread(encode, scrape), headers={"Content-Type": content_type})
 
 
 def create_series(router: APIRouter, engine: Engine) -> None:
