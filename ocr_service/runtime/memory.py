@@ -57,7 +57,7 @@ def preallocated(size: int) -> io.BytesIO:
     return io.BytesIO(bytes(size))
 
 
-def joined(parts: Sequence[bytes]) -> bytes:
+def joined(parts: Sequence[bytes | memoryview]) -> bytes:
     """Return the parts as one value, as `b"".join` does, which would hold the interpreter lock to its end."""
     size = sum(map(len, parts))
     if size <= _COPIED_AT_ONCE:

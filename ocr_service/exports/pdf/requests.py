@@ -2,10 +2,13 @@
 
 import pickle
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 
 from ocr_service.decoding.limits import Limits
 from ocr_service.exports.pdf.page_text import PageText
+from ocr_service.runtime.memory import joined
 
 _LENGTH = struct.Struct(">Q")
 
@@ -38,14 +41,21 @@ class Written:
     was_signed: bool
 
 
-def pack(order: Order, document: bytes) -> bytes:
-    """Return both as one value: the text of a long document is too much for a request."""
-    head = pickle.dumps(order, protocol=pickle.HIGHEST_PROTOCOL)
-    return b"".join((_LENGTH.pack(len(head)), head, document))
+def pack(order: Order, pages: Iterable[PageText], document: bytes) -> bytes:
+    """Return an order for these pages and its document as one value; the order itself has no pages.
+
+    The text of a long document is too much for a request. The pages are packed one by one, because each call
+    holds the interpreter lock.
+    """
+    packed = [pickle.dumps(page, protocol=pickle.HIGHEST_PROTOCOL) for page in pages]
+    head = pickle.dumps((order, [len(page) for page in packed]), protocol=pickle.HIGHEST_PROTOCOL)
+    return joined([_LENGTH.pack(len(head)), head, *packed, document])
 
 
 def unpack(packed: bytes) -> tuple[Order, bytes]:
     """Return an order and its document. The service packs them, so the order is trusted."""
     end = _LENGTH.size + _LENGTH.unpack_from(packed)[0]
-    order: Order = pickle.loads(packed[_LENGTH.size : end])
-    return order, packed[end:]
+    order, sizes = pickle.loads(packed[_LENGTH.size : end])
+    ends = list(accumulate(sizes, initial=end))
+    pages = tuple(pickle.loads(packed[start:end]) for start, end in pairwise(ends))
+    return replace(order, pages=pages), packed[ends[-1] :]

@@ -10,6 +10,7 @@ from ocr_service.decoding.signatures import identify
 from ocr_service.exports.pdf.page_text import text_of
 from ocr_service.exports.pdf.requests import Order, Write, Written, pack
 from ocr_service.runtime.cores import usable_cores
+from ocr_service.runtime.memory import joined
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.frames import InvalidReply
 from ocr_service.runtime.processes.jobs import Job, Subject
@@ -66,10 +67,10 @@ async def searchable_pdf(original: Original, result: DocumentResult, *, archival
         WRITERS.forget(subject)
     written: Written = outcome.reply
     assert outcome.memory is not None
-    return SearchablePdf(bytes(outcome.memory[: written.size]), written.was_signed)
+    data = await asyncio.to_thread(joined, [outcome.memory[: written.size]])
+    return SearchablePdf(data, written.was_signed)
 
 
 def _packed(original: Original, result: DocumentResult, archival: bool) -> bytes:
-    pages = tuple(text_of(page) for page in result.pages)
-    order = Order(identify(original.data), pages, archival, original.limits, original.password)
-    return pack(order, original.data)
+    order = Order(identify(original.data), (), archival, original.limits, original.password)
+    return pack(order, map(text_of, result.pages), original.data)
