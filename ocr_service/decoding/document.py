@@ -8,6 +8,7 @@ from ocr_service.decoding.requests import Contents, Draw, Drawn, Kind, Measure, 
 from ocr_service.decoding.signatures import PDF
 from ocr_service.decoding.text_layer.values import TextLayer
 from ocr_service.runtime.cores import usable_cores
+from ocr_service.runtime.processes.commands import NICENESS
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.frames import InvalidReply
 from ocr_service.runtime.processes.jobs import Job, Outcome, Subject
@@ -22,7 +23,8 @@ _PAGE_SECONDS = 30.0
 _PAGE_SECONDS_A_PIXEL = 0.3e-6
 
 DECODERS = Pool(
-    ForkServer("ocr_service.decoding.worker"),
+    # Files that are opened must not delay the page that is read.
+    ForkServer("ocr_service.decoding.worker", niceness=2 * NICENESS),
     quick=usable_cores(),
     slow=max(1, usable_cores() // 2),
     classes_from=(

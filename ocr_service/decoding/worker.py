@@ -1,7 +1,6 @@
 """The decoders in a worker process: they open the document, measure its pages and draw them."""
 
 import mmap
-import os
 from typing import Protocol
 
 from PIL import Image
@@ -12,7 +11,6 @@ from ocr_service.decoding.pdf import PdfFile
 from ocr_service.decoding.requests import Contents, Draw, Drawn, Kind, Measure, Open, ReadText
 from ocr_service.decoding.signatures import PDF
 from ocr_service.decoding.text_layer.values import TextLayer
-from ocr_service.runtime.processes.commands import NICENESS
 
 
 class _OpenFile(Protocol):
@@ -67,8 +65,6 @@ class Decoder:
 
 def make_handler() -> Decoder:
     """Prepare what all workers share, before the first of them is forked."""
-    # Files that are opened must not delay the page that is read.
-    os.nice(NICENESS)
     Image.init()
     FONTS.install()
     FONTS.files.load()

@@ -13,6 +13,7 @@ import pytest
 from ocr_service.core.documents import TextSource
 from ocr_service.core.errors import BrokenDocument
 from ocr_service.core.turns import Caller
+from ocr_service.decoding.document import DECODERS
 from ocr_service.runtime.processes.commands import KILL, LOWER_PRIORITY, NICENESS
 from ocr_service.runtime.processes.fork_server import ForkServer
 from ocr_service.runtime.processes.fork_server_process import obey
@@ -102,12 +103,10 @@ async def test_workers_leave_the_cores_to_the_service(pool: Pool) -> None:
 
 
 async def test_decoders_leave_the_cores_to_the_page_that_is_read() -> None:
-    server = ForkServer("ocr_service.decoding.worker")
-    worker = await WorkerProcess.start(server, CORE)
+    worker = await WorkerProcess.start(DECODERS._server, CORE)
     ours, lowest = os.getpriority(os.PRIO_PROCESS, 0), 19
     assert os.getpriority(os.PRIO_PROCESS, worker.pid) == min(ours + 2 * NICENESS, lowest)
     worker.close()
-    server.stop()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from ocr_service.runtime.processes.commands import FORK, KILL, LOWER_PRIORITY, TELL_EXIT_CODE
+from ocr_service.runtime.processes.commands import FORK, KILL, LOWER_PRIORITY, NICENESS, TELL_EXIT_CODE
 
 # Seconds for an exit code, which is only for the log and the kind of the error.
 _PATIENCE = 5.0
@@ -24,11 +24,12 @@ class ForkServer:
     """Starts the process on demand. If it dies, with all workers, the next `fork` starts another.
 
     module: has `make_handler`, which runs once in the fork server; all workers inherit its result.
-    arguments: of `make_handler`.
+    arguments: of `make_handler`. niceness: of all workers, beside the service.
     """
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, module: str, *arguments: str, niceness: int = NICENESS) -> None:
         self._module = module
+        self._niceness = niceness
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -101,6 +102,7 @@ class ForkServer:
                     f"{__package__}.fork_server_process",
                     self._module,
                     str(theirs.fileno()),
+                    str(self._niceness),
                     *self._arguments,
                 ],
                 cwd=_ROOT,

@@ -1,7 +1,7 @@
 """Main program of the fork server: imports the code of the workers once, and then forks them in milliseconds.
 
-`python -m ocr_service.runtime.processes.fork_server_process MODULE DESCRIPTOR ARGUMENTS`. It ends, with all
-workers, when the service closes the socket or dies.
+`python -m ocr_service.runtime.processes.fork_server_process MODULE DESCRIPTOR NICENESS ARGUMENTS`. It ends,
+with all workers, when the service closes the socket or dies.
 """
 
 import gc
@@ -104,11 +104,11 @@ def obey(name: bytes, pid: int) -> None:
             os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
-def main(module: str, descriptor: str, *arguments: str) -> None:
+def main(module: str, descriptor: str, niceness: str, *arguments: str) -> None:
     """Prepare everything that all workers need, and serve."""
     logging.disable()
     warnings.simplefilter("ignore")
-    os.nice(NICENESS)
+    os.nice(int(niceness))
     configure_malloc(WORKER_SETTINGS)
     handler: Handler = importlib.import_module(module).make_handler(*arguments)
     # Otherwise the garbage collection of each worker would copy the memory that all share.
