@@ -15,6 +15,7 @@ from ocr_service.admission.admission import Admission
 from ocr_service.api.app import new_app
 from ocr_service.api.job_faces import wanted_by
 from ocr_service.api.job_parts import Callbacks, ResultStoring
+from ocr_service.api.requests.intake import RATE_PER_CORE, Intake
 from ocr_service.api.requests.upload_disk import UploadDisk
 from ocr_service.api.service import Service
 from ocr_service.config import ConfigurationError, Settings, load_settings
@@ -35,6 +36,7 @@ from ocr_service.pipeline.cache import ResultCache
 from ocr_service.pipeline.pipeline import Pipeline
 from ocr_service.runtime.background import BackgroundTasks
 from ocr_service.runtime.connections import ConnectionLimits
+from ocr_service.runtime.cores import usable_cores
 from ocr_service.runtime.listen_address import greeting
 from ocr_service.runtime.memory import configure_malloc
 from ocr_service.runtime.open_connections import OpenConnections
@@ -166,6 +168,7 @@ def _service(
         Workers(1, "long-answers"),
         Slots(1),
         UploadDisk(uploads.dir, uploads.disk_bytes),
+        Intake(RATE_PER_CORE * usable_cores()),
         _tasks(settings, storage),
         uploads=uploads,
         s3_configured=settings.s3.configured,

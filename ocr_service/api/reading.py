@@ -52,7 +52,13 @@ class Admitted:
         """The body, to be read once; its bytes count for the visit."""
         service = self.service
         return BodyStream(
-            self.request, service.uploads, self.visit.memory, service.upload_disk, self.caller, self.in_turn
+            self.request,
+            service.uploads,
+            self.visit.memory,
+            service.upload_disk,
+            service.intake,
+            self.caller,
+            self.in_turn,
         )
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Request
 
 from ocr_service.admission.admission import Admission
+from ocr_service.api.requests.intake import Intake
 from ocr_service.api.requests.settings import UploadSettings
 from ocr_service.api.requests.upload_disk import UploadDisk
 from ocr_service.core.slots import Slots
@@ -46,6 +47,7 @@ class Service:
     long_answers: Workers
     scrapes: Slots
     upload_disk: UploadDisk
+    intake: Intake
     tasks: Mapping[str, Callable[[], Coroutine[Any, Any, None]]]
     uploads: UploadSettings
     s3_configured: bool

@@ -92,6 +92,15 @@ class Workers:
         work.add_done_callback(release)
         return await asyncio.wrap_future(work)
 
+    def run_soon(self, call: Callable[[], object]) -> None:
+        """Run a short call in a thread, before those that wait for their turn; here if the pool is closed."""
+        try:
+            work = self._threads.submit(call)
+        except RuntimeError:
+            call()
+        else:
+            work.add_done_callback(lambda ended: call() if ended.cancelled() else None)
+
     def close(self) -> None:
         """Accept no more work. Running calls continue to their end."""
         self._threads.shutdown(wait=False, cancel_futures=True)

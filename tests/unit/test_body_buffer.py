@@ -142,6 +142,61 @@ async def test_upload_that_is_given_up_before_it_is_read_is_refused(tmp_path: Pa
         file.close()
 
 
+async def test_upload_that_is_given_up_before_it_is_written_leaves_nothing(tmp_path: Path) -> None:
+    disk = UploadDisk(tmp_path, MIB)
+    with visiting() as (_, visit), BodyBuffer(visit.memory, disk) as sender:
+        file = await disk.open(sender)
+        may_go_on = threading.Event()
+        busy = [asyncio.create_task(disk.run(may_go_on.wait)) for _ in range(_THREADS)]
+        await asyncio.sleep(0)
+        writing = asyncio.create_task(file.write(bytearray(300 * KIB)))
+        await asyncio.sleep(0)
+        file.give_up()
+        assert disk.used == 0
+        may_go_on.set()
+        with pytest.raises(UploadTooSlow, match="slowest"):
+            await writing
+        await asyncio.gather(*busy)
+        assert os.fstat(file._file.fileno()).st_size == 0
+        file.close()
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_file_is_closed_behind_the_work_of_the_thread(tmp_path: Path, ends: bool) -> None:
+    """ends: the disk accepts no more work, before the thread reaches the file."""
+    disk = UploadDisk(tmp_path, MIB)
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def block() -> None:
+        begun.set()
+        may_go_on.wait(timeout=30)
+
+    with visiting() as (_, visit), BodyBuffer(visit.memory, disk) as sender:
+        file = await disk.open(sender)
+        await file.write(bytearray(300 * KIB))
+        busy = asyncio.create_task(disk.run(block))
+        await asyncio.to_thread(begun.wait)
+        file.close()
+        assert (disk.used, file._file.closed) == (0, False), "the place is free at once"
+        if ends:
+            disk.close()
+            assert file._file.closed
+        may_go_on.set()
+        await busy
+        if not ends:
+            await disk.run(lambda: None)
+        assert file._file.closed
+
+
+async def test_file_is_closed_after_the_disk(tmp_path: Path) -> None:
+    disk = UploadDisk(tmp_path, MIB)
+    with visiting() as (_, visit), BodyBuffer(visit.memory, disk) as sender:
+        file = await disk.open(sender)
+        disk.close()
+        file.close()
+        assert file._file.closed
+
+
 async def trickle(start: int, pause: float) -> AsyncGenerator[bytes]:
     yield bytes(start)
     for _ in range(100):
@@ -166,3 +221,21 @@ async def test_fast_start_earns_no_slow_rest() -> None:
 async def test_whole_body_has_a_time_limit() -> None:
     limits = UploadSettings(idle_timeout=10, min_rate=1, timeout=1)
     assert await received(limits, trickle(MIB, 0.02)) >= 1
+
+
+async def test_our_own_work_does_not_count() -> None:
+    now, count = 0.0, 0
+
+    def clock() -> float:
+        return now
+
+    async def chunks() -> AsyncGenerator[bytes]:
+        for _ in range(5):
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            yield b"a"
+
+    async for _ in _in_time(chunks(), UploadSettings(idle_timeout=10, min_rate=1, timeout=10), clock):
+        now += 1000
+        count += 1
+    assert count == 5

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request
 
 from ocr_service.api.requests.body_buffer import BodyBuffer, Memory
+from ocr_service.api.requests.intake import Intake
 from ocr_service.api.requests.settings import UploadSettings
 from ocr_service.api.requests.upload_disk import UploadDisk
 from ocr_service.core.errors import RequestError, TooManyBytes, UploadTooSlow
@@ -25,7 +26,8 @@ Run = Callable[..., Awaitable[Any]]
 class BodyStream:
     """A body that is being received.
 
-    memory, disk: for its bytes. caller: the sender. in_turn: runs a call in the thread for large bodies.
+    memory, disk: for its bytes. intake: its rate. caller: the sender. in_turn: runs a call in the thread for
+    large bodies.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class BodyStream:
         limits: UploadSettings,
         memory: Memory,
         disk: UploadDisk,
+        intake: Intake,
         caller: Caller,
         in_turn: Run,
     ) -> None:
@@ -42,6 +45,7 @@ class BodyStream:
         self.memory = memory
         self._request = request
         self._disk = disk
+        self._intake = intake
         self._caller = caller
         self._in_turn = in_turn
 
@@ -67,6 +71,7 @@ class BodyStream:
             self.memory.require(int(announced))
         async with aclosing(_limited(self._request, self.limits, max_bytes, refusal)) as chunks:
             async for chunk in chunks:
+                await self._intake.take(len(chunk), self._caller)
                 yield chunk
 
 
@@ -95,7 +100,9 @@ async def _limited(
         yield chunk
 
 
-async def _in_time(chunks: AsyncGenerator[bytes], limits: UploadSettings) -> AsyncGenerator[bytes]:
+async def _in_time(
+    chunks: AsyncGenerator[bytes], limits: UploadSettings, clock: Callable[[], float] = time.monotonic
+) -> AsyncGenerator[bytes]:
     """Yield the chunks; raises UploadTooSlow if they arrive too slowly.
 
     The sender has `idle_timeout` seconds. Waits use them, and bytes earn them back, but never more: a fast
@@ -103,7 +110,7 @@ async def _in_time(chunks: AsyncGenerator[bytes], limits: UploadSettings) -> Asy
     """
     credit, left = limits.idle_timeout, limits.timeout
     while True:
-        began = time.monotonic()
+        began = clock()
         try:
             async with asyncio.timeout(min(credit, left)):
                 chunk = await anext(chunks, None)
@@ -111,8 +118,8 @@ async def _in_time(chunks: AsyncGenerator[bytes], limits: UploadSettings) -> Asy
             raise UploadTooSlow(_reason(limits, is_late=left <= credit)) from None
         if chunk is None:
             return
-        # Our own work with the chunk does not count.
-        waited = time.monotonic() - began
+        # Our own work with the chunk, and its wait for the intake, do not count.
+        waited = clock() - began
         left -= waited
         credit = min(limits.idle_timeout, max(0.0, credit - waited) + len(chunk) / limits.min_rate)
         yield chunk

@@ -70,6 +70,10 @@ class UploadDisk:
             log.error("an upload cannot be written to disk: %s", reason)
             raise InsufficientStorage(f"The disk for uploads fails: {reason}. Retry later.") from None
 
+    def run_soon(self, call: Callable[[], object]) -> None:
+        """Run a call in the thread that nobody waits for, before the next turn."""
+        self._threads.run_soon(call)
+
     def reserve(self, count: int) -> None:
         """Count bytes before they are written; the slowest senders lose their files if there are too many."""
         self.used += count
@@ -96,7 +100,7 @@ class DiskFile:
         self._file = file
         self._disk = disk
         self._is_given_up = False
-        # A thread may still work when the request is cancelled; until then, the descriptor must stay open.
+        # The thread may still write when the file is closed outside it, after the end of the disk.
         self._in_use = Lock()
 
     async def write(self, data: bytearray) -> None:
@@ -113,25 +117,25 @@ class DiskFile:
         return await self._disk.run(partial(self._read, start, count), self.sender.caller)
 
     def give_up(self) -> None:
-        """Free the place at once; the sender is refused when it sends the next bytes."""
+        """Free the place; the sender is refused when it sends the next bytes."""
         self._is_given_up = True
         self._disk.forget(self)
-        with self._in_use, suppress(OSError):
-            self._file.truncate(0)
+        self._disk.run_soon(self._truncate)
 
     def close(self) -> None:
         """Free the place."""
         self._disk.forget(self)
-        with self._in_use:
-            self._file.close()
+        self._disk.run_soon(self._close)
 
     def _check(self) -> None:
         if self._is_given_up:
             raise UploadTooSlow("The disk for uploads is full, and this upload was the slowest.")
 
     def _write(self, data: bytearray) -> None:
+        left = memoryview(data)
         with self._in_use:
-            left = memoryview(data)
+            # The file may be given up since the call.
+            self._check()
             while left:
                 left = left[self._file.write(left) :]
 
@@ -145,6 +149,14 @@ class DiskFile:
                 data.write(part)
         data.truncate()
         return data.getvalue()
+
+    def _truncate(self) -> None:
+        with self._in_use, suppress(OSError):
+            self._file.truncate(0)
+
+    def _close(self) -> None:
+        with self._in_use:
+            self._file.close()
 
 
 def _new_file(folder: Path | None) -> FileIO:
