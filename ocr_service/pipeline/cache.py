@@ -95,6 +95,8 @@ class ResultCache:
         self._clock = clock
         self._flights: dict[str, _Flight] = {}
         self._writes: set[asyncio.Task[None]] = set()
+        # Pages that are being packed, by their key.
+        self._new_pages: dict[str, asyncio.Task[None]] = {}
         self._backoff_until = -math.inf
 
     @property
@@ -111,6 +113,9 @@ class ResultCache:
 
         In the store, only the pages of readings that ended early are found.
         """
+        if being_packed := self._new_pages.get(pages_key):
+            # The retry of a request that has just ended.
+            await asyncio.wait((being_packed,))
         results = [await self._unpacked(data) for data in self._memory.with_pages(pages_key)]
         if not results and (data := await self._stored(pages_key)):
             results = [await self._unpacked(data)]
@@ -142,7 +147,8 @@ class ResultCache:
             size += page.size
             if not page.quality.failed and size <= _MAX_RESULT_BYTES:
                 kept.append(page)
-        self.put_later(pages_key, DocumentResult(tuple(kept), Timings(), total=0.0), shared, pages_key)
+        result = DocumentResult(tuple(kept), Timings(), total=0.0)
+        self._new_pages[pages_key] = self._in_background(self._put_pages(pages_key, result, shared))
 
     async def read_once(
         self, key: str, read: Read, shared: bool = True, pages_key: str | None = None
@@ -209,6 +215,13 @@ class ResultCache:
         finally:
             self._flights.pop(key, None)
 
+    async def _put_pages(self, pages_key: str, result: DocumentResult, shared: bool) -> None:
+        try:
+            await self.put(pages_key, result, shared, pages_key)
+        finally:
+            if self._new_pages.get(pages_key) is asyncio.current_task():
+                del self._new_pages[pages_key]
+
     async def _wait_for(self, key: str, flight: _Flight) -> tuple[DocumentResult, bool]:
         flight.waiting += 1
         try:
@@ -221,10 +234,11 @@ class ResultCache:
                 flight.task.cancel()
                 await asyncio.gather(flight.task, return_exceptions=True)
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
+        return task
 
     async def _from_memory(self, key: str) -> DocumentResult | None:
         data = self._memory.get(key)

@@ -1,6 +1,6 @@
 """Reading that goes on where an earlier reading of the document ended."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
@@ -31,27 +31,27 @@ class ResumingReader:
             return
         known = await self._cache.pages(request.pages_key)
         async with self._reader.open(replace(request, done=frozenset(known))) as reading:
-            selected = [known[index] for index in reading.pages if index in known]
-            request.progress.done += len(selected)
-            read: list[PageResult] = []
-            try:
-                async with aclosing(_first_then(selected, reading.results, read)) as results:
-                    yield replace(reading, results=results)
-            finally:
-                if read and len(selected) + len(read) < len(reading.pages):
-                    self._cache.put_pages_later(request.pages_key, [*known.values(), *read], request.shared)
+            request.progress.done += sum(index in known for index in reading.pages)
+            async with aclosing(self._results(request, reading, known)) as results:
+                yield replace(reading, results=results)
 
     async def read(self, request: ReadRequest) -> DocumentResult:
         """Read the pages that the cache does not have, and put the document together."""
         return await read_whole(self.open, request, self._engine)
 
-
-async def _first_then(
-    known: Iterable[PageResult], results: AsyncGenerator[PageResult], read: list[PageResult]
-) -> AsyncGenerator[PageResult]:
-    """Yield the known pages, then the others, which are also appended to `read`."""
-    for page in known:
-        yield page
-    async for page in results:
-        read.append(page)
-        yield page
+    async def _results(
+        self, request: ReadRequest, reading: Reading, known: Mapping[int, PageResult]
+    ) -> AsyncGenerator[PageResult]:
+        """Yield the known pages, then the others; cache all of them if the reading ends early."""
+        assert request.pages_key is not None
+        selected = [known[index] for index in reading.pages if index in known]
+        read: list[PageResult] = []
+        try:
+            for page in selected:
+                yield page
+            async for page in reading.results:
+                read.append(page)
+                yield page
+        finally:
+            if read and len(selected) + len(read) < len(reading.pages):
+                self._cache.put_pages_later(request.pages_key, [*known.values(), *read], request.shared)
