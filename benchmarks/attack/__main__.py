@@ -10,6 +10,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Sequence
 from multiprocessing.synchronize import Event
+from types import ModuleType
 
 from benchmarks import attack, say
 from benchmarks.attack.beside import beside
@@ -51,7 +52,7 @@ def main() -> None:
 
 def _run(name: str, page: bytes, seconds: float) -> bool:
     say(name)
-    with RunningService() as service:
+    with RunningService(**getattr(_module(name), "SETTINGS", {})) as service:
         # The engine starts with the first request.
         service.client.post("/ocr", content=page).raise_for_status()
         quiet = measure(service, page, seconds)
@@ -65,9 +66,13 @@ def _run(name: str, page: bytes, seconds: float) -> bool:
     return not (busy or has_ended or outcomes[_SERVER_ERROR])
 
 
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"benchmarks.attack.{name}")
+
+
 def _attacked(service: RunningService, name: str, page: bytes, seconds: float) -> tuple[Seen, Outcomes]:
     attack_with: Callable[[Address, Event], Outcomes]
-    attack_with = importlib.import_module(f"benchmarks.attack.{name}").attack
+    attack_with = _module(name).attack
     with beside(attack_with, address_of(service), attacks=True) as outcomes:
         during = measure(service, page, seconds)
     return during, outcomes.result()

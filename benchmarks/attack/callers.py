@@ -22,8 +22,13 @@ _STATUS, _STATUS_END = 9, 12
 
 
 def post(address: Address, path: str, body: bytes, media_type: str = "application/octet-stream") -> str:
-    """Send a request and read its answer; return the status, or how it ended."""
+    """Send a request of the attack, which begins with the first, as `ask` does."""
     begin()
+    return ask(address, path, body, media_type)
+
+
+def ask(address: Address, path: str, body: bytes, media_type: str = "application/octet-stream") -> str:
+    """Send a request and read its answer; return the status, or how it ended."""
     connection = http.client.HTTPConnection(*address, timeout=_SECONDS, source_address=_SOURCE)
     try:
         connection.request("POST", path, body, {"Content-Type": media_type})

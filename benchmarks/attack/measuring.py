@@ -24,6 +24,8 @@ _GAUGES = (
     "ocr_answers_unread_bytes",
     "ocr_upload_disk_bytes",
 )
+# A page from the cache would tell nothing.
+_PAGE_PATH = "/ocr?cache=false"
 _PROBE_PAUSE = 0.02
 _MEMORY_PAUSE = 0.25
 _MOST_CLEARING_SECONDS = 90
@@ -103,7 +105,7 @@ def _probe(address: Address, page: bytes, stop: Event) -> Seen:
     is_over = False
     while not is_over:
         is_over = stop.is_set()
-        spent = _request(address, "POST", "/ocr", page, seen)
+        spent = _request(address, "POST", _PAGE_PATH, page, seen)
         if spent is not None:
             seen.honest.append(spent)
     prober.join()
