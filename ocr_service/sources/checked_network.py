@@ -8,11 +8,13 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
+from typing import Any
 
 import httpcore
 
 from ocr_service.core.errors import FetchFailed, UrlNotAllowed
 from ocr_service.runtime.threads import Workers
+from ocr_service.sources.bounded_head import BoundedHead
 from ocr_service.sources.settings import UrlSettings
 
 # Host and port → addresses in the order to try; blocks, and raises gaierror.
@@ -49,16 +51,21 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         """Resolve the host, check all its addresses, and connect to the first one that answers."""
         addresses = await self._resolve(host, port)
         self._check(host, addresses)
-        for address in addresses[:-1]:
-            try:
-                return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue
-        return await self._backend.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
+        return BoundedHead(await self._connected(addresses, port, timeout, local_address, socket_options))
 
     def close(self) -> None:
         """Stop the threads for name resolution."""
         self._lookups.close()
+
+    async def _connected(
+        self, addresses: Sequence[str], port: int, *options: Any
+    ) -> httpcore.AsyncNetworkStream:
+        for address in addresses[:-1]:
+            try:
+                return await self._backend.connect_tcp(address, port, *options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await self._backend.connect_tcp(addresses[-1], port, *options)
 
     async def _resolve(self, host: str, port: int) -> Sequence[str]:
         seconds = self._settings.connect_timeout

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ocr_service.core.errors import EmptyFile, FetchFailed, OcrError, TooManyBytes
+from ocr_service.sources import fetching
 from tests.http.clock import let_pass
 from tests.http.peers import (
     FILE,
@@ -76,6 +77,8 @@ async def test_body_framing_is_supported(data: bytes) -> None:
         (b"", "sent no response"),
         (b"SSH-2.0-SECRET\r\n", "sent no response, or an invalid one"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "sent no response, or an invalid one"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 4000 + b"\r\n" + FILE, "sent no response, or an invalid one"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000 + answer(FILE), "sent no response, or an invalid one"),
         (answer(FILE, length=1000), "closed before the file was complete"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n%PDF", "closed before the file"),
         (answer(FILE, "Content-Encoding: br"), "unsupported content encoding"),
@@ -94,6 +97,33 @@ async def test_server_fault_is_reported_without_quoting_the_server(data: bytes, 
     detail = await failure(reply_with(data))
     assert detail in detail
     assert "SECRET" not in detail
+
+
+async def test_very_small_chunks_leave_turns_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_SECONDS_A_GROUP", 0)
+    since = longest = 0
+
+    async def other_work() -> None:
+        nonlocal since
+        while True:
+            since = 0
+            await asyncio.sleep(0)
+
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 3000 + b"0\r\n\r\n"
+    async with peer(reply_with(chunks)) as other:
+        working = asyncio.create_task(other_work())
+        async for _ in fetcher(other.port).fetch(f"{other.url}/"):
+            since += 1
+            longest = max(longest, since)
+        working.cancel()
+    assert 0 < longest <= 64
+
+
+async def test_small_chunks_of_all_downloads_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_SECONDS_A_GROUP", 3600)
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 100 + b"0\r\n\r\n"
+    assert "took more than 0.1 s" in await failure(reply_with(chunks), timeout=0.1)
+    assert await fetched(reply_with(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(LIMIT))) == bytes(LIMIT)
 
 
 async def test_refused_connection_is_reported() -> None:
