@@ -4,7 +4,6 @@ import json
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from typing import Any
 
 from ocr_service.core.documents import Block, PageResult, PageWarning, TextSource, Timings, WarningCode, Word
@@ -18,13 +17,11 @@ _Failure = Mapping[str, str] | None
 
 def page_to_json(page: PageResult) -> dict[str, Any]:
     """Return a page as JSON values."""
-    blocks = [asdict(replace(block, failure=None)) for block in page.blocks]
-    for values, block in zip(blocks, page.blocks, strict=True):
-        values["failure"] = _failure_to_json(block.failure)
-    content = asdict(replace(page, blocks=(), failure=None, images={}, drawings={}, docx=None))
     return {
-        **content,
-        "blocks": blocks,
+        **_fields(page),
+        "blocks": [_block_to_json(block) for block in page.blocks],
+        "warnings": [_fields(warning) for warning in page.warnings],
+        "timings": _fields(page.timings),
         "failure": _failure_to_json(page.failure),
         "images": _to_text(page.images),
         "drawings": _to_text(page.drawings),
@@ -63,6 +60,16 @@ def page_from_bytes(data: bytes | memoryview) -> PageResult:
         return page_from_json(json.loads(zlib.decompress(data)))
     except (zlib.error, LookupError, TypeError, AttributeError) as error:
         raise ValueError("it is damaged") from error
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass; `asdict` also copies their values, which takes ten times as long."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def _block_to_json(block: Block) -> dict[str, Any]:
+    words = [_fields(word) for word in block.words]
+    return {**_fields(block), "words": words, "failure": _failure_to_json(block.failure)}
 
 
 def _block(content: Mapping[str, Any]) -> Block:
