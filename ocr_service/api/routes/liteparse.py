@@ -1,5 +1,7 @@
 """`POST /liteparse/ocr`: the API of the OCR servers of LiteParse, for `lit --ocr-server-url`."""
 
+import asyncio
+
 from fastapi import Request, Response
 
 from ocr_service.api import openapi, reading
@@ -32,7 +34,9 @@ async def read_liteparse_page(request: Request) -> Response:
         page = _only_page(result)
         stored = await reading.store(received, result)
         headers = reading.storage_headers(stored) | reading.quality_headers(result)
-        return Response(LiteParseAnswer.of(page).model_dump_json(), 200, headers, "application/json")
+        # In a thread, because a page can have thousands of blocks.
+        body = await asyncio.to_thread(lambda: LiteParseAnswer.of(page).model_dump_json())
+        return Response(body, 200, headers, "application/json")
 
 
 def _only_page(result: DocumentResult) -> PageResult:
