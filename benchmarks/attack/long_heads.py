@@ -1,4 +1,4 @@
-"""Requests with heads of thousands of fields: in the query, as headers, and as cookies."""
+"""Requests with heads of thousands of fields, and with the longest ones that the service accepts."""
 
 from itertools import cycle
 from multiprocessing.synchronize import Event
@@ -9,7 +9,8 @@ CALLERS = 8
 _LINES = (
     (b"?" + b"%41&" * 15_000, b""),
     (b"", b"a:\r\n" * 15_000),
-    (b"", b"Cookie: " + b"a=b;" * 15_000 + b"\r\n"),
+    (b"?" + b"%41" * 2_600, b""),
+    (b"", b"Cookie: " + b"a=b;" * 4_000 + b"\r\n"),
 )
 
 

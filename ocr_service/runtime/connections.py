@@ -113,14 +113,16 @@ class Connection(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """Ignore everything after the last request, here and in the methods below."""
         if not self._is_last:
-            self._count_head(len(url), url.count(b"&"))
+            # Twice, because the escapes of a query are decoded one by one.
+            self._count_head(2 * len(url), url.count(b"&"))
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Store a header."""
+        """Store a header, but no cookies: nothing uses them, and FastAPI would parse them."""
         if not self._is_last:
             self._count_head(len(name) + len(value), 1)
-            super().on_header(name, value)
+            if name.lower() != b"cookie":
+                super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Stop the timer: the app limits the time for the body."""

@@ -67,6 +67,7 @@ async def test_endless_headers_are_refused() -> None:
 LONG_HEADS = {
     "headers": b"GET /version HTTP/1.1\r\n" + b"a: b\r\n" * 200,
     "one header": b"GET /version HTTP/1.1\r\na: " + b"b" * 17_000 + b"\r\n",
+    "query": b"GET /version?a=" + b"%41" * 3000 + b" HTTP/1.1\r\n",
     "fields of the query": b"GET /version?" + b"a&" * 200 + b" HTTP/1.1\r\n",
     "headers beside an offer": b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: x\r\n" + b"a: b\r\n" * 200,
 }  # fmt: skip

@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from ocr_service.api.requests import body, multipart
+from ocr_service.runtime.pace import Pace
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.http.serving import serving
@@ -139,6 +141,31 @@ async def test_long_urlencoded_form_is_refused() -> None:
     async with serving(ScriptedEngine()) as client:
         response = await client.post("/ocr", content=b"a=" + b"%41" * 22_000, headers=URLENCODED)
     assert_problem(response, 413, "too_many_bytes")
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [(b"a=" + b"%41" * 2000, URLENCODED), (form(DISPOSITION + b"; a=" + b"b" * 3000), FORM)],
+    ids=["urlencoded", "multipart"],
+)
+async def test_long_forms_take_turns(
+    content: bytes, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[float] = []
+
+    class Counted(Pace):
+        def pause(self) -> float:
+            taken.append(super().pause())
+            return 0
+
+    for module in (body, multipart):
+        monkeypatch.setattr(module, "LONG_FORMS", Counted(10))
+    async with serving(ScriptedEngine()) as client:
+        for _ in range(2):
+            assert (await client.post("/ocr", content=content, headers=headers)).status_code != 500
+        assert len(taken) == 2
+        assert (await client.post("/ocr", content=form(), headers=FORM)).status_code == 200
+    assert len(taken) == 2
 
 
 async def test_long_content_type_of_a_form_is_refused() -> None:

@@ -12,7 +12,7 @@ from ocr_service.api.requests.body_buffer import BodyBuffer
 from ocr_service.api.requests.body_stream import BodyStream
 from ocr_service.api.requests.json_outline import DEFAULT, JsonLimits, Outline
 from ocr_service.api.requests.long_strings import LongStrings, extract_long_strings
-from ocr_service.api.requests.multipart import FILE_FIELD, MAX_FIELD_BYTES, Part, read_multipart
+from ocr_service.api.requests.multipart import FILE_FIELD, LONG_FORMS, MAX_FIELD_BYTES, Part, read_multipart
 from ocr_service.core.errors import (
     EmptyFile,
     MalformedBody,
@@ -56,6 +56,8 @@ _FILE_TYPES = ("", "application/octet-stream", "application/pdf")
 _MAX_FIELDS = 64
 # Of a form without a file. Its escapes are decoded one by one.
 _MAX_FORM = 64 * 1024
+# Beyond this, its sender waits for a turn.
+_LONG_FORM = 4 * 1024
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # The header of a PDF can be preceded by up to a kilobyte.
 _MAX_SIGNATURE = 2048
@@ -165,7 +167,7 @@ async def _plain_body(
         _check_line_ends(data, media_type)
         return Body(data, {})
     if media_type == _URLENCODED:
-        return await asyncio.to_thread(_urlencoded, data, check_names)
+        return await _form_body(data, check_names)
     if not data:
         raise NoFile(_HOW_TO_SEND)
     if media_type in _FILE_TYPES or media_type.startswith("image/"):
@@ -177,6 +179,12 @@ def _check_line_ends(data: bytes, media_type: str) -> None:
     """Refuse a document from which `curl -d` has removed line ends and null bytes: it would be misread."""
     if media_type == _URLENCODED and not any(data.find(byte) >= 0 for byte in (b"\n", b"\r", b"\0")):
         raise MalformedBody(f"The document has no line ends. {_USE_DATA_BINARY}")
+
+
+async def _form_body(data: bytes, check_names: CheckNames) -> Body:
+    if len(data) > _LONG_FORM:
+        await asyncio.sleep(LONG_FORMS.pause())
+    return await asyncio.to_thread(_urlencoded, data, check_names)
 
 
 def _urlencoded(data: bytes, check_names: CheckNames) -> Body:

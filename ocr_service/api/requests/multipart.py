@@ -1,5 +1,6 @@
 """Multipart forms, as RFC 2046 and RFC 7578 describe them, and as clients write them."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from werkzeug.sansio.multipart import Data, Event, Field, File, MultipartDecoder
 from ocr_service.api.requests.body_buffer import BodyBuffer
 from ocr_service.api.requests.body_stream import ENVELOPE, BodyStream
 from ocr_service.core.errors import MalformedBody, TooManyBytes
+from ocr_service.runtime.pace import Pace
 
 FILE_FIELD = "file"
 
@@ -23,6 +25,10 @@ MAX_FIELD_BYTES = 16 * 1024
 # Of the request's content type, and of the headers of all parts: the event loop parses them letter by letter.
 _MAX_CONTENT_TYPE = 512
 _MAX_HEADER_BYTES = 4 * 1024
+# Of all parts of a form, beyond which its sender waits for a turn.
+_LONG_HEADERS = 2 * 1024
+# Of forms that take some milliseconds, of all senders together.
+LONG_FORMS = Pace(0.03)
 # The decoder gets slices, so that it holds the interpreter lock for a moment only. The preamble and the
 # headers of a part must fit into its buffer.
 _SLICE = 16 * 1024
@@ -66,6 +72,8 @@ async def read_multipart(stream: BodyStream, content: BodyBuffer) -> list[Part]:
         raise MalformedBody(
             "The multipart form is malformed, has too many fields, or has a field that is too long."
         ) from error
+    if form.header_bytes > _LONG_HEADERS:
+        await asyncio.sleep(LONG_FORMS.pause())
     if not form.is_complete:
         raise MalformedBody("The multipart form is incomplete: its last boundary is missing.")
     return form.parts
@@ -92,6 +100,11 @@ class _Form:
     def is_complete(self) -> bool:
         """Whether the last boundary has arrived. Everything after it is ignored."""
         return self._decoder.state is State.EPILOGUE
+
+    @property
+    def header_bytes(self) -> int:
+        """Size of the headers of all parts so far."""
+        return self._decoder.header_bytes
 
     def decode(self, chunk: bytes) -> bytes:
         """Return the content of parts in a chunk; raises ValueError or RequestEntityTooLarge."""
@@ -126,12 +139,12 @@ class _Form:
 
 
 class _Decoder(MultipartDecoder):
-    _header_bytes = 0
+    header_bytes = 0
 
     def _parse_headers(self, data: bytes | bytearray) -> Headers:
         """Parse the headers of a part. curl on Windows sends file names in the code page of the system."""
-        self._header_bytes += len(data)
-        if self._header_bytes > _MAX_HEADER_BYTES:
+        self.header_bytes += len(data)
+        if self.header_bytes > _MAX_HEADER_BYTES:
             raise ValueError("headers that are too long")
         try:
             return super()._parse_headers(data)
