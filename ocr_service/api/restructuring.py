@@ -15,7 +15,6 @@ from ocr_service.api.requests.long_strings import LongStrings, decode_base64
 from ocr_service.core.documents import Block, PageResult
 from ocr_service.core.options import Options
 from ocr_service.engines.paddleocr_vl.options import PaddleOcrVlOptions
-from ocr_service.runtime.memory import collection_paused
 
 _PAGES = "pages"
 
@@ -50,7 +49,6 @@ def options_of(fields: RestructurePagesRequest) -> Options:
     )
 
 
-@collection_paused()
 def restored(pages: Sequence[Any], strings: LongStrings, with_images: bool) -> list[Restored]:
     """Check the pages as sent, and return them; raises RequestError.
 

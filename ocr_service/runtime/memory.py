@@ -4,8 +4,9 @@ import asyncio
 import ctypes
 import gc
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from types import TracebackType
 from typing import Any, Protocol
 
 # Parameters of mallopt, by their numbers in malloc.h.
@@ -22,8 +23,12 @@ _SETTINGS = {
 # A decoding process uses the memory of one page for the next, also of a large image.
 WORKER_SETTINGS = {_ARENA_MAX: 1, _MMAP_THRESHOLD: 31 * 2**20, _TRIM_THRESHOLD: 96 * 2**20}
 
+_CONTAINERS = (dict, list)
 # Bytes that are copied without a pause for other threads: 0.2 ms.
 _COPIED_AT_ONCE = 2**20
+
+# Searches among new objects before one in all of them.
+_NEVER = 2**30
 
 _PAUSE_SECONDS = 5.0
 
@@ -70,17 +75,36 @@ def joined(parts: Sequence[bytes | memoryview]) -> bytes:
     return whole.getvalue()
 
 
-@contextmanager
-def collection_paused() -> Iterator[None]:
-    """Make many objects that form no cycles, without the searches for cycles as their number grows.
+class SmallCollections:
+    """Blocks in which the collector of cycles looks at new objects only; they can overlap, also in threads.
 
-    The searches hold the interpreter lock; for a large JSON, they take nine times as long as its parsing.
+    A search in all objects holds the interpreter lock, and for a large JSON it is repeated as their number
+    grows. A pause of the collector would not help: its next search would have all the new objects.
     """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._blocks = 0
+        self._thresholds = gc.get_threshold()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._blocks += 1
+            if self._blocks == 1:
+                self._thresholds = gc.get_threshold()
+                gc.set_threshold(*self._thresholds[:2], _NEVER)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._blocks -= 1
+            if not self._blocks:
+                gc.set_threshold(*self._thresholds)
+
+
+SMALL_COLLECTIONS = SmallCollections()
+"""Used as `with SMALL_COLLECTIONS:`."""
 
 
 def release(values: list[Any]) -> None:
@@ -92,7 +116,8 @@ def release(values: list[Any]) -> None:
         value = values.pop()
         if isinstance(value, dict | list):
             parts = value.values() if isinstance(value, dict) else value
-            values += [part for part in parts if isinstance(part, dict | list)]
+            # Many empty ones are freed in a moment.
+            values += [part for part in parts if part and type(part) in _CONTAINERS]
             value.clear()
 
 

@@ -1,11 +1,12 @@
 """Freed memory is returned to the system after pages have been read."""
 
 import asyncio
+import gc
 from pathlib import Path
 
 import pytest
 
-from ocr_service.runtime.memory import joined, trim_when_idle
+from ocr_service.runtime.memory import SMALL_COLLECTIONS, joined, trim_when_idle
 
 MIB = 2**20
 
@@ -23,6 +24,17 @@ def resident() -> int:
 def test_parts_are_joined(sizes: tuple[int, ...]) -> None:
     parts = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
     assert joined(parts) == b"".join(parts)
+
+
+def test_collector_looks_at_new_objects_only_until_the_last_block_ends() -> None:
+    usual = gc.get_threshold()
+    with SMALL_COLLECTIONS:
+        with SMALL_COLLECTIONS:
+            pass
+        young, middle, old = gc.get_threshold()
+        assert (young, middle) == usual[:2]
+        assert old > 1_000_000
+    assert gc.get_threshold() == usual
 
 
 @pytest.mark.anyio

@@ -33,7 +33,7 @@ def _is_plain(value: dict[str, Any] | list[Any], levels: int = _LEVELS) -> bool:
     if dict in kinds:
         return False
     return list not in kinds or (
-        levels > 0 and all(_is_plain(part, levels - 1) for part in parts if isinstance(part, list))
+        levels > 0 and all(_is_plain(part, levels - 1) for part in parts if part and type(part) is list)
     )
 
 

@@ -24,7 +24,7 @@ from ocr_service.core.errors import (
     TypeNotSupported,
 )
 from ocr_service.decoding.signatures import identify
-from ocr_service.runtime.memory import collection_paused, release
+from ocr_service.runtime.memory import SMALL_COLLECTIONS, release
 from ocr_service.sources.source import trimmed
 
 T = TypeVar("T")
@@ -233,7 +233,7 @@ def _parse(text: bytes) -> Any:
         return made
 
     try:
-        with collection_paused():
+        with SMALL_COLLECTIONS:
             # Decoded first: in UTF-16, which the parser would accept, the outline sees other strings.
             value = json.loads(str(text, "utf-8-sig"), object_pairs_hook=to_object)
         if _SURROGATE.search(text):

@@ -30,7 +30,7 @@ from ocr_service.api.requests.long_strings import LongStrings
 from ocr_service.api.requests.ocr_fields import OcrFields
 from ocr_service.api.restructuring import answer_parts, fields_and_pages, options_of, restored
 from ocr_service.core.errors import RecognitionFailed, RequestError
-from ocr_service.runtime.memory import joined, release
+from ocr_service.runtime.memory import SMALL_COLLECTIONS, joined, release
 from ocr_service.telemetry.request_context import request_id
 
 router = openapi.router(openapi.PADDLEX)
@@ -86,10 +86,11 @@ async def restructure_pages(request: Request) -> Response:
     """
     async with reading.admit(request) as admitted, admitted.visit.in_time():
         used: list[Any] = []
-        try:
-            body = await _restructured(admitted, used)
-        finally:
-            await admitted.in_turn(release, used)
+        with SMALL_COLLECTIONS:
+            try:
+                body = await _restructured(admitted, used)
+            finally:
+                await admitted.in_turn(release, used)
         return Response(body, 200, media_type=_JSON)
 
 

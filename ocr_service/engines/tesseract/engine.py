@@ -102,10 +102,7 @@ class TesseractEngine:
     async def restructure(self, pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
         """Write the Markdown again; with `concatenate_pages`, return all pages as one."""
         self.check(options)
-        rewritten = [
-            replace(page, markdown=to_markdown(page.blocks, options.markdown_ignore_labels)) for page in pages
-        ]
-        return [_concatenated(rewritten)] if options.concatenate_pages else rewritten
+        return await asyncio.to_thread(_rewritten, pages, options)
 
     async def recognize(self, page: Page, options: Options) -> PageResult:
         assert self._reader is not None
@@ -145,6 +142,13 @@ def _unsupported(options: Options) -> list[str]:
     common = [name for name in ("word_documents", "restructure_pages") if getattr(options, name)]
     of_engine = options.engine.changed if options.engine else ()
     return [*common, *(name for name in of_engine if name != "markdown_ignore_labels")]
+
+
+def _rewritten(pages: Sequence[PageResult], options: Options) -> Sequence[PageResult]:
+    pages = [
+        replace(page, markdown=to_markdown(page.blocks, options.markdown_ignore_labels)) for page in pages
+    ]
+    return [_concatenated(pages)] if options.concatenate_pages else pages
 
 
 def _concatenated(pages: Sequence[PageResult]) -> PageResult:
