@@ -95,8 +95,8 @@ class ResultCache:
         self._clock = clock
         self._flights: dict[str, _Flight] = {}
         self._writes: set[asyncio.Task[None]] = set()
-        # Pages that are being packed, by their key.
-        self._new_pages: dict[str, asyncio.Task[None]] = {}
+        # Results that are being packed, by their key.
+        self._new: dict[str, asyncio.Task[None]] = {}
         self._backoff_until = -math.inf
 
     @property
@@ -113,9 +113,7 @@ class ResultCache:
 
         In the store, only the pages of readings that ended early are found.
         """
-        if being_packed := self._new_pages.get(pages_key):
-            # The retry of a request that has just ended.
-            await asyncio.wait((being_packed,))
+        await self._packed(pages_key)
         results = [await self._unpacked(data) for data in self._memory.with_pages(pages_key)]
         if not results and (data := await self._stored(pages_key)):
             results = [await self._unpacked(data)]
@@ -138,7 +136,7 @@ class ResultCache:
 
     def put_later(self, key: str, result: DocumentResult, shared: bool, pages_key: str | None = None) -> None:
         """Cache a result in the background."""
-        self._in_background(self.put(key, result, shared, pages_key))
+        self._new[key] = self._in_background(self._put_new(key, result, shared, pages_key))
 
     def put_pages_later(self, pages_key: str, pages: Sequence[PageResult], shared: bool) -> None:
         """Cache the pages of a reading that ended early, as many as a result may have, in the background."""
@@ -147,8 +145,7 @@ class ResultCache:
             size += page.size
             if not page.quality.failed and size <= _MAX_RESULT_BYTES:
                 kept.append(page)
-        result = DocumentResult(tuple(kept), Timings(), total=0.0)
-        self._new_pages[pages_key] = self._in_background(self._put_pages(pages_key, result, shared))
+        self.put_later(pages_key, DocumentResult(tuple(kept), Timings(), total=0.0), shared, pages_key)
 
     async def read_once(
         self, key: str, read: Read, shared: bool = True, pages_key: str | None = None
@@ -215,12 +212,17 @@ class ResultCache:
         finally:
             self._flights.pop(key, None)
 
-    async def _put_pages(self, pages_key: str, result: DocumentResult, shared: bool) -> None:
+    async def _put_new(self, key: str, result: DocumentResult, shared: bool, pages_key: str | None) -> None:
         try:
-            await self.put(pages_key, result, shared, pages_key)
+            await self.put(key, result, shared, pages_key)
         finally:
-            if self._new_pages.get(pages_key) is asyncio.current_task():
-                del self._new_pages[pages_key]
+            if self._new.get(key) is asyncio.current_task():
+                del self._new[key]
+
+    async def _packed(self, key: str) -> None:
+        """Wait while a result is packed: the request may follow the one that has read it at once."""
+        if new := self._new.get(key):
+            await asyncio.wait((new,))
 
     async def _wait_for(self, key: str, flight: _Flight) -> tuple[DocumentResult, bool]:
         flight.waiting += 1
@@ -241,6 +243,7 @@ class ResultCache:
         return task
 
     async def _from_memory(self, key: str) -> DocumentResult | None:
+        await self._packed(key)
         data = self._memory.get(key)
         result = await self._unpacked(data) if data else None
         if result:

@@ -224,6 +224,16 @@ async def test_store_is_shared_between_caches() -> None:
     assert await other.get("key") == RESULT, "the result must be in memory now"
 
 
+async def test_result_that_is_being_packed_is_found() -> None:
+    cache = ResultCache(2**20, None, HOUR)
+    cache.put_later("key", RESULT, shared=True)
+    found, was_cached = await cache.read_once("key", must_not_read())
+    assert (found.pages, was_cached) == (RESULT.pages, True)
+    cache.put_pages_later("pages", RESULT.pages, shared=True)
+    assert list((await cache.pages("pages")).values()) == list(RESULT.pages)
+    assert not cache._new
+
+
 async def test_close_waits_for_the_store_after_put_later() -> None:
     store = MemoryStorage()
     store.gate.clear()
