@@ -139,7 +139,7 @@ async def test_documented_log_line_has_the_fields_of_the_code(log_lines: io.Stri
 
 async def test_path_cannot_forge_or_flood_the_log(log_lines: io.StringIO) -> None:
     async with serving(ScriptedEngine()) as client:
-        await client.get("/a%0A%7B%22forged%22%3A1%7D%E2%80%A8%1B[2J" + "x" * 10_000)
+        await client.get("/a%0A%7B%22forged%22%3A1%7D%E2%80%A8%1B[2J" + "x" * 7_000)
     (line,) = [line for line in parsed(log_lines) if line["logger"] == "ocr_service.access"]
     assert line["path"].startswith('/a\n{"forged":1}') and len(line["path"]) == 256
 
